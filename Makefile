@@ -1,0 +1,49 @@
+# On a machine with Python 3.11 (or later) and make, `make demo` and `make test` do
+# everything, set-up included. What they install stays in .venv, and the restate-server in
+# the user's cache folder.
+PYTHON ?= $(firstword $(foreach v,python3.11 python3.12 python3.13 python3,$(shell command -v $(v))))
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help demo test check unit integration dev test-compose lock clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
+
+demo: $(READY) ## Run the main job against a real local restate-server
+	$(BIN)/python examples/demo.py
+
+test: check unit integration ## Lint, types and every test
+
+check: $(READY) ## Lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+
+unit: $(READY) ## The tests that need no server
+	$(BIN)/pytest tests/unit
+
+integration: $(READY) ## The tests against a real restate-server
+	$(BIN)/pytest tests/integration
+
+dev: $(READY) ## A local restate-server and worker, until Ctrl-C
+	$(BIN)/parallelizework dev
+
+test-compose: $(READY) ## The integration tests against docker-compose.yml
+	tests/compose.sh
+
+lock: $(READY) ## Pin the dependencies anew
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+		--extra local --group dev pyproject.toml -o requirements-dev.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+		--group build -c requirements-dev.txt pyproject.toml -o requirements.txt
+
+clean: ## Remove what the above made here
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .coverage
+
+$(READY): requirements-dev.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	PATH="$(CURDIR)/$(BIN):$$PATH" \
+		$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,50 @@
+"""The main job, for real: a restate-server, a worker, two fan-outs; then stop.
+
+Run it with `make demo`. It sends the requests that the README shows.
+"""
+
+import sys
+import sysconfig
+import time
+from pathlib import Path
+
+import httpx
+
+from parallelizework.dev import Local, Ports, local
+
+CHORES = {"description": "get out of bed,shower,make coffee,have breakfast"}
+STDLIB = {
+    "folder": sysconfig.get_path("stdlib"),
+    "glob": "**/*.py",
+    "exclude": ["site-packages"],
+}
+FAN_OUTS = [
+    "FanOutWorker",
+    f"{Path(__file__).with_name('wordcount.py')}:wordcount",
+]
+
+
+def main() -> None:
+    """Start everything, run two tasks, print what comes back."""
+    with local(FAN_OUTS, ports=Ports(0, 0, 0)) as server:
+        print(
+            f"\nA restate-server runs at {server.ingress}, the worker is registered.\n"
+        )
+        send(server, "FanOutWorker", CHORES)
+        send(server, "WordCount", STDLIB)
+    print("Server and worker have stopped.")
+
+
+def send(server: Local, service: str, task: object) -> None:
+    """Post one task and print the answer, as curl would."""
+    url = f"{server.ingress}/{service}/run"
+    print(f"POST {url} {task}", flush=True)
+    started = time.monotonic()
+    answer = httpx.post(url, json=task, timeout=60)
+    print(f"{answer.text}\n({time.monotonic() - started:.1f} s)\n", flush=True)
+    if answer.is_error:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,21 @@
+"""The composition root: `app` is the ASGI application that serves the fan-outs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import restate
+
+from parallelizework.fan_out import FanOut
+from parallelizework.settings import Settings
+from parallelizework.target import load
+from parallelizework.workers.checklist import checklist
+
+
+def fan_outs(settings: Settings) -> Sequence[FanOut[Any, Any, Any, Any]]:
+    """The fan-outs that the settings name, or all the ready-made ones."""
+    ready_made = {f.name: f for f in [checklist(max_pause=settings.max_pause)]}
+    targets = settings.fan_outs or ready_made
+    return [ready_made.get(target) or load(target) for target in targets]
+
+
+app = restate.app(s for f in fan_outs(Settings()) for s in f.services)

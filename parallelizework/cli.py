@@ -1,0 +1,126 @@
+"""The command line: each command parses, calls one function and prints."""
+
+import signal
+import sys
+import time
+from pathlib import Path
+
+from cyclopts import App
+
+from parallelizework import dev as dev_server
+from parallelizework.errors import ParallelizeworkError
+from parallelizework.server import serve as serve_fan_outs
+from parallelizework.settings import Settings
+
+cli = App(
+    name="parallelizework",
+    help="Durable fan-out/fan-in for Python on Restate.",
+    help_on_error=False,
+)
+
+
+@cli.command
+def serve(
+    targets: list[str] | None = None,
+    /,
+    *,
+    bind: str = "127.0.0.1:9080",
+    workers: int = 1,
+) -> None:
+    """Serve fan-outs to a restate-server, until stopped.
+
+    Parameters
+    ----------
+    targets
+        Fan-outs to serve: MODULE:OBJECT, FILE.py:OBJECT or the name of a ready-made
+        one; none for all the ready-made ones.
+    bind
+        The address to listen on. Anyone who reaches it may run the fan-outs.
+    workers
+        How many processes share the work.
+    """
+    sys.exit(serve_fan_outs(targets or [], bind=[bind], workers=workers))
+
+
+@cli.command
+def dev(  # noqa: PLR0913 - each is one switch of the command
+    targets: list[str] | None = None,
+    /,
+    *,
+    ingress_port: int = 8080,
+    admin_port: int = 9070,
+    worker_port: int = 9080,
+    workers: int = 1,
+    data: Path | None = None,
+) -> None:
+    """Start a local restate-server and a worker, registered, until Ctrl-C.
+
+    Parameters
+    ----------
+    targets
+        Fan-outs to serve: MODULE:OBJECT, FILE.py:OBJECT or the name of a ready-made
+        one; none for all the ready-made ones.
+    ingress_port
+        Where the server takes requests; 0 for any free port, as for the others.
+    admin_port
+        Where the server's UI and admin interface are.
+    worker_port
+        Where the worker listens.
+    workers
+        How many processes share the work.
+    data
+        The server's data folder, to go on with its runs the next time. Without one,
+        everything is forgotten at the end.
+    """
+    ports = dev_server.Ports(ingress_port, admin_port, worker_port)
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGHUP, _interrupt)
+    with dev_server.local(
+        targets or [],
+        ports=ports,
+        data=data,
+        server=Settings().restate_server,
+        workers=workers,
+    ) as local:
+        _print_welcome(local)
+        _wait_for_the_end(local)
+
+
+def _print_welcome(local: dev_server.Local) -> None:
+    print(f"UI        {local.admin}")
+    print(f"Services  {', '.join(local.services)}")
+    print("Try       " + _example(local))
+    print("Ctrl-C stops server and worker", flush=True)
+
+
+def _example(local: dev_server.Local) -> str:
+    name, example = local.services[0], "..."
+    if name == "FanOutWorker":
+        example = '{"description": "get out of bed,shower,make coffee,have breakfast"}'
+    return f"curl {local.ingress}/{name}/run --json '{example}'"
+
+
+def _wait_for_the_end(local: dev_server.Local) -> None:
+    try:
+        while True:
+            for process in local.processes:
+                if process.poll() is not None:
+                    raise dev_server.StartError(
+                        f"{process.args} ended with code {process.returncode}"
+                    )
+            time.sleep(0.2)
+    except KeyboardInterrupt:
+        print("stopping", file=sys.stderr)
+
+
+def _interrupt(_signum: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> None:
+    """Run the command line; an error that has a remedy is one line, exit code 1."""
+    try:
+        cli()
+    except ParallelizeworkError as error:
+        print(f"parallelizework: {error}", file=sys.stderr)
+        sys.exit(1)

@@ -1,0 +1,156 @@
+"""One of the user's plain functions: what it takes, what it gives, how to call it."""
+
+import inspect
+from collections.abc import (
+    AsyncIterable,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Mapping,
+)
+from types import UnionType
+from typing import Any, TypeGuard, Union, cast, get_args, get_origin
+
+import anyio.to_thread
+from restate import Context
+
+from parallelizework.errors import DefinitionError
+
+
+class Function:
+    """A user's function with its hints read and checked once.
+
+    Args:
+        role: Its name in `FanOut`: "split", "execute" or "aggregate".
+        function: The callable itself, sync or async.
+
+    Attributes:
+        takes_context: Its first parameter is a `restate.Context`.
+        parameter: The type of the one value it takes.
+        returns: The type it returns, without `Awaitable`.
+
+    Raises:
+        DefinitionError: It cannot be called, or a hint is missing or wrong.
+    """
+
+    def __init__(self, role: str, function: Callable[..., object]) -> None:
+        if not callable(function):
+            raise DefinitionError(f"{role}={function!r} is not callable")
+        self.role = role
+        self.name = f"{role}={getattr(function, '__qualname__', repr(function))}"
+        self._function = function
+        signature = self._signature()
+        self.takes_context, self.parameter = self._parameters(signature)
+        self.returns = self._returned(signature)
+        self._is_async = _is_async(function)
+        if self.takes_context and not self._is_async:
+            raise DefinitionError(
+                f"{self.name} takes a restate.Context, so it must be `async def`"
+            )
+
+    async def __call__(self, *args: object) -> Any:
+        """Call it: async in this event loop, sync in a thread."""
+        if self._is_async:
+            return await _collected(self._function(*args))
+        return await _collected(await anyio.to_thread.run_sync(self._in_thread, *args))
+
+    def _in_thread(self, *args: object) -> object:
+        result = self._function(*args)
+        return list(result) if _is_lazy(result) else result  # generators run here too
+
+    def _signature(self) -> inspect.Signature:
+        try:
+            return inspect.signature(self._function, eval_str=True)
+        except NameError as error:
+            raise DefinitionError(
+                f"{self.name}: its hint names {error.name!r}, which cannot be found "
+                "when the function is looked at; import it outside TYPE_CHECKING"
+            ) from error
+        except ValueError as error:
+            raise DefinitionError(
+                f"{self.name} has no signature to read; wrap it in a function with "
+                "type hints"
+            ) from error
+
+    def _parameters(self, signature: inspect.Signature) -> tuple[bool, object]:
+        required = [
+            p
+            for p in signature.parameters.values()
+            if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+        ]
+        takes_context = bool(required) and _is_context(required[0].annotation)
+        values = required[1:] if takes_context else required
+        if len(values) != 1 or values[0].kind is inspect.Parameter.KEYWORD_ONLY:
+            raise DefinitionError(
+                f"{self.name} must take one value by position, not "
+                f"({', '.join(p.name for p in values)})"
+            )
+        if values[0].annotation is inspect.Parameter.empty:
+            raise DefinitionError(
+                f"{self.name}: parameter {values[0].name!r} has no type hint"
+            )
+        return takes_context, values[0].annotation
+
+    def _returned(self, signature: inspect.Signature) -> object:
+        if signature.return_annotation is inspect.Signature.empty:
+            raise DefinitionError(f"{self.name} has no type hint for what it returns")
+        returned = signature.return_annotation
+        if get_origin(returned) in (Awaitable, Coroutine):
+            return get_args(returned)[-1]
+        return returned
+
+
+def item_type(hint: object) -> object | None:
+    """The type of the items of `list[X]`, `Iterator[X]`, `tuple[X, ...]` and so on.
+
+    None if `hint` is no such type, or does not say what its items are.
+    """
+    origin, args = get_origin(hint), get_args(hint)
+    if not inspect.isclass(origin) or not args or issubclass(origin, Mapping):
+        return None
+    if issubclass(origin, tuple):
+        return args[0] if args[1:] == (...,) else None
+    return args[0] if issubclass(origin, (Iterable, AsyncIterable)) else None
+
+
+def accepts(parameter: object, given: object) -> bool:
+    """Whether a parameter of one type takes every value of another."""
+    if parameter == given or parameter in (Any, object):
+        return True
+    if inspect.isclass(parameter) and inspect.isclass(given):
+        return issubclass(given, parameter)
+    wanted, offered = _options(parameter), _options(given)
+    if len(wanted) == len(offered) == 1:
+        return False
+    return all(any(accepts(w, o) for w in wanted) for o in offered)
+
+
+def _options(hint: object) -> tuple[object, ...]:
+    return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
+
+
+def _is_context(hint: object) -> bool:
+    return inspect.isclass(hint) and issubclass(hint, Context)
+
+
+def _is_async(function: Callable[..., object]) -> bool:
+    called = getattr(function, "__call__", function)  # noqa: B004 - an object's own
+    return any(
+        inspect.iscoroutinefunction(f) or inspect.isasyncgenfunction(f)
+        for f in (function, called)
+    )
+
+
+def _is_lazy(result: object) -> TypeGuard[Iterator[object]]:
+    return isinstance(result, Iterator)
+
+
+async def _collected(result: object) -> Any:
+    """A result with nothing left to await: also of a lambda around a coroutine."""
+    if inspect.isawaitable(result):
+        result = await result
+    if isinstance(result, AsyncIterable):
+        return [item async for item in cast("AsyncIterable[object]", result)]
+    return list(result) if _is_lazy(result) else result

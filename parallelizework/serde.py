@@ -1,0 +1,103 @@
+"""JSON for one declared type, by pydantic: bad input is a 400, never a retry."""
+
+import json
+from typing import Any, Generic, TypeVar, cast
+
+from pydantic import (
+    PydanticSchemaGenerationError,
+    PydanticUserError,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic_core import PydanticSerializationError
+from restate import TerminalError
+from restate.serde import Serde
+
+from parallelizework.errors import DefinitionError
+
+T = TypeVar("T")
+
+_SHOWN = 3  # a message names the first few mistakes, not thousands
+
+
+class Json(Serde[T], Generic[T]):
+    """Values of one declared type as JSON.
+
+    Args:
+        hint: Any type that pydantic can describe.
+        part: What these values are, for messages: "the task of Thumbnails".
+        status: The status of a value that does not fit: 400 where it comes from a
+            caller, 500 where it comes from the user's own functions.
+
+    Raises:
+        DefinitionError: pydantic cannot describe `hint`.
+    """
+
+    def __init__(self, hint: object, part: str, *, status: int = 500) -> None:
+        self.hint = hint
+        self.part = part
+        self._status = status
+        self._adapter = cast("TypeAdapter[T]", _adapter(hint, part))
+
+    def serialize(self, obj: T | None) -> bytes:
+        """`obj` as compact JSON; a `TerminalError` if it is not of the type."""
+        try:
+            return self._adapter.dump_json(cast(T, obj), warnings="error")
+        except PydanticSerializationError as error:
+            raise self._misfit(str(error)) from error
+
+    def deserialize(self, buf: bytes) -> T:
+        """The value that `buf` holds; a `TerminalError` if it is not of the type."""
+        try:
+            return self._adapter.validate_json(buf)
+        except ValidationError as error:
+            raise self._misfit(_mistakes(error)) from error
+
+    def answer(self, value: T) -> bytes:
+        """`value` as JSON spaced the way people write it: what a caller gets to see."""
+        spaced = json.dumps(json.loads(self.serialize(value)), ensure_ascii=False)
+        return spaced.encode()
+
+    def schema(self) -> dict[str, Any]:
+        """The JSON schema, as the ingress's OpenAPI page shows it."""
+        return self._adapter.json_schema()
+
+    def _misfit(self, mistakes: str) -> TerminalError:
+        expected = _shape(self._adapter.json_schema())
+        return TerminalError(
+            f"{self.part} is not valid: {mistakes} (expected {expected})", self._status
+        )
+
+
+def _adapter(hint: Any, part: str) -> TypeAdapter[Any]:
+    try:
+        return TypeAdapter[Any](hint)
+    except (PydanticSchemaGenerationError, PydanticUserError) as error:
+        raise DefinitionError(
+            f"{part}: pydantic cannot describe {hint!r}; use a model, a dataclass, "
+            "a TypedDict or a type made of those"
+        ) from error
+
+
+def _mistakes(error: ValidationError) -> str:
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    lines = [
+        f"{'.'.join(map(str, e['loc']))}: {e['msg']}" if e["loc"] else e["msg"]
+        for e in found[:_SHOWN]
+    ]
+    more = len(found) - _SHOWN
+    return "; ".join(lines) + (f"; and {more} more" if more > 0 else "")
+
+
+def _shape(schema: dict[str, Any]) -> str:
+    """A JSON schema in a few words: `{"description": string}`."""
+    if "$ref" in schema:
+        return str(schema["$ref"]).rsplit("/", 1)[-1]
+    if "anyOf" in schema:
+        return " or ".join(_shape(option) for option in schema["anyOf"])
+    if "properties" in schema:
+        fields = schema["properties"].items()
+        return "{" + ", ".join(f'"{name}": {_shape(f)}' for name, f in fields) + "}"
+    if schema.get("type") == "array" and "items" in schema:
+        return f"list of {_shape(schema['items'])}"
+    return str(schema.get("type", "JSON"))

@@ -1,0 +1,36 @@
+"""`Settings`: the one place that reads the environment."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What an operator may set, as `PARALLELIZEWORK_` and the name in capitals.
+
+    Args:
+        fan_outs: What to serve, separated by spaces: `MODULE:OBJECT`s and names of
+            ready-made fan-outs; nothing for all the ready-made ones.
+        max_pause: The longest that a subtask of FanOutWorker takes, in seconds.
+        grace_period: How long a stopping worker lets calls in flight finish, in
+            seconds; 10 is what `docker stop` waits.
+        restate_server: The restate-server program for `parallelizework dev`.
+        ingress_url: Where the restate-server takes requests.
+        admin_url: Where the restate-server takes orders.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="PARALLELIZEWORK_", frozen=True)
+
+    fan_outs: Annotated[tuple[str, ...], NoDecode] = ()
+    max_pause: float = Field(default=1.0, ge=0)
+    grace_period: float = Field(default=8.0, ge=0)
+    restate_server: Path | None = None
+    ingress_url: str = "http://localhost:8080"
+    admin_url: str = "http://localhost:9070"
+
+    @field_validator("fan_outs", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(value.split()) if isinstance(value, str) else value

@@ -1,0 +1,74 @@
+"""`FanOutWorker`: a list of chores, each of which takes a moment to do."""
+
+import asyncio
+import random
+
+import restate
+from pydantic import BaseModel, Field, field_validator
+
+from parallelizework.fan_out import FanOut
+
+_logger = restate.getLogger("parallelizework.checklist")
+
+
+class Task(BaseModel):
+    """Chores to do, by name."""
+
+    description: str = Field(description="names, separated by commas")
+
+    @field_validator("description")
+    @classmethod
+    def _names_something(cls, description: str) -> str:
+        if not _names(description):
+            raise ValueError("names no subtask; separate names by commas")
+        return description
+
+
+class SubTask(BaseModel):
+    """One chore."""
+
+    description: str
+
+
+class SubTaskResult(BaseModel):
+    """One chore that is done."""
+
+    description: str
+
+
+class Result(BaseModel):
+    """All chores, in the order of the task."""
+
+    description: str
+
+
+def checklist(*, max_pause: float) -> FanOut[Task, SubTask, SubTaskResult, Result]:
+    """The fan-out `FanOutWorker`.
+
+    Args:
+        max_pause: The longest that a chore takes, in seconds; 0 for no time at all.
+    """
+
+    async def execute(subtask: SubTask) -> SubTaskResult:
+        _logger.info("Started executing subtask: %s", subtask.description)
+        await asyncio.sleep(random.uniform(0, max_pause))
+        _logger.info("Execution subtask finished: %s", subtask.description)
+        return SubTaskResult(description=f"{subtask.description}: DONE")
+
+    return FanOut("FanOutWorker", split=split, execute=execute, aggregate=aggregate)
+
+
+def split(task: Task) -> list[SubTask]:
+    """One subtask a name."""
+    return [SubTask(description=name) for name in _names(task.description)]
+
+
+def aggregate(values: list[SubTaskResult]) -> Result:
+    """The values as one line."""
+    result = Result(description=",".join(value.description for value in values))
+    _logger.info("Aggregated result: %s", result.description)
+    return result
+
+
+def _names(description: str) -> list[str]:
+    return [name for part in description.split(",") if (name := part.strip())]
