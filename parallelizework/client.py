@@ -40,8 +40,8 @@ class Admin:
 
 
 def healthy(url: str) -> bool:
-    """Whether `GET url` answers 200."""
+    """Whether `GET url` answers with success."""
     try:
-        return httpx.get(url, timeout=5).status_code == httpx.codes.OK
+        return httpx.get(url, timeout=5).is_success
     except httpx.TransportError:
         return False

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +67,7 @@ def local(  # noqa: PLR0913 - each is one switch of `parallelizework dev`
     server: Path | None = None,
     workers: int = 1,
     environment: Mapping[str, str] | None = None,
-) -> Iterator[Local]:
+) -> Generator[Local, None, None]:
     """Run a restate-server and a worker until the block ends.
 
     Args:
@@ -101,7 +101,7 @@ def local(  # noqa: PLR0913 - each is one switch of `parallelizework dev`
 @contextmanager
 def restate_server(
     program: Path, ports: Ports, data: Path, environment: Mapping[str, str]
-) -> Iterator["subprocess.Popen[bytes]"]:
+) -> Generator["subprocess.Popen[bytes]", None, None]:
     """Run a restate-server on loopback; it is ready when the block begins."""
     data.mkdir(parents=True, exist_ok=True)
     settings = {
@@ -140,7 +140,7 @@ def serve(
     *,
     workers: int = 1,
     environment: Mapping[str, str],
-) -> Iterator["subprocess.Popen[bytes]"]:
+) -> Generator["subprocess.Popen[bytes]", None, None]:
     """Run `parallelizework serve`; it is ready when the block begins."""
     command = [sys.executable, "-m", "parallelizework", "serve", *fan_outs]
     options = ["--bind", f"{_HOST}:{port}", "--workers", str(workers)]
@@ -153,7 +153,9 @@ def serve(
 
 
 @contextmanager
-def _stopped_at_the_end(process: "subprocess.Popen[bytes]") -> Iterator[None]:
+def _stopped_at_the_end(
+    process: "subprocess.Popen[bytes]",
+) -> Generator[None, None, None]:
     try:
         yield
     finally:

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from typing import Any, Generic, TypeVar
 
 from restate import Context, InvocationRetryPolicy, RunOptions, Service
-from restate.handler import TypeHint
+from restate.handler import TypeHint, handler_from_callable
 from restate.serde import BytesSerde
 
 from parallelizework.coordinator import Call, fan_out
@@ -38,7 +38,7 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
         split: `(Task) -> Iterable[Subtask]`. Nothing to split is an empty list, and
             then `aggregate` gets an empty list.
         execute: `(Subtask) -> Value`, journaled as one step; or, as handler code that
-            may sleep, call or wait durably, `async (restate.Context, Subtask) -> Value`.
+            may sleep, call or wait durably, `(restate.Context, Subtask) -> Value`.
         aggregate: `(list[Value]) -> Result`.
         policy: The limits of a run.
 
@@ -47,7 +47,7 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
             or a hint that is missing or does not fit; it names function and parameter.
     """
 
-    def __init__(  # noqa: PLR0913 - the public API is these names
+    def __init__(
         self,
         name: str,
         *,
@@ -144,12 +144,12 @@ def _serve(
 
     handler.__doc__ = function.__doc__
     raw = BytesSerde()
-    service.handler(
+    register = service.handler(
         name, input_serde=raw, output_serde=raw, invocation_retry_policy=retry
-    )(handler)
-    io = service.handlers[name].handler_io
-    io.input_type = TypeHint(bytes, generate_json_schema=types[0].schema)
-    io.output_type = TypeHint(bytes, generate_json_schema=types[1].schema)
+    )
+    io = handler_from_callable(register(handler)).handler_io
+    io.input_type = TypeHint[Any](bytes, generate_json_schema=types[0].schema)
+    io.output_type = TypeHint[Any](bytes, generate_json_schema=types[1].schema)
 
 
 def _checked_name(name: str) -> str:

@@ -117,7 +117,7 @@ def item_type(hint: object) -> object | None:
 
 def accepts(parameter: object, given: object) -> bool:
     """Whether a parameter of one type takes every value of another."""
-    if parameter == given or parameter in (Any, object):
+    if parameter == given or parameter is Any or parameter is object:
         return True
     if inspect.isclass(parameter) and inspect.isclass(given):
         return issubclass(given, parameter)

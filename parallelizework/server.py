@@ -9,7 +9,9 @@ from importlib import import_module
 from logging.config import dictConfig
 from typing import Any
 
-from hypercorn.asyncio import serve as serve_here
+from hypercorn.asyncio import (
+    serve as serve_here,  # pyright: ignore[reportUnknownVariableType] - half typed
+)
 from hypercorn.config import Config
 from hypercorn.run import run as serve_in_processes
 from restate.extensions import current_context

@@ -1,14 +1,16 @@
 """`FanOutWorker`: a list of chores, each of which takes a moment to do."""
 
 import asyncio
+import logging
 import random
 
-import restate
 from pydantic import BaseModel, Field, field_validator
+from restate import RestateLoggingFilter
 
 from parallelizework.fan_out import FanOut
 
-_logger = restate.getLogger("parallelizework.checklist")
+_logger = logging.getLogger(__name__)
+_logger.addFilter(RestateLoggingFilter())
 
 
 class Task(BaseModel):
