@@ -1,0 +1,92 @@
+"""A restate-server with a worker: the addresses in the environment, or one of our own.
+
+Without addresses every test runs twice: on a server as it comes, and on one that
+suspends at each await, so that each step forward replays all that came before.
+"""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from parallelizework.dev import Ports, local
+from parallelizework.settings import Settings
+
+FAN_OUTS = Path(__file__).with_name("fan_outs.py")
+EXAMPLES = Path(__file__).parents[2] / "examples"
+TARGETS = [
+    "FanOutWorker",
+    f"{EXAMPLES}/wordcount.py:wordcount",
+    *(
+        f"{FAN_OUTS}:{name}"
+        for name in (
+            "squares shapes_fan_out flaky poison poison_code refusing nested splitting "
+            "aggregating"
+        ).split()
+    ),
+]
+REPLAY = {"RESTATE_WORKER__INVOKER__INACTIVITY_TIMEOUT": "0s"}
+
+
+@dataclass(frozen=True)
+class Server:
+    """A restate-server's two addresses, and what a test does with them."""
+
+    ingress: str
+    admin: str
+
+    def run(
+        self, service: str, task: object, headers: dict[str, str] | None = None
+    ) -> httpx.Response:
+        url = f"{self.ingress}/{service}/run"
+        return httpx.post(url, json=task, headers=headers, timeout=60)
+
+    def send(self, service: str, task: object, query: str = "") -> dict[str, str]:
+        url = f"{self.ingress}/restate/send/{service}/run{query}"
+        return httpx.post(url, json=task, timeout=60).raise_for_status().json()
+
+    def attach(self, invocation: str) -> httpx.Response:
+        url = f"{self.ingress}/restate/attach/{invocation}"
+        return httpx.get(url, timeout=60)
+
+    def query(self, sql: str) -> list[dict[str, str]]:
+        answer = httpx.post(
+            f"{self.admin}/query",
+            json={"query": sql},
+            headers={"accept": "application/json"},
+            timeout=60,
+        )
+        return answer.raise_for_status().json()["rows"]
+
+    def family(self, run: str) -> list[dict[str, str]]:
+        """The run and its subtasks, as the server knows them."""
+        return self.query(
+            "select id, target, status, completion_result from sys_invocation "
+            f"where id = '{run}' or invoked_by_id = '{run}'"
+        )
+
+
+def _environments() -> list[str]:
+    own = "ingress_url" not in Settings().model_fields_set
+    return ["plain", "replay"] if own else ["given"]
+
+
+@pytest.fixture(scope="session", params=_environments())
+def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+    settings = Settings()
+    if request.param == "given":
+        yield Server(settings.ingress_url, settings.admin_url)
+        return
+    environment = {"PARALLELIZEWORK_MAX_PAUSE": "0.05"}
+    environment |= REPLAY if request.param == "replay" else {}
+    with local(TARGETS, ports=Ports(0, 0, 0), environment=environment) as started:
+        yield Server(started.ingress, started.admin)
+
+
+@pytest.fixture
+def key() -> str:
+    """A name that no other test has used."""
+    return uuid.uuid4().hex

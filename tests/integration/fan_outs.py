@@ -1,0 +1,183 @@
+"""The fan-outs that the integration tests run."""
+
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from pydantic import BaseModel
+from restate import Context, TerminalError
+
+from parallelizework import FanOut, Policy
+
+
+class Ledger:
+    """What was really executed, kept outside Restate, in the worker's /tmp."""
+
+    def __init__(self, key: str) -> None:
+        self._path = Path(tempfile.gettempdir()) / f"parallelizework-{key}"
+
+    def enter(self) -> int:
+        """Add an entry; how many there are with it."""
+        descriptor = os.open(self._path, os.O_APPEND | os.O_CREAT | os.O_WRONLY)
+        with os.fdopen(descriptor, "ab") as ledger:
+            ledger.write(b".")
+            return ledger.tell()
+
+
+def numbers(count: int) -> list[int]:
+    return list(range(count))
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+def as_they_come(squares: list[int]) -> list[int]:
+    return squares
+
+
+squares = FanOut("Squares", split=numbers, execute=square, aggregate=as_they_come)
+
+
+class Circle(BaseModel):
+    radius: float
+
+
+class Box(BaseModel):
+    width: float
+    height: float
+
+
+Shape = Circle | Box
+
+
+async def shapes(task: list[Shape | None]) -> AsyncIterator[Shape | None]:
+    for shape in task:
+        yield shape
+
+
+async def grown(shape: Shape | None) -> dict[str, Shape | None]:
+    match shape:
+        case Circle():
+            return {"grown": Circle(radius=shape.radius * 2)}
+        case Box():
+            return {"grown": Box(width=shape.width * 2, height=shape.height * 2)}
+        case None:
+            return {"grown": None}
+
+
+def listed(values: list[dict[str, Shape | None]]) -> list[Shape | None]:
+    return [value["grown"] for value in values]
+
+
+shapes_fan_out = FanOut("Shapes", split=shapes, execute=grown, aggregate=listed)
+
+
+class Keyed(BaseModel):
+    """A task that leaves its mark in a ledger."""
+
+    key: str
+    fail: str = ""
+
+
+def parts(task: Keyed) -> Iterator[Keyed]:
+    for part in "abc":
+        yield Keyed(key=f"{task.key}-{part}", fail=task.fail)
+
+
+def third_time_lucky(part: Keyed) -> int:
+    executions = Ledger(part.key).enter()
+    if part.key.endswith("-b") and executions < 3:
+        raise OSError(f"not yet, {executions}")
+    return executions
+
+
+flaky = FanOut("Flaky", split=parts, execute=third_time_lucky, aggregate=as_they_come)
+
+
+def poisoned(number: int) -> int:
+    if number == 2:
+        raise ValueError("poison")
+    return number
+
+
+async def poisoned_code(ctx: Context, number: int) -> int:
+    await ctx.sleep(timedelta(milliseconds=1))
+    return poisoned(number)
+
+
+async def refused(number: int) -> int:
+    if number == 2:
+        raise TerminalError("no such number", 404)
+    return number
+
+
+twice = Policy(max_attempts=2)
+poison = FanOut(
+    "Poison", split=numbers, execute=poisoned, aggregate=as_they_come, policy=twice
+)
+poison_code = FanOut(
+    "PoisonCode",
+    split=numbers,
+    execute=poisoned_code,
+    aggregate=as_they_come,
+    policy=twice,
+)
+refusing = FanOut("Refusing", split=numbers, execute=refused, aggregate=as_they_come)
+
+
+async def called(ctx: Context, count: int) -> list[int]:
+    await ctx.sleep(timedelta(milliseconds=1))
+    answer = await ctx.generic_call("Squares", "run", str(count).encode())
+    return squares.result.deserialize(answer)
+
+
+def flat(lists: list[list[int]]) -> list[int]:
+    return [number for numbers in lists for number in numbers]
+
+
+nested = FanOut("Nested", split=numbers, execute=called, aggregate=flat)
+
+
+def failing_split(task: Keyed) -> list[str]:
+    executions = Ledger(f"{task.key}-split").enter()
+    if task.fail == "split":
+        raise TerminalError("this task cannot be split", 422)
+    if task.fail == "split for ever" or (task.fail == "split once" and executions == 1):
+        raise OSError("the list of parts is away")
+    return ["part"]
+
+
+def passed_on(part: str) -> str:
+    return part
+
+
+def joined(values: list[str]) -> str:
+    return "".join(values)
+
+
+splitting = FanOut(
+    "Splitting", split=failing_split, execute=passed_on, aggregate=joined, policy=twice
+)
+
+
+def one(task: Keyed) -> list[Keyed]:
+    return [task]
+
+
+def same(task: Keyed) -> Keyed:
+    return task
+
+
+def added_up(tasks: list[Keyed]) -> int:
+    executions = Ledger(f"{tasks[0].key}-aggregate").enter()
+    if tasks[0].fail == "aggregate":
+        raise TerminalError("these values do not add up", 422)
+    if tasks[0].fail == "aggregate once" and executions == 1:
+        raise OSError("not yet")
+    return executions
+
+
+aggregating = FanOut("Aggregating", split=one, execute=same, aggregate=added_up)

@@ -1,0 +1,143 @@
+"""What any fan-out promises, on a real restate-server."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+import pytest
+
+from .conftest import Server
+
+
+def test_500_subtasks_come_back_in_the_order_of_the_split(server: Server) -> None:
+    answer = server.run("Squares", 500)
+
+    assert answer.json() == [number * number for number in range(500)]
+
+
+def test_nothing_to_do_is_an_empty_result(server: Server) -> None:
+    assert server.run("Squares", 0).json() == []
+
+
+def test_two_runs_at_once_do_not_mix(server: Server) -> None:
+    with ThreadPoolExecutor() as pool:
+        answers = list(pool.map(lambda count: server.run("Squares", count), [70, 90]))
+
+    assert [len(answer.json()) for answer in answers] == [70, 90]
+
+
+def test_unions_models_and_null_come_through_whole(server: Server) -> None:
+    task = [{"radius": 1}, {"width": 1, "height": 2}, None, {"radius": 1}]
+
+    answer = server.run("Shapes", task)
+
+    assert answer.json() == [
+        {"radius": 2},
+        {"width": 2, "height": 4},
+        None,
+        {"radius": 2},
+    ]
+
+
+def test_handler_code_may_sleep_and_call_another_fan_out(server: Server) -> None:
+    assert server.run("Nested", 4).json() == [0, 0, 1, 0, 1, 4]
+
+
+def test_a_subtask_that_fails_twice_and_then_succeeds_is_counted_once(
+    server: Server, key: str
+) -> None:
+    answer = server.run("Flaky", {"key": key})
+
+    assert answer.json() == [1, 3, 1]
+
+
+@pytest.mark.parametrize("service", ["Poison", "PoisonCode"])
+def test_a_poison_subtask_fails_its_run_with_index_and_error(
+    server: Server, service: str
+) -> None:
+    answer = server.run(service, 4)
+
+    assert answer.status_code == 500
+    assert answer.json()["message"] == "subtask 2 failed: ValueError('poison')"
+
+
+def test_a_terminal_error_fails_the_run_at_once_with_its_status(
+    server: Server,
+) -> None:
+    answer = server.run("Refusing", 4)
+
+    assert answer.status_code == 404
+    assert answer.json()["message"] == "subtask 2 failed: no such number"
+
+
+def test_a_failed_run_leaves_nothing_running(server: Server) -> None:
+    answer = server.run("Refusing", 4)
+
+    family = server.family(answer.headers["x-restate-id"])
+    assert len(family) == 5
+    assert {invocation["status"] for invocation in family} == {"completed"}
+
+
+@pytest.mark.parametrize(
+    ("fail", "status", "answer"),
+    [
+        ("split once", 200, "part"),
+        ("split", 422, "this task cannot be split"),
+        ("split for ever", 500, "OSError('the list of parts is away')"),
+    ],
+)
+def test_an_error_of_split_is_retried_unless_terminal_and_not_for_ever(
+    server: Server, key: str, fail: str, status: int, answer: str
+) -> None:
+    got = server.run("Splitting", {"key": key, "fail": fail})
+
+    assert got.status_code == status
+    assert answer in got.text
+
+
+@pytest.mark.parametrize(
+    ("fail", "status", "answer"),
+    [
+        ("aggregate once", 200, "2"),
+        ("aggregate", 422, "these values do not add up"),
+    ],
+)
+def test_an_error_of_aggregate_is_retried_unless_terminal(
+    server: Server, key: str, fail: str, status: int, answer: str
+) -> None:
+    got = server.run("Aggregating", {"key": key, "fail": fail})
+
+    assert got.status_code == status
+    assert answer in got.text
+
+
+def test_the_second_call_with_an_idempotency_key_attaches(
+    server: Server, key: str
+) -> None:
+    headers = {"idempotency-key": key}
+
+    answers = [server.run("Flaky", {"key": key}, headers) for _ in range(2)]
+
+    assert [answer.json() for answer in answers] == [[1, 3, 1], [1, 3, 1]]
+    assert len({answer.headers["x-restate-id"] for answer in answers}) == 1
+
+
+def test_a_run_sent_with_a_delay_starts_no_sooner_and_can_be_attached_to(
+    server: Server,
+) -> None:
+    started = time.monotonic()
+    run = server.send("Squares", 3, "?delay=1s")
+    early = httpx.get(f"{server.ingress}/restate/output/{run['invocationId']}")
+    answer = server.attach(run["invocationId"])
+
+    assert early.status_code == 470
+    assert answer.json() == [0, 1, 4]
+    assert time.monotonic() - started >= 1
+
+
+def test_the_ingress_shows_the_real_json_schema(server: Server) -> None:
+    openapi = httpx.get(f"{server.admin}/services/FanOutWorker/openapi").json()
+
+    task = openapi["components"]["schemas"]["runRequest"]
+    assert task["properties"]["description"]["type"] == "string"
+    assert task["required"] == ["description"]

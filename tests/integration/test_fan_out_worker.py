@@ -1,0 +1,85 @@
+"""The wire contract of FanOutWorker, and what it says to bad input."""
+
+import subprocess
+
+import pytest
+
+from .conftest import Server
+
+CHORES = '{"description": "get out of bed,shower,make coffee,have breakfast"}'
+DONE = (
+    '{"description": "get out of bed: DONE,shower: DONE,make coffee: DONE,'
+    'have breakfast: DONE"}'
+)
+
+
+def curl(server: Server, body: str) -> tuple[int, str]:
+    """What a person at a terminal gets: the status and the body."""
+    command = ["curl", "--silent", "--max-time", "60", "--write-out", "\n%{http_code}"]
+    command += [f"{server.ingress}/FanOutWorker/run", "--json", body]
+    answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    text, _, status = answer.rpartition("\n")
+    return int(status), text
+
+
+def test_curl_gets_the_answer_of_the_contract_byte_for_byte(server: Server) -> None:
+    assert curl(server, CHORES) == (200, DONE)
+
+
+def test_one_subtask_has_the_same_shape_of_result(server: Server) -> None:
+    assert curl(server, '{"description": "shower"}') == (
+        200,
+        '{"description": "shower: DONE"}',
+    )
+
+
+def test_names_are_trimmed_and_blanks_are_dropped(server: Server) -> None:
+    status, text = curl(server, '{"description": " a ,, b,\\t,"}')
+
+    assert (status, text) == (200, '{"description": "a: DONE,b: DONE"}')
+
+
+def test_equal_subtasks_are_each_done(server: Server) -> None:
+    assert curl(server, '{"description": "é,é"}') == (
+        200,
+        '{"description": "é: DONE,é: DONE"}',
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        ('{"desc": 1}', "description: Field required"),
+        ('{"description": 3}', "description: Input should be a valid string"),
+        ('{"description": null}', "description: Input should be a valid string"),
+        ('{"description": "a"', "Invalid JSON"),
+        ('["description"]', "Input should be an object"),
+        ('{"description": ""}', "names no subtask"),
+        ('{"description": " , ,,"}', "names no subtask"),
+        ('"\\ud800"', "Invalid JSON"),
+    ],
+)
+def test_bad_input_is_a_400_that_says_what_is_expected(
+    server: Server, body: str, complaint: str
+) -> None:
+    status, text = curl(server, body)
+
+    assert status == 400
+    assert complaint in text
+    assert r"expected {\"description\": string}" in text
+
+
+def test_bad_input_leaves_nothing_running(server: Server) -> None:
+    answer = server.run("FanOutWorker", {"desc": 1})
+
+    [run] = server.family(answer.headers["x-restate-id"])
+    assert (run["status"], run["completion_result"]) == ("completed", "failure")
+
+
+def test_a_subtask_can_be_called_by_itself(server: Server) -> None:
+    command = ["curl", "--silent", f"{server.ingress}/FanOutWorker/runSubtask"]
+    command += ["--json", '{"description": "shower"}']
+
+    answer = subprocess.run(command, check=True, capture_output=True, text=True)
+
+    assert answer.stdout == '{"description":"shower: DONE"}'
