@@ -20,7 +20,8 @@ Value = TypeVar("Value")
 Result = TypeVar("Result")
 T = TypeVar("T")
 
-_NAME = re.compile(r"[a-zA-Z][a-zA-Z0-9_.-]*")
+_NAME = re.compile(r"([a-zA-Z]|_[a-zA-Z0-9])[a-zA-Z0-9_.-]*")  # restate-server 1.7
+_KEPT = re.compile(r"restate.*|openapi", re.IGNORECASE)
 
 
 class FanOut(Generic[Task, Subtask, Value, Result]):
@@ -157,6 +158,11 @@ def _checked_name(name: str) -> str:
         raise DefinitionError(
             f"name={name!r} is no name for a Restate service: use a letter, then "
             "letters, digits, '_', '.' or '-'"
+        )
+    if _KEPT.fullmatch(name):
+        raise DefinitionError(
+            f"name={name!r} is one that Restate keeps for itself: choose one that is not "
+            "'openapi' and does not begin with 'restate'"
         )
     return name
 

@@ -31,7 +31,7 @@ def find(program: str, explicit: Path | None = None) -> Path:
         ServerNotFound: There is none, and no npm to install it with.
     """
     if explicit:
-        if not os.access(explicit, os.X_OK):
+        if not (explicit.is_file() and os.access(explicit, os.X_OK)):
             raise ServerNotFound(f"{explicit} is not a program that can be run")
         return explicit
     return next(_places(program), None) or _install(program)

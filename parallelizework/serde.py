@@ -74,8 +74,8 @@ def _adapter(hint: Any, part: str) -> TypeAdapter[Any]:
         return TypeAdapter[Any](hint)
     except (PydanticSchemaGenerationError, PydanticUserError) as error:
         raise DefinitionError(
-            f"{part}: pydantic cannot describe {hint!r}; use a model, a dataclass, "
-            "a TypedDict or a type made of those"
+            f"{part}: pydantic cannot describe {hint!r}: "
+            f"{error.message.splitlines()[0]}"
         ) from error
 
 

@@ -1,6 +1,7 @@
 """Serve `parallelizework.app:app` with hypercorn, over HTTP/2."""
 
 import asyncio
+import errno
 import logging
 import os
 import signal
@@ -17,8 +18,11 @@ from hypercorn.run import run as serve_in_processes
 from restate.extensions import current_context
 from restate.server import install_shutdown_hook
 
+from parallelizework.errors import PortInUse
+from parallelizework.http2 import mend
 from parallelizework.settings import Settings
 
+mend()  # in each worker process, as its logging set-up imports this module
 _logger = logging.getLogger(__name__)
 _UNLIMITED = 2**31 - 1  # Restate bounds what is in flight; a second limit only stalls
 _APP = "parallelizework.app"
@@ -37,6 +41,7 @@ def serve(fan_outs: Sequence[str], *, bind: Sequence[str], workers: int = 1) -> 
 
     Raises:
         TargetError: One of `fan_outs` names no fan-out.
+        PortInUse: One of `bind` is taken.
     """
     settings = Settings()
     os.environ["PARALLELIZEWORK_FAN_OUTS"] = " ".join(fan_outs or settings.fan_outs)
@@ -44,9 +49,16 @@ def serve(fan_outs: Sequence[str], *, bind: Sequence[str], workers: int = 1) -> 
     config = _config(bind, workers, settings.grace_period)
     dictConfig(_LOGGING)
     _logger.info("Serving on %s", ", ".join(config.bind))
-    if workers > 1:
-        return serve_in_processes(config)
-    asyncio.run(_serve(app, config))
+    try:
+        if workers > 1:
+            return serve_in_processes(config)
+        asyncio.run(_serve(app, config))
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise PortInUse(
+            f"{', '.join(bind)} is in use: choose another --bind"
+        ) from error
     return 0
 
 

@@ -17,16 +17,21 @@ from parallelizework.settings import Settings
 
 FAN_OUTS = Path(__file__).with_name("fan_outs.py")
 EXAMPLES = Path(__file__).parents[2] / "examples"
+NAMES = [
+    "aggregating",
+    "flaky",
+    "nested",
+    "poison",
+    "poison_code",
+    "refusing",
+    "shapes_fan_out",
+    "splitting",
+    "squares",
+]
 TARGETS = [
     "FanOutWorker",
     f"{EXAMPLES}/wordcount.py:wordcount",
-    *(
-        f"{FAN_OUTS}:{name}"
-        for name in (
-            "squares shapes_fan_out flaky poison poison_code refusing nested splitting "
-            "aggregating"
-        ).split()
-    ),
+    *(f"{FAN_OUTS}:{name}" for name in NAMES),
 ]
 REPLAY = {"RESTATE_WORKER__INVOKER__INACTIVITY_TIMEOUT": "0s"}
 

@@ -1,5 +1,7 @@
 """The fan-outs that the integration tests run."""
 
+import asyncio
+import logging
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -181,3 +183,36 @@ def added_up(tasks: list[Keyed]) -> int:
 
 
 aggregating = FanOut("Aggregating", split=one, execute=same, aggregate=added_up)
+
+
+_logger = logging.getLogger(__name__)
+
+
+def each(task: list[float]) -> list[float]:
+    return task
+
+
+async def slowly(seconds: float) -> float:
+    _logger.info("slow subtask starts")
+    await asyncio.sleep(seconds)
+    _logger.info("slow subtask ends")
+    return seconds
+
+
+def gathered(values: list[float]) -> list[float]:
+    return values
+
+
+slow = FanOut("Slow", split=each, execute=slowly, aggregate=gathered)
+
+
+async def process(_number: int) -> int:
+    await asyncio.sleep(0.01)
+    return os.getpid()
+
+
+def different(values: list[int]) -> list[int]:
+    return sorted(set(values))
+
+
+processes = FanOut("Processes", split=numbers, execute=process, aggregate=different)

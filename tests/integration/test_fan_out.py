@@ -21,7 +21,8 @@ def test_nothing_to_do_is_an_empty_result(server: Server) -> None:
 
 def test_two_runs_at_once_do_not_mix(server: Server) -> None:
     with ThreadPoolExecutor() as pool:
-        answers = list(pool.map(lambda count: server.run("Squares", count), [70, 90]))
+        runs = [pool.submit(server.run, "Squares", count) for count in (70, 90)]
+        answers = [run.result() for run in runs]
 
     assert [len(answer.json()) for answer in answers] == [70, 90]
 

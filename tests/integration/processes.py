@@ -1,0 +1,63 @@
+"""Commands as processes: start one, wait for a line of its output, stop it."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import monotonic, sleep
+
+COMMAND = [sys.executable, "-m", "parallelizework"]
+
+
+class Running:
+    """A process whose output, both streams in one, can be read at any time."""
+
+    def __init__(
+        self, arguments: Sequence[str], process: "subprocess.Popen[bytes]", output: Path
+    ) -> None:
+        self.arguments = arguments
+        self.process = process
+        self._output = output
+
+    @property
+    def output(self) -> str:
+        return self._output.read_text()
+
+    def wait_for(self, text: str, seconds: float = 60) -> str:
+        """The first line with `text` in it, as soon as there is one."""
+        eventually(
+            lambda: text in self.output or self.process.poll() is not None, seconds
+        )
+        return next(line for line in self.output.splitlines() if text in line)
+
+
+@contextmanager
+def running(
+    *arguments: str, environment: Mapping[str, str] | None = None
+) -> Generator[Running, None, None]:
+    """Run `parallelizework` with these arguments until the block ends."""
+    with TemporaryDirectory() as folder:
+        output = Path(folder) / "output"
+        with output.open("wb") as file:
+            process = subprocess.Popen(
+                [*COMMAND, *arguments],
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(environment or {})},
+            )
+        try:
+            yield Running(arguments, process, output)
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait until a condition holds; fail when it does not within the time."""
+    deadline = monotonic() + seconds
+    while not condition():
+        assert monotonic() < deadline, "it did not happen in time"
+        sleep(0.02)

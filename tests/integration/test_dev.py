@@ -1,0 +1,150 @@
+"""`parallelizework dev`: a local server and a worker, up and down."""
+
+import os
+import shlex
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+
+from parallelizework.dev import Ports, restate_server, serve
+from parallelizework.programs import find
+
+from .conftest import EXAMPLES, FAN_OUTS
+from .processes import running
+
+FREE = ["--ingress-port", "0", "--admin-port", "0", "--worker-port", "0"]
+
+
+def test_the_curl_line_that_dev_prints_works_as_it_is() -> None:
+    with running("dev", *FREE, environment={"PARALLELIZEWORK_MAX_PAUSE": "0"}) as dev:
+        line = dev.wait_for("curl").removeprefix("Try").strip()
+
+        answer = subprocess.run(shlex.split(line), check=True, capture_output=True)
+
+    assert answer.stdout.startswith(b'{"description": "get out of bed: DONE,')
+
+
+def test_dev_shows_what_runs_where_with_process_and_invocation() -> None:
+    with running("dev", *FREE) as dev:
+        line = dev.wait_for("curl").removeprefix("Try").strip()
+        subprocess.run(shlex.split(line), check=True, capture_output=True)
+        started = dev.wait_for("Started executing subtask: shower")
+        finished = dev.wait_for("Execution subtask finished: shower")
+        dev.wait_for("Aggregated result: get out of bed: DONE,shower: DONE")
+
+    for logged in (started, finished):
+        assert " pid=" in logged
+        assert " invocation=inv_" in logged
+
+
+def test_a_replay_logs_nothing_again() -> None:
+    suspends = {
+        "RESTATE_WORKER__INVOKER__INACTIVITY_TIMEOUT": "0s",
+        "PARALLELIZEWORK_MAX_PAUSE": "0.01",
+    }
+    with running("dev", *FREE, environment=suspends) as dev:
+        line = dev.wait_for("curl").removeprefix("Try").strip()
+        subprocess.run(shlex.split(line), check=True, capture_output=True)
+        dev.wait_for("Aggregated result")
+
+        assert dev.output.count("Started executing subtask: shower") == 1
+        assert dev.output.count("Aggregated result") == 1
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_stopped_dev_leaves_no_process_behind(signum: signal.Signals) -> None:
+    with running("dev", *FREE) as dev:
+        admin = dev.wait_for("UI").removeprefix("UI").strip()
+        dev.wait_for("Ctrl-C")
+        children = _children(dev.process.pid)
+
+        dev.process.send_signal(signum)
+
+        assert dev.process.wait(30) == 0
+    assert len(children) == 2
+    assert not [child for child in children if Path(f"/proc/{child}").exists()]
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{admin}/health")
+
+
+def test_a_kept_data_folder_goes_on_with_its_runs(tmp_path: Path) -> None:
+    options = [f"{FAN_OUTS}:squares", *FREE, "--data", str(tmp_path)]
+    with running("dev", *options) as dev:
+        ingress = _ingress(dev.wait_for("curl"))
+        send = f"{ingress}/restate/send/Squares/run?delay=3s"
+        run = httpx.post(send, json=3).json()["invocationId"]
+
+    with running("dev", *options) as dev:
+        ingress = _ingress(dev.wait_for("curl"))
+        answer = httpx.get(f"{ingress}/restate/attach/{run}", timeout=60)
+
+    assert answer.json() == [0, 1, 4]
+
+
+def test_a_port_in_use_is_named() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        options = ["--admin-port", str(port), "--ingress-port", "0"]
+        with running("dev", *options) as dev:
+            assert dev.process.wait(30) == 1
+            assert f"port {port} is in use" in dev.output
+            assert "--admin-port" in dev.output
+
+
+def test_a_server_that_is_not_there_is_one_clear_line() -> None:
+    environment = {"PARALLELIZEWORK_RESTATE_SERVER": "/nowhere/restate-server"}
+    with running("dev", *FREE, environment=environment) as dev:
+        assert dev.process.wait(30) == 1
+        assert dev.output == (
+            "parallelizework: /nowhere/restate-server is not a program that can be "
+            "run\n"
+        )
+
+
+def test_a_fan_out_that_is_not_there_is_told_and_nothing_is_left() -> None:
+    target = f"{EXAMPLES}/wordcount.py:wordcuont"
+    with running("dev", target, *FREE) as dev:
+        assert dev.process.wait(60) == 1
+        assert "'wordcuont' is not there" in dev.output
+        assert "are: wordcount" in dev.output
+        assert "Traceback" not in dev.output
+
+
+def test_the_restate_cli_registers_a_worker_that_serve_runs(tmp_path: Path) -> None:
+    ports = Ports(0, 0, 0).chosen()
+    worker = f"http://127.0.0.1:{ports.worker}"
+    admin = f"http://127.0.0.1:{ports.admin}"
+    register = [find("restate"), "--yes", "deployments", "register", worker]
+    with (
+        restate_server(find("restate-server"), ports, tmp_path, os.environ),
+        serve([f"{FAN_OUTS}:squares"], ports.worker, environment=os.environ),
+    ):
+        registered = subprocess.run(
+            register,
+            env={**os.environ, "RESTATE_ADMIN_URL": admin},
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        url = f"http://127.0.0.1:{ports.ingress}/Squares/run"
+        answer = httpx.post(url, json=3, timeout=60)
+
+    assert "Squares" in registered.stdout
+    assert answer.json() == [0, 1, 4]
+
+
+def _ingress(line: str) -> str:
+    return shlex.split(line)[2].rpartition("/")[0].rpartition("/")[0]
+
+
+def _children(pid: int) -> list[int]:
+    return [
+        int(child)
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    ]

@@ -1,0 +1,144 @@
+"""`parallelizework serve`: the worker by itself."""
+
+import signal
+import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from parallelizework.client import Admin, healthy
+from parallelizework.dev import Ports, restate_server
+from parallelizework.programs import find
+
+from .conftest import FAN_OUTS
+from .processes import COMMAND, Running, eventually, running
+
+
+@contextmanager
+def served(
+    folder: Path, *targets: str, workers: int = 1, grace: float = 8
+) -> Generator[tuple[Running, str], None, None]:
+    """A server, and a worker of it that a test may treat badly; with the ingress."""
+    ports = Ports(0, 0, 0).chosen()
+    options = ["--bind", f"127.0.0.1:{ports.worker}", "--workers", str(workers)]
+    environment = {"PARALLELIZEWORK_GRACE_PERIOD": str(grace)}
+    with (
+        restate_server(find("restate-server"), ports, folder, {}),
+        running("serve", *targets, *options, environment=environment) as worker,
+    ):
+        url = f"http://127.0.0.1:{ports.worker}"
+        eventually(lambda: healthy(f"{url}/health"))
+        Admin(f"http://127.0.0.1:{ports.admin}").register(url)
+        yield worker, f"http://127.0.0.1:{ports.ingress}"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_worker_lets_a_subtask_in_flight_finish(
+    tmp_path: Path, signum: signal.Signals, workers: int
+) -> None:
+    target = f"{FAN_OUTS}:slow"
+    with served(tmp_path, target, workers=workers) as (worker, ingress):
+        send = f"{ingress}/restate/send/Slow/run"
+        httpx.post(send, json=[1.0]).raise_for_status()
+        worker.wait_for("slow subtask starts")
+
+        worker.process.send_signal(signum)
+
+        assert worker.process.wait(30) == 0
+        assert "slow subtask ends" in worker.output
+
+
+def test_a_subtask_beyond_the_grace_period_is_executed_by_the_next_worker(
+    tmp_path: Path,
+) -> None:
+    target = f"{FAN_OUTS}:slow"
+    with served(tmp_path, target, grace=0.5) as (worker, ingress):
+        sent = httpx.post(f"{ingress}/restate/send/Slow/run", json=[3.0]).json()
+        worker.wait_for("slow subtask starts")
+        worker.process.terminate()
+        assert worker.process.wait(30) == 0
+        assert "slow subtask ends" not in worker.output
+
+        with running(*worker.arguments):
+            attach = f"{ingress}/restate/attach/{sent['invocationId']}"
+            assert httpx.get(attach, timeout=60).json() == [3.0]
+
+
+def test_two_processes_share_the_work(tmp_path: Path) -> None:
+    target = f"{FAN_OUTS}:processes"
+    with served(tmp_path, target, workers=2) as (_, ingress):
+        url = f"{ingress}/Processes/run"
+
+        eventually(lambda: len(httpx.post(url, json=40, timeout=60).json()) == 2)
+
+
+def test_the_asgi_app_serves_what_the_environment_names() -> None:
+    environment = {"PARALLELIZEWORK_FAN_OUTS": f"FanOutWorker {FAN_OUTS}:squares"}
+    [port] = {Ports(0, 0, 0).chosen().worker}
+    bind = f"127.0.0.1:{port}"
+    with running("serve", "--bind", bind, environment=environment):
+        eventually(lambda: healthy(f"http://{bind}/health"))
+        discovered = httpx.get(
+            f"http://{bind}/discover",
+            headers={"accept": "application/vnd.restate.endpointmanifest.v3+json"},
+        )
+
+    names = {service["name"] for service in discovered.json()["services"]}
+    assert names == {"FanOutWorker", "Squares"}
+
+
+@pytest.mark.parametrize(
+    ("target", "complaint"),
+    [
+        ("nowhere.at_all:thing", "there is no module 'nowhere.at_all'; looked in "),
+        ("nowhere.py:thing", "there is no file "),
+        ("thing", "'thing' is neither a ready-made fan-out nor of the form"),
+        ("parallelizework:Policy", "'Policy' is a "),
+    ],
+)
+def test_a_wrong_target_is_one_line_that_says_what_was_tried(
+    target: str, complaint: str
+) -> None:
+    command = ["serve", target, "--bind", "127.0.0.1:0"]
+    with running(*command) as worker:
+        assert worker.process.wait(30) == 1
+        assert worker.output.startswith("parallelizework: ")
+        assert complaint in worker.output
+        assert worker.output.count("\n") == 1
+
+
+def test_a_definition_error_of_the_users_module_is_one_line(tmp_path: Path) -> None:
+    module = tmp_path / "mine.py"
+    module.write_text(
+        "from parallelizework import FanOut\n"
+        "FanOut('Mine', split=lambda t: t, execute=print, aggregate=sum)\n"
+    )
+    with running("serve", f"{module}:mine") as worker:
+        assert worker.process.wait(30) == 1
+        assert worker.output.startswith("parallelizework: split=")
+        assert "has no type hint" in worker.output
+
+
+def test_a_taken_address_is_told(tmp_path: Path) -> None:
+    port = Ports(0, 0, 0).chosen().worker
+    bind = f"127.0.0.1:{port}"
+    with running("serve", "--bind", bind):
+        eventually(lambda: healthy(f"http://{bind}/health"))
+        with running("serve", "--bind", bind) as second:
+            assert second.process.wait(30) == 1
+            assert bind in second.output
+            assert "in use" in second.output
+            assert "Traceback" not in second.output
+
+
+def test_a_usage_error_is_exit_code_2() -> None:
+    command = [*COMMAND, "serve", "--wrokers", "2"]
+
+    answer = subprocess.run(command, check=False, capture_output=True, text=True)
+
+    assert answer.returncode == 2
+    assert "--wrokers" in answer.stderr

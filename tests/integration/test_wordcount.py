@@ -1,0 +1,73 @@
+"""The word count example against independent counts."""
+
+import re
+import subprocess
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parallelizework.settings import Settings
+
+from .conftest import Server
+
+ROOT = Path(__file__).parents[2]
+given = "ingress_url" in Settings().model_fields_set
+pytestmark = pytest.mark.skipif(given, reason="its worker sees other files")
+
+
+def test_it_counts_the_words_of_this_repo(server: Server) -> None:
+    folder = ROOT / "parallelizework"
+
+    answer = server.run("WordCount", {"folder": str(folder), "glob": "**/*.py"}).json()
+
+    assert_counted(answer, sorted(folder.glob("**/*.py")))
+
+
+def test_it_counts_over_500_files_of_the_standard_library(server: Server) -> None:
+    folder = Path(sysconfig.get_path("stdlib"))
+    kept = [folder / name for name in ("asyncio", "idlelib", "test")]
+    files = sorted(path for root in kept for path in root.glob("**/*.py"))
+    task = {"folder": str(folder), "glob": "[ait][sde][yls][nte]*/**/*.py"}
+
+    answer = server.run("WordCount", task).json()
+
+    assert len(files) > 500
+    assert_counted(answer, files)
+
+
+def test_an_unreadable_file_fails_its_subtask_with_a_clear_error(
+    server: Server, tmp_path: Path
+) -> None:
+    (tmp_path / "a.txt").write_text("one")
+    (tmp_path / "b.txt").symlink_to("/proc/self/mem")
+
+    answer = server.run("WordCount", {"folder": str(tmp_path)})
+
+    assert answer.status_code == 404
+    message = answer.json()["message"]
+    assert message == (
+        f"subtask 1 failed: cannot read {tmp_path}/b.txt: Input/output error"
+    )
+
+
+def test_a_folder_that_is_not_there_is_the_callers_mistake(server: Server) -> None:
+    answer = server.run("WordCount", {"folder": "/nowhere"})
+
+    assert answer.status_code == 400
+    assert answer.json()["message"] == "/nowhere is not a folder of the worker"
+
+
+def assert_counted(answer: dict[str, Any], files: list[Path]) -> None:
+    counts: dict[str, int] = {}
+    for file in files:
+        for word in re.findall(r"[^\W\d_]+", file.read_text(errors="replace")):
+            counts[word.lower()] = counts.get(word.lower(), 0) + 1
+    wc = subprocess.run(["wc", "-l", *files], check=True, capture_output=True)
+    assert answer["files"] == len(files)
+    assert answer["words"] == sum(counts.values())
+    assert answer["lines"] == int(wc.stdout.splitlines()[-1].split()[0])
+    top: dict[str, int] = answer["top"]
+    assert list(top.values()) == sorted(counts.values(), reverse=True)[:10]
+    assert all(counts[word] == times for word, times in top.items())

@@ -1,0 +1,211 @@
+"""A FanOut that cannot work is refused when it is built."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from pydantic import BaseModel
+from restate import Context
+
+from parallelizework import FanOut, ParallelizeworkError
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+
+class Item(BaseModel):
+    name: str
+
+
+class NotDescribable:
+    pass
+
+
+def split(task: str) -> list[Item]:
+    return [Item(name=task)]
+
+
+def execute(item: Item) -> int:
+    return len(item.name)
+
+
+def aggregate(values: list[int]) -> int:
+    return sum(values)
+
+
+def build(
+    name: str = "Test", **functions: Callable[..., Any]
+) -> FanOut[Any, Any, Any, Any]:
+    three: dict[str, Any] = {
+        "split": split,
+        "execute": execute,
+        "aggregate": aggregate,
+        **functions,
+    }
+    return FanOut(name, **three)
+
+
+async def generated(task: str) -> AsyncIterator[Item]:
+    yield Item(name=task)
+
+
+def lazily(task: str) -> Iterator[Item]:
+    yield Item(name=task)
+
+
+async def awaited(task: str) -> tuple[Item, ...]:
+    return (Item(name=task),)
+
+
+def promised(task: str) -> Awaitable[list[Item]]:
+    return awaited_list(task)
+
+
+async def awaited_list(task: str) -> list[Item]:
+    return [Item(name=task)]
+
+
+def with_option(task: str, limit: int = 3) -> list[Item]:
+    return [Item(name=task)] * limit
+
+
+class Splitter:
+    def __call__(self, task: str) -> list[Item]:
+        return [Item(name=task)]
+
+    def method(self, task: str) -> list[Item]:
+        return [Item(name=task)]
+
+
+def configured(size: int, task: str) -> list[Item]:
+    return [Item(name=task)] * size
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        generated,
+        lazily,
+        awaited,
+        promised,
+        with_option,
+        Splitter(),
+        Splitter().method,
+        partial(configured, 3),
+    ],
+)
+def test_any_form_of_callable_with_hints_may_split(
+    function: Callable[..., Any],
+) -> None:
+    fan_out = build(split=function)
+
+    assert fan_out.subtask.hint is Item
+
+
+def optional(item: Item | None) -> int:
+    return 0 if item is None else 1
+
+
+def test_execute_may_take_more_than_split_gives() -> None:
+    assert build(execute=optional).value.hint is int
+
+
+def without_hint(task) -> list[Item]:  # type: ignore[no-untyped-def]
+    return [task]
+
+
+def without_return(task: str):  # type: ignore[no-untyped-def]
+    return [task]
+
+
+def not_a_list(task: str) -> Item:
+    return Item(name=task)
+
+
+def a_bare_list(task: str) -> list:  # type: ignore[type-arg]
+    return [task]  # pyright: ignore[reportUnknownVariableType] - that is the mistake
+
+
+def two_values(task: str, other: str) -> list[Item]:
+    return [Item(name=task + other)]
+
+
+def by_name(*, task: str) -> list[Item]:
+    return [Item(name=task)]
+
+
+def hidden(task: "Decimal") -> list[Item]:
+    return [Item(name=str(task))]
+
+
+def odd(task: NotDescribable) -> list[Item]:
+    return [Item(name=str(task))]
+
+
+def wrong_item(item: str) -> int:
+    return len(item)
+
+
+def code_without_async(ctx: Context, item: Item) -> int:
+    return len(item.name)
+
+
+def wrong_values(values: list[str]) -> int:
+    return len(values)
+
+
+def one_value(value: int) -> int:
+    return value
+
+
+MISTAKES: list[tuple[str, Any, str]] = [
+    (
+        "split",
+        without_hint,
+        "split=without_hint: parameter 'task' has no type hint",
+    ),
+    ("split", without_return, "split=without_return has no type hint for what it"),
+    ("split", not_a_list, "split=not_a_list must return a list"),
+    ("split", a_bare_list, "split=a_bare_list must return a list"),
+    ("split", two_values, "split=two_values must take one value by position"),
+    ("split", by_name, "split=by_name must take one value by position"),
+    ("split", hidden, "split=hidden: its hint names 'Decimal'"),
+    ("split", odd, "the task of Test: pydantic cannot describe"),
+    ("split", 3, "split=3 is not callable"),
+    (
+        "execute",
+        wrong_item,
+        "execute=wrong_item takes <class 'str'>, but split=split",
+    ),
+    ("execute", code_without_async, "so it must be `async def`"),
+    (
+        "aggregate",
+        wrong_values,
+        "takes a list of <class 'str'>, but execute=execute",
+    ),
+    ("aggregate", one_value, "aggregate=one_value must take a list of values"),
+    ("aggregate", sum, "aggregate=sum: parameter 'iterable' has no type hint"),
+]
+
+
+@pytest.mark.parametrize(("role", "function", "complaint"), MISTAKES)
+def test_a_wrong_function_is_refused_with_its_name_and_parameter(
+    role: str, function: Any, complaint: str
+) -> None:
+    with pytest.raises(ParallelizeworkError) as refused:
+        build(**{role: function})
+
+    assert complaint in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["", "1st", "two words", "slash/ed", "ümlaut", "-x"])
+def test_a_name_that_restate_would_refuse_is_refused(name: str) -> None:
+    with pytest.raises(ParallelizeworkError, match="is no name for a Restate service"):
+        build(name)
+
+
+@pytest.mark.parametrize("name", ["restate", "restateThings", "openapi", "OpenAPI"])
+def test_a_name_that_restate_keeps_for_itself_is_refused(name: str) -> None:
+    with pytest.raises(ParallelizeworkError, match="keeps for itself"):
+        build(name)

@@ -1,0 +1,97 @@
+"""JSON for one declared type."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+from restate import TerminalError
+from typing_extensions import TypedDict
+
+from parallelizework.serde import Json
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda children: st.lists(children) | st.dictionaries(st.text(), children),
+)
+
+
+@dataclass(frozen=True)
+class Point:
+    x: int
+    y: int | None = None
+
+
+class Named(TypedDict):
+    name: str
+
+
+class Row(BaseModel):
+    id: int
+    tags: list[str] = []
+
+
+@given(JSON)
+def test_any_json_comes_back_as_it_went(value: Any) -> None:
+    serde = Json[Any](Any, "a value")
+
+    assert serde.deserialize(serde.serialize(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("hint", "value"),
+    [
+        (Point, Point(1)),
+        (Named, {"name": "a"}),
+        (list[Row | Point], [Row(id=1), Point(1, 2)]),
+        (dict[str, Row], {"a": Row(id=1, tags=["x"])}),
+        (int | None, None),
+    ],
+)
+def test_what_pydantic_can_describe_comes_back_as_itself(
+    hint: object, value: object
+) -> None:
+    serde = Json[object](hint, "a value")
+
+    assert serde.deserialize(serde.serialize(value)) == value
+
+
+def test_the_answer_is_spaced_and_keeps_its_letters() -> None:
+    assert Json[Named](Named, "a").answer({"name": "é"}) == '{"name": "é"}'.encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        (b"", "Invalid JSON"),
+        (b"[]", "Input should be an object"),
+        (b"{}", "id: Field required"),
+        (b'{"id": "x", "tags": [1]}', "id: Input should be a valid integer"),
+        (b'{"id": "x", "tags": [1]}', "tags.0: Input should be a valid string"),
+        (b'{"id": 1, "tags": [1, 2, 3, 4, 5]}', "and 2 more"),
+        (b'\xff{"id": 1}', "Invalid JSON"),
+    ],
+)
+def test_what_does_not_fit_is_a_terminal_error_that_names_the_field(
+    body: bytes, complaint: str
+) -> None:
+    serde = Json[Row](Row, "the task of Test", status=400)
+
+    with pytest.raises(TerminalError) as refused:
+        serde.deserialize(body)
+
+    assert refused.value.status_code == 400
+    assert refused.value.message.startswith("the task of Test is not valid: ")
+    assert complaint in refused.value.message
+    assert '(expected {"id": integer, "tags": list of string})' in refused.value.message
+
+
+def test_a_value_that_is_not_of_its_type_is_a_terminal_error() -> None:
+    serde = Json[int](int, "a value of Test")
+
+    with pytest.raises(TerminalError, match="a value of Test is not valid") as refused:
+        serde.serialize("three")  # type: ignore[arg-type]
+
+    assert refused.value.status_code == 500
