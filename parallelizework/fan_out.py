@@ -161,8 +161,8 @@ def _checked_name(name: str) -> str:
         )
     if _KEPT.fullmatch(name):
         raise DefinitionError(
-            f"name={name!r} is one that Restate keeps for itself: choose one that is not "
-            "'openapi' and does not begin with 'restate'"
+            f"name={name!r} is one that Restate keeps for itself: choose one that is "
+            "not 'openapi' and does not begin with 'restate'"
         )
     return name
 

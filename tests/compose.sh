@@ -31,9 +31,9 @@ export INGRESS_PORT ADMIN_PORT
 trap finish EXIT
 
 "${compose[@]}" build
-# Returns when server and worker are healthy; never, if one of them cannot start.
-PARALLELIZEWORK_FAN_OUTS=$FAN_OUTS timeout 300 "${compose[@]}" up --detach
-registered=$(timeout 60 docker wait "$("${compose[@]}" ps --all --quiet register)")
+# Returns when server and worker are healthy; the health checks bound the wait.
+PARALLELIZEWORK_FAN_OUTS=$FAN_OUTS "${compose[@]}" up --detach
+registered=$(docker wait "$("${compose[@]}" ps --all --quiet register)")
 if [[ $registered != 0 ]]; then
   echo "tests/compose.sh: the worker was not registered" >&2
   exit 1

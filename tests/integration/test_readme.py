@@ -1,0 +1,108 @@
+"""The README does what it says: its code and its commands, as they stand there."""
+
+import re
+import shlex
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from parallelizework.client import healthy
+from parallelizework.programs import find
+
+from .processes import eventually, running
+from .test_dev import FREE
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+BLOCKS = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
+COMMANDS = [line[2:] for b in BLOCKS for line in b.splitlines() if line[:2] == "$ "]
+RUN_ELSEWHERE = {"make demo": ".ci/run", "make test": ".ci/run"}
+
+
+def command(start: str) -> list[str]:
+    """The README's command that begins so, as words."""
+    return shlex.split(next(c for c in COMMANDS if c.startswith(start)))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the README's first example in it."""
+    example = re.search(r"```python\n# lengths.py\n(.*?)```", README, re.DOTALL)
+    assert example
+    assert len([line for line in example[1].splitlines() if line]) <= 15
+    (tmp_path / "lengths.py").write_text(example[1])
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def local(folder: Path) -> Iterator[tuple[str, str]]:
+    """What `dev` of the README starts, on free ports: ingress and admin."""
+    words = command("parallelizework dev")
+    with running(*words[1:], *FREE) as dev:
+        ingress = dev.wait_for("curl").split()[2].removesuffix("/Lengths/run")
+        yield ingress, dev.wait_for("UI").split()[1]
+
+
+def ask(words: list[str], ingress: str) -> str:
+    there = [word.replace("localhost:8080", ingress) for word in words]
+    there = ["curl", "--silent", "--fail-with-body", *there[1:]]
+    return subprocess.run(there, check=True, capture_output=True, text=True).stdout
+
+
+def test_the_first_example_answers_as_shown(local: tuple[str, str]) -> None:
+    shown = re.search(r"--json '\"three small words\"'\n(.*)\n", README)
+    assert shown
+
+    assert ask(command("curl localhost:8080/Lengths/run --json"), local[0]) == shown[1]
+
+
+def test_what_is_restates_own_works_as_shown(local: tuple[str, str]) -> None:
+    ingress, admin = local
+    sent = ask(command("curl localhost:8080/restate/send"), ingress)
+    once = [
+        ask(command("curl localhost:8080/Lengths/run -H"), ingress) for _ in range(2)
+    ]
+    listed = subprocess.run(
+        [find("restate"), *command("restate invocations")[1:]],
+        env={"RESTATE_ADMIN_URL": admin},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    assert '"status":"Accepted"' in sent
+    assert once == ['{"words": 2, "letters": 8}'] * 2
+    assert "Lengths" in listed.stdout
+
+
+def test_serve_and_register_work_as_shown(local: tuple[str, str], folder: Path) -> None:
+    words = command("parallelizework serve")
+    bind = words[words.index("--bind") + 1]
+    register = [find("restate"), "--yes", *command("restate deployments")[1:]]
+    with running(*words[1:]):
+        eventually(lambda: healthy(f"http://{bind}/health"))
+        environment = {"RESTATE_ADMIN_URL": local[1]}
+        subprocess.run(register, env=environment, check=True, capture_output=True)
+        answer = httpx.post(f"{local[0]}/Lengths/run", json="a bc", timeout=60)
+
+    assert answer.json() == {"words": 2, "letters": 3}
+
+
+def test_every_command_is_run_somewhere() -> None:
+    run_here = [
+        "parallelizework dev",
+        "parallelizework serve",
+        "curl localhost:8080/Lengths/run",
+        "curl localhost:8080/restate/send",
+        "restate invocations list",
+        "restate deployments register",
+    ]
+    script = (Path(__file__).parents[2] / ".ci" / "run").read_text()
+    for words in COMMANDS:
+        if words in RUN_ELSEWHERE:
+            assert words in script
+        else:
+            assert any(words.startswith(start) for start in run_here), words
