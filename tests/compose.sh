@@ -2,7 +2,6 @@
 # The integration tests against docker-compose.yml, built anew, on free ports; at the
 # end nothing of it is left. Arguments go to pytest.
 set -euo pipefail
-FAN_OUTS="FanOutWorker examples/wordcount.py:wordcount"
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 compose=(docker-compose)
@@ -30,9 +29,12 @@ read -r INGRESS_PORT ADMIN_PORT <<<"$ports"
 export INGRESS_PORT ADMIN_PORT
 trap finish EXIT
 
+PARALLELIZEWORK_FAN_OUTS=$(.venv/bin/python -m tests.integration.targets)
+export PARALLELIZEWORK_FAN_OUTS PARALLELIZEWORK_MAX_PAUSE=0.05
+
 "${compose[@]}" build
 # Returns when server and worker are healthy; the health checks bound the wait.
-PARALLELIZEWORK_FAN_OUTS=$FAN_OUTS "${compose[@]}" up --detach
+"${compose[@]}" up --detach
 registered=$(docker wait "$("${compose[@]}" ps --all --quiet register)")
 if [[ $registered != 0 ]]; then
   echo "tests/compose.sh: the worker was not registered" >&2
@@ -41,5 +43,4 @@ fi
 
 PARALLELIZEWORK_INGRESS_URL=http://127.0.0.1:$INGRESS_PORT \
   PARALLELIZEWORK_ADMIN_URL=http://127.0.0.1:$ADMIN_PORT \
-  PARALLELIZEWORK_TEST_COMPOSE=1 \
   .venv/bin/pytest tests/integration "$@"

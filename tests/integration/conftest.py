@@ -15,24 +15,9 @@ import pytest
 from parallelizework.dev import Ports, local
 from parallelizework.settings import Settings
 
-FAN_OUTS = Path(__file__).with_name("fan_outs.py")
-EXAMPLES = Path(__file__).parents[2] / "examples"
-NAMES = [
-    "aggregating",
-    "flaky",
-    "nested",
-    "poison",
-    "poison_code",
-    "refusing",
-    "shapes_fan_out",
-    "splitting",
-    "squares",
-]
-TARGETS = [
-    "FanOutWorker",
-    f"{EXAMPLES}/wordcount.py:wordcount",
-    *(f"{FAN_OUTS}:{name}" for name in NAMES),
-]
+from .targets import targets
+
+ROOT = Path(__file__).parents[2]
 REPLAY = {"RESTATE_WORKER__INVOKER__INACTIVITY_TIMEOUT": "0s"}
 
 
@@ -87,7 +72,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Server]:
         return
     environment = {"PARALLELIZEWORK_MAX_PAUSE": "0.05"}
     environment |= REPLAY if request.param == "replay" else {}
-    with local(TARGETS, ports=Ports(0, 0, 0), environment=environment) as started:
+    with local(targets(ROOT), ports=Ports(0, 0, 0), environment=environment) as started:
         yield Server(started.ingress, started.admin)
 
 

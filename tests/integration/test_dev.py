@@ -13,9 +13,11 @@ import pytest
 from parallelizework.dev import Ports, restate_server, serve
 from parallelizework.programs import find
 
-from .conftest import EXAMPLES, FAN_OUTS
+from .conftest import ROOT
 from .processes import running
 
+EXAMPLES = ROOT / "examples"
+FAN_OUTS = ROOT / "tests" / "integration" / "fan_outs.py"
 FREE = ["--ingress-port", "0", "--admin-port", "0", "--worker-port", "0"]
 
 

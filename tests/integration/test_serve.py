@@ -13,7 +13,7 @@ from parallelizework.client import Admin, healthy
 from parallelizework.dev import Ports, restate_server
 from parallelizework.programs import find
 
-from .conftest import FAN_OUTS
+from .test_dev import FAN_OUTS
 from .processes import COMMAND, Running, eventually, running
 
 

@@ -10,9 +10,8 @@ import pytest
 
 from parallelizework.settings import Settings
 
-from .conftest import Server
+from .conftest import ROOT, Server
 
-ROOT = Path(__file__).parents[2]
 given = "ingress_url" in Settings().model_fields_set
 pytestmark = pytest.mark.skipif(given, reason="its worker sees other files")
 
