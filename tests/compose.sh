@@ -41,6 +41,7 @@ if [[ $registered != 0 ]]; then
   exit 1
 fi
 
+unset PARALLELIZEWORK_FAN_OUTS PARALLELIZEWORK_MAX_PAUSE
 PARALLELIZEWORK_INGRESS_URL=http://127.0.0.1:$INGRESS_PORT \
   PARALLELIZEWORK_ADMIN_URL=http://127.0.0.1:$ADMIN_PORT \
   .venv/bin/pytest tests/integration "$@"

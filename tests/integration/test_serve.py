@@ -13,8 +13,8 @@ from parallelizework.client import Admin, healthy
 from parallelizework.dev import Ports, restate_server
 from parallelizework.programs import find
 
-from .test_dev import FAN_OUTS
 from .processes import COMMAND, Running, eventually, running
+from .test_dev import FAN_OUTS
 
 
 @contextmanager

@@ -8,12 +8,9 @@ from typing import Any
 
 import pytest
 
-from parallelizework.settings import Settings
+from .conftest import GIVEN, ROOT, Server
 
-from .conftest import ROOT, Server
-
-given = "ingress_url" in Settings().model_fields_set
-pytestmark = pytest.mark.skipif(given, reason="its worker sees other files")
+pytestmark = pytest.mark.skipif(GIVEN, reason="its worker sees other files")
 
 
 def test_it_counts_the_words_of_this_repo(server: Server) -> None:
