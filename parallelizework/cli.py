@@ -73,8 +73,8 @@ def dev(  # noqa: PLR0913 - each is one switch of the command
         everything is forgotten at the end.
     """
     ports = dev_server.Ports(ingress_port, admin_port, worker_port)
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGHUP, _interrupt)
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, _interrupt)  # SIGINT too: a script's `&` has it ignored
     with dev_server.local(
         targets or [],
         ports=ports,

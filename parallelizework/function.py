@@ -13,7 +13,8 @@ from collections.abc import (
 from types import UnionType
 from typing import Any, TypeGuard, Union, cast, get_args, get_origin
 
-import anyio.to_thread
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from restate import Context
 
 from parallelizework.errors import DefinitionError
@@ -25,6 +26,7 @@ class Function:
     Args:
         role: Its name in `FanOut`: "split", "execute" or "aggregate".
         function: The callable itself, sync or async.
+        threads: How many threads sync functions may have at once.
 
     Attributes:
         takes_context: Its first parameter is a `restate.Context`.
@@ -35,12 +37,18 @@ class Function:
         DefinitionError: It cannot be called, or a hint is missing or wrong.
     """
 
-    def __init__(self, role: str, function: Callable[..., object]) -> None:
+    def __init__(
+        self,
+        role: str,
+        function: Callable[..., object],
+        threads: CapacityLimiter | None = None,
+    ) -> None:
         if not callable(function):
             raise DefinitionError(f"{role}={function!r} is not callable")
         self.role = role
         self.name = f"{role}={getattr(function, '__qualname__', repr(function))}"
         self._function = function
+        self._threads = threads
         signature = self._signature()
         self.takes_context, self.parameter = self._parameters(signature)
         self.returns = self._returned(signature)
@@ -54,7 +62,8 @@ class Function:
         """Call it: async in this event loop, sync in a thread."""
         if self._is_async:
             return await _collected(self._function(*args))
-        return await _collected(await anyio.to_thread.run_sync(self._in_thread, *args))
+        result = await run_sync(self._in_thread, *args, limiter=self._threads)
+        return await _collected(result)
 
     def _in_thread(self, *args: object) -> object:
         result = self._function(*args)

@@ -17,6 +17,8 @@ from parallelizework.errors import DefinitionError
 
 T = TypeVar("T")
 
+_MIB = 1024 * 1024
+MAX_MESSAGE = 32 * _MIB - 64 * 1024  # Restate's limit, less what it wraps around
 _SHOWN = 3  # a message names the first few mistakes, not thousands
 
 
@@ -26,6 +28,7 @@ class Json(Serde[T], Generic[T]):
     Args:
         hint: Any type that pydantic can describe.
         part: What these values are, for messages: "the task of Thumbnails".
+        remedy: What to do when one is larger than Restate's messages may be.
         status: The status of a value that does not fit: 400 where it comes from a
             caller, 500 where it comes from the user's own functions.
 
@@ -33,21 +36,29 @@ class Json(Serde[T], Generic[T]):
         DefinitionError: pydantic cannot describe `hint`.
     """
 
-    def __init__(self, hint: object, part: str, *, status: int = 500) -> None:
+    def __init__(
+        self,
+        hint: object,
+        part: str,
+        *,
+        remedy: str = "pass a reference to it instead, such as a path or a key",
+        status: int = 500,
+    ) -> None:
         self.hint = hint
         self.part = part
+        self._remedy = remedy
         self._status = status
         self._adapter = cast("TypeAdapter[T]", _adapter(hint, part))
 
     def serialize(self, obj: T | None) -> bytes:
-        """`obj` as compact JSON; a `TerminalError` if it is not of the type."""
+        """`obj` as compact JSON; a `TerminalError` if it does not fit."""
         try:
-            return self._adapter.dump_json(cast(T, obj), warnings="error")
+            return self.checked(self._adapter.dump_json(cast(T, obj), warnings="error"))
         except PydanticSerializationError as error:
             raise self._misfit(str(error)) from error
 
     def deserialize(self, buf: bytes) -> T:
-        """The value that `buf` holds; a `TerminalError` if it is not of the type."""
+        """The value that `buf` holds; a `TerminalError` if it does not fit."""
         try:
             return self._adapter.validate_json(buf)
         except ValidationError as error:
@@ -56,7 +67,18 @@ class Json(Serde[T], Generic[T]):
     def answer(self, value: T) -> bytes:
         """`value` as JSON spaced the way people write it: what a caller gets to see."""
         spaced = json.dumps(json.loads(self.serialize(value)), ensure_ascii=False)
-        return spaced.encode()
+        return self.checked(spaced.encode())
+
+    def checked(self, message: bytes) -> bytes:
+        """`message`, if Restate can carry it; else a `TerminalError`, not a retry."""
+        if len(message) <= MAX_MESSAGE:
+            return message
+        raise TerminalError(
+            f"{self.part} is {len(message) / _MIB:.1f} MiB, more than the "
+            f"{MAX_MESSAGE / _MIB:.1f} MiB that one message of Restate can carry: "
+            f"{self._remedy}",
+            413,
+        )
 
     def schema(self) -> dict[str, Any]:
         """The JSON schema, as the ingress's OpenAPI page shows it."""

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter
 from restate import Context, TerminalError
 
 from parallelizework import FanOut, Policy
@@ -133,7 +133,7 @@ refusing = FanOut("Refusing", split=numbers, execute=refused, aggregate=as_they_
 async def called(ctx: Context, count: int) -> list[int]:
     await ctx.sleep(timedelta(milliseconds=1))
     answer = await ctx.generic_call("Squares", "run", str(count).encode())
-    return squares.result.deserialize(answer)
+    return TypeAdapter(list[int]).validate_json(answer)
 
 
 def flat(lists: list[list[int]]) -> list[int]:

@@ -75,7 +75,6 @@ def test_a_failed_run_leaves_nothing_running(server: Server) -> None:
     answer = server.run("Refusing", 4)
 
     family = server.family(answer.headers["x-restate-id"])
-    assert len(family) == 5
     assert {invocation["status"] for invocation in family} == {"completed"}
 
 

@@ -100,7 +100,7 @@ def test_any_form_of_callable_with_hints_may_split(
 ) -> None:
     fan_out = build(split=function)
 
-    assert fan_out.subtask.hint is Item
+    assert fan_out.definition.subtask.hint is Item
 
 
 def optional(item: Item | None) -> int:
@@ -108,7 +108,7 @@ def optional(item: Item | None) -> int:
 
 
 def test_execute_may_take_more_than_split_gives() -> None:
-    assert build(execute=optional).value.hint is int
+    assert build(execute=optional).definition.value.hint is int
 
 
 def without_hint(task) -> list[Item]:  # type: ignore[no-untyped-def]

@@ -1,0 +1,77 @@
+"""The Restate service of a fan-out: its handlers, and how the server treats them."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+from restate import Context, InvocationRetryPolicy, Service
+from restate.handler import TypeHint, handler_from_callable
+from restate.serde import BytesSerde
+
+from parallelizework.definition import Definition
+from parallelizework.handlers import Handlers
+from parallelizework.serde import Json
+
+# A waiting coordinator holds one of the 1,000 invocations that a server runs at once
+# for a partition, and its own subtasks may be in need of that place.
+_INACTIVITY = timedelta(seconds=1)
+# An inner journal serves nobody any more once its answer is delivered.
+_RETENTION = timedelta(0)
+
+
+def service(definition: Definition) -> Service:
+    """The Restate service that serves `definition`."""
+    this, handlers = definition, Handlers(definition)
+    made = Service(this.name, description=f"Fan-out {this.name}")
+    _add(made, "run", handlers.run, (this.task, this.result), _COORDINATES)
+    _add(
+        made,
+        "runSubtask",
+        handlers.run_subtask,
+        (this.subtask, this.value),
+        {"journal_retention": _RETENTION, **_retry_of_handler_code(this)},
+    )
+    segment = (handlers.subtasks.slice, handlers.values)
+    _add(made, "runSegment", handlers.run_segment, segment, _INNER)
+    if this.policy.max_items_per_batch > 1:
+        _add(made, "runBatch", handlers.run_batch, segment, _INNER)
+    if this.expand:
+        shards = (handlers.shards.slice, handlers.values)
+        _add(made, "runShard", handlers.run_shard, shards, _INNER)
+        _add(made, "runShards", handlers.run_shards, shards, _INNER)
+    return made
+
+
+_COORDINATES: dict[str, Any] = {"inactivity_timeout": _INACTIVITY}
+_INNER = {**_COORDINATES, "journal_retention": _RETENTION, "ingress_private": True}
+
+
+def _retry_of_handler_code(this: Definition) -> dict[str, Any]:
+    """Handler code is retried as a whole; a step counts its own attempts."""
+    if not this.execute.takes_context:
+        return {}
+    retry = InvocationRetryPolicy(
+        max_attempts=this.policy.max_attempts, on_max_attempts="kill"
+    )
+    return {"invocation_retry_policy": retry}
+
+
+def _add(
+    made: Service,
+    name: str,
+    function: Callable[[Context, bytes], Awaitable[bytes]],
+    types: tuple[Json[Any], Json[Any]],
+    options: dict[str, Any],
+) -> None:
+    """Add a handler that reads and writes JSON itself, so that bad input is a 400."""
+
+    async def handler(ctx: Context, body: bytes) -> bytes:
+        return await function(ctx, body)
+
+    handler.__doc__ = function.__doc__
+    raw = BytesSerde()
+    register = made.handler(name, input_serde=raw, output_serde=raw, **options)
+    io = handler_from_callable(register(handler)).handler_io
+    takes, gives = types
+    io.input_type = TypeHint[Any](bytes, generate_json_schema=takes.schema)
+    io.output_type = TypeHint[Any](bytes, generate_json_schema=gives.schema)
