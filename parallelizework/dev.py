@@ -111,7 +111,7 @@ def restate_server(
         "RESTATE_ADMIN__BIND_ADDRESS": f"{_HOST}:{ports.admin}",
         "RESTATE_BIND_ADDRESS": f"{_HOST}:{ports.node}",
         # The default of 24 spreads one machine's work so thin that it halves its rate.
-        "RESTATE_DEFAULT_NUM_PARTITIONS": "4",
+        "RESTATE_DEFAULT_NUM_PARTITIONS": "1",
         "RESTATE_DISABLE_TELEMETRY": "true",
         "RESTATE_LOG_DISABLE_ANSI_CODES": "true",
     }

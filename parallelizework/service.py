@@ -12,18 +12,27 @@ from parallelizework.definition import Definition
 from parallelizework.handlers import Handlers
 from parallelizework.serde import Json
 
-# A waiting coordinator holds one of the 1,000 invocations that a server runs at once
-# for a partition, and its own subtasks may be in need of that place.
+# A waiting invocation holds one of the 1,000 that a server runs at once in a partition,
+# and a coordinator's own subtasks may be in need of that place: it is given back this
+# soon. A step that takes longer than this goes on; it costs one call more at its end.
 _INACTIVITY = timedelta(seconds=1)
-# An inner journal serves nobody any more once its answer is delivered.
+# How long after that a step may take before the server aborts and repeats it. A worker
+# that is gone is noticed by its connection, so this need not be short.
+_ABORT = timedelta(days=1)
+# Inner journals serve nobody any more once their answers are delivered.
 _RETENTION = timedelta(0)
 
 
 def service(definition: Definition) -> Service:
     """The Restate service that serves `definition`."""
     this, handlers = definition, Handlers(definition)
-    made = Service(this.name, description=f"Fan-out {this.name}")
-    _add(made, "run", handlers.run, (this.task, this.result), _COORDINATES)
+    made = Service(
+        this.name,
+        description=f"Fan-out {this.name}",
+        inactivity_timeout=_INACTIVITY,
+        abort_timeout=_ABORT,
+    )
+    _add(made, "run", handlers.run, (this.task, this.result), {})
     _add(
         made,
         "runSubtask",
@@ -42,8 +51,7 @@ def service(definition: Definition) -> Service:
     return made
 
 
-_COORDINATES: dict[str, Any] = {"inactivity_timeout": _INACTIVITY}
-_INNER = {**_COORDINATES, "journal_retention": _RETENTION, "ingress_private": True}
+_INNER: dict[str, Any] = {"journal_retention": _RETENTION, "ingress_private": True}
 
 
 def _retry_of_handler_code(this: Definition) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """A restate-server with a worker: the addresses in the environment, or one of our own.
 
-Without addresses every test runs twice: on a server as it comes, and on one that
-suspends at each await, so that each step forward replays all that came before.
+Without addresses every test runs three times: on a server as it comes, on one that
+suspends at each await, so that each step forward replays all that came before, and on
+one with the coming version of Restate's protocol.
 """
 
 import uuid
@@ -12,13 +13,12 @@ from pathlib import Path
 import httpx
 import pytest
 
-from parallelizework.dev import Ports, local
+from parallelizework.dev import Local, Ports, local
 from parallelizework.settings import Settings
 
 from .targets import targets
 
 ROOT = Path(__file__).parents[2]
-REPLAY = {"RESTATE_WORKER__INVOKER__INACTIVITY_TIMEOUT": "0s"}
 
 
 @dataclass(frozen=True)
@@ -68,16 +68,28 @@ def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
         items[:] = [item for item in items if "server" in item.fixturenames]
 
 
-@pytest.fixture(scope="session", params=["given"] if GIVEN else ["plain", "replay"])
+@pytest.fixture(
+    scope="session", params=["given"] if GIVEN else ["plain", "replay", "v7"]
+)
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     settings = Settings()
     if request.param == "given":
         yield Server(settings.ingress_url, settings.admin_url)
         return
     environment = {"PARALLELIZEWORK_MAX_PAUSE": "0.05"}
-    environment |= REPLAY if request.param == "replay" else {}
+    if request.param == "v7":
+        environment["RESTATE_EXPERIMENTAL_ENABLE_PROTOCOL_V7"] = "true"
     with local(targets(ROOT), ports=Ports(0, 0, 0), environment=environment) as started:
+        if request.param == "replay":
+            suspend_at_each_await(started)
         yield Server(started.ingress, started.admin)
+
+
+def suspend_at_each_await(started: Local) -> None:
+    """Have the server ask for a suspension as soon as an invocation waits."""
+    for service in started.services:
+        url = f"{started.admin}/services/{service}"
+        httpx.patch(url, json={"inactivity_timeout": "0s"}).raise_for_status()
 
 
 @pytest.fixture

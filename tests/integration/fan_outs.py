@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import tempfile
+import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -216,3 +217,179 @@ def different(values: list[int]) -> list[int]:
 
 
 processes = FanOut("Processes", split=numbers, execute=process, aggregate=different)
+
+
+class Span(BaseModel):
+    """When and where a subtask was executing; the clock is the machine's."""
+
+    start: int
+    end: int
+    process: int
+
+
+async def paced_work(_number: int) -> Span:
+    start = time.monotonic_ns()
+    await asyncio.sleep(0.05)
+    return Span(start=start, end=time.monotonic_ns(), process=os.getpid())
+
+
+def blocking_work(_number: int) -> Span:
+    start = time.monotonic_ns()
+    time.sleep(0.5)
+    return Span(start=start, end=time.monotonic_ns(), process=os.getpid())
+
+
+def spans(values: list[Span]) -> list[Span]:
+    return values
+
+
+fifty = Policy(max_concurrency=50)
+paced = FanOut(
+    "Paced", split=numbers, execute=paced_work, aggregate=spans, policy=fifty
+)
+blocking = FanOut(
+    "Blocking",
+    split=numbers,
+    execute=blocking_work,
+    aggregate=spans,
+    policy=Policy(max_concurrency=100),
+)
+
+
+Bounds = tuple[int, int]
+
+
+def tens(count: int) -> list[Bounds]:
+    return [(start, min(start + 10, count)) for start in range(0, count, 10)]
+
+
+def ten(bounds: Bounds) -> Iterator[int]:
+    yield from range(*bounds)
+
+
+async def itself(number: int) -> int:
+    return number
+
+
+def added(values: list[int]) -> int:
+    return sum(values)
+
+
+def how_many_and_sum(values: list[int]) -> tuple[int, int]:
+    return len(values), sum(values)
+
+
+sharded = FanOut(
+    "Sharded", split=tens, expand=ten, execute=itself, aggregate=as_they_come
+)
+combined = FanOut(
+    "Combined",
+    split=tens,
+    expand=ten,
+    execute=itself,
+    combine=added,
+    aggregate=how_many_and_sum,
+)
+segmented = FanOut(
+    "Segmented",
+    split=numbers,
+    execute=itself,
+    aggregate=as_they_come,
+    policy=Policy(max_concurrency=100),
+)
+batched = FanOut(
+    "Batched",
+    split=numbers,
+    execute=square,
+    aggregate=as_they_come,
+    policy=Policy(max_items_per_batch=16),
+)
+flaky_batch = FanOut(
+    "FlakyBatch",
+    split=parts,
+    execute=third_time_lucky,
+    aggregate=as_they_come,
+    policy=Policy(max_items_per_batch=16),
+)
+poison_batch = FanOut(
+    "PoisonBatch",
+    split=numbers,
+    execute=poisoned,
+    aggregate=as_they_come,
+    policy=Policy(max_items_per_batch=3, max_attempts=2),
+)
+paced_batch = FanOut(
+    "PacedBatch",
+    split=numbers,
+    execute=paced_work,
+    aggregate=spans,
+    policy=Policy(max_items_per_batch=20, max_concurrency=50),
+)
+
+
+async def late_poison(number: int) -> int:
+    if number == 1_500:
+        raise TerminalError("poison", 418)
+    await asyncio.sleep(0.02)
+    return number
+
+
+late = FanOut("Late", split=numbers, execute=late_poison, aggregate=as_they_come)
+
+
+class Sizes(BaseModel):
+    """How large to make each part of a run, in MiB."""
+
+    count: int = 1
+    split: float = 0
+    value: float = 0
+    result: float = 0
+
+
+class Sized(BaseModel):
+    value: float
+    result: float
+    filler: str
+
+
+def mebibytes(size: float) -> str:
+    return "x" * int(size * 2**20)
+
+
+def sized(task: Sizes) -> list[Sized]:
+    filler = mebibytes(task.split / task.count)
+    return [Sized(value=task.value, result=task.result, filler=filler)] * task.count
+
+
+def filled(item: Sized) -> Sized:
+    return Sized(value=0, result=item.result, filler=mebibytes(item.value))
+
+
+def largest(values: list[Sized]) -> Sized:
+    return max(values, key=lambda value: len(value.filler))
+
+
+def result_of(values: list[Sized]) -> str:
+    return mebibytes(values[0].result) or str(sum(len(v.filler) for v in values))
+
+
+sizes = FanOut("Sizes", split=sized, execute=filled, aggregate=result_of)
+sizes_batched = FanOut(
+    "SizesBatched",
+    split=sized,
+    execute=filled,
+    aggregate=result_of,
+    policy=Policy(max_items_per_batch=2),
+)
+
+
+def one_shard(task: Sizes) -> list[Sizes]:
+    return [task]
+
+
+sizes_sharded = FanOut(
+    "SizesSharded", split=one_shard, expand=sized, execute=filled, aggregate=result_of
+)
+sizes_combined = FanOut(
+    "SizesCombined", split=sized, execute=filled, combine=largest, aggregate=result_of
+)

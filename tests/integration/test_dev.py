@@ -44,12 +44,12 @@ def test_dev_shows_what_runs_where_with_process_and_invocation() -> None:
 
 
 def test_a_replay_logs_nothing_again() -> None:
-    suspends = {
-        "RESTATE_WORKER__INVOKER__INACTIVITY_TIMEOUT": "0s",
-        "PARALLELIZEWORK_MAX_PAUSE": "0.01",
-    }
-    with running("dev", *FREE, environment=suspends) as dev:
+    with running("dev", *FREE, environment={"PARALLELIZEWORK_MAX_PAUSE": "0"}) as dev:
         line = dev.wait_for("curl").removeprefix("Try").strip()
+        admin = dev.wait_for("UI").split()[1]
+        httpx.patch(
+            f"{admin}/services/FanOutWorker", json={"inactivity_timeout": "0s"}
+        ).raise_for_status()
         subprocess.run(shlex.split(line), check=True, capture_output=True)
         dev.wait_for("Aggregated result")
 

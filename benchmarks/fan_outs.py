@@ -1,0 +1,72 @@
+"""The fan-outs that the benchmarks run: subtasks that do nothing, or sleep."""
+
+import asyncio
+
+from parallelizework import FanOut, Policy
+
+SHARD = 1_000
+
+
+def numbers(count: int) -> list[int]:
+    """As many subtasks as the task says."""
+    return list(range(count))
+
+
+def shards(count: int) -> list[tuple[int, int]]:
+    """Ranges of a thousand."""
+    return [(start, min(start + SHARD, count)) for start in range(0, count, SHARD)]
+
+
+def numbers_of(shard: tuple[int, int]) -> list[int]:
+    """The numbers of a range."""
+    return list(range(*shard))
+
+
+async def nothing(number: int) -> int:
+    """No work at all: what remains is the cost of the fan-out."""
+    return number
+
+
+async def a_second(number: int) -> int:
+    """Work that waits."""
+    await asyncio.sleep(1)
+    return number
+
+
+def total(values: list[int]) -> int:
+    """The sum, to check that nothing is lost or counted twice."""
+    return sum(values)
+
+
+plain = FanOut("Plain", split=numbers, execute=nothing, aggregate=total)
+batched = FanOut(
+    "Batched",
+    split=numbers,
+    execute=nothing,
+    aggregate=total,
+    policy=Policy(max_items_per_batch=64),
+)
+sharded = FanOut(
+    "Sharded",
+    split=shards,
+    expand=numbers_of,
+    execute=nothing,
+    combine=total,
+    aggregate=total,
+)
+sharded_batched = FanOut(
+    "ShardedBatched",
+    split=shards,
+    expand=numbers_of,
+    execute=nothing,
+    combine=total,
+    aggregate=total,
+    policy=Policy(max_items_per_batch=64),
+)
+sleeping = FanOut(
+    "Sleeping",
+    split=numbers,
+    execute=a_second,
+    aggregate=total,
+    policy=Policy(max_concurrency=1_000),
+)

@@ -1,0 +1,173 @@
+"""Runs of many subtasks: segments, windows, shards, batches, and their limits."""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+
+from parallelizework.dev import Ports, local
+
+from .conftest import Server
+from .processes import eventually
+from .test_dev import FAN_OUTS
+
+
+def overlap(spans: Iterable[dict[str, int]]) -> int:
+    """How many of them there were at once, at most."""
+    events = sorted(
+        event for span in spans for event in ((span["start"], 1), (span["end"], -1))
+    )
+    now = most = 0
+    for _, change in events:
+        now += change
+        most = max(most, now)
+    return most
+
+
+def test_a_run_of_several_segments_comes_back_in_order(server: Server) -> None:
+    assert server.run("Segmented", 2_500).json() == list(range(2_500))
+
+
+def test_shards_are_expanded_and_come_back_in_order(server: Server) -> None:
+    assert server.run("Sharded", 305).json() == list(range(305))
+
+
+def test_combined_values_reach_aggregate_as_one(server: Server) -> None:
+    assert server.run("Combined", 305).json() == [1, sum(range(305))]
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_few_subtasks_do_not_change_the_shape(server: Server, count: int) -> None:
+    assert server.run("Sharded", count).json() == list(range(count))
+    assert server.run("Combined", count).json() == [count, 0]
+    assert server.run("Batched", count).json() == list(range(count))
+
+
+def test_batches_come_back_in_order(server: Server) -> None:
+    assert server.run("Batched", 100).json() == [n * n for n in range(100)]
+
+
+def test_a_failing_subtask_does_not_execute_its_batch_mates_again(
+    server: Server, key: str
+) -> None:
+    assert server.run("FlakyBatch", {"key": key}).json() == [1, 3, 1]
+
+
+def test_a_poison_subtask_in_a_batch_fails_the_run_with_its_index(
+    server: Server,
+) -> None:
+    answer = server.run("PoisonBatch", 4)
+
+    assert answer.status_code == 500
+    assert answer.json()["message"] == "subtask 2 failed: ValueError('poison')"
+
+
+def test_a_failure_in_a_segment_ends_the_run_and_cancels_the_rest(
+    server: Server,
+) -> None:
+    answer = server.run("Late", 3_000)
+
+    assert answer.status_code == 418
+    assert answer.json()["message"] == "subtask 1500 failed: poison"
+    assert_nothing_left(server, "Late")
+
+
+def test_a_cancelled_run_takes_its_segments_and_subtasks_with_it(
+    server: Server,
+) -> None:
+    run = server.send("Late", 3_000)["invocationId"]
+    subtasks = "select id from sys_invocation where target = 'Late/runSubtask'"
+    eventually(lambda: bool(server.query(subtasks)))
+
+    httpx.patch(f"{server.admin}/invocations/{run}/cancel").raise_for_status()
+
+    assert server.attach(run).status_code == 409
+    assert_nothing_left(server, "Late")
+
+
+def assert_nothing_left(server: Server, service: str) -> None:
+    left = (
+        "select target from sys_invocation "
+        f"where target like '{service}/%' and status != 'completed'"
+    )
+    eventually(lambda: not server.query(left), 10)
+
+
+@pytest.mark.parametrize("service", ["Paced", "PacedBatch"])
+def test_max_concurrency_is_never_exceeded(server: Server, service: str) -> None:
+    spans = server.run(service, 1_200).json()
+
+    assert len(spans) == 1_200
+    assert 40 <= overlap(spans) <= 50
+
+
+def test_max_concurrency_holds_over_two_processes_and_its_slots_stay_full() -> None:
+    in_flight = (
+        "select count(1) as calls from sys_invocation "
+        "where target = 'Paced/runSubtask' and status != 'completed'"
+    )
+    samples: list[int] = []
+    target = f"{FAN_OUTS}:paced"
+    with (
+        local([target], ports=Ports(0, 0, 0), workers=2) as started,
+        ThreadPoolExecutor() as pool,
+    ):
+        server = Server(started.ingress, started.admin)
+        run = pool.submit(server.run, "Paced", 2_000)
+        while not run.done():
+            samples.append(int(server.query(in_flight)[0]["calls"]))
+        spans: list[dict[str, Any]] = run.result().json()
+
+    assert overlap(spans) <= 50
+    assert len({span["process"] for span in spans}) == 2
+    assert max(samples) <= 50
+    steady = samples[len(samples) // 10 : -len(samples) // 10]
+    assert sum(steady) / len(steady) >= 0.9 * 50
+
+
+def test_blocking_subtasks_get_as_many_threads_as_the_window(server: Server) -> None:
+    spans = server.run("Blocking", 100).json()
+
+    assert overlap(spans) >= 90
+
+
+@pytest.mark.parametrize(
+    ("service", "task", "part"),
+    [
+        ("Sizes", {"split": 33}, "the list of subtasks of Sizes is 33.0 MiB"),
+        ("Sizes", {"value": 33}, "a value of Sizes is 33.0 MiB"),
+        ("Sizes", {"result": 33}, "the result of Sizes is 33.0 MiB"),
+        ("SizesSharded", {"count": 2, "value": 17}, "the list of values of a part of"),
+        ("SizesBatched", {"count": 2, "value": 17}, "the values of a batch of"),
+    ],
+)
+def test_a_part_that_is_too_large_fails_the_run_and_says_which(
+    server: Server, service: str, task: dict[str, float], part: str
+) -> None:
+    answer = server.run(service, task)
+
+    assert answer.status_code == 413
+    assert part in answer.json()["message"]
+    assert "more than the 31.9 MiB that one message" in answer.json()["message"]
+
+
+def test_values_of_a_mebibyte_each_can_be_combined(server: Server) -> None:
+    answer = server.run("SizesCombined", {"count": 2_000, "value": 1})
+
+    assert answer.json() == str(2**20)
+
+
+def test_many_runs_on_few_slots_neither_deadlock_nor_starve() -> None:
+    few = {"RESTATE_WORKER__INVOKER__CONCURRENT_INVOCATIONS_LIMIT": "10"}
+    target = f"{FAN_OUTS}:squares"
+    with (
+        local([target], ports=Ports(0, 0, 0), environment=few) as started,
+        ThreadPoolExecutor(20) as pool,
+    ):
+        server = Server(started.ingress, started.admin)
+        runs = [pool.submit(server.run, "Squares", 100) for _ in range(20)]
+        answers = [run.result() for run in runs]
+
+    assert [len(answer.json()) for answer in answers] == [100] * 20
