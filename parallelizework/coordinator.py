@@ -1,7 +1,8 @@
-"""The window: dispatch calls, collect their answers in order, cancel the losers."""
+"""The window: dispatch calls, hand over their answers, cancel the losers."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from itertools import islice
 from typing import cast
 
 import restate
@@ -28,65 +29,52 @@ class Call:
         """Make the call; the future is its answer."""
         return ctx.generic_call(self.service, self.handler, self.body)
 
-    def failure(self, error: TerminalError) -> TerminalError:
-        """Why it failed, for whoever waits for the run."""
-        message = f"{self.name}: {error.message}" if self.name else error.message
-        return TerminalError(message, error.status_code)
+    async def answer(self, future: Future) -> bytes:
+        """The answer, or why there is none, for whoever waits for the run."""
+        try:
+            return await future
+        except TerminalError as error:
+            message = f"{self.name}: {error.message}" if self.name else error.message
+            raise TerminalError(message, error.status_code) from error
 
 
-async def fan_out(ctx: Context, calls: Iterable[Call], *, window: int) -> list[bytes]:
-    """Make the calls and answer with the results, in order.
+async def fan_out(
+    ctx: Context,
+    calls: Iterable[Call],
+    land: Callable[[int, bytes], Awaitable[None]],
+    *,
+    window: int,
+) -> None:
+    """Make the calls, and hand over each one's place and answer as it ends.
 
     Args:
         window: How many calls may be in flight at once. A freed place is filled
             again, so a slow call holds back no other.
 
     Raises:
-        TerminalError: A call failed, and every call still in flight has been
-            cancelled and has ended. Or the run itself was cancelled.
+        TerminalError: A call failed, or `land` did; every call still in flight has
+            been cancelled and has ended. Or the run itself was cancelled.
     """
-    flight = _Flight()
-    for call in calls:
-        while len(flight) == window:
-            await flight.land_some()
-        flight.take_off(call, call.start(ctx))
-    while len(flight):
-        await flight.land_some()
-    return flight.results
-
-
-@dataclass
-class _Flight:
-    """The calls in flight, and the results of those that have landed."""
-
-    results: list[bytes] = field(default_factory=list[bytes])
-    _places: dict[Future, tuple[int, Call]] = field(
-        default_factory=dict[Future, tuple[int, Call]]
-    )
-
-    def __len__(self) -> int:
-        return len(self._places)
-
-    def take_off(self, call: Call, future: Future) -> None:
-        self._places[future] = len(self.results), call
-        self.results.append(b"")
-
-    async def land_some(self) -> None:
-        """Wait until a call ends, and keep its result.
-
-        The SDK hands over completions in the order of the journal, one at a time, so
-        what is in flight at this point is the same in every replay.
-        """
-        landed, _ = await restate.wait_completed(*self._places)
+    flight: dict[Future, tuple[int, Call]] = {}
+    waiting = enumerate(calls)
+    while True:
+        for place, call in islice(waiting, window - len(flight)):
+            flight[call.start(ctx)] = place, call
+        if not flight:
+            return
+        # The SDK hands over completions in the order of the journal, one at a time, so
+        # what is in flight here, and is cancelled, is the same in every replay.
+        landed, _ = await restate.wait_completed(*flight)
         for future in cast("list[Future]", landed):
-            place, call = self._places.pop(future)
+            place, call = flight.pop(future)
             try:
-                self.results[place] = await future
-            except TerminalError as error:
-                await self._cancel()
-                raise call.failure(error) from error
+                await land(place, await call.answer(future))
+            except TerminalError:
+                await _cancel(flight)
+                raise
 
-    async def _cancel(self) -> None:
-        for future in self._places:
-            await future.cancel_invocation()
-        await restate.gather(*self._places)
+
+async def _cancel(flight: Iterable[Future]) -> None:
+    for future in flight:
+        await future.cancel_invocation()
+    await restate.gather(*flight)

@@ -5,6 +5,7 @@
 `runShard` expands one, and `runShards` coordinates a slice of them.
 """
 
+from functools import partial
 from typing import Any, TypeVar
 
 from restate import Context, RunOptions, TerminalError
@@ -12,8 +13,10 @@ from restate import Context, RunOptions, TerminalError
 from parallelizework.batch import Batch, BatchRunner
 from parallelizework.coordinator import fan_out
 from parallelizework.definition import Definition
+from parallelizework.fan_in import Combine, FanIn
 from parallelizework.function import Function
 from parallelizework.level import Level, Slice, list_of, typed, whole
+from parallelizework.plan import SEGMENT, WINDOW
 from parallelizework.serde import Json
 
 T = TypeVar("T")
@@ -25,6 +28,8 @@ class Handlers:
     def __init__(self, definition: Definition) -> None:
         self._definition = definition
         name, batch = definition.name, definition.policy.max_items_per_batch
+        # With combine, few subtasks a coordinator: so few values wait to be combined.
+        segment = WINDOW if definition.combine else SEGMENT
         self.values = Json[list[Any]](
             list_of(definition.value.hint),
             f"the list of values of a part of {name}",
@@ -41,9 +46,15 @@ class Handlers:
             one="runSubtask" if batch == 1 else "runBatch",
             many="runSegment",
             batch=batch,
+            segment=segment,
         )
         self.shards = Level(
-            name, definition.shard, one="runShard", many="runShards", wide=True
+            name,
+            definition.shard,
+            one="runShard",
+            many="runShards",
+            wide=True,
+            segment=segment,
         )
 
     async def run(self, ctx: Context, body: bytes) -> bytes:
@@ -90,7 +101,10 @@ class Handlers:
             raise TerminalError(
                 f"subtask {index} failed: {failure.message}", failure.code
             )
-        return self._answer(await self._combined(ctx, batch.values))
+        combine = self._combine(ctx)
+        if combine and len(batch.values) > 1:
+            return self._answer([await combine(batch.values)])
+        return self._answer(batch.values)
 
     async def run_subtask(self, ctx: Context, body: bytes) -> bytes:
         """Execute one subtask."""
@@ -104,18 +118,18 @@ class Handlers:
     async def _fan_out(self, ctx: Context, level: Level, part: Slice[Any]) -> list[Any]:
         """The values of a slice, in order; one value, where they are combined."""
         sent = level.calls(part)
-        answers = await fan_out(ctx, sent.calls, window=sent.window)
-        if sent.single:
-            values = [self._definition.value.deserialize(answer) for answer in answers]
-        else:
-            values = [v for a in answers for v in self.values.deserialize(a)]
-        return await self._combined(ctx, values)
+        fan_in = FanIn(partial(self._read, single=sent.single), self._combine(ctx))
+        await fan_out(ctx, sent.calls, fan_in.land, window=sent.window)
+        return await fan_in.values()
 
-    async def _combined(self, ctx: Context, values: list[Any]) -> list[Any]:
-        combine = self._definition.combine
-        if combine is None or len(values) <= 1:
-            return values
-        return [await self._step(ctx, combine, self._definition.value, values)]
+    def _read(self, answer: bytes, *, single: bool) -> list[Any]:
+        if single:
+            return [self._definition.value.deserialize(answer)]
+        return self.values.deserialize(answer)
+
+    def _combine(self, ctx: Context) -> Combine | None:
+        combine, value = self._definition.combine, self._definition.value
+        return partial(self._step, ctx, combine, value) if combine else None
 
     def _answer(self, values: list[Any]) -> bytes:
         return self.values.serialize(values)

@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel
 
 from parallelizework.coordinator import Call
-from parallelizework.plan import plan
+from parallelizework.plan import SEGMENT, plan
 from parallelizework.serde import Json
 
 Item = TypeVar("Item")
@@ -53,6 +53,7 @@ class Level:
         many: The handler of a slice that is too large for one coordinator.
         batch: How many items make a unit.
         wide: A unit can use several slots.
+        segment: How many units a coordinator calls itself, at most.
     """
 
     def __init__(  # noqa: PLR0913 - it is a table of two rows, in `handlers`
@@ -64,6 +65,7 @@ class Level:
         many: str,
         batch: int = 1,
         wide: bool = False,
+        segment: int = SEGMENT,
     ) -> None:
         self.items = Json[list[Any]](
             list_of(item.hint),
@@ -76,11 +78,13 @@ class Level:
         self._one, self._many = one, many
         self._batch = batch
         self._wide = wide
+        self._segment = segment
 
     def calls(self, part: Slice[Any]) -> Calls:
         """Plan the calls for a slice."""
         units = ceil(len(part.items) / self._batch)
-        made = plan(units, max(1, part.slots // self._batch), wide=self._wide)
+        free = max(1, part.slots // self._batch)
+        made = plan(units, free, wide=self._wide, segment=self._segment)
         slots = min(part.slots, made.slots * self._batch)
         sizes = [size * self._batch for size in made.sizes]
         single = made.direct and self._one == "runSubtask"

@@ -32,16 +32,18 @@ class Plan:
     direct: bool
 
 
-def plan(units: int, slots: int, *, wide: bool = False) -> Plan:
+def plan(units: int, slots: int, *, wide: bool = False, segment: int = SEGMENT) -> Plan:
     """Plan `units` units of work, of which `slots` may be executing at once.
 
     Args:
         wide: One unit can use several slots (a shard), not just one (a subtask).
+        segment: How many units a coordinator calls itself, at most.
     """
     window, share = _window(units, slots)
-    if units <= SEGMENT and (wide or share == 1 or units <= WINDOW):
+    if units <= segment and (wide or share == 1 or units <= WINDOW):
         return Plan((1,) * units, window, share if wide else 1, direct=True)
-    return Plan(tuple(_sizes(units, window, share)), window, share, direct=False)
+    sizes = tuple(_sizes(units, window, share, segment))
+    return Plan(sizes, window, share, direct=False)
 
 
 def _window(units: int, slots: int) -> tuple[int, int]:
@@ -53,9 +55,9 @@ def _window(units: int, slots: int) -> tuple[int, int]:
     return slots // share, share
 
 
-def _sizes(units: int, window: int, share: int) -> list[int]:
+def _sizes(units: int, window: int, share: int, segment: int) -> list[int]:
     least = max(share, units // (_SLICES * window))
-    most = max(SEGMENT, least)
+    most = max(segment, least)
     sizes: list[int] = []
     while units:
         sizes.append(min(units, most, max(least, units // window)))

@@ -233,6 +233,12 @@ async def paced_work(_number: int) -> Span:
     return Span(start=start, end=time.monotonic_ns(), process=os.getpid())
 
 
+async def steady_work(_number: int) -> Span:
+    start = time.monotonic_ns()
+    await asyncio.sleep(0.5)
+    return Span(start=start, end=time.monotonic_ns(), process=os.getpid())
+
+
 def blocking_work(_number: int) -> Span:
     start = time.monotonic_ns()
     time.sleep(0.5)
@@ -246,6 +252,9 @@ def spans(values: list[Span]) -> list[Span]:
 fifty = Policy(max_concurrency=50)
 paced = FanOut(
     "Paced", split=numbers, execute=paced_work, aggregate=spans, policy=fifty
+)
+steady = FanOut(
+    "Steady", split=numbers, execute=steady_work, aggregate=spans, policy=fifty
 )
 blocking = FanOut(
     "Blocking",
