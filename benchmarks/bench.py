@@ -1,0 +1,247 @@
+"""`make bench`: one table from one run on this machine; also as JSON and as a plot.
+
+Every figure is a ratio waiting to be taken: absolute rates differ from machine to
+machine, and on a shared one from minute to minute.
+"""
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import httpx
+
+from benchmarks.peers import PEERS, Peer
+from parallelizework.client import Admin, healthy
+from parallelizework.dev import Local, Ports, local
+
+HERE = Path(__file__).parent
+FAN_OUTS = ["plain", "batched", "sharded", "sharded_batched", "sleeping"]
+RUNS = {  # what to run with how many subtasks
+    "Plain": [100, 1_000, 5_000, 10_000, 100_000],
+    "Batched": [100, 1_000, 10_000, 100_000],
+    "Sharded": [100, 1_000, 10_000, 100_000],
+    "ShardedBatched": [100_000, 1_000_000],
+    "SeedRpc": [100, 1_000, 5_000],
+    "SeedRuns": [100, 1_000, 5_000],
+    "Sleeping": [1_000, 10_000],
+}
+PEER_RUNS = [100, 1_000, 10_000]
+LONGEST = 1_800  # seconds; a run that takes longer has failed
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run: `count` subtasks of one kind."""
+
+    name: str
+    count: int
+    seconds: float
+    cpu_ms: float | None = None
+    worker_mib: int | None = None
+    server_mib: int | None = None
+
+    @property
+    def rate(self) -> float:
+        """Subtasks a second."""
+        return self.count / self.seconds
+
+
+@dataclass(frozen=True)
+class Latency:
+    """How long requests of four subtasks take, in milliseconds."""
+
+    name: str
+    clients: int
+    p50: float
+    p99: float
+
+
+def main() -> None:
+    """Measure, print, write `results.json` and `results.png`."""
+    rows, latencies = ours()
+    rows += [row for peer in PEERS for row in measured_peer(peer)]
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {sys.version[:6]}"
+    print(f"\n{machine}\n\n{table(rows)}\n\n{latency_table(latencies)}")
+    results = {
+        "machine": machine,
+        "rows": [asdict(row) | {"rate": row.rate} for row in rows],
+        "latencies": [asdict(latency) for latency in latencies],
+    }
+    (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    plot(rows, HERE / "results.png")
+
+
+def ours() -> tuple[list[Row], list[Latency]]:
+    """All that runs on Restate: on one server, with one worker each."""
+    targets = [f"{HERE / 'fan_outs.py'}:{name}" for name in FAN_OUTS]
+    with local(targets, ports=Ports(0, 0, 0)) as started, seed(started) as seed_worker:
+        worker, server = started.processes[1].pid, started.processes[0].pid
+        processes = {name: worker for name in RUNS} | {
+            name: seed_worker for name in ("SeedRpc", "SeedRuns")
+        }
+        for name in ("Plain", "SeedRpc"):
+            post(started, name, 500)  # warm up
+        latencies = [
+            latency(started, name, clients)
+            for clients in (1, 16)
+            for name in ("Plain", "SeedRpc")
+        ]
+        rows = [
+            measured(started, name, count, processes[name], server)
+            for name, counts in RUNS.items()
+            for count in counts
+        ]
+    return rows, latencies
+
+
+@contextmanager
+def seed(started: Local) -> Generator[int, None, None]:
+    """A worker with the seed's forms; its process id."""
+    port = Ports(0, 0, 0).chosen().worker
+    process = subprocess.Popen([sys.executable, HERE / "seed.py", str(port)])
+    try:
+        while not healthy(f"http://127.0.0.1:{port}/health"):
+            time.sleep(0.1)
+        Admin(started.admin).register(f"http://127.0.0.1:{port}")
+        yield process.pid
+    finally:
+        process.kill()
+        process.wait()
+
+
+def measured(started: Local, name: str, count: int, worker: int, server: int) -> Row:
+    """Run once; time, worker CPU and peak memory of both."""
+    for process in (worker, server):
+        Path(f"/proc/{process}/clear_refs").write_text("5")  # forget the peak so far
+    cpu = cpu_seconds(worker)
+    start = time.perf_counter()
+    post(started, name, count)
+    row = Row(
+        name,
+        count,
+        time.perf_counter() - start,
+        (cpu_seconds(worker) - cpu) / count * 1_000,
+        peak_mib(worker),
+        peak_mib(server),
+    )
+    print(row, file=sys.stderr, flush=True)
+    return row
+
+
+def measured_peer(peer: Peer) -> list[Row]:
+    """The same work on another system, where it is installed."""
+    missing = peer.why_not()
+    if missing:
+        print(f"{peer.name} is skipped: {missing}", file=sys.stderr)
+        return []
+    rows: list[Row] = []
+    with peer.started() as run:
+        checked(run, 100)
+        for count in PEER_RUNS:
+            start = time.perf_counter()
+            checked(run, count)
+            rows.append(Row(peer.name, count, time.perf_counter() - start))
+            print(rows[-1], file=sys.stderr, flush=True)
+    return rows
+
+
+def checked(run: Callable[[int], int], count: int) -> None:
+    """Run, and see that nothing is lost or counted twice."""
+    total = run(count)
+    assert total == count * (count - 1) // 2, f"{total} is wrong for {count}"
+
+
+def post(started: Local, name: str, count: int) -> None:
+    """Run a fan-out of ours and check its sum."""
+
+    def run(count: int) -> int:
+        url = f"{started.ingress}/{name}/run"
+        answer = httpx.post(url, json=count, timeout=LONGEST)
+        return answer.raise_for_status().json()
+
+    checked(run, count)
+
+
+def latency(started: Local, name: str, clients: int, requests: int = 200) -> Latency:
+    """How long a request of four subtasks takes, with so many clients at once."""
+
+    def one(_request: int) -> float:
+        start = time.perf_counter()
+        client.post(url, json=4).raise_for_status()
+        return (time.perf_counter() - start) * 1_000
+
+    url = f"{started.ingress}/{name}/run"
+    with httpx.Client(timeout=60) as client, ThreadPoolExecutor(clients) as pool:
+        times = list(pool.map(one, range(requests * clients // 4 + requests)))
+    cuts = statistics.quantiles(times, n=100)
+    return Latency(name, clients, cuts[49], cuts[98])
+
+
+def cpu_seconds(process: int) -> float:
+    """The CPU time of a process so far."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def peak_mib(process: int) -> int:
+    """The most memory that a process has had."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
+
+
+def table(rows: Sequence[Row]) -> str:
+    """The rows, as Markdown."""
+    lines = [
+        "| what | subtasks | seconds | subtasks/s | worker CPU ms/subtask "
+        "| worker MiB | server MiB |",
+        "| --- | --: | --: | --: | --: | --: | --: |",
+    ]
+    for row in rows:
+        cpu = "" if row.cpu_ms is None else f"{row.cpu_ms:.2f}"
+        lines.append(
+            f"| {row.name} | {row.count:,} | {row.seconds:.2f} | {row.rate:,.0f} "
+            f"| {cpu} | {row.worker_mib or ''} | {row.server_mib or ''} |"
+        )
+    return "\n".join(lines)
+
+
+def latency_table(latencies: Sequence[Latency]) -> str:
+    """The latencies, as Markdown."""
+    lines = ["| four subtasks | clients | p50 ms | p99 ms |", "| --- | --: | --: | --: |"]
+    lines += [
+        f"| {each.name} | {each.clients} | {each.p50:.1f} | {each.p99:.1f} |"
+        for each in latencies
+    ]
+    return "\n".join(lines)
+
+
+def plot(rows: Sequence[Row], file: Path) -> None:
+    """Seconds over subtasks, both logarithmic: a straight line is linear cost."""
+    import matplotlib as mpl  # noqa: PLC0415 - installed for `make bench` alone
+
+    mpl.use("Agg")
+    from matplotlib import pyplot  # noqa: PLC0415
+
+    figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
+    for name in dict.fromkeys(row.name for row in rows):
+        mine = [row for row in rows if row.name == name]
+        axes.loglog(
+            [row.count for row in mine], [row.seconds for row in mine], "o-", label=name
+        )
+    axes.set(xlabel="subtasks", ylabel="seconds", title="One run of no-op subtasks")
+    axes.grid(visible=True, which="both", alpha=0.3)
+    axes.legend()
+    figure.savefig(file, dpi=120)
+
+
+if __name__ == "__main__":
+    main()
