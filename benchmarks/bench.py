@@ -216,7 +216,10 @@ def table(rows: Sequence[Row]) -> str:
 
 def latency_table(latencies: Sequence[Latency]) -> str:
     """The latencies, as Markdown."""
-    lines = ["| four subtasks | clients | p50 ms | p99 ms |", "| --- | --: | --: | --: |"]
+    lines = [
+        "| four subtasks | clients | p50 ms | p99 ms |",
+        "| --- | --: | --: | --: |",
+    ]
     lines += [
         f"| {each.name} | {each.clients} | {each.p50:.1f} | {each.p99:.1f} |"
         for each in latencies

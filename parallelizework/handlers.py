@@ -53,6 +53,7 @@ class Handlers:
             definition.shard,
             one="runShard",
             many="runShards",
+            batch=batch,
             wide=True,
             segment=segment,
         )

@@ -51,8 +51,8 @@ class Level:
         item: The type of an item.
         one: The handler of a unit.
         many: The handler of a slice that is too large for one coordinator.
-        batch: How many items make a unit.
-        wide: A unit can use several slots.
+        wide: A unit can make several calls at once.
+        batch: How many subtasks one call executes.
         segment: How many units a coordinator calls itself, at most.
     """
 
@@ -77,16 +77,17 @@ class Level:
         self._item = item
         self._one, self._many = one, many
         self._batch = batch
+        self._unit = 1 if wide else batch  # items
         self._wide = wide
         self._segment = segment
 
     def calls(self, part: Slice[Any]) -> Calls:
         """Plan the calls for a slice."""
-        units = ceil(len(part.items) / self._batch)
+        units = ceil(len(part.items) / self._unit)
         free = max(1, part.slots // self._batch)
         made = plan(units, free, wide=self._wide, segment=self._segment)
         slots = min(part.slots, made.slots * self._batch)
-        sizes = [size * self._batch for size in made.sizes]
+        sizes = [size * self._unit for size in made.sizes]
         single = made.direct and self._one == "runSubtask"
         if single:
             calls = self._subtasks(part)

@@ -42,7 +42,7 @@ def plan(units: int, slots: int, *, wide: bool = False, segment: int = SEGMENT) 
     window, share = _window(units, slots)
     if units <= segment and (wide or share == 1 or units <= WINDOW):
         return Plan((1,) * units, window, share if wide else 1, direct=True)
-    sizes = tuple(_sizes(units, window, share, segment))
+    sizes = tuple(_sizes(units, window, 1 if wide else share, segment))
     return Plan(sizes, window, share, direct=False)
 
 
@@ -55,8 +55,8 @@ def _window(units: int, slots: int) -> tuple[int, int]:
     return slots // share, share
 
 
-def _sizes(units: int, window: int, share: int, segment: int) -> list[int]:
-    least = max(share, units // (_SLICES * window))
+def _sizes(units: int, window: int, least: int, segment: int) -> list[int]:
+    least = max(least, units // (_SLICES * window))
     most = max(segment, least)
     sizes: list[int] = []
     while units:

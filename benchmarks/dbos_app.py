@@ -1,0 +1,46 @@
+"""The same work on a DBOS queue: a workflow enqueues no-op workflows and sums."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from dbos import DBOS, SetWorkflowTimeout
+
+LONGEST = 1_800  # seconds; a run that takes longer has failed
+QUEUE = "nothing"
+
+
+@DBOS.workflow()
+def nothing(number: int) -> int:
+    """No work at all: what remains is the cost of the fan-out."""
+    return number
+
+
+@DBOS.workflow()
+def fan_out(count: int) -> int:
+    """Enqueue so many workflows, gather their numbers in order, sum them."""
+    handles = [DBOS.enqueue_workflow(QUEUE, nothing, number) for number in range(count)]
+    return sum([handle.get_result() for handle in handles])
+
+
+def run(count: int) -> int:
+    """Run so many workflows and wait for the sum of their numbers."""
+    with SetWorkflowTimeout(LONGEST):
+        return fan_out(count)
+
+
+@contextmanager
+def launched(database: str) -> Generator[None, None, None]:
+    """DBOS in this process, with its defaults, on the database with this URL."""
+    DBOS(
+        config={
+            "name": "benchmarks",
+            "system_database_url": database,
+            "log_level": "WARNING",
+        }
+    )
+    try:
+        DBOS.launch()
+        DBOS.register_queue(QUEUE)
+        yield
+    finally:
+        DBOS.destroy()
