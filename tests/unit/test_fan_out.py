@@ -5,10 +5,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 from restate import Context
 
-from parallelizework import FanOut, ParallelizeworkError
+from parallelizework import FanOut, ParallelizeworkError, Policy
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -155,6 +155,10 @@ def wrong_values(values: list[str]) -> int:
     return len(values)
 
 
+def to_text(values: list[int]) -> str:
+    return str(values)
+
+
 def one_value(value: int) -> int:
     return value
 
@@ -185,6 +189,11 @@ MISTAKES: list[tuple[str, Any, str]] = [
         "takes a list of <class 'str'>, but execute=execute",
     ),
     ("aggregate", one_value, "aggregate=one_value must take a list of values"),
+    ("expand", wrong_item, "expand=wrong_item must return a list"),
+    ("expand", split, "expand=split takes <class 'str'>, but split=split gives"),
+    ("combine", wrong_values, "combine=wrong_values takes a list of <class 'str'>"),
+    ("combine", one_value, "combine=one_value must take a list of values"),
+    ("combine", to_text, "aggregate=aggregate takes a list of <class 'int'>, but"),
     ("aggregate", sum, "aggregate=sum: parameter 'iterable' has no type hint"),
 ]
 
@@ -209,3 +218,32 @@ def test_a_name_that_restate_would_refuse_is_refused(name: str) -> None:
 def test_a_name_that_restate_keeps_for_itself_is_refused(name: str) -> None:
     with pytest.raises(ParallelizeworkError, match="keeps for itself"):
         build(name)
+
+
+async def code(ctx: Context, item: Item) -> int:
+    return len(item.name)
+
+
+def test_handler_code_cannot_be_batched() -> None:
+    with pytest.raises(ParallelizeworkError, match="cannot be one step of a batch"):
+        FanOut(
+            "Test",
+            split=split,
+            execute=code,
+            aggregate=aggregate,
+            policy=Policy(max_items_per_batch=2),
+        )
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"max_concurrency": 0},
+        {"max_attempts": 0},
+        {"max_items_per_batch": 0},
+        {"max_retries": 3},
+    ],
+)
+def test_a_policy_that_makes_no_sense_is_refused(limits: dict[str, int]) -> None:
+    with pytest.raises(ValidationError):
+        Policy(**limits)  # type: ignore[arg-type]

@@ -1,0 +1,45 @@
+"""Many runs at once on a server with one partition and few places for invocations.
+
+    python -m benchmarks.crowd [RUNS SUBTASKS PLACES]
+
+Prints how long each took. A plain tree was measured to stand still here: waiting
+parents held every place.
+"""
+
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+
+from parallelizework.dev import Ports, local
+
+PLAIN = f"{Path(__file__).with_name('fan_outs.py')}:plain"
+
+
+def main(runs: int = 200, subtasks: int = 1_000, places: int = 100) -> None:
+    """Start all runs at once, and wait for their sums."""
+    limit = {"RESTATE_WORKER__INVOKER__CONCURRENT_INVOCATIONS_LIMIT": str(places)}
+    with (
+        local([PLAIN], ports=Ports(0, 0, 0), environment=limit) as started,
+        ThreadPoolExecutor(runs) as pool,
+    ):
+        url = f"{started.ingress}/Plain/run"
+        start = time.perf_counter()
+
+        def run(_number: int) -> float:
+            answer = httpx.post(url, json=subtasks, timeout=1_800).raise_for_status()
+            assert answer.json() == subtasks * (subtasks - 1) // 2
+            return time.perf_counter() - start
+
+        ends = sorted(pool.map(run, range(runs)))
+    print(
+        f"{runs} runs of {subtasks} subtasks on {places} places: the first ended after "
+        f"{ends[0]:.0f} s, the last after {ends[-1]:.0f} s, "
+        f"{runs * subtasks / ends[-1]:.0f} subtasks/s"
+    )
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
