@@ -5,7 +5,7 @@ PYTHON ?= $(firstword $(foreach v,python3.11 python3.12 python3.13 python3,$(she
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help demo test check unit integration dev test-compose lock clean
+.PHONY: help bench demo test check unit integration dev test-compose lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -32,14 +32,23 @@ dev: $(READY) ## A local restate-server and worker, until Ctrl-C
 test-compose: $(READY) ## The integration tests against docker-compose.yml
 	tests/compose.sh
 
+bench: $(READY) .venv/.bench ## Measure; with Celery and DBOS where Redis and PostgreSQL are
+	$(BIN)/python -m benchmarks.bench
+
 lock: $(READY) ## Pin the dependencies anew
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 		--extra local --group dev pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 		--group build -c requirements-dev.txt pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+		--group bench -c requirements-dev.txt pyproject.toml -o requirements-bench.txt
 
 clean: ## Remove what the above made here
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .coverage
+
+.venv/.bench: requirements-bench.txt | $(READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
+	@touch $@
 
 $(READY): requirements-dev.txt pyproject.toml
 	$(PYTHON) -m venv .venv
