@@ -402,3 +402,20 @@ sizes_sharded = FanOut(
 sizes_combined = FanOut(
     "SizesCombined", split=sized, execute=filled, combine=largest, aggregate=result_of
 )
+
+
+def staggered(task: Keyed) -> list[Keyed]:
+    return [Keyed(key=f"{task.key}-{part}") for part in range(8)]
+
+
+async def in_its_time(part: Keyed) -> int:
+    executions = Ledger(part.key).enter()
+    number = int(part.key[-1])
+    await asyncio.sleep(0.25 * number)
+    _logger.info("part %d is done", number)
+    return executions
+
+
+staggering = FanOut(
+    "Staggering", split=staggered, execute=in_its_time, aggregate=as_they_come
+)

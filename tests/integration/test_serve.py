@@ -142,3 +142,23 @@ def test_a_usage_error_is_exit_code_2() -> None:
 
     assert answer.returncode == 2
     assert "--wrokers" in answer.stderr
+
+
+def test_after_a_kill_a_finished_subtask_is_not_executed_again(
+    tmp_path: Path, key: str
+) -> None:
+    target = f"{FAN_OUTS}:staggering"
+    with served(tmp_path, target) as (worker, ingress):
+        send = f"{ingress}/restate/send/Staggering/run"
+        run = httpx.post(send, json={"key": key}).json()["invocationId"]
+        worker.wait_for("part 3 is done")
+
+        worker.process.kill()
+        worker.process.wait()
+        with running(*worker.arguments):
+            attach = f"{ingress}/restate/attach/{run}"
+            executions = httpx.get(attach, timeout=60).json()
+
+    assert executions[:3] == [1, 1, 1]
+    assert executions[-1] == 2
+    assert set(executions) == {1, 2}
