@@ -1,27 +1,29 @@
-"""The same work as a Celery chord: a header of no-op tasks, a body that sums.
-
-Where Redis is, the caller says: here by `app.conf`, to the worker by its command line.
-"""
+"""The same work as a Celery chord: a header of no-op tasks, a body that sums."""
 
 from collections.abc import Sequence
 
-from celery import Celery, chord
+from celery import Celery, chord, shared_task
 
 LONGEST = 1_800  # seconds; a run that takes longer has failed
 
-app = Celery("benchmarks.celery_app")
+app = Celery("benchmarks.celery_app")  # the worker's: its command line names Redis
 
 
-@app.task
+@shared_task
 def nothing(number: int) -> int:
     """No work at all: what remains is the cost of the fan-out."""
     return number
 
 
-@app.task
+@shared_task
 def total(values: Sequence[int]) -> int:
     """The sum, to check that nothing is lost or counted twice."""
     return sum(values)
+
+
+def client(redis: str) -> Celery:
+    """What sends tasks by the Redis with this URL; `run` uses the one made last."""
+    return Celery(broker=redis, backend=redis)
 
 
 def run(count: int) -> int:

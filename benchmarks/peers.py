@@ -60,10 +60,13 @@ def celery_chord() -> Generator[Run, None, None]:
     """A chord on Redis, with a prefork worker of two processes."""
     from benchmarks import celery_app  # noqa: PLC0415 - Celery may be missing
 
-    with temporary_folder() as folder, redis(folder) as url:
-        celery_app.app.conf.update(broker_url=url, result_backend=url)
-        with celery_worker(folder, url, lambda: bool(celery_app.app.control.ping())):
-            yield celery_app.run
+    with (
+        temporary_folder() as folder,
+        redis(folder) as url,
+        celery_app.client(url) as client,
+        celery_worker(folder, url, lambda: bool(client.control.ping())),
+    ):
+        yield celery_app.run
 
 
 @contextmanager
@@ -200,9 +203,8 @@ def temporary_folder() -> Generator[Path, None, None]:
 def program(name: str) -> str:
     """Where a program is; empty if it is missing."""
     folders = sorted(map(str, POSTGRES_FOLDERS.glob("*/bin")), reverse=True)
-    return (
-        shutil.which(name, path=os.pathsep.join([os.environ["PATH"], *folders])) or ""
-    )
+    path = os.pathsep.join([os.environ["PATH"], *folders])
+    return shutil.which(name, path=path) or ""
 
 
 def is_user(name: str) -> bool:

@@ -29,7 +29,9 @@ class Admin:
         """
         body = {"uri": worker, "force": force}
         try:
-            answer = httpx.post(f"{self.url}/deployments", json=body, timeout=30)
+            answer = httpx.post(
+                f"{self.url}/deployments", json=body, timeout=30, trust_env=False
+            )
         except httpx.TransportError as error:
             raise RegistrationError(
                 f"no restate-server admin answers at {self.url}: {error}"
@@ -42,6 +44,6 @@ class Admin:
 def healthy(url: str) -> bool:
     """Whether `GET url` answers with success."""
     try:
-        return httpx.get(url, timeout=5).is_success
+        return httpx.get(url, timeout=5, trust_env=False).is_success
     except httpx.TransportError:
         return False

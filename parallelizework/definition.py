@@ -51,6 +51,12 @@ def define(
         role: Function(role, function, threads) if function is not None else None
         for role, function in functions.items()
     }
+    for function in made.values():
+        if function and function.takes_context and function.role != "execute":
+            raise DefinitionError(
+                f"{function.name} takes a restate.Context, which only execute may: "
+                "the others are steps"
+            )
     split, execute, aggregate = (
         _needed(made, role) for role in ("split", "execute", "aggregate")
     )
@@ -63,7 +69,11 @@ def define(
     _check_takes_list(aggregate, execute)
     if combine:
         _check_takes_list(combine, execute)
-        _check_takes_list(aggregate, combine)
+        if combine.returns != execute.returns:
+            raise DefinitionError(
+                f"{combine.name} must give what {execute.name} gives, "
+                f"{execute.returns!r}, not {combine.returns!r}"
+            )
     if execute.takes_context and policy.max_items_per_batch > 1:
         raise DefinitionError(
             f"{execute.name} is handler code (it takes a restate.Context), which "

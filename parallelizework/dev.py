@@ -129,7 +129,7 @@ def restate_server(
             _url(ports.ingress) + "/restate/health",
             _url(ports.admin) + "/health",
         ]
-        _await_ready(process, health, f"restate-server (log: {log})")
+        _await_ready(process, health, "restate-server", log)
         yield process
 
 
@@ -168,12 +168,18 @@ def _stopped_at_the_end(
 
 
 def _await_ready(
-    process: "subprocess.Popen[bytes]", health: Sequence[str], name: str
+    process: "subprocess.Popen[bytes]",
+    health: Sequence[str],
+    name: str,
+    log: Path | None = None,
 ) -> None:
     deadline = time.monotonic() + _READY_SECONDS
     while not all(map(healthy, health)):
         if process.poll() is not None:
-            raise StartError(f"{name} ended at once with code {process.returncode}")
+            tail = log.read_text(errors="replace")[-2_000:] if log else ""
+            raise StartError(
+                f"{name} ended at once with code {process.returncode}\n{tail}".strip()
+            )
         if time.monotonic() > deadline:
             raise StartError(f"{name} was not ready within {_READY_SECONDS} s")
         time.sleep(0.05)

@@ -1,6 +1,7 @@
 """One of the user's plain functions: what it takes, what it gives, how to call it."""
 
 import inspect
+from asyncio import CancelledError, current_task
 from collections.abc import (
     AsyncIterable,
     Awaitable,
@@ -10,8 +11,9 @@ from collections.abc import (
     Iterator,
     Mapping,
 )
+from itertools import zip_longest
 from types import UnionType
-from typing import Any, TypeGuard, Union, cast, get_args, get_origin
+from typing import Annotated, Any, TypeGuard, Union, cast, get_args, get_origin
 
 from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
@@ -59,11 +61,24 @@ class Function:
             )
 
     async def __call__(self, *args: object) -> Any:
-        """Call it: async in this event loop, sync in a thread."""
-        if self._is_async:
-            return await _collected(self._function(*args))
-        result = await run_sync(self._in_thread, *args, limiter=self._threads)
-        return await _collected(result)
+        """Call it: async in this event loop, sync in a thread.
+
+        Raises:
+            RuntimeError: It tried to end the process, or something it awaited was
+                cancelled by somebody else: a failure like any other.
+        """
+        try:
+            if self._is_async:
+                return await _collected(self._function(*args))
+            result = await run_sync(self._in_thread, *args, limiter=self._threads)
+            return await _collected(result)
+        except SystemExit as error:
+            raise RuntimeError(f"{self.name} raised {error!r}") from error
+        except CancelledError as error:
+            task = current_task()
+            if task is None or task.cancelling():
+                raise
+            raise RuntimeError(f"{self.name} awaited what was cancelled") from error
 
     def _in_thread(self, *args: object) -> object:
         result = self._function(*args)
@@ -126,14 +141,31 @@ def item_type(hint: object) -> object | None:
 
 def accepts(parameter: object, given: object) -> bool:
     """Whether a parameter of one type takes every value of another."""
+    parameter, given = _bare(parameter), _bare(given)
     if parameter == given or parameter is Any or parameter is object:
+        return True
+    if parameter is float and given is int:
         return True
     if inspect.isclass(parameter) and inspect.isclass(given):
         return issubclass(given, parameter)
     wanted, offered = _options(parameter), _options(given)
     if len(wanted) == len(offered) == 1:
-        return False
+        return _accepts_parts(parameter, given)
     return all(any(accepts(w, o) for w in wanted) for o in offered)
+
+
+def _accepts_parts(parameter: object, given: object) -> bool:
+    """The same for `list[X]`, `dict[K, V]` and so on, part by part."""
+    parts = list(zip_longest(get_args(parameter), get_args(given)))
+    origins = get_origin(parameter), get_origin(given)
+    if not parts or not all(inspect.isclass(origin) for origin in origins):
+        return False
+    return accepts(*origins) and all(accepts(w, o) for w, o in parts)
+
+
+def _bare(hint: object) -> object:
+    """`hint` without what `Annotated` adds: that is checked when a value comes."""
+    return get_args(hint)[0] if get_origin(hint) is Annotated else hint
 
 
 def _options(hint: object) -> tuple[object, ...]:

@@ -80,7 +80,7 @@ class Handlers:
 
     async def run_shard(self, ctx: Context, body: bytes) -> bytes:
         """Expand a shard and execute its subtasks."""
-        part = self.shards.slice.deserialize(body)
+        part = self.shards.typed.deserialize(body)
         expand, level = self._definition.expand, self.subtasks
         assert expand, "there are shards only where there is expand"
         subtasks = await self._step(ctx, expand, level.items, *part.items)
@@ -89,14 +89,18 @@ class Handlers:
 
     async def run_batch(self, ctx: Context, body: bytes) -> bytes:
         """Execute a batch of subtasks as one durable step."""
-        part = self.subtasks.slice.deserialize(body)
+        part = self.subtasks.typed.deserialize(body)
         policy = self._definition.policy
         runner = BatchRunner(self._definition.execute, part.slots, policy.max_attempts)
 
         async def step() -> Batch[Any]:
             return await runner.run(part.items)
 
-        batch = await ctx.run_typed("execute", step, RunOptions(serde=self._batch))
+        batch = await ctx.run_typed(
+            "execute",
+            step,
+            RunOptions(serde=self._batch, max_attempts=policy.max_attempts),
+        )
         for failure in batch.failures:
             index = part.first + failure.place
             raise TerminalError(

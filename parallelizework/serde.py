@@ -9,7 +9,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
 )
-from pydantic_core import PydanticSerializationError
+from pydantic_core import PydanticSerializationError, from_json
 from restate import TerminalError
 from restate.serde import Serde
 
@@ -49,6 +49,7 @@ class Json(Serde[T], Generic[T]):
         self._remedy = remedy
         self._status = status
         self._adapter = cast("TypeAdapter[T]", _adapter(hint, part))
+        self._schema = _schema(self._adapter, part)
 
     def serialize(self, obj: T | None) -> bytes:
         """`obj` as compact JSON; a `TerminalError` if it does not fit."""
@@ -63,6 +64,8 @@ class Json(Serde[T], Generic[T]):
             return self._adapter.validate_json(buf)
         except ValidationError as error:
             raise self._misfit(_mistakes(error)) from error
+        except Exception as error:  # of a user's validator; it would be retried
+            raise self._misfit(repr(error)) from error
 
     def answer(self, value: T) -> bytes:
         """`value` as JSON spaced the way people write it: what a caller gets to see."""
@@ -82,13 +85,28 @@ class Json(Serde[T], Generic[T]):
 
     def schema(self) -> dict[str, Any]:
         """The JSON schema, as the ingress's OpenAPI page shows it."""
-        return self._adapter.json_schema()
+        return self._schema
 
     def _misfit(self, mistakes: str) -> TerminalError:
-        expected = _shape(self._adapter.json_schema())
+        expected = _shape(self._schema)
         return TerminalError(
             f"{self.part} is not valid: {mistakes} (expected {expected})", self._status
         )
+
+
+class JsonList(Json[list[Any]]):
+    """A list of one declared type that is written as that type, but read as plain JSON.
+
+    What a coordinator sends on is the same in every replay then; a model that holds a
+    set would be written in another order by another process.
+    """
+
+    def __init__(self, item: Any, part: str, *, remedy: str) -> None:
+        super().__init__(list[item], part, remedy=remedy)
+
+    def deserialize(self, buf: bytes) -> list[Any]:
+        """The items as dicts, lists and scalars."""
+        return from_json(buf)
 
 
 def _adapter(hint: Any, part: str) -> TypeAdapter[Any]:
@@ -98,6 +116,15 @@ def _adapter(hint: Any, part: str) -> TypeAdapter[Any]:
         raise DefinitionError(
             f"{part}: pydantic cannot describe {hint!r}: "
             f"{error.message.splitlines()[0]}"
+        ) from error
+
+
+def _schema(adapter: TypeAdapter[Any], part: str) -> dict[str, Any]:
+    try:
+        return adapter.json_schema()
+    except PydanticUserError as error:
+        raise DefinitionError(
+            f"{part} has no JSON schema: {error.message.splitlines()[0]}"
         ) from error
 
 

@@ -4,7 +4,9 @@ import asyncio
 import errno
 import logging
 import os
+import shlex
 import signal
+import threading
 from collections.abc import Sequence
 from importlib import import_module
 from logging.config import dictConfig
@@ -44,7 +46,7 @@ def serve(fan_outs: Sequence[str], *, bind: Sequence[str], workers: int = 1) -> 
         PortInUse: One of `bind` is taken.
     """
     settings = Settings()
-    os.environ["PARALLELIZEWORK_FAN_OUTS"] = " ".join(fan_outs or settings.fan_outs)
+    os.environ["PARALLELIZEWORK_FAN_OUTS"] = shlex.join(fan_outs or settings.fan_outs)
     app = import_module(_APP).app  # here also to fail before any process starts
     config = _config(bind, workers, settings.grace_period)
     dictConfig(_LOGGING)
@@ -53,6 +55,9 @@ def serve(fan_outs: Sequence[str], *, bind: Sequence[str], workers: int = 1) -> 
         if workers > 1:
             return serve_in_processes(config)
         asyncio.run(_serve(app, config))
+        if threading.active_count() > 1:  # a sync function would hold up the exit
+            logging.shutdown()
+            os._exit(0)
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise

@@ -1,5 +1,6 @@
 """`Settings`: the one place that reads the environment."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,8 @@ class Settings(BaseSettings):
     """What an operator may set, as `PARALLELIZEWORK_` and the name in capitals.
 
     Args:
-        fan_outs: What to serve, separated by spaces: `MODULE:OBJECT`s and names of
+        fan_outs: What to serve, separated by spaces (quoted as in
+            a shell where they contain one): `MODULE:OBJECT`s and names of
             ready-made fan-outs; nothing for all the ready-made ones.
         max_pause: The longest that a subtask of FanOutWorker takes, in seconds.
         grace_period: How long a stopping worker lets calls in flight finish, in
@@ -33,4 +35,4 @@ class Settings(BaseSettings):
     @field_validator("fan_outs", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return tuple(value.split()) if isinstance(value, str) else value
+        return tuple(shlex.split(value)) if isinstance(value, str) else value

@@ -193,7 +193,7 @@ MISTAKES: list[tuple[str, Any, str]] = [
     ("expand", split, "expand=split takes <class 'str'>, but split=split gives"),
     ("combine", wrong_values, "combine=wrong_values takes a list of <class 'str'>"),
     ("combine", one_value, "combine=one_value must take a list of values"),
-    ("combine", to_text, "aggregate=aggregate takes a list of <class 'int'>, but"),
+    ("combine", to_text, "combine=to_text must give what execute=execute gives"),
     ("aggregate", sum, "aggregate=sum: parameter 'iterable' has no type hint"),
 ]
 
