@@ -1,7 +1,8 @@
 """Other systems that do the same work, to compare with: no-op subtasks and their sum.
 
 What a peer needs is started on free ports of loopback, with a temporary folder for its
-data, and stopped by process id. A peer that cannot run here says what it misses.
+data, and stopped by process id, by Linux itself if this process is killed. A peer that
+cannot run here says what it misses.
 """
 
 import os
@@ -86,13 +87,13 @@ PEERS = [
     Peer(
         "Celery chord, Redis",
         celery_chord,
-        programs=["redis-server"],
+        programs=["redis-server", "setpriv"],
         packages=["celery", "redis"],
     ),
     Peer(
         "DBOS queue, PostgreSQL",
         dbos_queue,
-        programs=["postgres"],
+        programs=["postgres", "setpriv"],
         packages=["dbos"],
         users=[POSTGRES_USER],
     ),
@@ -132,25 +133,26 @@ def postgres(folder: Path) -> Generator[str, None, None]:
     initdb = [tools / "initdb", "--pgdata", data, "--username", "postgres"]
     initdb += ["--auth", "trust", "--encoding", "UTF8", "--no-locale"]
     quiet = subprocess.DEVNULL
-    subprocess.run(account + initdb, cwd=folder, stdout=quiet, check=True, timeout=60)
+    initdb = ["setpriv", *account, *initdb]
+    subprocess.run(initdb, cwd=folder, stdout=quiet, check=True, timeout=60)
     command = [server, "-D", data, "-h", HOST, "-p", str(port), "-k", folder]
     ask = [tools / "pg_isready", "--quiet", "--host", HOST, "--port", str(port)]
     with running(
-        account + command,
+        command,
         folder / "postgres.log",
         lambda: subprocess.run(ask, check=False).returncode == 0,
         stop=signal.SIGINT,  # "fast": it does not wait for its clients
+        account=account,
     ):
         yield f"postgresql://postgres@{HOST}:{port}"
 
 
-def owner(folder: Path) -> list[str | Path]:
-    """What a PostgreSQL command begins with, so that it may run on this folder."""
+def owner(folder: Path) -> list[str]:
+    """Options of `setpriv` with which a PostgreSQL program may run on this folder."""
     if os.geteuid() != 0:
         return []
     shutil.chown(folder, POSTGRES_USER, POSTGRES_USER)
-    user = f"--reuid={POSTGRES_USER}", f"--regid={POSTGRES_USER}", "--clear-groups"
-    return ["setpriv", *user]
+    return [f"--reuid={POSTGRES_USER}", f"--regid={POSTGRES_USER}", "--clear-groups"]
 
 
 @contextmanager
@@ -160,11 +162,13 @@ def running(
     ready: Callable[[], bool],
     *,
     stop: signal.Signals = signal.SIGTERM,
+    account: Sequence[str] = (),
 ) -> Generator[None, None, None]:
     """A process that is ready when the block begins and stopped when it ends."""
+    at_our_end = f"--pdeathsig={stop.name.removeprefix('SIG')}"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command,
+            ["setpriv", *account, at_our_end, *command],
             cwd=log.parent,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -195,9 +199,26 @@ def await_ready(
 
 @contextmanager
 def temporary_folder() -> Generator[Path, None, None]:
-    """A folder that is gone after the block."""
-    with tempfile.TemporaryDirectory(prefix="peers-") as name:
+    """A folder that is gone after the block, which one interrupt ends."""
+    with interrupted_once(), tempfile.TemporaryDirectory(prefix="peers-") as name:
         yield Path(name)
+
+
+@contextmanager
+def interrupted_once() -> Generator[None, None, None]:
+    """Ignore a second interrupt: `timeout -s INT` sends two, which must not cut short
+    how the first one stops what runs.
+    """
+
+    def interrupt(*_signal: object) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def program(name: str) -> str:

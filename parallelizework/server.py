@@ -27,6 +27,8 @@ from parallelizework.settings import Settings
 mend()  # in each worker process, as its logging set-up imports this module
 _logger = logging.getLogger(__name__)
 _UNLIMITED = 2**31 - 1  # Restate bounds what is in flight; a second limit only stalls
+# Of several processes each gets connections, not calls: many small ones spread evenly.
+_SHARED = 32
 _APP = "parallelizework.app"
 
 
@@ -85,7 +87,7 @@ def _config(bind: Sequence[str], workers: int, grace_period: float) -> Config:
     config.bind = list(bind)
     config.workers = workers
     config.graceful_timeout = grace_period
-    config.h2_max_concurrent_streams = _UNLIMITED
+    config.h2_max_concurrent_streams = _UNLIMITED if workers == 1 else _SHARED
     config.keep_alive_max_requests = _UNLIMITED
     config.keep_alive_timeout = _UNLIMITED
     config.errorlog = logging.getLogger("hypercorn.error")

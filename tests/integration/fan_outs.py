@@ -208,7 +208,7 @@ slow = FanOut("Slow", split=each, execute=slowly, aggregate=gathered)
 
 
 async def process(_number: int) -> int:
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
     return os.getpid()
 
 
@@ -216,7 +216,13 @@ def different(values: list[int]) -> list[int]:
     return sorted(set(values))
 
 
-processes = FanOut("Processes", split=numbers, execute=process, aggregate=different)
+processes = FanOut(
+    "Processes",
+    split=numbers,
+    execute=process,
+    aggregate=different,
+    policy=Policy(max_concurrency=400),
+)
 
 
 class Span(BaseModel):

@@ -103,18 +103,17 @@ def test_max_concurrency_is_never_exceeded(server: Server, service: str) -> None
 
 
 def test_max_concurrency_holds_over_two_processes() -> None:
-    """The server chooses the process, so this goes on until both have taken part."""
+    """A connection may go to either process, so this goes on until both take part."""
     processes: set[int] = set()
-    with local([f"{FAN_OUTS}:paced"], ports=Ports(0, 0, 0), workers=2) as started:
-        server = Server(started.ingress, started.admin)
-        for _ in range(10):
-            spans = server.run("Paced", 1_200).json()
-            assert overlap(spans) <= 50
-            processes = {span["process"] for span in spans}
-            if len(processes) == 2:
-                break
+    for _ in range(5):
+        with local([f"{FAN_OUTS}:paced"], ports=Ports(0, 0, 0), workers=2) as started:
+            spans = Server(started.ingress, started.admin).run("Paced", 1_200).json()
+        processes = {span["process"] for span in spans}
+        assert overlap(spans) <= 50
+        if len(processes) == 2:
+            return
 
-    assert len(processes) == 2
+    pytest.fail(f"only {processes} took part")
 
 
 def test_the_slots_of_a_run_stay_full() -> None:

@@ -1,6 +1,6 @@
 """A FanOut that cannot work is refused when it is built."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -247,3 +247,24 @@ def test_handler_code_cannot_be_batched() -> None:
 def test_a_policy_that_makes_no_sense_is_refused(limits: dict[str, int]) -> None:
     with pytest.raises(ValidationError):
         Policy(**limits)  # type: ignore[arg-type]
+
+
+async def code_that_splits(ctx: Context, task: str) -> list[Item]:
+    return [Item(name=task)]
+
+
+def test_only_execute_may_be_handler_code() -> None:
+    with pytest.raises(ParallelizeworkError, match="which only execute may"):
+        build(split=code_that_splits)
+
+
+def counts(item: Item) -> dict[str, list[int]]:
+    return {item.name: [1]}
+
+
+def of_counts(values: Sequence[dict[str, list[float]]]) -> float:
+    return float(len(values))
+
+
+def test_what_fits_part_by_part_is_accepted() -> None:
+    assert build(execute=counts, aggregate=of_counts).definition.result.hint is float

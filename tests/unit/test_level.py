@@ -1,5 +1,7 @@
 """From a slice to calls, and on through the slices of slices, down to every item."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -67,3 +69,30 @@ def test_shards_share_the_slots(count: int, slots: int, batch: int) -> None:
 
     assert [item for part in inner for item in part.items] == list(range(count))
     assert all(1 <= sent.window * part.slots <= slots for part in inner)
+
+
+SETS = """
+from pydantic import BaseModel
+from parallelizework.level import Level, whole
+from parallelizework.serde import Json
+class Tagged(BaseModel):
+    tags: set[str]
+level = Level("T", Json(Tagged, "a"), one="runSubtask", many="runSegment")
+journal = b'[{"tags": ["a", "b", "c", "d", "e", "f"]}]'
+items = level.items.deserialize(journal)
+print([call.body for call in level.calls(whole(items, 1)).calls])
+"""
+
+
+def test_a_replay_in_another_process_sends_the_same_bytes() -> None:
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", SETS],
+            env={"PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+        ).stdout
+        for seed in "12345"
+    }
+
+    assert len(said) == 1

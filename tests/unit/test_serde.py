@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import BaseModel, field_validator
 from restate import TerminalError
 from typing_extensions import TypedDict
 
@@ -95,3 +95,21 @@ def test_a_value_that_is_not_of_its_type_is_a_terminal_error() -> None:
         serde.serialize("three")  # type: ignore[arg-type]
 
     assert refused.value.status_code == 500
+
+
+class Picky(BaseModel):
+    zone: str
+
+    @field_validator("zone")
+    @classmethod
+    def _known(cls, zone: str) -> str:
+        return {"UTC": "utc"}[zone]
+
+
+def test_a_validator_that_raises_anything_is_bad_input() -> None:
+    serde = Json[Picky](Picky, "the task of Test", status=400)
+
+    with pytest.raises(TerminalError, match="KeyError") as refused:
+        serde.deserialize(b'{"zone": "Mars"}')
+
+    assert refused.value.status_code == 400
