@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dbos import DBOS, SetWorkflowTimeout
 
 LONGEST = 1_800  # seconds; a run that takes longer has failed
+LAST = 10  # seconds for what still runs after an interrupt
 QUEUE = "nothing"
 
 
@@ -43,4 +44,4 @@ def launched(database: str) -> Generator[None, None, None]:
         DBOS.register_queue(QUEUE)
         yield
     finally:
-        DBOS.destroy()
+        DBOS.destroy(workflow_completion_timeout_sec=LAST)

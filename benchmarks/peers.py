@@ -120,7 +120,8 @@ def celery_worker(
     command += ["--workdir", REPOSITORY, "--broker", url, "--result-backend", url]
     command += ["worker", "--pool", "prefork", "--concurrency", "2"]
     command += ["--loglevel", "WARNING"]
-    with running(command, folder / "celery.log", ready):
+    stop = signal.SIGQUIT  # "cold": it does not wait for its tasks
+    with running(command, folder / "celery.log", ready, stop=stop):
         yield
 
 
@@ -165,11 +166,11 @@ def running(
     account: Sequence[str] = (),
 ) -> Generator[None, None, None]:
     """A process that is ready when the block begins and stopped when it ends."""
-    at_our_end = f"--pdeathsig={stop.name.removeprefix('SIG')}"
     with log.open("wb") as output:
         process = subprocess.Popen(
-            ["setpriv", *account, at_our_end, *command],
+            ["setpriv", *account, "--pdeathsig=KILL", *command],
             cwd=log.parent,
+            env={**os.environ, "TMPDIR": str(log.parent)},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C reaches it in its turn, not at once
