@@ -15,7 +15,7 @@ from parallelizework.coordinator import fan_out
 from parallelizework.definition import Definition
 from parallelizework.fan_in import Combine, FanIn
 from parallelizework.function import Function
-from parallelizework.level import Level, Slice, list_of, typed, whole
+from parallelizework.level import Level, Slice, typed, whole
 from parallelizework.plan import SEGMENT, WINDOW
 from parallelizework.serde import Json
 
@@ -31,7 +31,7 @@ class Handlers:
         # With combine, few subtasks a coordinator: so few values wait to be combined.
         segment = WINDOW if definition.combine else SEGMENT
         self.values = Json[list[Any]](
-            list_of(definition.value.hint),
+            list[typed(definition.value.hint)],
             f"the list of values of a part of {name}",
             remedy="give the fan-out a combine, or let a value be a reference",
         )

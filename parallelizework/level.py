@@ -119,11 +119,6 @@ def whole(items: list[Any], slots: int) -> Slice[Any]:
     return Slice(first=0, slots=slots, items=items)
 
 
-def list_of(hint: Any) -> Any:
-    """`list[hint]`, of a type that is known only at run time."""
-    return list[hint]
-
-
 def typed(hint: Any) -> Any:
     """`hint` as a type argument, of a type that is known only at run time."""
     return hint
