@@ -2,6 +2,15 @@
 
 from parallelizework.errors import ParallelizeworkError
 from parallelizework.fan_out import FanOut
+from parallelizework.outcome import Done, Failure
 from parallelizework.policy import Policy
+from parallelizework.rule import CompletionReason
 
-__all__ = ["FanOut", "ParallelizeworkError", "Policy"]
+__all__ = [
+    "CompletionReason",
+    "Done",
+    "Failure",
+    "FanOut",
+    "ParallelizeworkError",
+    "Policy",
+]

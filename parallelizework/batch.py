@@ -1,89 +1,97 @@
 """A batch: several subtasks executed by one call, each with an outcome of its own."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from functools import partial
+from typing import Any
 
 import anyio
-from pydantic import BaseModel
-from restate import TerminalError
-from restate.exceptions import RetryableError
+from pydantic_core import from_json, to_json
 
-Subtask = TypeVar("Subtask")
-Value = TypeVar("Value")
+from parallelizework.attempts import Attempts
+from parallelizework.level import Slice
+from parallelizework.outcome import Failure, Fault, Part, is_done
+from parallelizework.policy import Policy
+from parallelizework.rule import Counts, Rule
 
-_FIRST_PAUSE = 0.05  # seconds; these two are the SDK's for a durable step
-_LONGEST_PAUSE = 10.0
-
-
-class Failure(BaseModel):
-    """How a subtask of a batch failed.
-
-    Attributes:
-        place: Its place in the batch.
-        code: The status code of its error.
-    """
-
-    place: int
-    message: str
-    code: int
-
-
-class Batch(BaseModel, Generic[Value]):
-    """The outcomes of a batch: the values, in order, of those that succeeded."""
-
-    values: list[Value]
-    failures: list[Failure]
+Outcomes = dict[int, bytes | Fault]
 
 
 @dataclass(frozen=True)
-class BatchRunner(Generic[Subtask, Value]):
+class BatchRunner:
     """Executes the subtasks of a batch concurrently, each with its own attempts.
 
     Args:
-        slots: How many may be executing at once.
-        max_attempts: How often each may be tried, with the pauses of a durable step.
+        execute: Gives a subtask's value as JSON.
+        typed: Subtasks, from plain JSON.
     """
 
-    execute: Callable[[Subtask], Awaitable[Value]]
-    slots: int
-    max_attempts: int
+    execute: Callable[[Any], Awaitable[bytes]]
+    typed: Callable[[list[Any]], list[Any]]
+    policy: Policy
 
-    async def run(self, subtasks: Sequence[Subtask]) -> Batch[Value]:
-        """Execute all; one that fails leaves its mates alone."""
-        outcomes: dict[int, Value | Failure] = {}
-        slots = anyio.CapacityLimiter(self.slots)
+    async def run(self, part: Slice[Any]) -> Part:
+        """Execute all, or until the rule ends the run; one's failure is its own."""
+        known: Outcomes = {
+            place: to_json(item["$done"])
+            for place, item in enumerate(part.items)
+            if is_done(item)
+        }
+        todo = [place for place in range(len(part.items)) if place not in known]
+        subtasks = self.typed([part.items[place] for place in todo])
+        rule = part.rule.rest(Counts(succeeded=len(known)))
+        fresh = await self._executed(dict(zip(todo, subtasks, strict=True)), part, rule)
+        return _part(part, known | fresh)
 
-        async def one(place: int) -> None:
+    async def _executed(
+        self, subtasks: Mapping[int, Any], part: Slice[Any], rule: Rule
+    ) -> Outcomes:
+        outcomes: Outcomes = {}
+        slots = anyio.CapacityLimiter(part.slots)
+        counts = Counts()
+
+        async def one(place: int, subtask: object) -> None:
+            nonlocal counts
             async with slots:
-                outcomes[place] = await self._outcome(place, subtasks[place])
+                outcome = await self._outcome(subtask)
+            if rule.reason(counts):
+                return
+            outcomes[place] = outcome
+            failed = isinstance(outcome, Fault)
+            counts += Counts(succeeded=not failed, failed=failed)
+            if rule.reason(counts):
+                group.cancel_scope.cancel()
 
         async with anyio.create_task_group() as group:
-            for place in range(len(subtasks)):
-                group.start_soon(one, place)
-        ordered = [outcomes[place] for place in range(len(subtasks))]
-        return Batch[Value](
-            values=[o for o in ordered if not isinstance(o, Failure)],
-            failures=[o for o in ordered if isinstance(o, Failure)],
-        )
+            if not rule.reason(counts):
+                for place, subtask in subtasks.items():
+                    group.start_soon(one, place, subtask)
+        return outcomes
 
-    async def _outcome(self, place: int, subtask: Subtask) -> Value | Failure:
-        pause = _FIRST_PAUSE
-        for attempt in range(1, self.max_attempts + 1):
-            try:
-                return await self.execute(subtask)
-            except TerminalError as error:
-                return Failure(
-                    place=place, message=error.message, code=error.status_code
+    async def _outcome(self, subtask: object) -> bytes | Fault:
+        timeout = self.policy.subtask_timeout
+        attempts = Attempts(self.policy)
+        once = partial(attempts.once, partial(self.execute, subtask))
+        with anyio.move_on_after(timeout.total_seconds() if timeout else None):
+            return await attempts.until_final(once)
+        assert timeout, "only a timeout ends it early"
+        return Fault.late(timeout)
+
+
+def _part(part: Slice[Any], outcomes: Outcomes) -> Part:
+    values: list[bytes] = []
+    failures: list[Failure[Any]] = []
+    for place, outcome in sorted(outcomes.items()):
+        if isinstance(outcome, Fault):
+            failures.append(
+                Failure[Any](
+                    index=part.first + place,
+                    shard=part.shard,
+                    subtask=part.items[place],
+                    **dict(outcome),
                 )
-            except Exception as error:
-                if attempt == self.max_attempts:
-                    return Failure(place=place, message=repr(error), code=500)
-                await anyio.sleep(_asked_pause(error) or pause)
-                pause = min(_LONGEST_PAUSE, pause * 2)
-        raise AssertionError("max_attempts is at least 1")
-
-
-def _asked_pause(error: Exception) -> float | None:
-    asked = error.retry_after if isinstance(error, RetryableError) else None
-    return asked.total_seconds() if asked else None
+            )
+        else:
+            values.append(outcome)
+    plain = from_json(b"[" + b",".join(values) + b"]")
+    return Part(succeeded=len(values), values=plain, failures=failures)

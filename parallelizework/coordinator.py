@@ -1,80 +1,166 @@
-"""The window: dispatch calls, hand over their answers, cancel the losers."""
+"""The window: dispatch calls, collect their outcomes, cancel the losers."""
 
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import cast
 
 import restate
-from restate import Context, RestateDurableCallFuture, TerminalError
+from restate import Context, RestateDurableFuture, TerminalError
 
-Future = RestateDurableCallFuture[bytes]
+from parallelizework.call import Call, Future, Known
+from parallelizework.fan_in import FanIn
+from parallelizework.outcome import Part, is_cancelled
+from parallelizework.report import Reporter, counts_serde, signal
+from parallelizework.rule import CompletionReason, Counts
 
-
-@dataclass(frozen=True)
-class Call:
-    """One call to make.
-
-    Attributes:
-        name: What it does, for the message when it fails; empty where the message of
-            the one who was called says it already.
-    """
-
-    service: str
-    handler: str
-    body: bytes
-    name: str = ""
-
-    def start(self, ctx: Context) -> Future:
-        """Make the call; the future is its answer."""
-        return ctx.generic_call(self.service, self.handler, self.body)
-
-    async def answer(self, future: Future) -> bytes:
-        """The answer, or why there is none, for whoever waits for the run."""
-        try:
-            return await future
-        except TerminalError as error:
-            message = f"{self.name}: {error.message}" if self.name else error.message
-            raise TerminalError(message, error.status_code) from error
+Timer = RestateDurableFuture[None]
+Signal = RestateDurableFuture[Counts]
 
 
-async def fan_out(
+async def fan_out(  # noqa: PLR0913 - each is one thing that a coordinator needs
     ctx: Context,
-    calls: Iterable[Call],
-    land: Callable[[int, bytes], Awaitable[None]],
+    calls: Iterator[Call | Known],
+    fan_in: FanIn,
+    reporter: Reporter,
     *,
     window: int,
-) -> None:
-    """Make the calls, and hand over each one's place and answer as it ends.
+    deadline: Timer | None = None,
+) -> CompletionReason:
+    """Make the calls and land their outcomes, until there are no more, or enough.
 
     Args:
+        reporter: Is told how far this has come.
         window: How many calls may be in flight at once. A freed place is filled
             again, so a slow call holds back no other.
+        deadline: When it comes, enough has been waited.
+
+    Returns:
+        Why it has ended; no call is in flight any more.
 
     Raises:
-        TerminalError: A call failed, or `land` did; every call still in flight has
-            been cancelled and has ended. Or the run itself was cancelled.
+        TerminalError: A call ended with an error that is no outcome, or values could
+            not be combined; no call is in flight any more.
     """
-    flight: dict[Future, tuple[int, Call]] = {}
-    waiting = enumerate(calls)
-    while True:
-        for place, call in islice(waiting, window - len(flight)):
-            flight[call.start(ctx)] = place, call
-        if not flight:
-            return
+    flight = Flight(ctx, fan_in, deadline)
+    places = enumerate(calls)
+    reason = None
+    try:
+        while not reason:
+            await flight.fill(places, window)
+            reporter.tell(fan_in.counts)
+            reason = fan_in.reason or await flight.wait()
+    except TerminalError as error:
+        if not is_cancelled(error):
+            await flight.stop()
+            raise
+        reason = CompletionReason.CANCELLED  # and with this invocation all its calls
+        await flight.stopped()
+    else:
+        await flight.stop()
+    return reason
+
+
+class Flight:
+    """The calls in flight, and whatever else there is to wait for."""
+
+    def __init__(self, ctx: Context, fan_in: FanIn, deadline: Timer | None) -> None:
+        self._ctx = ctx
+        self._fan_in = fan_in
+        self._deadline = deadline
+        self._calls: dict[Future, tuple[int, Call]] = {}
+        self._timers: dict[Timer, Future] = {}
+        self._signals: dict[Signal, tuple[Future, int]] = {}
+        self._late: set[Future] = set()
+
+    async def fill(
+        self, calls: Iterator[tuple[int, Call | Known]], window: int
+    ) -> None:
+        """Start calls, as long as there is place for them and need of them."""
+        while len(self._calls) < window and not self._fan_in.reason:
+            place, call = next(calls, (0, None))
+            if call is None:
+                return
+            if isinstance(call, Known):
+                part = Part(succeeded=1, values=[call.value])
+                await self._fan_in.land(place, part)
+            else:
+                self._start(place, call)
+
+    def _start(self, place: int, call: Call) -> None:
+        future = call.start(self._ctx)
+        self._calls[future] = place, call
+        if call.timeout:
+            self._timers[self._ctx.sleep(call.timeout)] = future
+        if call.reports:
+            self._listen(future, 0)
+
+    def _listen(self, future: Future, number: int) -> None:
+        name = signal(str(self._calls[future][0]), number)
+        heard = self._ctx.signal(name, serde=counts_serde)
+        self._signals[heard] = future, number
+
+    async def wait(self) -> CompletionReason | None:
+        """Wait for something to happen; a reason if that was the end."""
+        if not self._calls:
+            return CompletionReason.ALL_COMPLETED
+        deadline = [self._deadline] if self._deadline else []
         # The SDK hands over completions in the order of the journal, one at a time, so
         # what is in flight here, and is cancelled, is the same in every replay.
-        landed, _ = await restate.wait_completed(*flight)
-        for future in cast("list[Future]", landed):
-            place, call = flight.pop(future)
-            try:
-                await land(place, await call.answer(future))
-            except TerminalError:
-                await _cancel(flight)
-                raise
+        happened, _ = await restate.wait_completed(
+            *self._calls, *self._timers, *self._signals, *deadline
+        )
+        for future in happened:
+            if future in self._calls:
+                await self._land(cast(Future, future))
+            elif future in self._timers:
+                await self._expire(cast(Timer, future))
+            elif future in self._signals:
+                await self._hear(cast(Signal, future))
+        reached = self._deadline is not None and self._deadline in happened
+        return CompletionReason.DEADLINE_EXCEEDED if reached else None
 
+    async def _land(self, future: Future) -> None:
+        place, call = self._calls[future]
+        try:
+            part = call.landed(await future)
+        except TerminalError as error:
+            part = call.failed(error, late=future in self._late)
+        self._forget(future)
+        await self._fan_in.land(place, part)
 
-async def _cancel(flight: Iterable[Future]) -> None:
-    for future in flight:
+    async def _expire(self, timer: Timer) -> None:
+        future = self._timers.pop(timer)
+        self._late.add(future)
         await future.cancel_invocation()
-    await restate.gather(*flight)
+
+    async def _hear(self, heard: Signal) -> None:
+        future, number = self._signals.pop(heard)
+        self._fan_in.hear(self._calls[future][0], await heard)
+        self._listen(future, number + 1)
+
+    def _forget(self, future: Future) -> None:
+        del self._calls[future]
+        self._late.discard(future)
+        self._timers = {t: f for t, f in self._timers.items() if f is not future}
+        self._signals = {s: v for s, v in self._signals.items() if v[0] is not future}
+
+    async def stop(self) -> None:
+        """Cancel all calls in flight, and land what they had."""
+        with suppress(TerminalError):  # this invocation is cancelled, and so are they
+            for future in self._calls:
+                await future.cancel_invocation()
+        await self.stopped()
+
+    async def stopped(self) -> None:
+        """Wait for the end of all calls in flight, and land what they had."""
+        while True:
+            with suppress(TerminalError):  # the same; wait on
+                await restate.gather(*self._calls)
+                break
+        for future in list(self._calls):
+            place, call = self._calls.pop(future)
+            try:
+                part = call.landed(await future)
+            except TerminalError:
+                continue
+            await self._fan_in.land(place, part)

@@ -3,14 +3,20 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from inspect import isclass
+from typing import Any, Union, get_args, get_origin
 
 from anyio import CapacityLimiter
+from pydantic import ValidationError
+from restate import TerminalError
 
 from parallelizework.errors import DefinitionError
-from parallelizework.function import Function, accepts, item_type
+from parallelizework.function import Function, accepts, item_type, options
+from parallelizework.outcome import Done, Failure
+from parallelizework.overrides import Overrides
 from parallelizework.policy import Policy
-from parallelizework.serde import Json
+from parallelizework.rule import CompletionReason
+from parallelizework.serde import Json, list_of
 
 _NAME = re.compile(r"([a-zA-Z]|_[a-zA-Z0-9])[a-zA-Z0-9_.-]*")  # restate-server 1.7
 _KEPT = re.compile(r"restate.*|openapi", re.IGNORECASE)
@@ -30,9 +36,28 @@ class Definition:
     aggregate: Function
     task: Json[Any]
     shard: Json[Any]
+    items: object
     subtask: Json[Any]
+    subtasks: Json[list[Any]]
     value: Json[Any]
+    values: Json[list[Any]]
+    failures: Json[list[Any]]
     result: Json[Any]
+
+    def policy_for(self, overrides: Overrides) -> Policy:
+        """The policy of a run, with what its request says.
+
+        Raises:
+            TerminalError: 400; the request says what cannot be.
+        """
+        if not overrides:
+            return self.policy
+        try:
+            policy = self.policy.overridden(Policy.model_validate(overrides))
+            _check_policy(self.execute, policy, self.policy)
+        except (DefinitionError, ValidationError) as error:
+            raise TerminalError(f"the policy of {self.name}: {error}", 400) from error
+        return policy
 
 
 def define(
@@ -48,7 +73,9 @@ def define(
     """
     threads = CapacityLimiter(max_threads)
     made = {
-        role: Function(role, function, threads) if function is not None else None
+        role: Function(role, function, threads, 3 if role == "aggregate" else 1)
+        if function is not None
+        else None
         for role, function in functions.items()
     }
     for function in made.values():
@@ -62,11 +89,13 @@ def define(
     )
     expand, combine = made.get("expand"), made.get("combine")
     shard = _items(split)
-    subtask = _items(expand) if expand else shard
+    items = _items(expand) if expand else shard
+    subtask = _undone(items, execute, expand or split)
     if expand:
         _check_takes(expand, expand.parameter, shard, split)
     _check_takes(execute, execute.parameter, subtask, expand or split)
     _check_takes_list(aggregate, execute)
+    failures = _failures(aggregate)
     if combine:
         _check_takes_list(combine, execute)
         if combine.returns != execute.returns:
@@ -74,11 +103,7 @@ def define(
                 f"{combine.name} must give what {execute.name} gives, "
                 f"{execute.returns!r}, not {combine.returns!r}"
             )
-    if execute.takes_context and policy.max_items_per_batch > 1:
-        raise DefinitionError(
-            f"{execute.name} is handler code (it takes a restate.Context), which "
-            "cannot be one step of a batch: leave max_items_per_batch at 1"
-        )
+    _check_policy(execute, policy, policy)
     return Definition(
         name=_checked_name(name),
         policy=policy,
@@ -89,8 +114,12 @@ def define(
         aggregate=aggregate,
         task=Json(split.parameter, f"the task of {name}", status=400),
         shard=Json(shard, f"a shard of {name}", remedy=_REFERENCE),
+        items=items,
         subtask=Json(subtask, f"a subtask of {name}", remedy=_REFERENCE, status=400),
+        subtasks=Json(list_of(subtask), f"the subtasks of {name}"),
         value=Json(execute.returns, f"a value of {name}", remedy=_REFERENCE),
+        values=Json(list_of(execute.returns), f"the values of {name}"),
+        failures=Json(failures, f"the failures of {name}"),
         result=Json(aggregate.returns, f"the result of {name}", remedy=_REFERENCE),
     )
 
@@ -147,3 +176,68 @@ def _check_takes_list(function: Function, giver: Function) -> None:
             f"{function.name} takes a list of {item!r}, but {giver.name} gives "
             f"{giver.returns!r}"
         )
+
+
+def _undone(items: object, execute: Function, giver: Function) -> object:
+    """The type of the items that are to be executed: all but `Done`."""
+    kinds = options(items)
+    done = [kind for kind in kinds if get_origin(kind) is Done or kind is Done]
+    for kind in done:
+        given = get_args(kind)
+        if given and not accepts(execute.returns, given[0]):
+            raise DefinitionError(
+                f"{giver.name} gives {kind!r}, but {execute.name} gives "
+                f"{execute.returns!r}"
+            )
+    rest = tuple(kind for kind in kinds if kind not in done)
+    if not rest:
+        raise DefinitionError(f"{giver.name} gives nothing that could be executed")
+    return Union[rest] if done else items  # noqa: UP007 - known only at run time
+
+
+def _failures(aggregate: Function) -> object:
+    """The type in which `aggregate` takes failures."""
+    more = aggregate.parameters[1:]
+    if more and not _is_subclass(item_type(more[0]), Failure):
+        raise DefinitionError(
+            f"{aggregate.name} must take its failures as list[Failure[...]], not "
+            f"{more[0]!r}"
+        )
+    if more[1:] and not _is_subclass(CompletionReason, more[1]):
+        raise DefinitionError(
+            f"{aggregate.name} must take its reason as CompletionReason, not "
+            f"{more[1]!r}"
+        )
+    return more[0] if more else list[Any]
+
+
+def _check_policy(execute: Function, policy: Policy, served: Policy) -> None:
+    """Refuse what cannot be done with a function, or cannot differ per request."""
+    if policy.max_items_per_batch > 1 and execute.takes_context:
+        raise DefinitionError(
+            f"{execute.name} is handler code (it takes a restate.Context), which "
+            "cannot be one step of a batch: leave max_items_per_batch at 1"
+        )
+    if policy.attempt_timeout and execute.takes_context:
+        raise DefinitionError(
+            f"{execute.name} is handler code (it takes a restate.Context), whose "
+            "attempts have no timeout: use subtask_timeout"
+        )
+    if policy.max_items_per_batch > 1 and policy.on_exhausted == "pause":
+        raise DefinitionError(
+            "on_exhausted='pause' would execute a whole batch again when it is "
+            "resumed: leave max_items_per_batch at 1"
+        )
+    theirs = execute.takes_context or "pause" in (
+        policy.on_exhausted,
+        served.on_exhausted,
+    )
+    if theirs and policy.retry() != served.retry():
+        raise DefinitionError(
+            "Restate itself retries handler code, and what is to be paused: how, "
+            f"cannot differ from the definition's {served.retry()}"
+        )
+
+
+def _is_subclass(kind: object, of: object) -> bool:
+    return isclass(kind) and isclass(of) and issubclass(kind, of)

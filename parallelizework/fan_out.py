@@ -1,12 +1,16 @@
 """`FanOut`: plain functions and a policy, served as one Restate service."""
 
+from __future__ import annotations
+
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Generic, TypeAlias, TypeVar, overload
 
 from restate import Context, Service
 
 from parallelizework.definition import define
+from parallelizework.outcome import Done, Failure
 from parallelizework.policy import Policy
+from parallelizework.rule import CompletionReason
 from parallelizework.service import service
 
 Task = TypeVar("Task")
@@ -26,6 +30,16 @@ Executes = (
     | Callable[[Subtask], Value]
 )
 Folds = Callable[[list[Value]], Awaitable[Result]] | Callable[[list[Value]], Result]
+# A string, as typing cannot put types into a pydantic model that is within a list.
+Aggregates: TypeAlias = """(
+    Folds[Value, Result]
+    | Callable[[list[Value], list[Failure[Subtask]]], Awaitable[Result]]
+    | Callable[[list[Value], list[Failure[Subtask]]], Result]
+    | Callable[
+        [list[Value], list[Failure[Subtask]], CompletionReason], Awaitable[Result]
+    ]
+    | Callable[[list[Value], list[Failure[Subtask]], CompletionReason], Result]
+)"""
 
 
 class FanOut(Generic[Task, Subtask, Value, Result]):
@@ -41,17 +55,20 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
     Args:
         name: The service's name: letters, digits, `_`, `.` and `-`.
         split: `(Task) -> Iterable[Subtask]`. Nothing to split is an empty list, and
-            then `aggregate` gets an empty list.
+            then `aggregate` gets an empty list. A subtask whose value is known already
+            may be given as `Done(value)`: it is not called. A task model with a
+            field `policy: Policy` overrides the definition's policy per request.
         execute: `(Subtask) -> Value`, journaled as one step; or, as handler code that
             may sleep, call or wait durably, `(restate.Context, Subtask) -> Value`.
-        aggregate: `(list[Value]) -> Result`.
+        aggregate: `(list[Value]) -> Result`; it may also take what failed within the
+            policy's tolerance, `list[Failure[Subtask]]`, and the `CompletionReason`.
         expand: `(Shard) -> Iterable[Subtask]`, for input that is too large for one
             list: then `split` gives shards, and each is expanded where its subtasks
             are executed.
         combine: `(list[Value]) -> Value`, associative, for values that are too many
             for one list: it folds them in each part of a run, so that `aggregate` gets
             a list of one value (of none, where there was nothing to do).
-        policy: The limits of a run.
+        policy: The limits and the completion rule of a run.
         max_threads: How many sync functions may run at once in one worker process.
             The default is enough for four runs of the default policy; a thread that
             waits costs some 50 kB.
@@ -66,9 +83,9 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
         self,
         name: str,
         *,
-        split: Lists[Task, Subtask],
+        split: Lists[Task, Subtask | Done[Value]],
         execute: Executes[Subtask, Value],
-        aggregate: Folds[Value, Result],
+        aggregate: Aggregates[Value, Result, Subtask],
         combine: Folds[Value, Value] | None = None,
         policy: Policy | None = None,
         max_threads: int = 256,
@@ -80,9 +97,9 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
         name: str,
         *,
         split: Lists[Task, Shard],
-        expand: Lists[Shard, Subtask],
+        expand: Lists[Shard, Subtask | Done[Value]],
         execute: Executes[Subtask, Value],
-        aggregate: Folds[Value, Result],
+        aggregate: Aggregates[Value, Result, Subtask],
         combine: Folds[Value, Value] | None = None,
         policy: Policy | None = None,
         max_threads: int = 256,

@@ -29,10 +29,11 @@ class Function:
         role: Its name in `FanOut`: "split", "execute" or "aggregate".
         function: The callable itself, sync or async.
         threads: How many threads sync functions may have at once.
+        most: How many values it may take.
 
     Attributes:
         takes_context: Its first parameter is a `restate.Context`.
-        parameter: The type of the one value it takes.
+        parameters: The types of the values it takes, of which there is one at least.
         returns: The type it returns, without `Awaitable`.
 
     Raises:
@@ -44,6 +45,7 @@ class Function:
         role: str,
         function: Callable[..., object],
         threads: CapacityLimiter | None = None,
+        most: int = 1,
     ) -> None:
         if not callable(function):
             raise DefinitionError(f"{role}={function!r} is not callable")
@@ -51,8 +53,9 @@ class Function:
         self.name = f"{role}={getattr(function, '__qualname__', repr(function))}"
         self._function = function
         self._threads = threads
+        self._most = most
         signature = self._signature()
-        self.takes_context, self.parameter = self._parameters(signature)
+        self.takes_context, self.parameters = self._parameters(signature)
         self.returns = self._returned(signature)
         self._is_async = _is_async(function)
         if self.takes_context and not self._is_async:
@@ -70,7 +73,9 @@ class Function:
         try:
             if self._is_async:
                 return await _collected(self._function(*args))
-            result = await run_sync(self._in_thread, *args, limiter=self._threads)
+            result = await run_sync(
+                self._in_thread, *args, limiter=self._threads, abandon_on_cancel=True
+            )
             return await _collected(result)
         except SystemExit as error:
             raise RuntimeError(f"{self.name} raised {error!r}") from error
@@ -98,7 +103,14 @@ class Function:
                 "type hints"
             ) from error
 
-    def _parameters(self, signature: inspect.Signature) -> tuple[bool, object]:
+    @property
+    def parameter(self) -> object:
+        """The type of its first value."""
+        return self.parameters[0]
+
+    def _parameters(
+        self, signature: inspect.Signature
+    ) -> tuple[bool, tuple[object, ...]]:
         required = [
             p
             for p in signature.parameters.values()
@@ -106,16 +118,19 @@ class Function:
         ]
         takes_context = bool(required) and _is_context(required[0].annotation)
         values = required[1:] if takes_context else required
-        if len(values) != 1 or values[0].kind is inspect.Parameter.KEYWORD_ONLY:
+        by_name = any(p.kind is p.KEYWORD_ONLY for p in values)
+        if by_name or not 1 <= len(values) <= self._most:
+            most = "one value" if self._most == 1 else f"one to {self._most} values"
             raise DefinitionError(
-                f"{self.name} must take one value by position, not "
+                f"{self.name} must take {most} by position, not "
                 f"({', '.join(p.name for p in values)})"
             )
-        if values[0].annotation is inspect.Parameter.empty:
-            raise DefinitionError(
-                f"{self.name}: parameter {values[0].name!r} has no type hint"
-            )
-        return takes_context, values[0].annotation
+        for parameter in values:
+            if parameter.annotation is inspect.Parameter.empty:
+                raise DefinitionError(
+                    f"{self.name}: parameter {parameter.name!r} has no type hint"
+                )
+        return takes_context, tuple(p.annotation for p in values)
 
     def _returned(self, signature: inspect.Signature) -> object:
         if signature.return_annotation is inspect.Signature.empty:
@@ -148,7 +163,7 @@ def accepts(parameter: object, given: object) -> bool:
         return True
     if inspect.isclass(parameter) and inspect.isclass(given):
         return issubclass(given, parameter)
-    wanted, offered = _options(parameter), _options(given)
+    wanted, offered = options(parameter), options(given)
     if len(wanted) == len(offered) == 1:
         return _accepts_parts(parameter, given)
     return all(any(accepts(w, o) for w in wanted) for o in offered)
@@ -168,7 +183,8 @@ def _bare(hint: object) -> object:
     return get_args(hint)[0] if get_origin(hint) is Annotated else hint
 
 
-def _options(hint: object) -> tuple[object, ...]:
+def options(hint: object) -> tuple[object, ...]:
+    """The types that a union consists of, or the one that it is."""
     return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
 
 

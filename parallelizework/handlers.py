@@ -5,21 +5,22 @@
 `runShard` expands one, and `runShards` coordinates a slice of them.
 """
 
-from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
-from restate import Context, RunOptions, TerminalError
+from restate import Context, RestateDurableFuture
 
-from parallelizework.batch import Batch, BatchRunner
 from parallelizework.coordinator import fan_out
 from parallelizework.definition import Definition
-from parallelizework.fan_in import Combine, FanIn
-from parallelizework.function import Function
-from parallelizework.level import Level, Slice, typed, whole
+from parallelizework.fan_in import FanIn
+from parallelizework.level import Level, Slice
+from parallelizework.outcome import Part
+from parallelizework.overrides import requested, told
 from parallelizework.plan import SEGMENT, WINDOW
+from parallelizework.report import Reporter
+from parallelizework.rule import CompletionReason
 from parallelizework.serde import Json
-
-T = TypeVar("T")
+from parallelizework.steps import Steps
+from parallelizework.verdict import attainable, verdict
 
 
 class Handlers:
@@ -27,89 +28,73 @@ class Handlers:
 
     def __init__(self, definition: Definition) -> None:
         self._definition = definition
-        name, batch = definition.name, definition.policy.max_items_per_batch
+        name = definition.name
         # With combine, few subtasks a coordinator: so few values wait to be combined.
         segment = WINDOW if definition.combine else SEGMENT
-        self.values = Json[list[Any]](
-            list[typed(definition.value.hint)],
+        self._steps = Steps(definition)
+        self.part = Json[Part](
+            Part,
             f"the list of values of a part of {name}",
             remedy="give the fan-out a combine, or let a value be a reference",
         )
-        self._batch = Json[Batch[Any]](
-            Batch[typed(definition.value.hint)],
-            f"the values of a batch of {name}",
-            remedy="lower max_items_per_batch, or let a value be a reference",
-        )
         self.subtasks = Level(
-            name,
-            definition.subtask,
-            one="runSubtask" if batch == 1 else "runBatch",
-            many="runSegment",
-            batch=batch,
-            segment=segment,
+            name, definition.items, many="runSegment", segment=segment
         )
         self.shards = Level(
-            name,
-            definition.shard,
-            one="runShard",
-            many="runShards",
-            batch=batch,
-            wide=True,
-            segment=segment,
+            name, definition.shard.hint, many="runShards", shards=True, segment=segment
         )
 
     async def run(self, ctx: Context, body: bytes) -> bytes:
         """Split the task, execute its subtasks in parallel, aggregate their values."""
         this = self._definition
         task = this.task.deserialize(body)
+        overrides = requested(task)
+        policy = this.policy_for(overrides)
+        deadline = ctx.sleep(policy.deadline) if policy.deadline else None
         level = self.shards if this.expand else self.subtasks
-        items = await self._step(ctx, this.split, level.items, task)
-        values = await self._fan_out(ctx, level, whole(items, this.policy.slots))
-        result = await self._step(ctx, this.aggregate, this.result, values)
-        return this.result.answer(result)
+        items = await self._steps.step(ctx, this.split, level.items, policy, task)
+        total = None if this.expand else len(items)
+        whole = Slice[Any](
+            slots=policy.slots,
+            items=items,
+            overrides=overrides,
+            rule=attainable(policy, total),
+        )
+        outcomes, reason = await self._fan_out(ctx, level, whole, deadline)
+        reason = verdict(policy, outcomes, reason)
+        return await self._steps.aggregate(policy, outcomes, reason)
 
     async def run_segment(self, ctx: Context, body: bytes) -> bytes:
         """Execute a slice of the subtasks of a large run."""
-        part = self.subtasks.slice.deserialize(body)
-        return self._answer(await self._fan_out(ctx, self.subtasks, part))
+        return await self._part(ctx, self.subtasks, body)
 
     async def run_shards(self, ctx: Context, body: bytes) -> bytes:
         """Execute a slice of many shards."""
-        part = self.shards.slice.deserialize(body)
-        return self._answer(await self._fan_out(ctx, self.shards, part))
+        return await self._part(ctx, self.shards, body)
 
     async def run_shard(self, ctx: Context, body: bytes) -> bytes:
         """Expand a shard and execute its subtasks."""
-        part = self.shards.typed.deserialize(body)
-        expand, level = self._definition.expand, self.subtasks
-        assert expand, "there are shards only where there is expand"
-        subtasks = await self._step(ctx, expand, level.items, *part.items)
-        values = await self._fan_out(ctx, level, whole(subtasks, part.slots))
-        return self._answer(values)
+        this, part = self._definition, self.shards.slice.deserialize(body)
+        assert this.expand, "there are shards only where there is expand"
+        policy = this.policy_for(part.overrides)
+        shard = this.shard.typed(part.items[0])
+        items = self.subtasks.items
+        subtasks = await self._steps.step(ctx, this.expand, items, policy, shard)
+        expanded = {"first": 0, "shard": part.first, "items": subtasks}
+        part = part.model_copy(update=expanded)
+        outcomes, _ = await self._fan_out(ctx, self.subtasks, part)
+        return self.part.serialize(outcomes)
 
     async def run_batch(self, ctx: Context, body: bytes) -> bytes:
         """Execute a batch of subtasks as one durable step."""
-        part = self.subtasks.typed.deserialize(body)
-        policy = self._definition.policy
-        runner = BatchRunner(self._definition.execute, part.slots, policy.max_attempts)
-
-        async def step() -> Batch[Any]:
-            return await runner.run(part.items)
-
-        batch = await ctx.run_typed(
-            "execute",
-            step,
-            RunOptions(serde=self._batch, max_attempts=policy.max_attempts),
-        )
-        for failure in batch.failures:
-            index = part.first + failure.place
-            raise TerminalError(
-                f"subtask {index} failed: {failure.message}", failure.code
-            )
-        combine = self._combine(ctx)
-        if combine and len(batch.values) > 1:
-            return self._answer([await combine(batch.values)])
-        return self._answer(batch.values)
+        part = self.subtasks.slice.deserialize(body)
+        policy = self._definition.policy_for(part.overrides)
+        outcomes = await self._steps.batch(ctx, policy, part)
+        combine = self._steps.combine(ctx, policy)
+        if combine and len(outcomes.values) > 1:
+            values = [await combine(outcomes.values)]
+            outcomes = outcomes.model_copy(update={"values": values})
+        return self.part.serialize(outcomes)
 
     async def run_subtask(self, ctx: Context, body: bytes) -> bytes:
         """Execute one subtask."""
@@ -117,36 +102,27 @@ class Handlers:
         subtask = this.subtask.deserialize(body)
         if this.execute.takes_context:
             return this.value.serialize(await this.execute(ctx, subtask))
-        value = await self._step(ctx, this.execute, this.value, subtask)
-        return this.value.serialize(value)
+        policy = this.policy_for(told(ctx.request().headers))
+        return await self._steps.execute(ctx, policy, subtask)
 
-    async def _fan_out(self, ctx: Context, level: Level, part: Slice[Any]) -> list[Any]:
-        """The values of a slice, in order; one value, where they are combined."""
-        sent = level.calls(part)
-        fan_in = FanIn(partial(self._read, single=sent.single), self._combine(ctx))
-        await fan_out(ctx, sent.calls, fan_in.land, window=sent.window)
-        return await fan_in.values()
+    async def _part(self, ctx: Context, level: Level, body: bytes) -> bytes:
+        part = level.slice.deserialize(body)
+        outcomes, _ = await self._fan_out(ctx, level, part)
+        return self.part.serialize(outcomes)
 
-    def _read(self, answer: bytes, *, single: bool) -> list[Any]:
-        if single:
-            return [self._definition.value.deserialize(answer)]
-        return self.values.deserialize(answer)
-
-    def _combine(self, ctx: Context) -> Combine | None:
-        combine, value = self._definition.combine, self._definition.value
-        return partial(self._step, ctx, combine, value) if combine else None
-
-    def _answer(self, values: list[Any]) -> bytes:
-        return self.values.serialize(values)
-
-    async def _step(
-        self, ctx: Context, function: Function, gives: Json[T], value: object
-    ) -> T:
-        """Journal `function(value)` as one durable step of bounded attempts."""
-
-        async def step() -> T:
-            return await function(value)
-
-        attempts = self._definition.policy.max_attempts
-        options = RunOptions[T](serde=gives, max_attempts=attempts)
-        return await ctx.run_typed(function.role, step, options)
+    async def _fan_out(
+        self,
+        ctx: Context,
+        level: Level,
+        part: Slice[Any],
+        deadline: RestateDurableFuture[None] | None = None,
+    ) -> tuple[Part, CompletionReason]:
+        """The outcomes of a slice, and why it has ended."""
+        policy = self._definition.policy_for(part.overrides)
+        fan_in = FanIn(part.rule, self._steps.combine(ctx, policy))
+        sent = level.calls(part, policy, lambda: fan_in.rest, ctx.request().id)
+        reporter = Reporter(ctx, part.reports)
+        reason = await fan_out(
+            ctx, sent.calls, fan_in, reporter, window=sent.window, deadline=deadline
+        )
+        return await fan_in.part(), reason

@@ -1,6 +1,6 @@
 """`Level`: how the items of one kind, shards or subtasks, become calls."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from math import ceil
@@ -8,8 +8,13 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
-from parallelizework.coordinator import Call
+from parallelizework.call import Call, Known, SubtaskCall
+from parallelizework.outcome import is_done
+from parallelizework.overrides import Overrides, headers
 from parallelizework.plan import SEGMENT, plan
+from parallelizework.policy import Policy
+from parallelizework.report import Reports
+from parallelizework.rule import Counts, Rule
 from parallelizework.serde import Json, JsonList
 
 Item = TypeVar("Item")
@@ -21,11 +26,30 @@ class Slice(BaseModel, Generic[Item]):
     Attributes:
         first: The index of the first item.
         slots: How many subtasks may be executing at once.
+        shard: The index of the shard that they were expanded from.
+        overrides: What the request says about the policy.
+        rule: When to end early, or what is left of it.
+        reports: What the one who made the call wants to hear meanwhile.
     """
 
-    first: int
+    first: int = 0
     slots: int
     items: list[Item]
+    shard: int | None = None
+    overrides: Overrides = {}
+    rule: Rule = Rule()
+    reports: Reports | None = None
+
+    def cut(self, start: int, end: int, slots: int, rule: Rule) -> "Slice[Any]":
+        """A part of this slice, with its share of the slots."""
+        return Slice[Any](
+            first=self.first + start,
+            slots=slots,
+            items=self.items[start:end],
+            shard=self.shard,
+            overrides=self.overrides,
+            rule=rule,
+        )
 
 
 @dataclass(frozen=True)
@@ -35,12 +59,10 @@ class Calls:
     Attributes:
         calls: In the order of their items.
         window: How many may be in flight at once.
-        single: Each answers with one value, rather than with a list.
     """
 
-    calls: Iterator[Call]
+    calls: Iterator[Call | Known]
     window: int
-    single: bool
 
 
 class Level:
@@ -49,76 +71,92 @@ class Level:
     Args:
         service: The service that executes them.
         item: The type of an item.
-        one: The handler of a unit.
         many: The handler of a slice that is too large for one coordinator.
-        wide: A unit can make several calls at once.
-        batch: How many subtasks one call executes.
+        shards: The items are shards: one can make several calls at once.
         segment: How many units a coordinator calls itself, at most.
     """
 
-    def __init__(  # noqa: PLR0913 - it is a table of two rows, in `handlers`
+    def __init__(
         self,
         service: str,
-        item: Json[Any],
+        item: object,
         *,
-        one: str,
         many: str,
-        batch: int = 1,
-        wide: bool = False,
+        shards: bool = False,
         segment: int = SEGMENT,
     ) -> None:
         self.items = JsonList(
-            item.hint,
+            item,
             f"the list of subtasks of {service}",
             remedy="split into shards, and expand each where it is executed",
         )
         self.slice = Json[Slice[Any]](Slice[Any], f"a slice of {service}")
-        self.typed = Json[Slice[Any]](Slice[typed(item.hint)], f"a slice of {service}")
         self._service = service
-        self._item = Json[Any](Any, item.part)
-        self._one, self._many = one, many
-        self._batch = batch
-        self._unit = 1 if wide else batch  # items
-        self._wide = wide
+        self._item = Json[Any](
+            Any,
+            f"a subtask of {service}",
+            remedy="let it be a reference instead, such as a path or a key",
+        )
+        self._many = many
+        self._shards = shards
         self._segment = segment
 
-    def calls(self, part: Slice[Any]) -> Calls:
-        """Plan the calls for a slice."""
-        units = ceil(len(part.items) / self._unit)
-        free = max(1, part.slots // self._batch)
-        made = plan(units, free, wide=self._wide, segment=self._segment)
-        slots = min(part.slots, made.slots * self._batch)
-        sizes = [size * self._unit for size in made.sizes]
-        single = made.direct and self._one == "runSubtask"
-        if single:
-            calls = self._subtasks(part)
-        else:
-            handler = self._one if made.direct else self._many
-            calls = self._slices(part, sizes, slots, handler)
-        return Calls(calls, made.window, single)
+    def calls(
+        self, part: Slice[Any], policy: Policy, rest: Callable[[], Rule], caller: str
+    ) -> Calls:
+        """Plan the calls for a slice.
 
-    def _subtasks(self, part: Slice[Any]) -> Iterator[Call]:
+        Args:
+            policy: What holds for this run.
+            rest: What is left of the rule when a call is made.
+            caller: The invocation id of the coordinator.
+        """
+        batch = policy.max_items_per_batch
+        unit = 1 if self._shards else batch  # items
+        free = max(1, part.slots // batch)
+        units = ceil(len(part.items) / unit)
+        made = plan(units, free, wide=self._shards, segment=self._segment)
+        if made.direct and unit == 1 and not self._shards:
+            return Calls(self._subtasks(part, policy), made.window)
+        handler = self._one if made.direct else self._many
+        slots = min(part.slots, made.slots * batch)
+        ends = accumulate((size * unit for size in made.sizes), initial=0)
+        cuts = (part.cut(*span, slots, rest()) for span in pairwise(ends))
+        return Calls(self._slices(cuts, handler, caller), made.window)
+
+    @property
+    def _one(self) -> str:
+        return "runShard" if self._shards else "runBatch"
+
+    def _subtasks(self, part: Slice[Any], policy: Policy) -> Iterator[Call | Known]:
+        policy_headers = headers(part.overrides)
         for index, item in enumerate(part.items, part.first):
-            body = self._item.serialize(item)
-            yield Call(self._service, self._one, body, f"subtask {index} failed")
+            if is_done(item):
+                yield Known(item["$done"])
+                continue
+            yield SubtaskCall(
+                self._service,
+                "runSubtask",
+                self._item.serialize(item),
+                policy_headers,
+                index=index,
+                shard=part.shard,
+                subtask=item,
+                timeout=policy.subtask_timeout,
+            )
 
     def _slices(
-        self, part: Slice[Any], sizes: Sequence[int], slots: int, handler: str
+        self, cuts: Iterable[Slice[Any]], handler: str, caller: str
     ) -> Iterator[Call]:
-        for start, end in pairwise(accumulate(sizes, initial=0)):
-            first = part.first + start
-            body = self.slice.serialize(
-                Slice(first=first, slots=slots, items=part.items[start:end])
+        for place, part in enumerate(cuts):
+            # A batch is one step, which can send nothing before its end.
+            step = Counts() if handler == "runBatch" else part.rule.step
+            if step.settled:
+                part.reports = Reports(to=caller, name=str(place), step=step)
+            yield Call(
+                self._service,
+                handler,
+                self.slice.serialize(part),
+                name=f"shard {part.first}" if handler == "runShard" else "",
+                reports=bool(step.settled),
             )
-            name = f"shard {first}" if handler == "runShard" else ""
-            yield Call(self._service, handler, body, name)
-
-
-def whole(items: list[Any], slots: int) -> Slice[Any]:
-    """All items as one slice."""
-    return Slice(first=0, slots=slots, items=items)
-
-
-def typed(hint: Any) -> Any:
-    """`hint` as a type argument, of a type that is known only at run time."""
-    return hint

@@ -1,12 +1,25 @@
-"""`Policy`: the limits of a run."""
+"""`Policy`: the limits and the completion rule of a run."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from datetime import timedelta
+from typing import Annotated, Literal, Self
+
+from annotated_types import Gt
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from parallelizework.plan import WINDOW
 
+Duration = Annotated[timedelta, Gt(timedelta(0))]
+
+_TOLERANCE = {"tolerated_failure_count", "tolerated_failure_percentage"}
+_RULE = _TOLERANCE | {"min_successful", "race"}
+
 
 class Policy(BaseModel):
-    """The limits of a run; the words are those of AWS Step Functions.
+    """The limits and the completion rule of a run.
+
+    The words are those of AWS Step Functions and of Restate. Durations are seconds, or
+    ISO 8601 (`"PT5M"`), in JSON. By default a run is successful if all subtasks are;
+    the first failure ends it.
 
     Args:
         max_concurrency: How many subtasks of one run may be executing at once, over
@@ -17,18 +30,109 @@ class Policy(BaseModel):
         max_items_per_batch: How many subtasks one call executes and journals as one
             step. A batch saves most of what a call costs; in exchange, all of it is
             executed again when its worker dies.
+        tolerated_failure_count: How many subtasks may fail; one more fails the run.
+        tolerated_failure_percentage: The same, of all subtasks of the run. With both,
+            the lower one counts.
+        min_successful: The run ends well once so many subtasks have succeeded, and
+            badly once they no longer can. The rest is cancelled.
+        race: The run ends with the first outcome, good or bad. The rest is cancelled.
+        deadline: How long the run may take.
+        on_deadline: Whether a run that takes longer fails, or answers with what is
+            there.
         max_attempts: How often `split`, one `execute` or `aggregate` may be tried
-            before its error becomes final. Restate waits between attempts, from
-            50 ms doubling up to 10 s. A `TerminalError` is final at once.
+            before its error becomes final. A `TerminalError` is final at once.
+        initial_retry_interval: The pause after the first attempt.
+        max_retry_interval: The longest pause between attempts.
+        retry_interval_factor: By what the pause grows from attempt to attempt.
+        attempt_timeout: How long one attempt at a subtask may take; it is retried then.
+        subtask_timeout: How long a subtask may take altogether, from its call on.
+        on_exhausted: Whether a subtask whose attempts are used up fails, or is paused
+            until somebody has mended the cause and resumes its invocation.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     max_concurrency: int | None = Field(default=None, ge=1)
     max_items_per_batch: int = Field(default=1, ge=1)
+    tolerated_failure_count: int | None = Field(default=None, ge=0)
+    tolerated_failure_percentage: float | None = Field(default=None, ge=0, le=100)
+    min_successful: int | None = Field(default=None, ge=1)
+    race: bool = False
+    deadline: Duration | None = None
+    on_deadline: Literal["fail", "answer"] = "fail"
     max_attempts: int = Field(default=10, ge=1)
+    initial_retry_interval: Duration = timedelta(milliseconds=50)
+    max_retry_interval: Duration = timedelta(seconds=10)
+    retry_interval_factor: float = Field(default=2.0, ge=1)
+    attempt_timeout: Duration | None = None
+    subtask_timeout: Duration | None = None
+    on_exhausted: Literal["fail", "pause"] = "fail"
+
+    @classmethod
+    def all_successful(cls) -> Self:
+        """All subtasks must succeed: the default."""
+        return cls()
+
+    @classmethod
+    def all_settled(cls) -> Self:
+        """Every subtask is brought to an end; none of them fails the run."""
+        return cls(tolerated_failure_percentage=100)
+
+    @classmethod
+    def first_successful(cls) -> Self:
+        """The first success is enough."""
+        return cls(min_successful=1)
+
+    @classmethod
+    def first_settled(cls) -> Self:
+        """The first outcome decides, good or bad."""
+        return cls(race=True)
+
+    @classmethod
+    def quorum(cls, successful: int) -> Self:
+        """So many successes are enough."""
+        return cls(min_successful=successful)
+
+    @model_validator(mode="after")
+    def _has_one_rule(self) -> Self:
+        kinds = [
+            name
+            for name, given in {
+                "a tolerance": bool(_TOLERANCE & self._given()),
+                "min_successful": self.min_successful is not None,
+                "race": self.race,
+            }.items()
+            if given
+        ]
+        if len(kinds) > 1:
+            raise ValueError(f"{' and '.join(kinds)} are different rules: choose one")
+        return self
 
     @property
     def slots(self) -> int:
         """How many subtasks may be executing at once."""
         return self.max_concurrency or WINDOW * self.max_items_per_batch
+
+    def overridden(self, by: "Policy") -> "Policy":
+        """This policy, with what another one says; its rule takes the place of ours."""
+        theirs = {name: getattr(by, name) for name in by.model_fields_set}
+        dropped = _RULE if _RULE & theirs.keys() else set[str]()
+        ours = {name: getattr(self, name) for name in self.model_fields_set - dropped}
+        return Policy.model_validate(ours | theirs)
+
+    def retry(self) -> dict[str, object]:
+        """What concerns the attempts at a subtask, to be compared."""
+        return {name: getattr(self, name) for name in _RETRY}
+
+    def _given(self) -> set[str]:
+        return {name for name in _RULE if getattr(self, name) is not None}
+
+
+_RETRY = (
+    "max_attempts",
+    "initial_retry_interval",
+    "max_retry_interval",
+    "retry_interval_factor",
+    "attempt_timeout",
+    "on_exhausted",
+)

@@ -9,7 +9,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
 )
-from pydantic_core import PydanticSerializationError, from_json
+from pydantic_core import PydanticSerializationError, from_json, to_json
 from restate import TerminalError
 from restate.serde import Serde
 
@@ -67,6 +67,10 @@ class Json(Serde[T], Generic[T]):
         except Exception as error:  # of a user's validator; it would be retried
             raise self._misfit(repr(error)) from error
 
+    def typed(self, plain: object) -> T:
+        """The value that plain JSON stands for."""
+        return self.deserialize(to_json(plain))
+
     def answer(self, value: T) -> bytes:
         """`value` as JSON spaced the way people write it: what a caller gets to see."""
         spaced = json.dumps(json.loads(self.serialize(value)), ensure_ascii=False)
@@ -107,6 +111,11 @@ class JsonList(Json[list[Any]]):
     def deserialize(self, buf: bytes) -> list[Any]:
         """The items as dicts, lists and scalars."""
         return from_json(buf)
+
+
+def list_of(item: Any) -> Any:
+    """`list[item]`, of a type that is known only at run time."""
+    return list[item]
 
 
 def _adapter(hint: Any, part: str) -> TypeAdapter[Any]:

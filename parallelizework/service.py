@@ -16,6 +16,9 @@ from parallelizework.serde import Json
 # and a coordinator's own subtasks may be in need of that place: it is given back this
 # soon. A step that takes longer than this goes on; it costs one call more at its end.
 _INACTIVITY = timedelta(seconds=1)
+# But from then on the server tells the worker nothing more, not that the invocation has
+# been cancelled either: so it has to keep listening while it executes subtasks.
+_LISTENING: dict[str, Any] = {"inactivity_timeout": timedelta(days=1)}
 # How long after that a step may take before the server aborts and repeats it. A worker
 # that is gone is noticed by its connection, so this need not be short.
 _ABORT = timedelta(days=1)
@@ -33,19 +36,20 @@ def service(definition: Definition) -> Service:
         abort_timeout=_ABORT,
     )
     _add(made, "run", handlers.run, (this.task, this.result), {})
+    listening = {} if this.execute.takes_context else _LISTENING
     _add(
         made,
         "runSubtask",
         handlers.run_subtask,
         (this.subtask, this.value),
-        {"journal_retention": _RETENTION, **_retry_of_handler_code(this)},
+        {"journal_retention": _RETENTION, **listening, **_retry(this)},
     )
-    segment = (handlers.subtasks.slice, handlers.values)
+    segment = (handlers.subtasks.slice, handlers.part)
     _add(made, "runSegment", handlers.run_segment, segment, _INNER)
-    if this.policy.max_items_per_batch > 1:
-        _add(made, "runBatch", handlers.run_batch, segment, _INNER)
+    if not this.execute.takes_context:
+        _add(made, "runBatch", handlers.run_batch, segment, _INNER | listening)
     if this.expand:
-        shards = (handlers.shards.slice, handlers.values)
+        shards = (handlers.shards.slice, handlers.part)
         _add(made, "runShard", handlers.run_shard, shards, _INNER)
         _add(made, "runShards", handlers.run_shards, shards, _INNER)
     return made
@@ -54,12 +58,18 @@ def service(definition: Definition) -> Service:
 _INNER: dict[str, Any] = {"journal_retention": _RETENTION, "ingress_private": True}
 
 
-def _retry_of_handler_code(this: Definition) -> dict[str, Any]:
-    """Handler code is retried as a whole; a step counts its own attempts."""
-    if not this.execute.takes_context:
+def _retry(this: Definition) -> dict[str, Any]:
+    """How Restate retries a subtask, where that is not left to our own attempts."""
+    policy = this.policy
+    pauses = policy.on_exhausted == "pause"
+    if not this.execute.takes_context and not pauses:
         return {}
     retry = InvocationRetryPolicy(
-        max_attempts=this.policy.max_attempts, on_max_attempts="kill"
+        initial_interval=policy.initial_retry_interval,
+        max_interval=policy.max_retry_interval,
+        exponentiation_factor=policy.retry_interval_factor,
+        max_attempts=policy.max_attempts,
+        on_max_attempts="pause" if pauses else "kill",
     )
     return {"invocation_retry_policy": retry}
 

@@ -8,11 +8,13 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, TypeAdapter
 from restate import Context, TerminalError
+from restate.exceptions import RetryableError
 
-from parallelizework import FanOut, Policy
+from parallelizework import CompletionReason, Done, Failure, FanOut, Policy
 
 
 class Ledger:
@@ -27,6 +29,11 @@ class Ledger:
         with os.fdopen(descriptor, "ab") as ledger:
             ledger.write(b".")
             return ledger.tell()
+
+    @property
+    def size(self) -> int:
+        """How many entries there are."""
+        return self._path.stat().st_size if self._path.exists() else 0
 
 
 def numbers(count: int) -> list[int]:
@@ -425,3 +432,175 @@ async def in_its_time(part: Keyed) -> int:
 staggering = FanOut(
     "Staggering", split=staggered, execute=in_its_time, aggregate=as_they_come
 )
+
+
+class Trial(BaseModel):
+    """Subtasks of which some succeed at once, some fail, and the others hang."""
+
+    key: str
+    count: int
+    good: list[int] | None = None  # None for all that are not bad
+    bad: list[int] = []
+    known: list[int] = []
+    pause: float = 0
+    policy: Policy = Policy()
+
+
+class Candidate(BaseModel):
+    key: str
+    number: int
+    fate: Literal["good", "bad", "hang"]
+    pause: float
+
+
+class Report(BaseModel):
+    """What `aggregate` was given."""
+
+    values: list[int]
+    failures: list[Failure[Candidate]]
+    reason: CompletionReason
+
+
+def candidates(trial: Trial) -> Iterator[Candidate | Done[list[int]]]:
+    for number in range(trial.count):
+        good = trial.good is None or number in trial.good
+        fate = "bad" if number in trial.bad else "good" if good else "hang"
+        if number in trial.known:
+            yield Done([number])
+        else:
+            yield Candidate(key=trial.key, number=number, fate=fate, pause=trial.pause)
+
+
+async def tried_out(candidate: Candidate) -> list[int]:
+    Ledger(candidate.key).enter()
+    try:
+        await asyncio.sleep(300 if candidate.fate == "hang" else candidate.pause)
+    except asyncio.CancelledError:
+        Ledger(f"{candidate.key}-cancelled").enter()
+        raise
+    if candidate.fate == "bad":
+        raise TerminalError(f"{candidate.number} is bad", 418)
+    return [candidate.number]
+
+
+def reported(
+    values: list[list[int]],
+    failures: list[Failure[Candidate]],
+    reason: CompletionReason,
+) -> Report:
+    return Report(values=flat(values), failures=failures, reason=reason)
+
+
+trials = FanOut("Trials", split=candidates, execute=tried_out, aggregate=reported)
+trials_combined = FanOut(
+    "TrialsCombined",
+    split=candidates,
+    execute=tried_out,
+    combine=flat,
+    aggregate=reported,
+)
+
+
+def trials_of(trial: Trial) -> list[Trial]:
+    return [trial, trial]
+
+
+trials_sharded = FanOut(
+    "TrialsSharded",
+    split=trials_of,
+    expand=candidates,
+    execute=tried_out,
+    aggregate=reported,
+)
+
+
+def ledger_size(task: Keyed) -> int:
+    return Ledger(task.key).size
+
+
+executions = FanOut("Executions", split=one, execute=ledger_size, aggregate=added)
+
+
+def again_in_a_second(part: Keyed) -> int:
+    entries = Ledger(part.key).enter()
+    if part.key.endswith("-a") and entries == 1:
+        raise RetryableError("come back", 429, timedelta(seconds=1))
+    return time.monotonic_ns()
+
+
+coming_back = FanOut(
+    "ComingBack",
+    split=parts,
+    execute=again_in_a_second,
+    aggregate=as_they_come,
+    policy=Policy(max_concurrency=1),
+)
+
+
+def slow_at_first(part: Keyed) -> int:
+    entries = Ledger(part.key).enter()
+    if entries < int(part.fail or 2):
+        time.sleep(1)
+    return entries
+
+
+class Patience(Keyed):
+    policy: Policy = Policy()
+
+
+def patient_parts(task: Patience) -> Iterator[Keyed]:
+    return parts(task)
+
+
+impatient = FanOut(
+    "Impatient", split=patient_parts, execute=slow_at_first, aggregate=as_they_come
+)
+
+
+async def never(ctx: Context, part: Keyed) -> int:
+    await ctx.sleep(timedelta(hours=1))
+    return 1
+
+
+never_ending = FanOut(
+    "NeverEnding", split=patient_parts, execute=never, aggregate=as_they_come
+)
+
+
+def until_mended(part: Keyed) -> int:
+    entries = Ledger(part.key).enter()
+    if part.key.endswith("-b") and not Ledger(f"{part.key}-mended").size:
+        raise OSError("broken")
+    return entries
+
+
+pausing = FanOut(
+    "Pausing",
+    split=parts,
+    execute=until_mended,
+    aggregate=as_they_come,
+    policy=Policy(max_attempts=2, on_exhausted="pause"),
+)
+
+
+def mended(task: Keyed) -> int:
+    return Ledger(f"{task.key}-mended").enter()
+
+
+mending = FanOut("Mending", split=one, execute=mended, aggregate=added)
+
+
+async def family(ctx: Context, trial: Trial) -> Report:
+    answer = await ctx.generic_call("Trials", "run", trial.model_dump_json().encode())
+    return Report.model_validate_json(answer)
+
+
+def one_trial(trial: Trial) -> list[Trial]:
+    return [trial]
+
+
+def last(reports: list[Report]) -> Report:
+    return reports[-1]
+
+
+grandparent = FanOut("Grandparent", split=one_trial, execute=family, aggregate=last)

@@ -60,7 +60,8 @@ def test_a_poison_subtask_in_a_batch_fails_the_run_with_its_index(
     answer = server.run("PoisonBatch", 4)
 
     assert answer.status_code == 500
-    assert answer.json()["message"] == "subtask 2 failed: ValueError('poison')"
+    message = "subtask 2 failed: ValueError('poison') (subtask: 2, attempts: 2)"
+    assert answer.json()["message"] == message
 
 
 def test_a_failure_in_a_segment_ends_the_run_and_cancels_the_rest(
@@ -69,7 +70,9 @@ def test_a_failure_in_a_segment_ends_the_run_and_cancels_the_rest(
     answer = server.run("Late", 3_000)
 
     assert answer.status_code == 418
-    assert answer.json()["message"] == "subtask 1500 failed: poison"
+    assert answer.json()["message"] == (
+        "subtask 1500 failed: poison (subtask: 1500, attempts: 1)"
+    )
     assert_nothing_left(server, "Late")
 
 

@@ -42,10 +42,8 @@ def test_an_unreadable_file_fails_its_subtask_with_a_clear_error(
     answer = server.run("WordCount", {"folder": str(tmp_path)})
 
     assert answer.status_code == 404
-    message = answer.json()["message"]
-    assert message == (
-        f"subtask 1 failed: cannot read {tmp_path}/b.txt: Input/output error"
-    )
+    message = f"subtask 1 failed: cannot read {tmp_path}/b.txt: Input/output error ("
+    assert answer.json()["message"].startswith(message)
 
 
 def test_a_folder_that_is_not_there_is_the_callers_mistake(server: Server) -> None:

@@ -1,13 +1,20 @@
 """A batch: each subtask has an outcome and attempts of its own."""
 
 from collections import Counter
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
 
 import anyio
 import anyio.lowlevel
 import pytest
 from restate import TerminalError
 
-from parallelizework.batch import BatchRunner, Failure
+from parallelizework.batch import BatchRunner
+from parallelizework.level import Slice
+from parallelizework.outcome import Failure, Part
+from parallelizework.policy import Policy
+from parallelizework.rule import Rule
 
 pytestmark = pytest.mark.anyio
 
@@ -17,23 +24,52 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+async def run(
+    execute: Callable[[int], Awaitable[bytes]],
+    items: list[Any],
+    *,
+    slots: int = 100,
+    policy: Policy | None = None,
+    rule: Rule | None = None,
+) -> Part:
+    def typed(plain: list[Any]) -> list[int]:
+        return plain
+
+    part = Slice[Any](first=10, slots=slots, items=items, rule=rule or Rule())
+    return await BatchRunner(execute, typed, policy or Policy()).run(part)
+
+
 async def test_one_that_fails_leaves_its_mates_alone() -> None:
     executions = Counter[int]()
 
-    async def execute(number: int) -> int:
+    async def execute(number: int) -> bytes:
         executions[number] += 1
         if number == 1:
             raise ValueError("poison")
         if number == 2:
             raise TerminalError("refused", 404)
-        return number
+        return b"%d" % number
 
-    batch = await BatchRunner(execute, slots=4, max_attempts=2).run([0, 1, 2, 3])
+    part = await run(execute, [0, 1, 2, 3], policy=Policy(max_attempts=2))
 
-    assert batch.values == [0, 3]
-    assert batch.failures == [
-        Failure(place=1, message="ValueError('poison')", code=500),
-        Failure(place=2, message="refused", code=404),
+    assert part.values == [0, 3]
+    assert part.failures == [
+        Failure(
+            index=11,
+            subtask=1,
+            status="failed",
+            message="ValueError('poison')",
+            code=500,
+            attempts=2,
+        ),
+        Failure(
+            index=12,
+            subtask=2,
+            status="failed",
+            message="refused",
+            code=404,
+            attempts=1,
+        ),
     ]
     assert executions == {0: 1, 1: 2, 2: 1, 3: 1}
 
@@ -42,15 +78,52 @@ async def test_no_more_than_its_slots_are_executing() -> None:
     now: set[int] = set()
     most = 0
 
-    async def execute(number: int) -> int:
+    async def execute(number: int) -> bytes:
         nonlocal most
         now.add(number)
         most = max(most, len(now))
         await anyio.lowlevel.checkpoint()
         now.remove(number)
-        return number
+        return b"%d" % number
 
-    batch = await BatchRunner(execute, slots=3, max_attempts=1).run(range(20))
+    part = await run(execute, list(range(20)), slots=3)
 
-    assert batch.values == list(range(20))
+    assert part.values == list(range(20))
     assert most == 3
+
+
+async def test_the_rule_ends_it_with_no_more_than_is_needed() -> None:
+    async def execute(number: int) -> bytes:
+        if number % 2:
+            await anyio.sleep_forever()
+        return b"%d" % number
+
+    part = await run(execute, list(range(20)), rule=Rule(min_successful=3))
+
+    assert part == Part(succeeded=3, values=[0, 2, 4])
+
+
+async def test_what_is_known_is_not_executed() -> None:
+    async def execute(number: int) -> bytes:
+        return b"%d" % number
+
+    part = await run(execute, [{"$done": "a"}, 1, {"$done": None}])
+
+    assert part == Part(succeeded=3, values=["a", 1, None])
+
+
+async def test_one_that_takes_too_long_is_timed_out() -> None:
+    async def execute(_number: int) -> bytes:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+    soon = timedelta(milliseconds=10)
+    altogether = await run(execute, [1], policy=Policy(subtask_timeout=soon))
+    policy = Policy(attempt_timeout=soon, max_attempts=2)
+    attempts = await run(execute, [1], policy=policy)
+
+    assert [str(failure) for failure in altogether.failures + attempts.failures] == [
+        "subtask 10 timed out: it took longer than 0.01 s (subtask: 1)",
+        "subtask 10 timed out: an attempt took longer than 0.01 s "
+        "(subtask: 1, attempts: 2)",
+    ]

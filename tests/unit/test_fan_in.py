@@ -1,4 +1,4 @@
-"""Values in the order of their calls, whatever the order they come in."""
+"""Outcomes in the order of their calls, whatever the order they come in."""
 
 from typing import Any
 
@@ -7,12 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parallelizework.fan_in import FanIn
+from parallelizework.outcome import Failure, Part
+from parallelizework.rule import CompletionReason, Counts, Rule
 
 pytestmark = pytest.mark.anyio
-
-
-def read(answer: bytes) -> list[Any]:
-    return [int(answer)]
 
 
 async def concatenated(values: list[Any]) -> Any:
@@ -24,11 +22,22 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+def success(value: int) -> Part:
+    return Part(succeeded=1, values=[value])
+
+
+def failure(index: int) -> Part:
+    failed = Failure[Any](
+        index=index, subtask=index, status="failed", message="bad", code=500
+    )
+    return Part(failures=[failed])
+
+
 async def landed(order: list[int], *, combine: bool) -> list[Any]:
-    fan_in = FanIn(read, concatenated if combine else None)
+    fan_in = FanIn(Rule(), concatenated if combine else None)
     for place in order:
-        await fan_in.land(place, b"%d" % place)
-    return await fan_in.values()
+        await fan_in.land(place, success(place))
+    return (await fan_in.part()).values
 
 
 @given(st.permutations(range(40)))
@@ -44,3 +53,45 @@ async def test_values_are_combined_in_order(order: list[int]) -> None:
 async def test_no_value_stays_none_and_one_stays_itself() -> None:
     assert await landed([], combine=True) == []
     assert await landed([0], combine=True) == [0]
+
+
+@pytest.mark.parametrize("combine", [True, False])
+@given(order=st.permutations(range(40)), count=st.integers(1, 30))
+async def test_what_is_missing_leaves_the_others_in_order(
+    order: list[int], count: int, *, combine: bool
+) -> None:
+    got = await landed(order[:count], combine=combine)
+
+    assert "+".join(map(str, got)) == "+".join(map(str, sorted(order[:count])))
+
+
+@given(st.permutations(range(40)), st.sets(st.integers(0, 39)), st.integers(1, 40))
+async def test_the_rule_ends_it_with_exactly_what_it_needs(
+    order: list[int], bad: set[int], enough: int
+) -> None:
+    rule = Rule(min_successful=enough, tolerated=40 - enough)
+    fan_in = FanIn(rule, None)
+    for place in order:
+        await fan_in.land(place, failure(place) if place in bad else success(place))
+
+    part = await fan_in.part()
+    assert [f.index for f in part.failures] == sorted(f.index for f in part.failures)
+    if fan_in.reason is CompletionReason.MIN_SUCCESSFUL_REACHED:
+        assert len(part.values) == enough
+    else:
+        assert len(part.failures) == 40 - enough + 1
+
+
+async def test_what_it_hears_of_counts_once() -> None:
+    fan_in = FanIn(Rule(min_successful=3), None)
+    fan_in.hear(0, Counts(succeeded=1))
+    fan_in.hear(1, Counts(succeeded=1))
+    fan_in.hear(0, Counts(succeeded=2, failed=1))
+
+    assert fan_in.counts == Counts(succeeded=3, failed=1)
+    assert fan_in.reason is CompletionReason.MIN_SUCCESSFUL_REACHED
+    await fan_in.land(1, Part(succeeded=2, values=[1, 2]))
+    assert fan_in.counts == Counts(succeeded=4, failed=1)
+    assert fan_in.settled == Counts(succeeded=2)
+    await fan_in.land(0, Part(succeeded=2, values=[3, 4]))
+    assert (await fan_in.part()).values == [3, 1, 2]

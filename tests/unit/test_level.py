@@ -8,26 +8,34 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parallelizework.level import Level, Slice, whole
-from parallelizework.serde import Json
+from parallelizework.call import Known, SubtaskCall
+from parallelizework.level import Calls, Level, Slice
+from parallelizework.policy import Policy
+from parallelizework.rule import Rule
 
 
-def leaves(level: Level, part: Slice[Any], slots: int) -> Iterator[tuple[int, int]]:
+def calls(level: Level, part: Slice[Any], batch: int = 1) -> Calls:
+    policy = Policy(max_items_per_batch=batch)
+    return level.calls(part, policy, Rule, "inv_caller")
+
+
+def leaves(level: Level, part: Slice[Any], batch: int) -> Iterator[tuple[int, int]]:
     """Each item's index and value, having checked that no call exceeds its slots."""
-    sent = level.calls(part)
+    sent = calls(level, part, batch)
     given_away = 0
     for call in sent.calls:
-        if call.handler == "runSubtask":
-            yield int(call.name.split()[1]), int(call.body)
+        assert not isinstance(call, Known)
+        if isinstance(call, SubtaskCall):
+            yield call.index, int(call.body)
             continue
         inner = level.slice.deserialize(call.body)
         given_away = max(given_away, sent.window * inner.slots)
         if call.handler == "runSegment":
-            yield from leaves(level, inner, inner.slots)
+            yield from leaves(level, inner, batch)
         else:
             yield from enumerate(inner.items, inner.first)
-    assert given_away <= slots
-    assert sent.window <= slots
+    assert given_away <= part.slots
+    assert sent.window <= part.slots
 
 
 @given(
@@ -39,48 +47,60 @@ def leaves(level: Level, part: Slice[Any], slots: int) -> Iterator[tuple[int, in
 def test_every_item_is_in_one_call_in_order_and_slots_are_never_exceeded(
     count: int, slots: int, batch: int, segment: int
 ) -> None:
-    level = Level(
-        "Test",
-        Json[int](int, "a number"),
-        one="runSubtask" if batch == 1 else "runBatch",
-        many="runSegment",
-        batch=batch,
-        segment=segment,
-    )
+    level = Level("Test", int, many="runSegment", segment=segment)
+    whole = Slice[Any](slots=slots, items=list(range(count)))
 
-    found = list(leaves(level, whole(list(range(count)), slots), slots))
+    found = list(leaves(level, whole, batch))
 
     assert found == [(index, index) for index in range(count)]
 
 
 @given(st.integers(0, 5_000), st.integers(1, 3_000), st.sampled_from([1, 64]))
 def test_shards_share_the_slots(count: int, slots: int, batch: int) -> None:
-    level = Level(
-        "Test",
-        Json[int](int, "a shard"),
-        one="runShard",
-        many="runShards",
-        batch=batch,
-        wide=True,
-    )
+    level = Level("Test", int, many="runShards", shards=True)
 
-    sent = level.calls(whole(list(range(count)), slots))
-    inner = [level.slice.deserialize(call.body) for call in sent.calls]
+    sent = calls(level, Slice[Any](slots=slots, items=list(range(count))), batch)
+    bodies = [call.body for call in sent.calls if not isinstance(call, Known)]
+    inner = [level.slice.deserialize(body) for body in bodies]
 
     assert [item for part in inner for item in part.items] == list(range(count))
     assert all(1 <= sent.window * part.slots <= slots for part in inner)
 
 
+def test_a_part_gets_what_is_left_of_the_rule_and_reports_as_often_as_it_matters() -> (
+    None
+):
+    level = Level("Test", int, many="runSegment")
+    left = iter([Rule(min_successful=600), Rule(min_successful=1), *[Rule()] * 2_000])
+    whole = Slice[Any](slots=64, items=list(range(2_000)))
+
+    sent = level.calls(whole, Policy(), lambda: next(left), "inv_caller")
+    first, second, third, *_ = [
+        level.slice.deserialize(call.body)
+        for call in sent.calls
+        if not isinstance(call, Known)
+    ]
+
+    assert first.rule == Rule(min_successful=600)
+    assert first.reports
+    assert first.reports.to == "inv_caller"
+    assert first.reports.step.succeeded == 2
+    assert second.rule == Rule(min_successful=1)
+    assert second.reports is third.reports is None  # they say all when they end
+
+
 SETS = """
 from pydantic import BaseModel
-from parallelizework.level import Level, whole
-from parallelizework.serde import Json
+from parallelizework.level import Level, Slice
+from parallelizework.policy import Policy
+from parallelizework.rule import Rule
 class Tagged(BaseModel):
     tags: set[str]
-level = Level("T", Json(Tagged, "a"), one="runSubtask", many="runSegment")
+level = Level("T", Tagged, many="runSegment")
 journal = b'[{"tags": ["a", "b", "c", "d", "e", "f"]}]'
 items = level.items.deserialize(journal)
-print([call.body for call in level.calls(whole(items, 1)).calls])
+part = Slice(slots=1, items=items)
+print([call.body for call in level.calls(part, Policy(), Rule, "").calls])
 """
 
 

@@ -1,0 +1,115 @@
+"""Attempts: try, tell an error that is final from one that is not, pause, try again."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import anyio
+from pydantic import BaseModel
+from restate import TerminalError
+from restate.exceptions import RetryableError
+from restate.serde import Serde
+
+from parallelizework.outcome import TIMED_OUT, Fault
+from parallelizework.policy import Policy
+
+_VALUE = b'{"value":'
+
+
+class Miss(BaseModel):
+    """An attempt that did not succeed.
+
+    Attributes:
+        again: It may be tried again.
+        after: What its error asked for, in seconds.
+    """
+
+    fault: Fault
+    again: bool
+    after: float | None = None
+
+    def error(self) -> TerminalError | RetryableError:
+        """The error that has Restate do what is to be done."""
+        fault, after = self.fault, self.after
+        if not self.again:
+            return TerminalError(fault.message, fault.code)
+        delay = None if after is None else timedelta(seconds=after)
+        return RetryableError(fault.message, fault.code, delay)
+
+
+class AttemptSerde(Serde[bytes | Miss]):
+    """An attempt in the journal: the value as JSON, or why there is none."""
+
+    def serialize(self, obj: bytes | Miss | None) -> bytes:
+        """`{"value": ...}`, or a `Miss`."""
+        assert obj is not None, "an attempt ends in a value or a miss"
+        if isinstance(obj, Miss):
+            return obj.model_dump_json().encode()
+        return _VALUE + obj + b"}"
+
+    def deserialize(self, buf: bytes) -> bytes | Miss:
+        """The value, still as JSON, or a `Miss`."""
+        if buf.startswith(_VALUE):
+            return buf[len(_VALUE) : -1]
+        return Miss.model_validate_json(buf)
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """Tries until there is a value, an error is final, or attempts are used up.
+
+    Args:
+        policy: How often, and with which pauses and timeout.
+        sleep: Pauses for so many seconds.
+    """
+
+    policy: Policy
+    sleep: Callable[[float], Awaitable[Any]] = anyio.sleep
+
+    async def once(self, execute: Callable[[], Awaitable[bytes]]) -> bytes | Miss:
+        """One attempt, of limited time."""
+        timeout = self.policy.attempt_timeout
+        seconds = timeout.total_seconds() if timeout else None
+        with anyio.move_on_after(seconds):
+            try:
+                return await execute()
+            except TerminalError as error:
+                return _miss(error.message, error.status_code, again=False)
+            except RetryableError as error:
+                after = error.retry_after.total_seconds() if error.retry_after else None
+                return _miss(error.message, error.status_code, after=after)
+            except Exception as error:
+                return _miss(repr(error), 500)
+        message = f"an attempt took longer than {seconds:g} s"
+        fault = Fault(status="timed_out", message=message, code=TIMED_OUT)
+        return Miss(fault=fault, again=True)
+
+    async def value(self, execute: Callable[[], Awaitable[bytes]]) -> bytes:
+        """The value of one attempt, or an error as Restate wants it."""
+        attempt = await self.once(execute)
+        if isinstance(attempt, Miss):
+            raise attempt.error()
+        return attempt
+
+    async def until_final(
+        self, once: Callable[[], Awaitable[bytes | Miss]]
+    ) -> bytes | Fault:
+        """The value, as JSON, or why there is none."""
+        policy, attempt = self.policy, 1
+        pause = policy.initial_retry_interval.total_seconds()
+        while isinstance(missed := await once(), Miss):
+            if not missed.again or attempt == policy.max_attempts:
+                return missed.fault.model_copy(update={"attempts": attempt})
+            await self.sleep(pause if missed.after is None else missed.after)
+            longest = policy.max_retry_interval.total_seconds()
+            pause = min(longest, pause * policy.retry_interval_factor)
+            attempt += 1
+        return missed
+
+
+def _miss(
+    message: str, code: int, *, again: bool = True, after: float | None = None
+) -> Miss:
+    fault = Fault(status="failed", message=message, code=code)
+    return Miss(fault=fault, again=again, after=after)

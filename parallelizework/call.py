@@ -1,0 +1,86 @@
+"""`Call`: one call to make, and what its end means for the run."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from pydantic_core import from_json
+from restate import Context, RestateDurableCallFuture, TerminalError
+
+from parallelizework.outcome import Failure, Fault, Part, is_cancelled
+
+Future = RestateDurableCallFuture[bytes]
+
+
+@dataclass(frozen=True)
+class Known:
+    """A subtask that needs no call, as its value is known."""
+
+    value: object
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call of a part of a run; an error is the error of the run.
+
+    Attributes:
+        name: What it does, for the message when it fails; empty where the message of
+            the one who was called says it already.
+        reports: It tells how far it has come while it is going on.
+        timeout: How long it may take.
+    """
+
+    service: str
+    handler: str
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict[str, str])
+    name: str = ""
+    reports: bool = False
+    timeout: timedelta | None = None
+
+    def start(self, ctx: Context) -> Future:
+        """Make the call; the future is its answer."""
+        return ctx.generic_call(
+            self.service, self.handler, self.body, headers=self.headers or None
+        )
+
+    def landed(self, answer: bytes) -> Part:
+        """The outcomes that an answer tells of."""
+        return Part.model_validate_json(answer)
+
+    def failed(self, error: TerminalError, *, late: bool) -> Part:
+        """The outcomes, where there is an error instead of an answer.
+
+        Args:
+            late: It was cancelled as its time was up.
+
+        Raises:
+            TerminalError: There are none.
+        """
+        message = f"{self.name}: {error.message}" if self.name else error.message
+        if is_cancelled(error):
+            message = f"{self.service}/{self.handler} was {message}"
+        raise TerminalError(message, error.status_code) from error
+
+
+@dataclass(frozen=True)
+class SubtaskCall(Call):
+    """A call of one subtask; an error is its outcome."""
+
+    index: int = 0
+    shard: int | None = None
+    subtask: Any = None
+
+    def landed(self, answer: bytes) -> Part:
+        """The one value."""
+        return Part(succeeded=1, values=[from_json(answer)])
+
+    def failed(self, error: TerminalError, *, late: bool) -> Part:
+        """The one failure."""
+        fault = Fault.of(error)
+        if late and self.timeout and is_cancelled(error):
+            fault = Fault.late(self.timeout)
+        failure = Failure[Any](
+            index=self.index, shard=self.shard, subtask=self.subtask, **dict(fault)
+        )
+        return Part(failures=[failure])

@@ -1,0 +1,140 @@
+"""Outcomes: how subtasks ended, as coordinators tell each other and `aggregate`."""
+
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic_core import to_json
+from restate import TerminalError
+
+from parallelizework.rule import Counts
+
+Subtask = TypeVar("Subtask")
+Value = TypeVar("Value")
+
+Status = Literal["failed", "timed_out", "cancelled"]
+
+TIMED_OUT = 504
+_CANCELLED = 409
+_TOLD = re.compile(
+    r"(?P<message>.*) \[(?P<status>failed|timed_out), attempts: (?P<attempts>\d+)\]",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Done(Generic[Value]):
+    """A subtask whose value is known already: it counts as succeeded, uncalled.
+
+    `split` and `expand` may give it in the place of a subtask.
+    """
+
+    __pydantic_config__ = ConfigDict(serialize_by_alias=True)
+
+    value: Annotated[Value, Field(alias="$done")]
+
+
+def is_done(item: object) -> bool:
+    """Whether an item, read as plain JSON, is a `Done`."""
+    return isinstance(item, dict) and len(item) == 1 and "$done" in item  # pyright: ignore[reportUnknownArgumentType] - of any type
+
+
+class Fault(BaseModel):
+    """Why a subtask did not succeed.
+
+    Attributes:
+        code: The status code of the error.
+        attempts: How often it was tried; None where Restate counts that (handler code).
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    status: Status
+    message: str
+    code: int
+    attempts: int | None = None
+
+    @classmethod
+    def of(cls, error: TerminalError) -> "Fault":
+        """What the error that a call of `runSubtask` ended with says."""
+        code = error.status_code
+        told = _TOLD.fullmatch(error.message)
+        if told:
+            return cls.model_validate({**told.groupdict(), "code": code})
+        status = "cancelled" if is_cancelled(error) else "failed"
+        return cls(status=status, message=error.message, code=code)
+
+    @classmethod
+    def late(cls, timeout: timedelta) -> "Fault":
+        """The end of a subtask that took too long altogether."""
+        message = f"it took longer than {timeout.total_seconds():g} s"
+        return cls(status="timed_out", message=message, code=TIMED_OUT)
+
+    def error(self) -> TerminalError:
+        """The error for `runSubtask` to end with; a protocol's error is only a text."""
+        about = f"[{self.status}, attempts: {self.attempts}]"
+        return TerminalError(f"{self.message} {about}", self.code)
+
+
+class Failure(Fault, Generic[Subtask]):
+    """How a subtask failed.
+
+    Attributes:
+        index: Its position in the split; with `expand`, in its shard.
+        shard: The position of its shard in the split, where there is `expand`.
+        subtask: The subtask itself.
+    """
+
+    index: int
+    shard: int | None = None
+    subtask: Subtask
+
+    def __str__(self) -> str:
+        name = f"subtask {self.index}"
+        if self.shard is not None:
+            name += f" of shard {self.shard}"
+        about = f"subtask: {_short(self.subtask)}"
+        if self.attempts is not None:
+            about += f", attempts: {self.attempts}"
+        return f"{name} {self.status.replace('_', ' ')}: {self.message} ({about})"
+
+
+class Part(BaseModel):
+    """The outcomes of a part of a run.
+
+    Attributes:
+        values: Of those that succeeded, in order; or one, where they are combined.
+    """
+
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
+
+    succeeded: int = 0
+    values: list[Any] = []
+    failures: list[Failure[Any]] = []
+
+    @property
+    def counts(self) -> Counts:
+        """How many there are."""
+        return Counts(succeeded=self.succeeded, failed=len(self.failures))
+
+    def first(self, successes: int) -> "Part":
+        """So many successes and no more, unless they are combined."""
+        if self.succeeded <= successes or len(self.values) != self.succeeded:
+            return self
+        values = self.values[:successes]
+        return Part(succeeded=successes, values=values, failures=self.failures)
+
+
+def is_cancelled(error: TerminalError) -> bool:
+    """Whether an invocation ended because somebody cancelled or killed it."""
+    return error.status_code == _CANCELLED and error.message in ("cancelled", "killed")
+
+
+_SHOWN = 60  # characters of a subtask in a message
+
+
+def _short(subtask: object) -> str:
+    shown = to_json(subtask).decode()
+    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."

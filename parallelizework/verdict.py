@@ -1,0 +1,71 @@
+"""The verdict on a run: whether what there is of it makes a result. Pure."""
+
+from restate import TerminalError
+
+from parallelizework.outcome import TIMED_OUT, Part
+from parallelizework.policy import Policy
+from parallelizework.rule import CompletionReason, Rule
+
+_BAD_REQUEST = 400
+_CANCELLED = 409
+
+
+def attainable(policy: Policy, total: int | None) -> Rule:
+    """The rule of a run of `total` subtasks.
+
+    Raises:
+        TerminalError: 400; there are too few of them to ever satisfy it.
+    """
+    enough = policy.min_successful
+    if enough is not None and total is not None and enough > total:
+        raise TerminalError(
+            f"min_successful={enough}, but there are {total} subtasks: lower it, or "
+            "split into more",
+            _BAD_REQUEST,
+        )
+    return Rule.of(policy, total)
+
+
+def verdict(policy: Policy, part: Part, reason: CompletionReason) -> CompletionReason:
+    """The reason why the run has ended well.
+
+    Args:
+        reason: Why its coordinator has ended.
+
+    Raises:
+        TerminalError: It has not; with the status of its first failure, where a
+            failure was the cause.
+    """
+    if reason is CompletionReason.ALL_COMPLETED:  # now the total is known for sure
+        rule = Rule.of(policy, part.counts.settled)
+        reason = rule.reason(part.counts) or reason
+    match reason:
+        case CompletionReason.CANCELLED:
+            raise TerminalError("cancelled", _CANCELLED)
+        case CompletionReason.DEADLINE_EXCEEDED if policy.on_deadline == "fail":
+            raise TerminalError(_late(policy, part), TIMED_OUT)
+        case CompletionReason.FAILURE_TOLERANCE_EXCEEDED:
+            raise _failed(part, "")
+        case CompletionReason.MIN_SUCCESSFUL_UNREACHABLE:
+            lead = f"min_successful={policy.min_successful} cannot be reached: "
+            raise _failed(part, lead)
+        case CompletionReason.FIRST_SETTLED if part.failures:
+            raise _failed(part, "")
+        case _:
+            return reason
+
+
+def _late(policy: Policy, part: Part) -> str:
+    assert policy.deadline, "only a deadline can pass"
+    return (
+        f"the deadline of {policy.deadline.total_seconds():g} s has passed: "
+        f"{part.succeeded} subtasks had succeeded, {len(part.failures)} had failed"
+    )
+
+
+def _failed(part: Part, lead: str) -> TerminalError:
+    if not part.failures:  # shards that gave fewer subtasks than must succeed
+        return TerminalError(f"{lead}only {part.succeeded} succeeded", _BAD_REQUEST)
+    first, others = part.failures[0], len(part.failures) - 1
+    more = f"; {others} more had failed" if others else ""
+    return TerminalError(f"{lead}{first}{more}", first.code)

@@ -1,0 +1,439 @@
+"""Completion rules: when a run ends, with which result, and what becomes of the rest.
+
+Each rule is tried in a small run, in one of several segments and in one of batches.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from .conftest import Server
+from .processes import eventually
+
+SOON = 20  # seconds; what hangs, hangs for 300
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How a run is coordinated."""
+
+    service: str
+    count: int
+    policy: dict[str, Any]
+
+
+SHAPES = {
+    "small": Shape("Trials", 12, {}),
+    "segments": Shape("TrialsCombined", 150, {"max_concurrency": 150}),
+    "batches": Shape("Trials", 12, {"max_items_per_batch": 1_000}),
+}
+
+
+Trial = Callable[..., httpx.Response]
+
+
+@pytest.fixture(params=SHAPES.values(), ids=list(SHAPES))
+def shape(request: pytest.FixtureRequest) -> Shape:
+    return request.param
+
+
+@pytest.fixture
+def trial(server: Server, shape: Shape, key: str) -> Trial:
+    """Run a trial of a policy; it does not take the time of those that hang."""
+
+    def run(policy: dict[str, Any], **task: Any) -> httpx.Response:
+        started = time.monotonic()
+        task |= {"key": key, "count": shape.count, "policy": shape.policy | policy}
+        answer = server.run(shape.service, task)
+        assert time.monotonic() - started < SOON
+        assert_gone(server, answer.headers["x-restate-id"])
+        return answer
+
+    return run
+
+
+def assert_gone(server: Server, run: str) -> None:
+    """The whole family of a run has ended."""
+    assert not server.query(
+        f"select id from sys_invocation where id = '{run}' and status != 'completed'"
+    )
+    children = f"""
+        select c.target from sys_invocation c join sys_invocation p
+        on c.invoked_by_id = p.id
+        where c.status != 'completed' and (p.id = '{run}' or p.invoked_by_id = '{run}')
+    """
+    eventually(lambda: not server.query(children), 10)
+
+
+def executions(server: Server, key: str) -> int:
+    """How many executions the subtasks themselves have counted."""
+    return server.run("Executions", {"key": key}).json()
+
+
+def report(answer: httpx.Response) -> tuple[list[int], list[int], str]:
+    """The values, the indexes of the failures, and the reason."""
+    got = answer.raise_for_status().json()
+    return got["values"], [f["index"] for f in got["failures"]], got["reason"]
+
+
+def error(answer: httpx.Response) -> str:
+    assert answer.is_error
+    return answer.json()["message"]
+
+
+def test_all_successful(trial: Trial, server: Server, shape: Shape, key: str) -> None:
+    answer = trial({})
+
+    assert report(answer) == (list(range(shape.count)), [], "ALL_COMPLETED")
+    assert executions(server, key) == shape.count
+
+
+def test_without_tolerance_the_first_failure_ends_the_run(trial: Trial) -> None:
+    answer = trial({}, bad=[3], good=[])
+
+    assert answer.status_code == 418
+    assert error(answer).startswith("subtask 3 failed: 3 is bad (subtask: {")
+
+
+def test_all_settled(trial: Trial, server: Server, shape: Shape, key: str) -> None:
+    answer = trial({"tolerated_failure_percentage": 100}, bad=[3, 7])
+
+    values, failures, reason = report(answer)
+    assert values == [n for n in range(shape.count) if n not in (3, 7)]
+    assert (failures, reason) == ([3, 7], "ALL_COMPLETED")
+    assert executions(server, key) == shape.count
+
+
+def test_a_failure_tells_all_about_itself(trial: Trial, key: str) -> None:
+    answer = trial({"tolerated_failure_count": 1}, bad=[3])
+
+    [failure] = answer.json()["failures"]
+    assert failure == {
+        "index": 3,
+        "shard": None,
+        "subtask": {"key": key, "number": 3, "fate": "bad", "pause": 0.0},
+        "status": "failed",
+        "message": "3 is bad",
+        "code": 418,
+        "attempts": 1,
+    }
+
+
+def test_all_may_fail(trial: Trial, shape: Shape) -> None:
+    everyone = list(range(shape.count))
+
+    answer = trial({"tolerated_failure_percentage": 100}, bad=everyone)
+
+    assert report(answer) == ([], everyone, "ALL_COMPLETED")
+
+
+def test_as_many_as_are_tolerated_may_fail(trial: Trial, shape: Shape) -> None:
+    answer = trial({"tolerated_failure_count": 2}, bad=[1, 3])
+
+    values, failures, reason = report(answer)
+    assert len(values) == shape.count - 2
+    assert (failures, reason) == ([1, 3], "ALL_COMPLETED")
+
+
+def test_one_failure_more_than_tolerated_ends_the_run(trial: Trial) -> None:
+    answer = trial({"tolerated_failure_count": 2}, bad=[0, 5, 9], good=[])
+
+    assert answer.status_code == 418
+    assert error(answer).startswith("subtask 0 failed: 0 is bad")
+    assert error(answer).endswith("; 2 more had failed")
+
+
+def test_a_percentage_is_of_all_subtasks(trial: Trial, shape: Shape) -> None:
+    """The first to end fails: that is all of those that have ended by then."""
+    answer = trial({"tolerated_failure_percentage": 10}, bad=[0], pause=0.1)
+
+    values, failures, _ = report(answer)
+    assert len(values) == shape.count - 1
+    assert failures == [0]
+
+
+def test_a_percentage_that_is_exceeded_ends_the_run(trial: Trial, shape: Shape) -> None:
+    bad = list(range(shape.count // 10 + 1))
+
+    answer = trial({"tolerated_failure_percentage": 10}, bad=bad, good=[])
+
+    assert answer.status_code == 418
+    assert error(answer).endswith(f"; {len(bad) - 1} more had failed")
+
+
+def test_the_first_success_is_enough(trial: Trial, server: Server, key: str) -> None:
+    answer = trial({"min_successful": 1}, good=[5], bad=[1])
+
+    values, _, reason = report(answer)
+    assert (values, reason) == ([5], "MIN_SUCCESSFUL_REACHED")
+
+
+def test_a_quorum_is_enough(trial: Trial) -> None:
+    answer = trial({"min_successful": 3}, good=[2, 5, 9], bad=[1])
+
+    values, _, reason = report(answer)
+    assert (values, reason) == ([2, 5, 9], "MIN_SUCCESSFUL_REACHED")
+
+
+def test_a_quorum_that_cannot_be_reached_ends_the_run(
+    trial: Trial, shape: Shape
+) -> None:
+    answer = trial({"min_successful": shape.count - 1}, good=[2], bad=[1, 4])
+
+    assert answer.status_code == 418
+    lead = f"min_successful={shape.count - 1} cannot be reached: subtask 1 failed"
+    assert error(answer).startswith(lead)
+
+
+def test_a_quorum_of_more_than_there_are_is_refused_at_the_split(
+    trial: Trial, shape: Shape, server: Server, key: str
+) -> None:
+    answer = trial({"min_successful": shape.count + 1})
+
+    assert answer.status_code == 400
+    assert f"there are {shape.count} subtasks" in error(answer)
+    assert executions(server, key) == 0
+
+
+def test_the_first_outcome_decides_when_it_is_good(trial: Trial) -> None:
+    assert report(trial({"race": True}, good=[5])) == ([5], [], "FIRST_SETTLED")
+
+
+def test_the_first_outcome_decides_when_it_is_bad(trial: Trial) -> None:
+    answer = trial({"race": True}, bad=[5], good=[])
+
+    assert answer.status_code == 418
+    assert error(answer).startswith("subtask 5 failed: 5 is bad")
+
+
+def test_a_run_fails_at_its_deadline(trial: Trial) -> None:
+    answer = trial({"deadline": 1.5}, good=[5])
+
+    assert answer.status_code == 504
+    assert error(answer).startswith("the deadline of 1.5 s has passed: ")
+
+
+def test_a_run_may_answer_at_its_deadline_with_what_is_there(
+    trial: Trial, shape: Shape
+) -> None:
+    policy = {"deadline": 1.5, "on_deadline": "answer", "tolerated_failure_count": 9}
+
+    values, failures, reason = report(trial(policy, good=[2, 5], bad=[7]))
+
+    assert reason == "DEADLINE_EXCEEDED"
+    if (
+        "max_items_per_batch" not in shape.policy
+    ):  # a batch has no outcome until its end
+        assert (values, failures) == ([2, 5], [7])
+
+
+def test_batches_of_several_segments_follow_the_rule(server: Server, key: str) -> None:
+    """A batch is one step: its outcomes count when it has ended."""
+    task = {"key": key, "count": 150, "bad": [3, 70], "pause": 0.01}
+    policy = {"max_items_per_batch": 2, "max_concurrency": 10}
+
+    few = {"min_successful": 20} | policy
+    enough = server.run("TrialsCombined", task | {"policy": few})
+    executed = executions(server, key)
+    both = {"tolerated_failure_count": 2} | policy
+    tolerated = server.run("TrialsCombined", task | {"policy": both})
+    failed = server.run("TrialsCombined", task | {"policy": policy})
+
+    assert 20 <= len(report(enough)[0]) < 30
+    assert executed < 50
+    assert report(tolerated)[1:] == ([3, 70], "ALL_COMPLETED")
+    assert error(failed).startswith("subtask 3 failed: 3 is bad")
+
+
+def test_what_is_known_is_not_executed(
+    trial: Trial, server: Server, shape: Shape, key: str
+) -> None:
+    answer = trial({}, known=[0, 3])
+
+    assert report(answer) == (list(range(shape.count)), [], "ALL_COMPLETED")
+    assert executions(server, key) == shape.count - 2
+
+
+def test_what_is_known_counts_as_succeeded(trial: Trial, shape: Shape) -> None:
+    answer = trial({"min_successful": 2}, known=[3, 6], good=[])
+
+    assert report(answer) == ([3, 6], [], "MIN_SUCCESSFUL_REACHED")
+
+
+def test_no_more_is_executed_than_the_rule_needs(server: Server, key: str) -> None:
+    policy = {"min_successful": 3, "max_concurrency": 1}
+
+    answer = server.run("Trials", {"key": key, "count": 9, "policy": policy})
+
+    assert report(answer)[0] == [0, 1, 2]
+    assert executions(server, key) == 3
+
+
+def test_the_first_of_a_thousand_is_enough(server: Server, key: str) -> None:
+    task = {"key": key, "count": 1_000, "good": [5], "policy": {"min_successful": 1}}
+
+    started = time.monotonic()
+    answer = server.run("Trials", task)
+
+    assert time.monotonic() - started < SOON
+    assert report(answer) == ([5], [], "MIN_SUCCESSFUL_REACHED")
+    assert_gone(server, answer.headers["x-restate-id"])
+
+
+def test_a_quorum_over_segments_ends_soon_after_it_is_reached(
+    server: Server, key: str
+) -> None:
+    task = {"key": key, "count": 3_000, "policy": {"min_successful": 100}}
+
+    answer = server.run("Trials", task)
+
+    assert len(report(answer)[0]) == 100
+    assert executions(server, key) < 1_000
+
+
+def test_failures_within_shards_are_tolerated_by_the_whole(
+    server: Server, key: str
+) -> None:
+    task = {"key": key, "count": 4, "bad": [1]}
+
+    fine = server.run(
+        "TrialsSharded", task | {"policy": {"tolerated_failure_count": 2}}
+    )
+    share = {"tolerated_failure_percentage": 25}
+    also_fine = server.run("TrialsSharded", task | {"policy": share})
+    too_many = {"tolerated_failure_percentage": 24}
+    failed = server.run("TrialsSharded", task | {"policy": too_many})
+
+    assert report(fine) == report(also_fine)
+    assert report(fine) == ([0, 2, 3] * 2, [1, 1], "ALL_COMPLETED")
+    assert [failure["shard"] for failure in fine.json()["failures"]] == [0, 1]
+    assert error(failed).startswith("subtask 1 of shard 0 failed: 1 is bad")
+
+
+def test_shards_that_give_too_few_cannot_make_a_quorum(
+    server: Server, key: str
+) -> None:
+    task = {"key": key, "count": 2, "policy": {"min_successful": 5}}
+
+    answer = server.run("TrialsSharded", task)
+
+    assert answer.status_code == 400
+    assert error(answer) == "min_successful=5 cannot be reached: only 4 succeeded"
+
+
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        ({"tolerated_failure_percentage": 130}, "less than or equal to 100"),
+        ({"min_successful": 0}, "greater than or equal to 1"),
+        ({"min_successful": 1, "race": True}, "different rules: choose one"),
+        ({"min_successful": 1, "tolerated_failure_count": 1}, "different rules"),
+        ({"max_concurency": 1}, "Extra inputs are not permitted"),
+        ({"on_exhausted": "pause"}, "cannot differ from the definition's"),
+        ({"deadline": 0}, "greater than 0"),
+    ],
+)
+def test_a_policy_that_makes_no_sense_is_refused(
+    server: Server, key: str, policy: dict[str, Any], message: str
+) -> None:
+    answer = server.run("Trials", {"key": key, "count": 3, "policy": policy})
+
+    assert answer.status_code == 400
+    assert message in error(answer)
+    assert executions(server, key) == 0
+
+
+def test_cancelling_a_run_reaches_its_grandchildren(server: Server, key: str) -> None:
+    task: dict[str, Any] = {"key": key, "count": 3, "good": []}
+    run = server.send("Grandparent", task)["invocationId"]
+    eventually(lambda: executions(server, key) == 3)
+
+    httpx.patch(f"{server.admin}/invocations/{run}/cancel").raise_for_status()
+
+    assert server.attach(run).status_code == 409
+    left = "select target from sys_invocation where status != 'completed'"
+    targets = ("Grandparent/%", "Trials/%")
+    for target in targets:
+        eventually(lambda t=target: not server.query(f"{left} and target like '{t}'"))
+    eventually(lambda: executions(server, f"{key}-cancelled") == 3)
+
+
+def test_a_subtask_that_asks_to_be_tried_later_waits_in_its_place(
+    server: Server, key: str
+) -> None:
+    """It has the only place, so the others come after it."""
+    ends = server.run("ComingBack", {"key": key}).json()
+
+    assert ends == sorted(ends)
+    assert executions(server, f"{key}-a") == 2
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_an_attempt_that_takes_too_long_is_tried_again(
+    server: Server, key: str, batch: int
+) -> None:
+    policy = {"attempt_timeout": 0.3, "max_items_per_batch": batch}
+
+    answer = server.run("Impatient", {"key": key, "policy": policy})
+
+    assert answer.json() == [2, 2, 2]
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_attempts_that_all_take_too_long_time_the_subtask_out(
+    server: Server, key: str, batch: int
+) -> None:
+    policy = {"attempt_timeout": 0.1, "max_attempts": 2, "max_items_per_batch": batch}
+
+    answer = server.run("Impatient", {"key": key, "fail": "9", "policy": policy})
+
+    assert answer.status_code == 504
+    assert " timed out: an attempt took longer than 0.1 s" in error(answer)
+    assert "attempts: 2" in error(answer)
+
+
+@pytest.mark.parametrize("service", ["Impatient", "NeverEnding"])
+def test_a_subtask_that_takes_too_long_altogether_is_cancelled(
+    server: Server, key: str, service: str
+) -> None:
+    policy = {"subtask_timeout": 0.5, "tolerated_failure_percentage": 100}
+
+    answer = server.run(service, {"key": key, "fail": "9", "policy": policy})
+
+    assert answer.json() == []
+    assert_gone(server, answer.headers["x-restate-id"])
+
+
+def test_a_paused_subtask_is_resumed_with_nothing_done_again(
+    server: Server, key: str
+) -> None:
+    run = server.send("Pausing", {"key": key})["invocationId"]
+    paused = f"""
+        select id from sys_invocation
+        where invoked_by_id = '{run}' and status = 'paused'
+    """
+    eventually(lambda: bool(server.query(paused)))
+    server.run("Mending", {"key": f"{key}-b"})
+    for subtask in server.query(paused):
+        url = f"{server.admin}/invocations/{subtask['id']}/resume"
+        httpx.patch(url).raise_for_status()
+
+    assert server.attach(run).json() == [1, 3, 1]
+
+
+def test_a_run_with_a_paused_subtask_can_be_cancelled(server: Server, key: str) -> None:
+    run = server.send("Pausing", {"key": key})["invocationId"]
+    paused = f"""
+        select id from sys_invocation
+        where invoked_by_id = '{run}' and status = 'paused'
+    """
+    eventually(lambda: bool(server.query(paused)))
+
+    httpx.patch(f"{server.admin}/invocations/{run}/cancel").raise_for_status()
+
+    assert server.attach(run).status_code == 409
+    assert_gone(server, run)
