@@ -1,11 +1,11 @@
 """Attempts: try, tell an error that is final from one that is not, pause, try again."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import anyio
 from pydantic import BaseModel
 from restate import TerminalError
 from restate.exceptions import RetryableError
@@ -65,21 +65,23 @@ class Attempts:
     """
 
     policy: Policy
-    sleep: Callable[[float], Awaitable[Any]] = anyio.sleep
+    sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep
 
     async def once(self, execute: Callable[[], Awaitable[bytes]]) -> bytes | Miss:
         """One attempt, of limited time."""
         timeout = self.policy.attempt_timeout
         seconds = timeout.total_seconds() if timeout else None
-        with anyio.move_on_after(seconds):
-            try:
+        clock = asyncio.timeout(seconds)
+        try:
+            async with clock:
                 return await execute()
-            except TerminalError as error:
-                return _miss(error.message, error.status_code, again=False)
-            except RetryableError as error:
-                after = error.retry_after.total_seconds() if error.retry_after else None
-                return _miss(error.message, error.status_code, after=after)
-            except Exception as error:
+        except TerminalError as error:
+            return _miss(error.message, error.status_code, again=False)
+        except RetryableError as error:
+            after = error.retry_after.total_seconds() if error.retry_after else None
+            return _miss(error.message, error.status_code, after=after)
+        except Exception as error:
+            if not clock.expired():
                 return _miss(repr(error), 500)
         message = f"an attempt took longer than {seconds:g} s"
         fault = Fault(status="timed_out", message=message, code=TIMED_OUT)

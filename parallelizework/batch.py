@@ -1,11 +1,11 @@
 """A batch: several subtasks executed by one call, each with an outcome of its own."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import anyio
 from pydantic_core import from_json, to_json
 
 from parallelizework.attempts import Attempts
@@ -47,7 +47,7 @@ class BatchRunner:
         self, subtasks: Mapping[int, Any], part: Slice[Any], rule: Rule
     ) -> Outcomes:
         outcomes: Outcomes = {}
-        slots = anyio.CapacityLimiter(part.slots)
+        slots = asyncio.Semaphore(part.slots)
         counts = Counts()
 
         async def one(place: int, subtask: object) -> None:
@@ -60,22 +60,26 @@ class BatchRunner:
             failed = isinstance(outcome, Fault)
             counts += Counts(succeeded=not failed, failed=failed)
             if rule.reason(counts):
-                group.cancel_scope.cancel()
+                for task in tasks:
+                    task.cancel()
 
-        async with anyio.create_task_group() as group:
-            if not rule.reason(counts):
-                for place, subtask in subtasks.items():
-                    group.start_soon(one, place, subtask)
+        if rule.reason(counts):
+            return outcomes
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(*each)) for each in subtasks.items()]
         return outcomes
 
     async def _outcome(self, subtask: object) -> bytes | Fault:
         timeout = self.policy.subtask_timeout
         attempts = Attempts(self.policy)
         once = partial(attempts.once, partial(self.execute, subtask))
-        with anyio.move_on_after(timeout.total_seconds() if timeout else None):
+        if not timeout:
             return await attempts.until_final(once)
-        assert timeout, "only a timeout ends it early"
-        return Fault.late(timeout)
+        try:
+            async with asyncio.timeout(timeout.total_seconds()):
+                return await attempts.until_final(once)
+        except TimeoutError:
+            return Fault.late(timeout)
 
 
 def _part(part: Slice[Any], outcomes: Outcomes) -> Part:

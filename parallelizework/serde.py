@@ -154,8 +154,9 @@ def _shape(schema: dict[str, Any]) -> str:
     if "anyOf" in schema:
         return " or ".join(_shape(option) for option in schema["anyOf"])
     if "properties" in schema:
-        fields = schema["properties"].items()
-        return "{" + ", ".join(f'"{name}": {_shape(f)}' for name, f in fields) + "}"
+        fields, needed = schema["properties"], schema.get("required", [])
+        parts = [f'"{name}": {_shape(fields[name])}' for name in needed]
+        return "{" + ", ".join(parts + ["..."] * (len(needed) < len(fields))) + "}"
     if schema.get("type") == "array" and "items" in schema:
         return f"list of {_shape(schema['items'])}"
     return str(schema.get("type", "JSON"))

@@ -2,12 +2,15 @@
 
 import asyncio
 import logging
+import operator
 import random
 
 from pydantic import BaseModel, Field, field_validator
 from restate import RestateLoggingFilter
 
 from parallelizework.fan_out import FanOut
+from parallelizework.outcome import Failure
+from parallelizework.policy import Policy
 
 _logger = logging.getLogger(__name__)
 _logger.addFilter(RestateLoggingFilter())
@@ -17,6 +20,7 @@ class Task(BaseModel):
     """Chores to do, by name."""
 
     description: str = Field(description="names, separated by commas")
+    policy: Policy = Policy()
 
     @field_validator("description")
     @classmethod
@@ -39,9 +43,10 @@ class SubTaskResult(BaseModel):
 
 
 class Result(BaseModel):
-    """All chores, in the order of the task."""
+    """The chores that are done, in the order of the task, and what failed, if any."""
 
     description: str
+    failures: list[Failure[SubTask]] = Field(default=[], exclude_if=operator.not_)
 
 
 def checklist(*, max_pause: float) -> FanOut[Task, SubTask, SubTaskResult, Result]:
@@ -65,9 +70,10 @@ def split(task: Task) -> list[SubTask]:
     return [SubTask(description=name) for name in _names(task.description)]
 
 
-def aggregate(values: list[SubTaskResult]) -> Result:
+def aggregate(values: list[SubTaskResult], failures: list[Failure[SubTask]]) -> Result:
     """The values as one line."""
-    result = Result(description=",".join(value.description for value in values))
+    description = ",".join(value.description for value in values)
+    result = Result(description=description, failures=failures)
     _logger.info("Aggregated result: %s", result.description)
     return result
 

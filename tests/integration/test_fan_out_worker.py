@@ -2,6 +2,7 @@
 
 import subprocess
 
+import httpx
 import pytest
 
 from .conftest import Server
@@ -66,7 +67,7 @@ def test_bad_input_is_a_400_that_says_what_is_expected(
 
     assert status == 400
     assert complaint in text
-    assert r"expected {\"description\": string}" in text
+    assert r"expected {\"description\": string, ...}" in text
 
 
 def test_bad_input_leaves_nothing_running(server: Server) -> None:
@@ -83,3 +84,38 @@ def test_a_subtask_can_be_called_by_itself(server: Server) -> None:
     answer = subprocess.run(command, check=True, capture_output=True, text=True)
 
     assert answer.stdout == '{"description":"shower: DONE"}'
+
+
+def test_failures_that_are_tolerated_are_listed(server: Server) -> None:
+    policy = (
+        '{"tolerated_failure_percentage": 100, "attempt_timeout": 0.000001, '
+        '"max_attempts": 2}'
+    )
+
+    answer = curl(server, f'{{"description": "shower", "policy": {policy}}}')
+
+    assert answer == (
+        200,
+        '{"description": "", "failures": [{"status": "timed_out", "message": '
+        '"an attempt took longer than 1e-06 s", "code": 504, "attempts": 2, "index": '
+        '0, "shard": null, "subtask": {"description": "shower"}}]}',
+    )
+
+
+def test_the_first_chore_is_enough_where_the_request_says_so(server: Server) -> None:
+    chores = '{"description": "a,b,c,d", "policy": {"min_successful": 1}}'
+
+    status, text = curl(server, chores)
+
+    assert status == 200
+    assert text in [f'{{"description": "{name}: DONE"}}' for name in "abcd"]
+
+
+def test_the_policy_is_in_the_openapi_schema(server: Server) -> None:
+    openapi = httpx.get(f"{server.admin}/services/FanOutWorker/openapi").json()
+
+    task = openapi["components"]["schemas"]["runRequest"]
+    place = "#/components/schemas/runRequest/$defs/Policy"
+    assert task["properties"]["policy"]["$ref"] == place
+    policy = task["$defs"]["Policy"]["properties"]
+    assert policy["tolerated_failure_percentage"]["anyOf"][0]["maximum"] == 100

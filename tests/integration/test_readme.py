@@ -12,6 +12,7 @@ import pytest
 from parallelizework.client import healthy
 from parallelizework.programs import find
 
+from .conftest import Server
 from .processes import eventually, running
 from .test_dev import FREE
 
@@ -91,10 +92,19 @@ def test_serve_and_register_work_as_shown(local: tuple[str, str], folder: Path) 
     assert answer.json() == {"words": 2, "letters": 3}
 
 
+def test_a_request_may_say_when_its_run_ends(server: Server) -> None:
+    ingress = server.ingress.removeprefix("http://")
+
+    answer = ask(command("curl localhost:8080/FanOutWorker/run"), ingress)
+
+    assert answer in [f'{{"description": "{name}: DONE"}}' for name in "abc"]
+
+
 def test_every_command_is_run_somewhere() -> None:
     run_here = [
         "parallelizework dev",
         "parallelizework serve",
+        "curl localhost:8080/FanOutWorker/run",
         "curl localhost:8080/Lengths/run",
         "curl localhost:8080/restate/send",
         "restate invocations list",
