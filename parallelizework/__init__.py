@@ -1,7 +1,7 @@
 """Durable fan-out/fan-in for Python on Restate."""
 
 from parallelizework.errors import ParallelizeworkError
-from parallelizework.fan_out import FanOut
+from parallelizework.fan_out import FanOut, services
 from parallelizework.outcome import Done, Failure
 from parallelizework.policy import Policy
 from parallelizework.rule import CompletionReason
@@ -13,4 +13,5 @@ __all__ = [
     "FanOut",
     "ParallelizeworkError",
     "Policy",
+    "services",
 ]

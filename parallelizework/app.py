@@ -1,11 +1,12 @@
 """The composition root: `app` is the ASGI application that serves the fan-outs."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import restate
 
-from parallelizework.fan_out import FanOut
+from parallelizework.fan_out import FanOut, services
 from parallelizework.settings import Settings
 from parallelizework.target import load
 from parallelizework.workers.checklist import checklist
@@ -18,4 +19,10 @@ def fan_outs(settings: Settings) -> Sequence[FanOut[Any, Any, Any, Any]]:
     return [ready_made.get(target) or load(target) for target in targets]
 
 
-app = restate.app(s for f in fan_outs(Settings()) for s in f.services)
+settings = Settings()
+app = restate.app(
+    services(
+        *fan_outs(settings),
+        progress_retention=timedelta(seconds=settings.progress_retention),
+    )
+)

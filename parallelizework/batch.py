@@ -57,8 +57,8 @@ class BatchRunner:
             if rule.reason(counts):
                 return
             outcomes[place] = outcome
-            failed = isinstance(outcome, Fault)
-            counts += Counts(succeeded=not failed, failed=failed)
+            kind = outcome.status if isinstance(outcome, Fault) else "succeeded"
+            counts += Counts(**{kind: 1})
             if rule.reason(counts):
                 for task in tasks:
                     task.cancel()

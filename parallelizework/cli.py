@@ -9,6 +9,7 @@ from cyclopts import App
 
 from parallelizework import dev as dev_server
 from parallelizework.errors import ParallelizeworkError
+from parallelizework.progress import NAME as PROGRESS
 from parallelizework.server import serve as serve_fan_outs
 from parallelizework.settings import Settings
 
@@ -94,7 +95,8 @@ def _print_welcome(local: dev_server.Local) -> None:
 
 
 def _example(local: dev_server.Local) -> str:
-    name, example = local.services[0], "..."
+    name = next(name for name in local.services if name != PROGRESS)
+    example = "..."
     if name == "FanOutWorker":
         example = '{"description": "get out of bed,shower,make coffee,have breakfast"}'
     return f"curl {local.ingress}/{name}/run --json '{example}'"

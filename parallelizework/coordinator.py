@@ -1,6 +1,6 @@
 """The window: dispatch calls, collect their outcomes, cancel the losers."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import cast
 
@@ -15,6 +15,7 @@ from parallelizework.rule import CompletionReason, Counts
 
 Timer = RestateDurableFuture[None]
 Signal = RestateDurableFuture[Counts]
+Alarms = dict[Timer, Callable[[], CompletionReason | None]]
 
 
 async def fan_out(  # noqa: PLR0913 - each is one thing that a coordinator needs
@@ -24,7 +25,7 @@ async def fan_out(  # noqa: PLR0913 - each is one thing that a coordinator needs
     reporter: Reporter,
     *,
     window: int,
-    deadline: Timer | None = None,
+    alarms: Alarms | None = None,
 ) -> CompletionReason:
     """Make the calls and land their outcomes, until there are no more, or enough.
 
@@ -32,7 +33,7 @@ async def fan_out(  # noqa: PLR0913 - each is one thing that a coordinator needs
         reporter: Is told how far this has come.
         window: How many calls may be in flight at once. A freed place is filled
             again, so a slow call holds back no other.
-        deadline: When it comes, enough has been waited.
+        alarms: What to do when they go off; with a reason, the run ends.
 
     Returns:
         Why it has ended; no call is in flight any more.
@@ -41,13 +42,13 @@ async def fan_out(  # noqa: PLR0913 - each is one thing that a coordinator needs
         TerminalError: A call ended with an error that is no outcome, or values could
             not be combined; no call is in flight any more.
     """
-    flight = Flight(ctx, fan_in, deadline)
+    flight = Flight(ctx, fan_in, alarms or {})
     places = enumerate(calls)
     reason = None
     try:
         while not reason:
             await flight.fill(places, window)
-            reporter.tell(fan_in.counts)
+            reporter.tell(fan_in)
             reason = fan_in.reason or await flight.wait()
     except TerminalError as error:
         if not is_cancelled(error):
@@ -63,10 +64,10 @@ async def fan_out(  # noqa: PLR0913 - each is one thing that a coordinator needs
 class Flight:
     """The calls in flight, and whatever else there is to wait for."""
 
-    def __init__(self, ctx: Context, fan_in: FanIn, deadline: Timer | None) -> None:
+    def __init__(self, ctx: Context, fan_in: FanIn, alarms: Alarms) -> None:
         self._ctx = ctx
         self._fan_in = fan_in
-        self._deadline = deadline
+        self._alarms = alarms
         self._calls: dict[Future, tuple[int, Call]] = {}
         self._timers: dict[Timer, Future] = {}
         self._signals: dict[Signal, tuple[Future, int]] = {}
@@ -103,12 +104,12 @@ class Flight:
         """Wait for something to happen; a reason if that was the end."""
         if not self._calls:
             return CompletionReason.ALL_COMPLETED
-        deadline = [self._deadline] if self._deadline else []
         # The SDK hands over completions in the order of the journal, one at a time, so
         # what is in flight here, and is cancelled, is the same in every replay.
         happened, _ = await restate.wait_completed(
-            *self._calls, *self._timers, *self._signals, *deadline
+            *self._calls, *self._timers, *self._signals, *self._alarms
         )
+        reason = None
         for future in happened:
             if future in self._calls:
                 await self._land(cast(Future, future))
@@ -116,8 +117,9 @@ class Flight:
                 await self._expire(cast(Timer, future))
             elif future in self._signals:
                 await self._hear(cast(Signal, future))
-        reached = self._deadline is not None and self._deadline in happened
-        return CompletionReason.DEADLINE_EXCEEDED if reached else None
+            elif alarm := self._alarms.pop(cast(Timer, future), None):
+                reason = alarm()
+        return reason
 
     async def _land(self, future: Future) -> None:
         place, call = self._calls[future]

@@ -22,18 +22,21 @@ class FanIn:
         settled: The outcomes that have landed. Those that come after the rule has
             ended the run are not among them.
         counts: The same, with those that have been heard of.
+        landed: How many calls have ended.
+        failures: Those that have landed, as they came.
     """
 
     def __init__(self, rule: Rule, combine: Combine | None) -> None:
         self.settled: Counts = Counts()
         self.counts: Counts = Counts()
+        self.landed = 0
+        self.failures: list[Failure[Any]] = []
         self._rule = rule
         self._combine = combine
         self._heard: dict[int, Counts] = {}
         self._early: dict[int, list[Any]] = {}
         self._next = 0
         self._values: list[Any] = []
-        self._failures: list[Failure[Any]] = []
 
     @property
     def reason(self) -> CompletionReason | None:
@@ -53,7 +56,8 @@ class FanIn:
             part = part.first(missing)
         self.settled += part.counts
         self.counts += part.counts - self._heard.pop(place, Counts())
-        self._failures += part.failures
+        self.failures += part.failures
+        self.landed += 1
         self._early[place] = part.values
         while self._next in self._early:
             self._values += self._early.pop(self._next)
@@ -70,11 +74,10 @@ class FanIn:
         for place in sorted(self._early):
             self._values += self._early.pop(place)
         await self._fold(2)
-        self._failures.sort(key=lambda failure: (failure.shard or 0, failure.index))
         return Part(
             succeeded=self.settled.succeeded,
             values=self._values,
-            failures=self._failures,
+            failures=sorted(self.failures, key=lambda f: (f.shard or 0, f.index)),
         )
 
     async def _fold(self, least: int) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from datetime import timedelta
 from typing import Any, Generic, TypeAlias, TypeVar, overload
 
-from restate import Context, Service
+from restate import Context, Service, VirtualObject
 
 from parallelizework.definition import define
 from parallelizework.outcome import Done, Failure
 from parallelizework.policy import Policy
+from parallelizework.progress import RETENTION, progress_object
 from parallelizework.rule import CompletionReason
 from parallelizework.service import service
 
@@ -132,6 +134,18 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
         return self.definition.name
 
     @property
-    def services(self) -> list[Service]:
+    def services(self) -> list[Service | VirtualObject]:
         """What to serve: `restate.app(fan_out.services)`."""
-        return [service(self.definition)]
+        return services(self)
+
+
+def services(
+    *fan_outs: FanOut[Any, Any, Any, Any], progress_retention: timedelta = RETENTION
+) -> list[Service | VirtualObject]:
+    """What to serve for several fan-outs, with the `FanOutProgress` that they share.
+
+    Args:
+        progress_retention: How long that remembers a run after its last update.
+    """
+    progress = progress_object(progress_retention)
+    return [*(service(fan_out.definition) for fan_out in fan_outs), progress]

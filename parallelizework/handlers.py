@@ -7,20 +7,21 @@
 
 from typing import Any
 
-from restate import Context, RestateDurableFuture
+from restate import Context
 
-from parallelizework.coordinator import fan_out
+from parallelizework.coordinator import Alarms, fan_out
 from parallelizework.definition import Definition
 from parallelizework.fan_in import FanIn
 from parallelizework.level import Level, Slice
 from parallelizework.outcome import Part
 from parallelizework.overrides import requested, told
 from parallelizework.plan import SEGMENT, WINDOW
-from parallelizework.report import Reporter
+from parallelizework.progress import ProgressReporter
+from parallelizework.report import Reporter, SignalReporter
 from parallelizework.rule import CompletionReason
 from parallelizework.serde import Json
 from parallelizework.steps import Steps
-from parallelizework.verdict import attainable, verdict
+from parallelizework.verdict import attainable, check, final
 
 
 class Handlers:
@@ -50,31 +51,39 @@ class Handlers:
         task = this.task.deserialize(body)
         overrides = requested(task)
         policy = this.policy_for(overrides)
-        deadline = ctx.sleep(policy.deadline) if policy.deadline else None
         level = self.shards if this.expand else self.subtasks
-        items = await self._steps.step(ctx, this.split, level.items, policy, task)
-        total = None if this.expand else len(items)
-        whole = Slice[Any](
-            slots=policy.slots,
-            items=items,
-            overrides=overrides,
-            rule=attainable(policy, total),
-        )
-        outcomes, reason = await self._fan_out(ctx, level, whole, deadline)
-        reason = verdict(policy, outcomes, reason)
-        return await self._steps.aggregate(policy, outcomes, reason)
+        progress = ProgressReporter(ctx, this.name)
+        alarms: Alarms = {progress.opening: progress.open}
+        if policy.deadline:
+            alarms[ctx.sleep(policy.deadline)] = _deadline_exceeded
+        with progress.to_the_end():
+            items = await self._steps.step(ctx, this.split, level.items, policy, task)
+            total = None if this.expand else len(items)
+            rule = attainable(policy, total)
+            progress.total = total
+            progress.fan_in = fan_in = FanIn(rule, self._steps.combine(ctx, policy))
+            whole = Slice[Any](
+                slots=policy.slots, items=items, overrides=overrides, rule=rule
+            )
+            reason = await self._fan_out(
+                ctx, level, whole, fan_in, progress, alarms=alarms
+            )
+            progress.reason = reason = final(policy, fan_in.settled, reason)
+            part = await fan_in.part()
+            check(policy, part, reason)
+            return await self._steps.aggregate(policy, part, reason)
 
     async def run_segment(self, ctx: Context, body: bytes) -> bytes:
         """Execute a slice of the subtasks of a large run."""
-        return await self._part(ctx, self.subtasks, body)
+        return await self._part(ctx, self.subtasks, self._slice(body))
 
     async def run_shards(self, ctx: Context, body: bytes) -> bytes:
         """Execute a slice of many shards."""
-        return await self._part(ctx, self.shards, body)
+        return await self._part(ctx, self.shards, self._slice(body))
 
     async def run_shard(self, ctx: Context, body: bytes) -> bytes:
         """Expand a shard and execute its subtasks."""
-        this, part = self._definition, self.shards.slice.deserialize(body)
+        this, part = self._definition, self._slice(body)
         assert this.expand, "there are shards only where there is expand"
         policy = this.policy_for(part.overrides)
         shard = this.shard.typed(part.items[0])
@@ -82,12 +91,11 @@ class Handlers:
         subtasks = await self._steps.step(ctx, this.expand, items, policy, shard)
         expanded = {"first": 0, "shard": part.first, "items": subtasks}
         part = part.model_copy(update=expanded)
-        outcomes, _ = await self._fan_out(ctx, self.subtasks, part)
-        return self.part.serialize(outcomes)
+        return await self._part(ctx, self.subtasks, part)
 
     async def run_batch(self, ctx: Context, body: bytes) -> bytes:
         """Execute a batch of subtasks as one durable step."""
-        part = self.subtasks.slice.deserialize(body)
+        part = self._slice(body)
         policy = self._definition.policy_for(part.overrides)
         outcomes = await self._steps.batch(ctx, policy, part)
         combine = self._steps.combine(ctx, policy)
@@ -105,24 +113,35 @@ class Handlers:
         policy = this.policy_for(told(ctx.request().headers))
         return await self._steps.execute(ctx, policy, subtask)
 
-    async def _part(self, ctx: Context, level: Level, body: bytes) -> bytes:
-        part = level.slice.deserialize(body)
-        outcomes, _ = await self._fan_out(ctx, level, part)
-        return self.part.serialize(outcomes)
+    async def _part(self, ctx: Context, level: Level, part: Slice[Any]) -> bytes:
+        """The outcomes of a slice, as the answer of a call."""
+        policy = self._definition.policy_for(part.overrides)
+        fan_in = FanIn(part.rule, self._steps.combine(ctx, policy))
+        reporter = SignalReporter(
+            ctx, part.reports, len(part.items), shards=level is self.shards
+        )
+        await self._fan_out(ctx, level, part, fan_in, reporter)
+        return self.part.serialize(await fan_in.part())
 
-    async def _fan_out(
+    async def _fan_out(  # noqa: PLR0913 - what `fan_out` needs, and the slice
         self,
         ctx: Context,
         level: Level,
         part: Slice[Any],
-        deadline: RestateDurableFuture[None] | None = None,
-    ) -> tuple[Part, CompletionReason]:
-        """The outcomes of a slice, and why it has ended."""
+        fan_in: FanIn,
+        reporter: Reporter,
+        *,
+        alarms: Alarms | None = None,
+    ) -> CompletionReason:
         policy = self._definition.policy_for(part.overrides)
-        fan_in = FanIn(part.rule, self._steps.combine(ctx, policy))
         sent = level.calls(part, policy, lambda: fan_in.rest, ctx.request().id)
-        reporter = Reporter(ctx, part.reports)
-        reason = await fan_out(
-            ctx, sent.calls, fan_in, reporter, window=sent.window, deadline=deadline
+        return await fan_out(
+            ctx, sent.calls, fan_in, reporter, window=sent.window, alarms=alarms
         )
-        return await fan_in.part(), reason
+
+    def _slice(self, body: bytes) -> Slice[Any]:
+        return self.subtasks.slice.deserialize(body)
+
+
+def _deadline_exceeded() -> CompletionReason:
+    return CompletionReason.DEADLINE_EXCEEDED

@@ -14,10 +14,12 @@ from parallelizework.overrides import Overrides, headers
 from parallelizework.plan import SEGMENT, plan
 from parallelizework.policy import Policy
 from parallelizework.report import Reports
-from parallelizework.rule import Counts, Rule
+from parallelizework.rule import Rule
 from parallelizework.serde import Json, JsonList
 
 Item = TypeVar("Item")
+
+_UPDATES = 1_000  # reports that a run hears of; they cost less than 1 % of a large one
 
 
 class Slice(BaseModel, Generic[Item]):
@@ -122,7 +124,9 @@ class Level:
         slots = min(part.slots, made.slots * batch)
         ends = accumulate((size * unit for size in made.sizes), initial=0)
         cuts = (part.cut(*span, slots, rest()) for span in pairwise(ends))
-        return Calls(self._slices(cuts, handler, caller), made.window)
+        updates = part.reports.updates if part.reports else _UPDATES
+        share = updates / max(1, len(part.items))
+        return Calls(self._slices(cuts, handler, caller, share), made.window)
 
     @property
     def _one(self) -> str:
@@ -146,17 +150,23 @@ class Level:
             )
 
     def _slices(
-        self, cuts: Iterable[Slice[Any]], handler: str, caller: str
+        self, cuts: Iterable[Slice[Any]], handler: str, caller: str, share: float
     ) -> Iterator[Call]:
         for place, part in enumerate(cuts):
-            # A batch is one step, which can send nothing before its end.
-            step = Counts() if handler == "runBatch" else part.rule.step
-            if step.settled:
-                part.reports = Reports(to=caller, name=str(place), step=step)
+            reports = handler != "runBatch"  # it is one step, and cannot
+            if reports:
+                successes, others = part.rule.steps
+                part.reports = Reports(
+                    to=caller,
+                    name=str(place),
+                    successes=successes,
+                    others=others,
+                    updates=ceil(share * len(part.items)),
+                )
             yield Call(
                 self._service,
                 handler,
                 self.slice.serialize(part),
                 name=f"shard {part.first}" if handler == "runShard" else "",
-                reports=bool(step.settled),
+                reports=reports,
             )

@@ -1,6 +1,7 @@
 """Outcomes: how subtasks ended, as coordinators tell each other and `aggregate`."""
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, Generic, Literal, TypeVar
@@ -117,7 +118,8 @@ class Part(BaseModel):
     @property
     def counts(self) -> Counts:
         """How many there are."""
-        return Counts(succeeded=self.succeeded, failed=len(self.failures))
+        by_status = Counter(failure.status for failure in self.failures)
+        return Counts(succeeded=self.succeeded, **by_status)
 
     def first(self, successes: int) -> "Part":
         """So many successes and no more, unless they are combined."""

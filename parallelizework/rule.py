@@ -23,29 +23,40 @@ class CompletionReason(StrEnum):
 
 
 class Counts(BaseModel):
-    """How many subtasks have ended, by outcome; `failed` includes `timed_out`."""
+    """How many subtasks have ended, by outcome."""
 
     model_config = ConfigDict(frozen=True)
 
     succeeded: int = 0
     failed: int = 0
+    timed_out: int = 0
+    cancelled: int = 0
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(
             succeeded=self.succeeded + other.succeeded,
             failed=self.failed + other.failed,
+            timed_out=self.timed_out + other.timed_out,
+            cancelled=self.cancelled + other.cancelled,
         )
 
     def __sub__(self, other: "Counts") -> "Counts":
         return Counts(
             succeeded=self.succeeded - other.succeeded,
             failed=self.failed - other.failed,
+            timed_out=self.timed_out - other.timed_out,
+            cancelled=self.cancelled - other.cancelled,
         )
+
+    @property
+    def unsuccessful(self) -> int:
+        """How many have failed, in one way or another."""
+        return self.failed + self.timed_out + self.cancelled
 
     @property
     def settled(self) -> int:
         """How many have ended."""
-        return self.succeeded + self.failed
+        return self.succeeded + self.unsuccessful
 
 
 class Rule(BaseModel):
@@ -85,7 +96,7 @@ class Rule(BaseModel):
             return CompletionReason.FIRST_SETTLED
         if self.min_successful is not None and counts.succeeded >= self.min_successful:
             return CompletionReason.MIN_SUCCESSFUL_REACHED
-        if self.tolerated is None or counts.failed <= self.tolerated:
+        if self.tolerated is None or counts.unsuccessful <= self.tolerated:
             return None
         if self.min_successful is None:
             return CompletionReason.FAILURE_TOLERANCE_EXCEEDED
@@ -99,20 +110,20 @@ class Rule(BaseModel):
         enough, spare = self.min_successful, self.tolerated
         return Rule(
             min_successful=None if enough is None else enough - counts.succeeded,
-            tolerated=None if spare is None else spare - counts.failed,
+            tolerated=None if spare is None else spare - counts.unsuccessful,
             race=self.race,
         )
 
     @property
-    def step(self) -> Counts:
-        """How many outcomes of each kind may go unreported by a part of the run.
+    def steps(self) -> tuple[int, int]:
+        """How many successes, and how many others, may go unreported by a part.
 
         Zero for a kind that ends no run before its parts do.
         """
         enough, spare = self.min_successful or 0, self.tolerated or 0
-        return Counts(
-            succeeded=max(1, enough // _REPORTS) if enough > 1 else 0,
-            failed=max(1, spare // _REPORTS) if spare else 0,
+        return (
+            max(1, enough // _REPORTS) if enough > 1 else 0,
+            max(1, spare // _REPORTS) if spare else 0,
         )
 
 

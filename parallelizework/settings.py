@@ -18,6 +18,8 @@ class Settings(BaseSettings):
         max_pause: The longest that a subtask of FanOutWorker takes, in seconds.
         grace_period: How long a stopping worker lets calls in flight finish, in
             seconds; 10 is what `docker stop` waits.
+        progress_retention: How long FanOutProgress remembers a run after its last
+            update, in seconds.
         restate_server: The restate-server program for `parallelizework dev`.
         ingress_url: Where the restate-server takes requests.
         admin_url: Where the restate-server takes orders.
@@ -28,6 +30,7 @@ class Settings(BaseSettings):
     fan_outs: Annotated[tuple[str, ...], NoDecode] = ()
     max_pause: float = Field(default=1.0, ge=0)
     grace_period: float = Field(default=8.0, ge=0)
+    progress_retention: float = Field(default=86_400, gt=0)
     restate_server: Path | None = None
     ingress_url: str = "http://localhost:8080"
     admin_url: str = "http://localhost:9070"

@@ -4,7 +4,7 @@ from restate import TerminalError
 
 from parallelizework.outcome import TIMED_OUT, Part
 from parallelizework.policy import Policy
-from parallelizework.rule import CompletionReason, Rule
+from parallelizework.rule import CompletionReason, Counts, Rule
 
 _BAD_REQUEST = 400
 _CANCELLED = 409
@@ -26,19 +26,24 @@ def attainable(policy: Policy, total: int | None) -> Rule:
     return Rule.of(policy, total)
 
 
-def verdict(policy: Policy, part: Part, reason: CompletionReason) -> CompletionReason:
-    """The reason why the run has ended well.
+def final(policy: Policy, counts: Counts, reason: CompletionReason) -> CompletionReason:
+    """Why a run has ended, now that it is known for sure how many subtasks it has.
 
     Args:
         reason: Why its coordinator has ended.
+    """
+    if reason is not CompletionReason.ALL_COMPLETED:
+        return reason
+    return Rule.of(policy, counts.settled).reason(counts) or reason
+
+
+def check(policy: Policy, part: Part, reason: CompletionReason) -> None:
+    """Pass if the run has ended well.
 
     Raises:
         TerminalError: It has not; with the status of its first failure, where a
             failure was the cause.
     """
-    if reason is CompletionReason.ALL_COMPLETED:  # now the total is known for sure
-        rule = Rule.of(policy, part.counts.settled)
-        reason = rule.reason(part.counts) or reason
     match reason:
         case CompletionReason.CANCELLED:
             raise TerminalError("cancelled", _CANCELLED)
@@ -52,7 +57,7 @@ def verdict(policy: Policy, part: Part, reason: CompletionReason) -> CompletionR
         case CompletionReason.FIRST_SETTLED if part.failures:
             raise _failed(part, "")
         case _:
-            return reason
+            pass
 
 
 def _late(policy: Policy, part: Part) -> str:

@@ -1,5 +1,6 @@
 """The README does what it says: its code and its commands, as they stand there."""
 
+import json
 import re
 import shlex
 import subprocess
@@ -100,10 +101,28 @@ def test_a_request_may_say_when_its_run_ends(server: Server) -> None:
     assert answer in [f'{{"description": "{name}: DONE"}}' for name in "abc"]
 
 
+def test_progress_is_shown_with_the_fields_of_the_readme(server: Server) -> None:
+    shown = next(line for line in README.splitlines() if line.startswith('{"succeeded'))
+    run = server.send("Squares", 3)["invocationId"]
+    server.attach(run)
+    words = command("curl localhost:8080/FanOutProgress")
+    words = [re.sub("inv_[^/]*", run, word) for word in words]
+    ingress = server.ingress.removeprefix("http://")
+
+    def answered() -> bool:
+        try:
+            return list(json.loads(ask(words, ingress))) == list(json.loads(shown))
+        except subprocess.CalledProcessError:
+            return False  # not yet
+
+    eventually(answered)
+
+
 def test_every_command_is_run_somewhere() -> None:
     run_here = [
         "parallelizework dev",
         "parallelizework serve",
+        "curl localhost:8080/FanOutProgress",
         "curl localhost:8080/FanOutWorker/run",
         "curl localhost:8080/Lengths/run",
         "curl localhost:8080/restate/send",

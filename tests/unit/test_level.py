@@ -84,9 +84,12 @@ def test_a_part_gets_what_is_left_of_the_rule_and_reports_as_often_as_it_matters
     assert first.rule == Rule(min_successful=600)
     assert first.reports
     assert first.reports.to == "inv_caller"
-    assert first.reports.step.succeeded == 2
+    assert first.reports.successes == 2
+    assert first.reports.updates == 16
     assert second.rule == Rule(min_successful=1)
-    assert second.reports is third.reports is None  # they say all when they end
+    assert second.reports
+    assert second.reports.successes == 0  # the first ends it, and the run
+    assert third.reports
 
 
 SETS = """

@@ -1,0 +1,227 @@
+"""How far a run has come, as anyone may read it while it runs."""
+
+import os
+import signal
+from typing import Any
+
+import httpx
+import pytest
+
+from parallelizework.dev import Ports, local, serve
+
+from .conftest import GIVEN, Server
+from .processes import eventually
+from .test_dev import FAN_OUTS
+
+
+def progress(server: Server, run: str) -> dict[str, Any]:
+    """What anyone gets to see; empty while there is nothing yet."""
+    answer = httpx.get(f"{server.ingress}/FanOutProgress/{run}/get", timeout=60)
+    return answer.json() if answer.is_success else {}
+
+
+def ended(server: Server, run: str) -> dict[str, Any]:
+    eventually(lambda: progress(server, run).get("state", "running") != "running")
+    return progress(server, run)
+
+
+def counts(shown: dict[str, Any]) -> tuple[int, int, int, int]:
+    return (
+        shown["succeeded"],
+        shown["failed"],
+        shown["timed_out"],
+        shown["cancelled"],
+    )
+
+
+def test_a_run_that_has_ended_says_how(server: Server) -> None:
+    run = server.send("Squares", 3)["invocationId"]
+
+    shown = ended(server, run)
+
+    assert shown["run"] == run
+    assert shown["fan_out"] == "Squares"
+    assert shown["state"] == "succeeded"
+    assert counts(shown) == (3, 0, 0, 0)
+    assert (shown["total"], shown["percent"]) == (3, 100.0)
+    assert (shown["completion_reason"], shown["error"]) == ("ALL_COMPLETED", None)
+    assert shown["started"] <= shown["updated"]
+
+
+@pytest.mark.parametrize("service", ["Trials", "TrialsCombined"])
+def test_what_has_ended_is_counted_while_others_go_on(
+    server: Server, key: str, service: str
+) -> None:
+    policy = {"tolerated_failure_percentage": 100, "max_concurrency": 100}
+    task = {"key": key, "count": 100, "good": list(range(90)), "bad": [92, 95]}
+    run = server.send(service, task | {"policy": policy})["invocationId"]
+
+    eventually(lambda: progress(server, run).get("succeeded", 0) >= 60)
+    shown = progress(server, run)
+    httpx.patch(f"{server.admin}/invocations/{run}/cancel").raise_for_status()
+    last = ended(server, run)
+
+    assert shown["state"] == "running"
+    assert shown["total"] == 100
+    assert counts(last) == (90, 2, 0, 8)
+    assert (last["state"], last["completion_reason"]) == ("cancelled", "CANCELLED")
+
+
+def test_every_end_of_a_small_run_shows(server: Server, key: str) -> None:
+    task = {"key": key, "count": 8, "pause": 0.6, "policy": {"max_concurrency": 1}}
+    run = server.send("Trials", task)["invocationId"]
+    seen: set[int] = set()
+
+    def look() -> bool:
+        shown = progress(server, run)
+        seen.add(shown.get("succeeded", 0))
+        return shown.get("state") == "succeeded"
+
+    eventually(look)
+
+    assert seen >= set(range(1, 9))
+
+
+@pytest.mark.parametrize(
+    ("policy", "task", "expected", "state", "reason"),
+    [
+        (
+            {"tolerated_failure_count": 1},
+            {"bad": [1]},
+            (11, 1, 0, 0),
+            "succeeded",
+            "ALL_COMPLETED",
+        ),
+        (
+            {"min_successful": 2},
+            {"good": [1, 4], "bad": [7]},
+            None,
+            "succeeded",
+            "MIN_SUCCESSFUL_REACHED",
+        ),
+        (
+            {},
+            {"good": [], "bad": [7]},
+            (0, 1, 0, 11),
+            "failed",
+            "FAILURE_TOLERANCE_EXCEEDED",
+        ),
+        ({"race": True}, {"good": [3]}, (1, 0, 0, 11), "succeeded", "FIRST_SETTLED"),
+        ({"deadline": 1}, {"good": [3]}, (1, 0, 0, 11), "failed", "DEADLINE_EXCEEDED"),
+        (
+            {"subtask_timeout": 1, "tolerated_failure_percentage": 100},
+            {"good": [3]},
+            (1, 0, 11, 0),
+            "succeeded",
+            "ALL_COMPLETED",
+        ),
+    ],
+)
+def test_the_end_has_its_reason_and_every_subtask_its_outcome(  # noqa: PLR0913, PLR0917
+    server: Server,
+    key: str,
+    policy: dict[str, Any],
+    task: dict[str, Any],
+    expected: tuple[int, int, int, int] | None,
+    state: str,
+    reason: str,
+) -> None:
+    task |= {"key": key, "count": 12, "policy": policy}
+    run = server.send("Trials", task)["invocationId"]
+
+    last = ended(server, run)
+
+    assert (last["state"], last["completion_reason"]) == (state, reason)
+    assert sum(counts(last)) == 12
+    assert expected is None or counts(last) == expected
+
+
+def test_what_failed_can_be_read(server: Server, key: str) -> None:
+    policy = {"tolerated_failure_percentage": 100}
+    task = {"key": key, "count": 5, "bad": [1, 3], "policy": policy}
+    run = server.send("Trials", task)["invocationId"]
+    ended(server, run)
+
+    url = f"{server.ingress}/FanOutProgress/{run}/failures"
+    failures = httpx.get(url, timeout=60).json()
+
+    assert [(f["index"], f["message"], f["attempts"]) for f in failures] == [
+        (1, "1 is bad", 1),
+        (3, "3 is bad", 1),
+    ]
+
+
+def test_a_run_whose_split_fails_says_so(server: Server, key: str) -> None:
+    run = server.send("Splitting", {"key": key, "fail": "split"})["invocationId"]
+
+    last = ended(server, run)
+
+    assert (last["state"], last["error"]) == ("failed", "this task cannot be split")
+    assert (last["total"], last["percent"]) == (None, None)
+
+
+def test_the_total_of_shards_is_known_when_all_are_expanded(server: Server) -> None:
+    run = server.send("Combined", 305)["invocationId"]
+
+    assert ended(server, run)["total"] == 305
+
+
+@pytest.mark.parametrize("handler", ["get", "failures"])
+def test_an_unknown_run_is_a_404(server: Server, handler: str) -> None:
+    answer = httpx.get(f"{server.ingress}/FanOutProgress/inv_1/{handler}", timeout=60)
+
+    assert answer.status_code == 404
+    assert answer.json()["message"].startswith("no run inv_1 is known here: ")
+
+
+@pytest.mark.parametrize("handler", ["update", "forget"])
+def test_nobody_but_a_run_can_tell_its_progress(server: Server, handler: str) -> None:
+    url = f"{server.ingress}/FanOutProgress/inv_1/{handler}"
+
+    assert httpx.post(url, json={}, timeout=60).is_client_error
+
+
+@pytest.mark.skipif(GIVEN, reason="it looks at all that the server knows")
+def test_updates_are_few_and_leave_nothing_behind(server: Server) -> None:
+    run = server.send("Squares", 2_000)["invocationId"]
+    ended(server, run)
+
+    targets = f"target like 'FanOutProgress/{run}/%' and target not like '%/forget'"
+    left = f"select id from sys_invocation where {targets}"
+    eventually(lambda: not server.query(left))
+    sent = server.query(
+        f"select count(*) as n from sys_journal where id = '{run}' "
+        "and entry_type like '%OneWayCall%'"
+    )
+    assert 1 <= int(sent[0]["n"]) <= 110
+
+
+def test_a_run_is_forgotten_in_time() -> None:
+    short = {"PARALLELIZEWORK_PROGRESS_RETENTION": "1"}
+    target = f"{FAN_OUTS}:squares"
+    with local([target], ports=Ports(0, 0, 0), environment=short) as started:
+        server = Server(started.ingress, started.admin)
+        run = server.send("Squares", 3)["invocationId"]
+        ended(server, run)
+
+        eventually(lambda: not progress(server, run))
+
+
+def test_counts_are_exact_when_the_worker_is_killed_half_way(key: str) -> None:
+    target = f"{FAN_OUTS}:trials"
+    with local([target], ports=Ports(0, 0, 0)) as started:
+        server = Server(started.ingress, started.admin)
+        task = {"key": key, "count": 1_500, "bad": [70, 900], "pause": 0.02}
+        policy = {"tolerated_failure_count": 2}
+        run = server.send("Trials", task | {"policy": policy})["invocationId"]
+        eventually(lambda: progress(server, run).get("succeeded", 0) > 400)
+
+        worker = started.processes[1]
+        os.kill(worker.pid, signal.SIGKILL)
+        worker.wait()
+        port = int(started.worker.rpartition(":")[2])
+        with serve([target], port, environment=os.environ):
+            last = ended(server, run)
+
+    assert counts(last) == (1_498, 2, 0, 0)
+    assert last["state"] == "succeeded"
