@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel
@@ -11,6 +10,7 @@ from restate import TerminalError
 from restate.exceptions import RetryableError
 from restate.serde import Serde
 
+from parallelizework.function import TookTooLong
 from parallelizework.outcome import TIMED_OUT, Fault
 from parallelizework.policy import Policy
 
@@ -30,12 +30,12 @@ class Miss(BaseModel):
     after: float | None = None
 
     def error(self) -> TerminalError | RetryableError:
-        """The error that has Restate do what is to be done."""
-        fault, after = self.fault, self.after
-        if not self.again:
-            return TerminalError(fault.message, fault.code)
-        delay = None if after is None else timedelta(seconds=after)
-        return RetryableError(fault.message, fault.code, delay)
+        """The error that has Restate do what is to be done.
+
+        Without what it asked for: Restate does not count attempts that ask.
+        """
+        kind = RetryableError if self.again else TerminalError
+        return kind(self.fault.message, self.fault.code)
 
 
 class AttemptSerde(Serde[bytes | Miss]):
@@ -60,7 +60,7 @@ class Attempts:
     """Tries until there is a value, an error is final, or attempts are used up.
 
     Args:
-        policy: How often, and with which pauses and timeout.
+        policy: How often, and with which pauses.
         sleep: Pauses for so many seconds.
     """
 
@@ -68,24 +68,20 @@ class Attempts:
     sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep
 
     async def once(self, execute: Callable[[], Awaitable[bytes]]) -> bytes | Miss:
-        """One attempt, of limited time."""
-        timeout = self.policy.attempt_timeout
-        seconds = timeout.total_seconds() if timeout else None
-        clock = asyncio.timeout(seconds)
+        """One attempt."""
         try:
-            async with clock:
-                return await execute()
+            return await execute()
+        except TookTooLong as error:
+            message = f"an attempt took {error}"
+            fault = Fault(status="timed_out", message=message, code=TIMED_OUT)
+            return Miss(fault=fault, again=True)
         except TerminalError as error:
             return _miss(error.message, error.status_code, again=False)
         except RetryableError as error:
             after = error.retry_after.total_seconds() if error.retry_after else None
             return _miss(error.message, error.status_code, after=after)
         except Exception as error:
-            if not clock.expired():
-                return _miss(repr(error), 500)
-        message = f"an attempt took longer than {seconds:g} s"
-        fault = Fault(status="timed_out", message=message, code=TIMED_OUT)
-        return Miss(fault=fault, again=True)
+            return _miss(repr(error), 500)
 
     async def value(self, execute: Callable[[], Awaitable[bytes]]) -> bytes:
         """The value of one attempt, or an error as Restate wants it."""

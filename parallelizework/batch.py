@@ -10,7 +10,7 @@ from pydantic_core import from_json, to_json
 
 from parallelizework.attempts import Attempts
 from parallelizework.level import Slice
-from parallelizework.outcome import Failure, Fault, Part, is_done
+from parallelizework.outcome import Failure, Fault, Part
 from parallelizework.policy import Policy
 from parallelizework.rule import Counts, Rule
 
@@ -30,13 +30,13 @@ class BatchRunner:
     typed: Callable[[list[Any]], list[Any]]
     policy: Policy
 
-    async def run(self, part: Slice[Any]) -> Part:
-        """Execute all, or until the rule ends the run; one's failure is its own."""
-        known: Outcomes = {
-            place: to_json(item["$done"])
-            for place, item in enumerate(part.items)
-            if is_done(item)
-        }
+    async def run(self, part: Slice[Any], values: Mapping[int, Any]) -> Part:
+        """Execute all, or until the rule ends the run; one's failure is its own.
+
+        Args:
+            values: Those that are known already, by place.
+        """
+        known: Outcomes = {place: to_json(value) for place, value in values.items()}
         todo = [place for place in range(len(part.items)) if place not in known]
         subtasks = self.typed([part.items[place] for place in todo])
         rule = part.rule.rest(Counts(succeeded=len(known)))
@@ -52,8 +52,7 @@ class BatchRunner:
 
         async def one(place: int, subtask: object) -> None:
             nonlocal counts
-            async with slots:
-                outcome = await self._outcome(subtask)
+            outcome = await self._outcome(slots, subtask)
             if rule.reason(counts):
                 return
             outcomes[place] = outcome
@@ -69,16 +68,18 @@ class BatchRunner:
             tasks = [group.create_task(one(*each)) for each in subtasks.items()]
         return outcomes
 
-    async def _outcome(self, subtask: object) -> bytes | Fault:
+    async def _outcome(
+        self, slots: asyncio.Semaphore, subtask: object
+    ) -> bytes | Fault:
         timeout = self.policy.subtask_timeout
         attempts = Attempts(self.policy)
         once = partial(attempts.once, partial(self.execute, subtask))
-        if not timeout:
-            return await attempts.until_final(once)
+        clock = asyncio.timeout(timeout.total_seconds() if timeout else None)
         try:
-            async with asyncio.timeout(timeout.total_seconds()):
+            async with clock, slots:
                 return await attempts.until_final(once)
         except TimeoutError:
+            assert timeout, "only a timeout ends it early"
             return Fault.late(timeout)
 
 

@@ -59,7 +59,7 @@ class Call:
         """
         message = f"{self.name}: {error.message}" if self.name else error.message
         if is_cancelled(error):
-            message = f"{self.service}/{self.handler} was {message}"
+            message = f"{self.service}/{self.handler} was {error.message}"
         raise TerminalError(message, error.status_code) from error
 
 

@@ -1,8 +1,7 @@
 """The window: dispatch calls, collect their outcomes, cancel the losers."""
 
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from typing import cast
+from typing import Any, cast
 
 import restate
 from restate import Context, RestateDurableFuture, TerminalError
@@ -50,15 +49,31 @@ async def fan_out(  # noqa: PLR0913 - each is one thing that a coordinator needs
             await flight.fill(places, window)
             reporter.tell(fan_in)
             reason = fan_in.reason or await flight.wait()
+        await flight.cancel()
     except TerminalError as error:
         if not is_cancelled(error):
-            await flight.stop()
+            await flight.cancel()
+            await flight.end()
             raise
-        reason = CompletionReason.CANCELLED  # and with this invocation all its calls
-        await flight.stopped()
-    else:
-        await flight.stop()
+        fan_in.is_cancelled = True
+    await flight.end()
+    await flight.collect()
+    if fan_in.is_cancelled or not reason:
+        return CompletionReason.CANCELLED
     return reason
+
+
+async def within(
+    alarms: Alarms, future: RestateDurableFuture[Any]
+) -> CompletionReason | None:
+    """Wait for a future; a reason, if an alarm that ends the run goes off before."""
+    while True:
+        happened, _ = await restate.wait_completed(future, *alarms)
+        if future in happened:
+            return None
+        for alarm in happened:
+            if reason := alarms.pop(cast(Timer, alarm))():
+                return reason
 
 
 class Flight:
@@ -123,12 +138,16 @@ class Flight:
 
     async def _land(self, future: Future) -> None:
         place, call = self._calls[future]
+        size = 0
         try:
-            part = call.landed(await future)
+            answer = await future
+            part, size = call.landed(answer), len(answer)
         except TerminalError as error:
             part = call.failed(error, late=future in self._late)
+        if part.cancelled and future not in self._late:  # by somebody else
+            part = call.failed(TerminalError("cancelled", 409), late=False)
         self._forget(future)
-        await self._fan_in.land(place, part)
+        await self._fan_in.land(place, part, size)
 
     async def _expire(self, timer: Timer) -> None:
         future = self._timers.pop(timer)
@@ -146,23 +165,36 @@ class Flight:
         self._timers = {t: f for t, f in self._timers.items() if f is not future}
         self._signals = {s: v for s, v in self._signals.items() if v[0] is not future}
 
-    async def stop(self) -> None:
-        """Cancel all calls in flight, and land what they had."""
-        with suppress(TerminalError):  # this invocation is cancelled, and so are they
+    async def cancel(self) -> None:
+        """Cancel all calls in flight."""
+        try:
             for future in self._calls:
                 await future.cancel_invocation()
-        await self.stopped()
+        except TerminalError:  # this invocation is cancelled, and with it its calls
+            self._fan_in.is_cancelled = True
 
-    async def stopped(self) -> None:
-        """Wait for the end of all calls in flight, and land what they had."""
+    async def end(self) -> None:
+        """Wait for the end of all calls in flight."""
         while True:
-            with suppress(TerminalError):  # the same; wait on
+            try:
                 await restate.gather(*self._calls)
                 break
+            except TerminalError:
+                self._fan_in.is_cancelled = True
+
+    async def collect(self) -> None:
+        """Land what calls have that were cancelled.
+
+        Raises:
+            TerminalError: One of them ended with an error that is no outcome.
+        """
         for future in list(self._calls):
             place, call = self._calls.pop(future)
             try:
-                part = call.landed(await future)
-            except TerminalError:
-                continue
-            await self._fan_in.land(place, part)
+                answer = await future
+                part, size = call.landed(answer), len(answer)
+            except TerminalError as error:
+                if is_cancelled(error):
+                    continue
+                part, size = call.failed(error, late=False), 0
+            await self._fan_in.land(place, part, size)

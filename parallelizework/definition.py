@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from inspect import isclass
 from typing import Any, Union, get_args, get_origin
 
-from anyio import CapacityLimiter
 from pydantic import ValidationError
 from restate import TerminalError
 
@@ -17,6 +16,7 @@ from parallelizework.overrides import Overrides
 from parallelizework.policy import Policy
 from parallelizework.rule import CompletionReason
 from parallelizework.serde import Json, list_of
+from parallelizework.threads import Threads
 
 _NAME = re.compile(r"([a-zA-Z]|_[a-zA-Z0-9])[a-zA-Z0-9_.-]*")  # restate-server 1.7
 _KEPT = re.compile(r"restate.*|openapi", re.IGNORECASE)
@@ -37,6 +37,7 @@ class Definition:
     task: Json[Any]
     shard: Json[Any]
     items: object
+    gives_done: bool
     subtask: Json[Any]
     subtasks: Json[list[Any]]
     value: Json[Any]
@@ -71,7 +72,7 @@ def define(
     Raises:
         DefinitionError: One of them is missing something, or two do not fit.
     """
-    threads = CapacityLimiter(max_threads)
+    threads = Threads(max_threads)
     made = {
         role: Function(role, function, threads, 3 if role == "aggregate" else 1)
         if function is not None
@@ -95,7 +96,7 @@ def define(
         _check_takes(expand, expand.parameter, shard, split)
     _check_takes(execute, execute.parameter, subtask, expand or split)
     _check_takes_list(aggregate, execute)
-    failures = _failures(aggregate)
+    failures = _failures(aggregate, subtask)
     if combine:
         _check_takes_list(combine, execute)
         if combine.returns != execute.returns:
@@ -115,6 +116,7 @@ def define(
         task=Json(split.parameter, f"the task of {name}", status=400),
         shard=Json(shard, f"a shard of {name}", remedy=_REFERENCE),
         items=items,
+        gives_done=subtask is not items,
         subtask=Json(subtask, f"a subtask of {name}", remedy=_REFERENCE, status=400),
         subtasks=Json(list_of(subtask), f"the subtasks of {name}"),
         value=Json(execute.returns, f"a value of {name}", remedy=_REFERENCE),
@@ -195,13 +197,13 @@ def _undone(items: object, execute: Function, giver: Function) -> object:
     return Union[rest] if done else items  # noqa: UP007 - known only at run time
 
 
-def _failures(aggregate: Function) -> object:
+def _failures(aggregate: Function, subtask: object) -> object:
     """The type in which `aggregate` takes failures."""
     more = aggregate.parameters[1:]
-    if more and not _is_subclass(item_type(more[0]), Failure):
+    if more and not _is_failure_of(subtask, item_type(more[0])):
         raise DefinitionError(
-            f"{aggregate.name} must take its failures as list[Failure[...]], not "
-            f"{more[0]!r}"
+            f"{aggregate.name} must take its failures as list[Failure] of "
+            f"{subtask!r}, not {more[0]!r}"
         )
     if more[1:] and not _is_subclass(CompletionReason, more[1]):
         raise DefinitionError(
@@ -237,6 +239,13 @@ def _check_policy(execute: Function, policy: Policy, served: Policy) -> None:
             "Restate itself retries handler code, and what is to be paused: how, "
             f"cannot differ from the definition's {served.retry()}"
         )
+
+
+def _is_failure_of(subtask: object, kind: object) -> bool:
+    if not _is_subclass(kind, Failure):
+        return False
+    given = getattr(kind, "__pydantic_generic_metadata__", {}).get("args", ())
+    return not given or accepts(given[0], subtask)
 
 
 def _is_subclass(kind: object, of: object) -> bool:

@@ -3,10 +3,13 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from parallelizework.outcome import Failure, Part
+from restate import TerminalError
+
+from parallelizework.outcome import Failure, Part, is_cancelled
 from parallelizework.rule import CompletionReason, Counts, Rule
 
 _FOLD = 16  # values that are held before they are combined
+_FOLD_BYTES = 4 * 1024 * 1024  # or fewer, if they are as large as that together
 
 Combine = Callable[[list[Any]], Awaitable[Any]]
 
@@ -24,6 +27,7 @@ class FanIn:
         counts: The same, with those that have been heard of.
         landed: How many calls have ended.
         failures: Those that have landed, as they came.
+        is_cancelled: The coordinator has been cancelled; nothing is combined any more.
     """
 
     def __init__(self, rule: Rule, combine: Combine | None) -> None:
@@ -31,12 +35,14 @@ class FanIn:
         self.counts: Counts = Counts()
         self.landed = 0
         self.failures: list[Failure[Any]] = []
+        self.is_cancelled = False
         self._rule = rule
         self._combine = combine
         self._heard: dict[int, Counts] = {}
         self._early: dict[int, list[Any]] = {}
         self._next = 0
         self._values: list[Any] = []
+        self._bytes = 0  # of the values, as they came
 
     @property
     def reason(self) -> CompletionReason | None:
@@ -48,8 +54,12 @@ class FanIn:
         """The rule for a part of the run that starts now."""
         return self._rule.rest(self.counts)
 
-    async def land(self, place: int, part: Part) -> None:
-        """Take the outcomes of the call at `place`, whatever has come before."""
+    async def land(self, place: int, part: Part, size: int = 0) -> None:
+        """Take the outcomes of the call at `place`, whatever has come before.
+
+        Args:
+            size: The bytes that its values take.
+        """
         if self._rule.reason(self.settled):
             part = Part()
         elif (missing := self._rule.rest(self.settled).min_successful) is not None:
@@ -58,11 +68,12 @@ class FanIn:
         self.counts += part.counts - self._heard.pop(place, Counts())
         self.failures += part.failures
         self.landed += 1
+        self._bytes += size
         self._early[place] = part.values
         while self._next in self._early:
             self._values += self._early.pop(self._next)
             self._next += 1
-        await self._fold(_FOLD)
+        await self._fold(2 if self._bytes >= _FOLD_BYTES else _FOLD)
 
     def hear(self, place: int, counts: Counts) -> None:
         """Take note of how far the call at `place` has come."""
@@ -76,10 +87,18 @@ class FanIn:
         await self._fold(2)
         return Part(
             succeeded=self.settled.succeeded,
+            cancelled=self.is_cancelled,
             values=self._values,
             failures=sorted(self.failures, key=lambda f: (f.shard or 0, f.index)),
         )
 
     async def _fold(self, least: int) -> None:
-        if self._combine and len(self._values) >= least:
+        if not self._combine or self.is_cancelled or len(self._values) < least:
+            return
+        try:
             self._values = [await self._combine(self._values)]
+            self._bytes = 0
+        except TerminalError as error:
+            if not is_cancelled(error):
+                raise
+            self.is_cancelled = True  # they go on as they are

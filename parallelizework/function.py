@@ -1,5 +1,6 @@
 """One of the user's plain functions: what it takes, what it gives, how to call it."""
 
+import asyncio
 import inspect
 from asyncio import CancelledError, current_task
 from collections.abc import (
@@ -11,15 +12,19 @@ from collections.abc import (
     Iterator,
     Mapping,
 )
+from functools import partial
 from itertools import zip_longest
 from types import UnionType
 from typing import Annotated, Any, TypeGuard, Union, cast, get_args, get_origin
 
-from anyio import CapacityLimiter
-from anyio.to_thread import run_sync
 from restate import Context
 
-from parallelizework.errors import DefinitionError
+from parallelizework.errors import DefinitionError, sendable
+from parallelizework.threads import Threads
+
+
+class TookTooLong(Exception):
+    """A function took longer than it may."""
 
 
 class Function:
@@ -28,7 +33,7 @@ class Function:
     Args:
         role: Its name in `FanOut`: "split", "execute" or "aggregate".
         function: The callable itself, sync or async.
-        threads: How many threads sync functions may have at once.
+        threads: Where it runs if it is sync.
         most: How many values it may take.
 
     Attributes:
@@ -44,7 +49,7 @@ class Function:
         self,
         role: str,
         function: Callable[..., object],
-        threads: CapacityLimiter | None = None,
+        threads: Threads,
         most: int = 1,
     ) -> None:
         if not callable(function):
@@ -63,31 +68,52 @@ class Function:
                 f"{self.name} takes a restate.Context, so it must be `async def`"
             )
 
-    async def __call__(self, *args: object) -> Any:
+    async def __call__(self, *args: object, seconds: float | None = None) -> Any:
         """Call it: async in this event loop, sync in a thread.
 
+        Args:
+            seconds: How long it may take, once it has a thread.
+
         Raises:
+            TookTooLong: It took longer.
             RuntimeError: It tried to end the process, or something it awaited was
                 cancelled by somebody else: a failure like any other.
         """
+        task = current_task()
+        assert task, "a function is called within a task"
+        cancelling, clock = task.cancelling(), asyncio.timeout(None)
         try:
             if self._is_async:
-                return await _collected(self._function(*args))
-            result = await run_sync(
-                self._in_thread, *args, limiter=self._threads, abandon_on_cancel=True
-            )
-            return await _collected(result)
+                async with clock:
+                    clock.reschedule(_from_now(seconds))
+                    return await _collected(self._function(*args))
+            async with self._threads.place() as run, clock:
+                clock.reschedule(_from_now(seconds))
+                return await _collected(await run(partial(self._in_thread, *args)))
         except SystemExit as error:
-            raise RuntimeError(f"{self.name} raised {error!r}") from error
-        except CancelledError as error:
-            task = current_task()
-            if task is None or task.cancelling():
+            raise self._exited(error) from error
+        except (Exception, CancelledError) as error:
+            if task.cancelling() > cancelling:  # whatever it made of that
+                raise CancelledError from error
+            if clock.expired():
+                raise TookTooLong(f"longer than {seconds:g} s") from error
+            if isinstance(error, CancelledError):
+                raise RuntimeError(  # noqa: TRY004 - no wrong type is the cause
+                    f"{self.name} awaited what was cancelled"
+                ) from error
+            if (fit := sendable(error)) is error:
                 raise
-            raise RuntimeError(f"{self.name} awaited what was cancelled") from error
+            raise fit from None
 
     def _in_thread(self, *args: object) -> object:
-        result = self._function(*args)
-        return list(result) if _is_lazy(result) else result  # generators run here too
+        try:
+            result = self._function(*args)
+            return list(result) if _is_lazy(result) else result  # generators run here
+        except SystemExit as error:
+            raise self._exited(error) from error
+
+    def _exited(self, error: SystemExit) -> RuntimeError:
+        return RuntimeError(f"{self.name} raised {error!r}")
 
     def _signature(self) -> inspect.Signature:
         try:
@@ -139,6 +165,10 @@ class Function:
         if get_origin(returned) in (Awaitable, Coroutine):
             return get_args(returned)[-1]
         return returned
+
+
+def _from_now(seconds: float | None) -> float | None:
+    return None if seconds is None else asyncio.get_running_loop().time() + seconds
 
 
 def item_type(hint: object) -> object | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from restate import Context
 
-from parallelizework.coordinator import Alarms, fan_out
+from parallelizework.coordinator import Alarms, fan_out, within
 from parallelizework.definition import Definition
 from parallelizework.fan_in import FanIn
 from parallelizework.level import Level, Slice
@@ -39,7 +39,11 @@ class Handlers:
             remedy="give the fan-out a combine, or let a value be a reference",
         )
         self.subtasks = Level(
-            name, definition.items, many="runSegment", segment=segment
+            name,
+            definition.items,
+            many="runSegment",
+            gives_done=definition.gives_done,
+            segment=segment,
         )
         self.shards = Level(
             name, definition.shard.hint, many="runShards", shards=True, segment=segment
@@ -57,19 +61,22 @@ class Handlers:
         if policy.deadline:
             alarms[ctx.sleep(policy.deadline)] = _deadline_exceeded
         with progress.to_the_end():
-            items = await self._steps.step(ctx, this.split, level.items, policy, task)
-            total = None if this.expand else len(items)
+            split = self._steps.start(ctx, this.split, level.items, policy, task)
+            reason = await within(alarms, split)
+            items = [] if reason else await split
+            total = None if this.expand or reason else len(items)
             rule = attainable(policy, total)
             progress.total = total
             progress.fan_in = fan_in = FanIn(rule, self._steps.combine(ctx, policy))
             whole = Slice[Any](
                 slots=policy.slots, items=items, overrides=overrides, rule=rule
             )
-            reason = await self._fan_out(
+            reason = reason or await self._fan_out(
                 ctx, level, whole, fan_in, progress, alarms=alarms
             )
-            progress.reason = reason = final(policy, fan_in.settled, reason)
             part = await fan_in.part()
+            reason = CompletionReason.CANCELLED if part.cancelled else reason
+            progress.reason = reason = final(policy, part.counts, total, reason)
             check(policy, part, reason)
             return await self._steps.aggregate(policy, part, reason)
 
@@ -88,7 +95,7 @@ class Handlers:
         policy = this.policy_for(part.overrides)
         shard = this.shard.typed(part.items[0])
         items = self.subtasks.items
-        subtasks = await self._steps.step(ctx, this.expand, items, policy, shard)
+        subtasks = await self._steps.start(ctx, this.expand, items, policy, shard)
         expanded = {"first": 0, "shard": part.first, "items": subtasks}
         part = part.model_copy(update=expanded)
         return await self._part(ctx, self.subtasks, part)
@@ -109,7 +116,7 @@ class Handlers:
         this = self._definition
         subtask = this.subtask.deserialize(body)
         if this.execute.takes_context:
-            return this.value.serialize(await this.execute(ctx, subtask))
+            return await self._steps.handle(ctx, subtask)
         policy = this.policy_for(told(ctx.request().headers))
         return await self._steps.execute(ctx, policy, subtask)
 

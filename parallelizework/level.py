@@ -6,10 +6,10 @@ from itertools import accumulate, pairwise
 from math import ceil
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from parallelizework.call import Call, Known, SubtaskCall
-from parallelizework.outcome import is_done
+from parallelizework.outcome import known_values
 from parallelizework.overrides import Overrides, headers
 from parallelizework.plan import SEGMENT, plan
 from parallelizework.policy import Policy
@@ -33,6 +33,8 @@ class Slice(BaseModel, Generic[Item]):
         rule: When to end early, or what is left of it.
         reports: What the one who made the call wants to hear meanwhile.
     """
+
+    model_config = ConfigDict(ser_json_inf_nan="constants")
 
     first: int = 0
     slots: int
@@ -75,16 +77,18 @@ class Level:
         item: The type of an item.
         many: The handler of a slice that is too large for one coordinator.
         shards: The items are shards: one can make several calls at once.
+        gives_done: There may be a `Done` among the items.
         segment: How many units a coordinator calls itself, at most.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what differs between the two levels
         self,
         service: str,
         item: object,
         *,
         many: str,
         shards: bool = False,
+        gives_done: bool = False,
         segment: int = SEGMENT,
     ) -> None:
         self.items = JsonList(
@@ -101,6 +105,7 @@ class Level:
         )
         self._many = many
         self._shards = shards
+        self._gives_done = gives_done
         self._segment = segment
 
     def calls(
@@ -134,16 +139,17 @@ class Level:
 
     def _subtasks(self, part: Slice[Any], policy: Policy) -> Iterator[Call | Known]:
         policy_headers = headers(part.overrides)
-        for index, item in enumerate(part.items, part.first):
-            if is_done(item):
-                yield Known(item["$done"])
+        known = known_values(part.items) if self._gives_done else {}
+        for place, item in enumerate(part.items):
+            if place in known:
+                yield Known(known[place])
                 continue
             yield SubtaskCall(
                 self._service,
                 "runSubtask",
                 self._item.serialize(item),
                 policy_headers,
-                index=index,
+                index=part.first + place,
                 shard=part.shard,
                 subtask=item,
                 timeout=policy.subtask_timeout,

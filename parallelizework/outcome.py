@@ -19,6 +19,7 @@ Status = Literal["failed", "timed_out", "cancelled"]
 
 TIMED_OUT = 504
 _CANCELLED = 409
+_DONE = "parallelizework.Done"  # in JSON, so that no user's subtask looks like it
 _TOLD = re.compile(
     r"(?P<message>.*) \[(?P<status>failed|timed_out), attempts: (?P<attempts>\d+)\]",
     re.DOTALL,
@@ -34,12 +35,16 @@ class Done(Generic[Value]):
 
     __pydantic_config__ = ConfigDict(serialize_by_alias=True)
 
-    value: Annotated[Value, Field(alias="$done")]
+    value: Annotated[Value, Field(alias=_DONE)]
 
 
-def is_done(item: object) -> bool:
-    """Whether an item, read as plain JSON, is a `Done`."""
-    return isinstance(item, dict) and len(item) == 1 and "$done" in item  # pyright: ignore[reportUnknownArgumentType] - of any type
+def known_values(items: list[Any]) -> dict[int, Any]:
+    """The values of those items, read as plain JSON, that are `Done`; by place."""
+    return {
+        place: item[_DONE]
+        for place, item in enumerate(items)
+        if isinstance(item, dict) and list(item) == [_DONE]  # pyright: ignore[reportUnknownArgumentType] - of any type
+    }
 
 
 class Fault(BaseModel):
@@ -106,12 +111,14 @@ class Part(BaseModel):
     """The outcomes of a part of a run.
 
     Attributes:
-        values: Of those that succeeded, in order; or one, where they are combined.
+        values: Of those that succeeded, in order; or fewer, where they are combined.
+        cancelled: There would have been more.
     """
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
 
     succeeded: int = 0
+    cancelled: bool = False
     values: list[Any] = []
     failures: list[Failure[Any]] = []
 

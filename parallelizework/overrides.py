@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 from pydantic_core import from_json
+from restate import TerminalError
 
 from parallelizework.policy import Policy
 
@@ -15,7 +16,9 @@ Overrides = dict[str, Any]  # of a `Policy`, as plain JSON; only what was said
 
 def requested(task: object) -> Overrides:
     """What the field `policy` of a task says, where it has one."""
-    policy = getattr(task, "policy", None)
+    is_dict = isinstance(task, Mapping)
+    policy = cast("Mapping[str, object]", task).get("policy") if is_dict else None
+    policy = policy or getattr(task, "policy", None)
     if not isinstance(policy, Policy):
         return {}
     return policy.model_dump(mode="json", exclude_unset=True)
@@ -27,5 +30,14 @@ def headers(overrides: Overrides) -> dict[str, str]:
 
 
 def told(headers: Mapping[str, str]) -> Overrides:
-    """What such headers say."""
-    return from_json(headers.get(_HEADER, "{}"))
+    """What such headers say.
+
+    Raises:
+        TerminalError: 400; they are not JSON.
+    """
+    try:
+        return from_json(headers.get(_HEADER, "{}"))
+    except ValueError as error:
+        raise TerminalError(
+            f"the header {_HEADER} is not JSON: {error}", 400
+        ) from error

@@ -11,6 +11,7 @@ from math import ceil
 
 SEGMENT = 1_000  # units one coordinator calls itself: a journal of some 3,000 entries
 WINDOW = 64  # calls one coordinator waits for: each wake-up costs time for each of them
+_TURNS = 128  # units a place executes in turn: to resume, it is sent all of them again
 _SLICES = 16  # slices that one place in the window takes, at most
 
 
@@ -42,7 +43,8 @@ def plan(units: int, slots: int, *, wide: bool = False, segment: int = SEGMENT) 
     window, share = _window(units, slots)
     if units <= segment and (wide or share == 1 or units <= WINDOW):
         return Plan((1,) * units, window, share if wide else 1, direct=True)
-    sizes = tuple(_sizes(units, window, 1 if wide else share, segment))
+    least, most = (1, segment) if wide else (share, min(segment, _TURNS * share))
+    sizes = tuple(_sizes(units, window, least, most))
     return Plan(sizes, window, share, direct=False)
 
 
@@ -55,9 +57,9 @@ def _window(units: int, slots: int) -> tuple[int, int]:
     return slots // share, share
 
 
-def _sizes(units: int, window: int, least: int, segment: int) -> list[int]:
+def _sizes(units: int, window: int, least: int, most: int) -> list[int]:
     least = max(least, units // (_SLICES * window))
-    most = max(segment, least)
+    most = max(most, least)
     sizes: list[int] = []
     while units:
         sizes.append(min(units, most, max(least, units // window)))

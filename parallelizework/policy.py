@@ -3,12 +3,12 @@
 from datetime import timedelta
 from typing import Annotated, Literal, Self
 
-from annotated_types import Gt
+from annotated_types import Gt, Le
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from parallelizework.plan import WINDOW
 
-Duration = Annotated[timedelta, Gt(timedelta(0))]
+Duration = Annotated[timedelta, Gt(timedelta(0)), Le(timedelta(days=3_650))]
 
 _TOLERANCE = {"tolerated_failure_count", "tolerated_failure_percentage"}
 _RULE = _TOLERANCE | {"min_successful", "race"}
@@ -60,10 +60,10 @@ class Policy(BaseModel):
     race: bool = False
     deadline: Duration | None = None
     on_deadline: Literal["fail", "answer"] = "fail"
-    max_attempts: int = Field(default=10, ge=1)
+    max_attempts: int = Field(default=10, ge=1, le=1_000_000)
     initial_retry_interval: Duration = timedelta(milliseconds=50)
     max_retry_interval: Duration = timedelta(seconds=10)
-    retry_interval_factor: float = Field(default=2.0, ge=1)
+    retry_interval_factor: float = Field(default=2.0, ge=1, le=1_000)
     attempt_timeout: Duration | None = None
     subtask_timeout: Duration | None = None
     on_exhausted: Literal["fail", "pause"] = "fail"
@@ -95,17 +95,9 @@ class Policy(BaseModel):
 
     @model_validator(mode="after")
     def _has_one_rule(self) -> Self:
-        kinds = [
-            name
-            for name, given in {
-                "a tolerance": bool(_TOLERANCE & self._given()),
-                "min_successful": self.min_successful is not None,
-                "race": self.race,
-            }.items()
-            if given
-        ]
-        if len(kinds) > 1:
-            raise ValueError(f"{' and '.join(kinds)} are different rules: choose one")
+        rules = self._rules()
+        if len(rules) > 1:
+            raise ValueError(f"{' and '.join(rules)} are different rules: choose one")
         return self
 
     @property
@@ -116,7 +108,7 @@ class Policy(BaseModel):
     def overridden(self, by: "Policy") -> "Policy":
         """This policy, with what another one says; its rule takes the place of ours."""
         theirs = {name: getattr(by, name) for name in by.model_fields_set}
-        dropped = _RULE if _RULE & theirs.keys() else set[str]()
+        dropped = _RULE if by._rules() else set[str]()
         ours = {name: getattr(self, name) for name in self.model_fields_set - dropped}
         return Policy.model_validate(ours | theirs)
 
@@ -124,8 +116,14 @@ class Policy(BaseModel):
         """What concerns the attempts at a subtask, to be compared."""
         return {name: getattr(self, name) for name in _RETRY}
 
-    def _given(self) -> set[str]:
-        return {name for name in _RULE if getattr(self, name) is not None}
+    def _rules(self) -> list[str]:
+        """The kinds of rule that are given."""
+        given = {
+            "a tolerance": any(getattr(self, name) is not None for name in _TOLERANCE),
+            "min_successful": self.min_successful is not None,
+            "race": self.race,
+        }
+        return [name for name, is_given in given.items() if is_given]
 
 
 _RETRY = (

@@ -4,6 +4,7 @@ import json
 from typing import Any, Generic, TypeVar, cast
 
 from pydantic import (
+    ConfigDict,
     PydanticSchemaGenerationError,
     PydanticUserError,
     TypeAdapter,
@@ -54,7 +55,11 @@ class Json(Serde[T], Generic[T]):
     def serialize(self, obj: T | None) -> bytes:
         """`obj` as compact JSON; a `TerminalError` if it does not fit."""
         try:
-            return self.checked(self._adapter.dump_json(cast(T, obj), warnings="error"))
+            # By alias, as that is how it is read again.
+            dumped = self._adapter.dump_json(
+                cast(T, obj), warnings="error", by_alias=True
+            )
+            return self.checked(dumped)
         except PydanticSerializationError as error:
             raise self._misfit(str(error)) from error
 
@@ -120,12 +125,22 @@ def list_of(item: Any) -> Any:
 
 def _adapter(hint: Any, part: str) -> TypeAdapter[Any]:
     try:
-        return TypeAdapter[Any](hint)
+        return _with_infinity(hint)
     except (PydanticSchemaGenerationError, PydanticUserError) as error:
         raise DefinitionError(
             f"{part}: pydantic cannot describe {hint!r}: "
             f"{error.message.splitlines()[0]}"
         ) from error
+
+
+def _with_infinity(hint: Any) -> TypeAdapter[Any]:
+    """An adapter that writes NaN so that it can be read again, which null cannot."""
+    try:
+        return TypeAdapter[Any](hint, config=ConfigDict(ser_json_inf_nan="constants"))
+    except PydanticUserError as error:
+        if error.code != "type-adapter-config-unused":
+            raise
+        return TypeAdapter[Any](hint)  # a model has a configuration of its own
 
 
 def _schema(adapter: TypeAdapter[Any], part: str) -> dict[str, Any]:

@@ -16,6 +16,9 @@ from parallelizework.serde import Json
 # and a coordinator's own subtasks may be in need of that place: it is given back this
 # soon. A step that takes longer than this goes on; it costs one call more at its end.
 _INACTIVITY = timedelta(seconds=1)
+# To go on, it is sent its journal again. With combine that may hold large values, which
+# keep coming, if slowly: then it is better to stay.
+_COMBINING = timedelta(seconds=10)
 # But from then on the server tells the worker nothing more, not that the invocation has
 # been cancelled either: so it has to keep listening while it executes subtasks.
 _LISTENING: dict[str, Any] = {"inactivity_timeout": timedelta(days=1)}
@@ -32,7 +35,7 @@ def service(definition: Definition) -> Service:
     made = Service(
         this.name,
         description=f"Fan-out {this.name}",
-        inactivity_timeout=_INACTIVITY,
+        inactivity_timeout=_COMBINING if this.combine else _INACTIVITY,
         abort_timeout=_ABORT,
     )
     _add(made, "run", handlers.run, (this.task, this.result), {})

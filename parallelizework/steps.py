@@ -5,7 +5,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from pydantic_core import from_json
-from restate import Context, RunOptions, TerminalError
+from restate import Context, RestateDurableFuture, RunOptions, TerminalError
+from restate.exceptions import RetryableError
 from restate.serde import BytesSerde
 
 from parallelizework.attempts import Attempts, AttemptSerde, Miss
@@ -14,7 +15,7 @@ from parallelizework.definition import Definition
 from parallelizework.fan_in import Combine
 from parallelizework.function import Function
 from parallelizework.level import Slice
-from parallelizework.outcome import Fault, Part
+from parallelizework.outcome import Fault, Part, known_values
 from parallelizework.policy import Policy
 from parallelizework.rule import CompletionReason
 from parallelizework.serde import Json
@@ -33,14 +34,14 @@ class Steps:
             remedy="lower max_items_per_batch, or let a value be a reference",
         )
 
-    async def step(
+    def start(
         self,
         ctx: Context,
         function: Function,
         gives: Json[T],
         policy: Policy,
         value: object,
-    ) -> T:
+    ) -> RestateDurableFuture[T]:
         """Journal `function(value)` as one durable step, retried by Restate."""
 
         async def step() -> T:
@@ -53,14 +54,14 @@ class Steps:
             max_retry_interval=policy.max_retry_interval,
             retry_interval_factor=policy.retry_interval_factor,
         )
-        return await ctx.run_typed(function.role, step, options)
+        return ctx.run_typed(function.role, step, options)
 
     async def execute(self, ctx: Context, policy: Policy, subtask: object) -> bytes:
         """The value of a subtask, as JSON.
 
         Each attempt is a step, so that their number is known, and a pause is durable.
         """
-        execute = partial(self._value, subtask)
+        execute = partial(self._value, policy, subtask)
         attempts = Attempts(policy, lambda pause: ctx.sleep(timedelta(seconds=pause)))
         if policy.on_exhausted == "pause":  # then Restate itself counts, and pauses
             step = partial(attempts.value, execute)
@@ -77,10 +78,12 @@ class Steps:
     async def batch(self, ctx: Context, policy: Policy, part: Slice[Any]) -> Part:
         """The outcomes of a batch, journaled as one step."""
         typed = self._definition.subtasks.typed
-        runner = BatchRunner(self._value, typed, policy)
+        runner = BatchRunner(partial(self._value, policy), typed, policy)
+
+        known = known_values(part.items) if self._definition.gives_done else {}
 
         async def step() -> Part:
-            return await runner.run(part)
+            return await runner.run(part, known)
 
         options = RunOptions[Part](serde=self._batch, max_attempts=policy.max_attempts)
         return await ctx.run_typed("execute", step, options)
@@ -93,7 +96,7 @@ class Steps:
 
         async def combined(values: list[Any]) -> Any:
             typed = this.values.typed(values)
-            folded = await self.step(ctx, combine, this.value, policy, typed)
+            folded = await self.start(ctx, combine, this.value, policy, typed)
             return from_json(this.value.serialize(folded))
 
         return combined
@@ -114,12 +117,21 @@ class Steps:
             result = await this.aggregate(*(values, failures, reason)[:takes])
             return this.result.answer(result)
 
-        attempts = Attempts(policy.model_copy(update={"attempt_timeout": None}))
+        attempts = Attempts(policy)
         outcome = await attempts.until_final(partial(attempts.once, execute))
         if isinstance(outcome, Fault):
             raise TerminalError(outcome.message, outcome.code)
         return outcome
 
-    async def _value(self, subtask: object) -> bytes:
+    async def handle(self, ctx: Context, subtask: object) -> bytes:
+        """The value that handler code gives, as JSON."""
         this = self._definition
-        return this.value.serialize(await this.execute(subtask))
+        try:
+            return this.value.serialize(await this.execute(ctx, subtask))
+        except RetryableError as error:  # attempts that ask for a delay are not counted
+            raise RetryableError(error.message, error.status_code) from error
+
+    async def _value(self, policy: Policy, subtask: object) -> bytes:
+        this, timeout = self._definition, policy.attempt_timeout
+        seconds = timeout.total_seconds() if timeout else None
+        return this.value.serialize(await this.execute(subtask, seconds=seconds))

@@ -26,15 +26,28 @@ def attainable(policy: Policy, total: int | None) -> Rule:
     return Rule.of(policy, total)
 
 
-def final(policy: Policy, counts: Counts, reason: CompletionReason) -> CompletionReason:
-    """Why a run has ended, now that it is known for sure how many subtasks it has.
+def final(
+    policy: Policy, counts: Counts, total: int | None, reason: CompletionReason
+) -> CompletionReason:
+    """Why a run has ended, now that all that it has is there.
 
     Args:
+        counts: Of the outcomes that it has.
+        total: How many subtasks there are, if that was known from the split.
         reason: Why its coordinator has ended.
     """
-    if reason is not CompletionReason.ALL_COMPLETED:
-        return reason
-    return Rule.of(policy, counts.settled).reason(counts) or reason
+    if reason is CompletionReason.ALL_COMPLETED and total is None:
+        total = counts.settled
+    found = Rule.of(policy, total).reason(counts)
+    match reason:
+        case CompletionReason.CANCELLED:
+            return reason
+        case CompletionReason.DEADLINE_EXCEEDED:
+            return found or reason
+        case CompletionReason.ALL_COMPLETED if counts.settled == total:
+            return found or reason
+        case _:  # somebody may have cancelled a part that had told of its outcomes
+            return found or CompletionReason.CANCELLED
 
 
 def check(policy: Policy, part: Part, reason: CompletionReason) -> None:

@@ -8,11 +8,12 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, NotRequired
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, Field, TypeAdapter
 from restate import Context, TerminalError
 from restate.exceptions import RetryableError
+from typing_extensions import TypedDict
 
 from parallelizework import CompletionReason, Done, Failure, FanOut, Policy
 
@@ -604,3 +605,130 @@ def last(reports: list[Report]) -> Report:
 
 
 grandparent = FanOut("Grandparent", split=one_trial, execute=family, aggregate=last)
+
+
+class Rough(BaseModel):
+    """A subtask that misbehaves, in one way or another."""
+
+    key: str
+    how: str
+    policy: Policy = Policy()
+
+
+def roughly(task: Rough) -> list[Rough]:
+    if task.how == "split":
+        time.sleep(2)
+    return [task] * 4
+
+
+async def misbehaved(task: Rough) -> float:
+    entries = Ledger(task.key).enter()
+    match task.how:
+        case "code":
+            raise TerminalError("no such code", 70_000)
+        case "message":
+            raise ValueError("x" * 40 * 2**20)
+        case "stubborn":
+            try:
+                await asyncio.sleep(300 if entries > 1 else 0)
+            except asyncio.CancelledError:
+                raise ConnectionError("closed") from None
+        case "infinity":
+            return float("inf")
+        case _:
+            pass
+    return 0.5
+
+
+def smallest(values: list[float], _failures: list[Failure[Rough]]) -> list[float]:
+    return values
+
+
+rough = FanOut("Rough", split=roughly, execute=misbehaved, aggregate=smallest)
+
+
+async def busy(ctx: Context, task: Rough) -> float:
+    await ctx.sleep(timedelta(milliseconds=1))
+    Ledger(task.key).enter()
+    raise RetryableError("busy", 429, timedelta(milliseconds=10))
+
+
+rough_code = FanOut(
+    "RoughCode", split=roughly, execute=busy, aggregate=smallest, policy=twice
+)
+
+
+class Aliased(BaseModel):
+    user_id: int = Field(alias="userId")
+
+
+def aliases(task: list[Aliased]) -> list[Aliased]:
+    return task
+
+
+def user_of(item: Aliased) -> int:
+    return item.user_id
+
+
+aliased = FanOut("Aliased", split=aliases, execute=user_of, aggregate=as_they_come)
+
+
+Anything = dict[str, Any]
+
+
+def anything(task: list[Anything]) -> list[Anything]:
+    return task
+
+
+def executed(item: Anything) -> Anything:
+    return {"executed": item}
+
+
+unmarked = FanOut("Unmarked", split=anything, execute=executed, aggregate=anything)
+
+
+class TypedTrial(TypedDict):
+    count: int
+    policy: NotRequired[Policy]
+
+
+def typed_numbers(task: TypedTrial) -> list[int]:
+    return numbers(task["count"])
+
+
+typed_trials = FanOut(
+    "TypedTrials", split=typed_numbers, execute=itself, aggregate=as_they_come
+)
+
+
+async def slowly_combined(values: list[list[int]]) -> list[int]:
+    await asyncio.sleep(0.3)
+    return flat(values)
+
+
+trials_slowly_combined = FanOut(
+    "TrialsSlowlyCombined",
+    split=candidates,
+    execute=tried_out,
+    combine=slowly_combined,
+    aggregate=reported,
+)
+
+
+async def clinging(ctx: Context, number: int) -> int:
+    """Takes its time to be cancelled."""
+    if number:
+        try:
+            await ctx.sleep(timedelta(minutes=5))
+        except TerminalError:
+            await ctx.sleep(timedelta(seconds=3))
+    return number
+
+
+clingers = FanOut(
+    "Clingers",
+    split=numbers,
+    execute=clinging,
+    aggregate=as_they_come,
+    policy=Policy.first_successful(),
+)

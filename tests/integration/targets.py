@@ -7,8 +7,10 @@ from pathlib import Path
 
 NAMES = [
     "aggregating",
+    "aliased",
     "batched",
     "blocking",
+    "clingers",
     "combined",
     "coming_back",
     "executions",
@@ -27,6 +29,8 @@ NAMES = [
     "poison_batch",
     "poison_code",
     "refusing",
+    "rough",
+    "rough_code",
     "segmented",
     "shapes_fan_out",
     "sharded",
@@ -39,6 +43,9 @@ NAMES = [
     "trials",
     "trials_combined",
     "trials_sharded",
+    "trials_slowly_combined",
+    "typed_trials",
+    "unmarked",
 ]
 
 

@@ -335,6 +335,8 @@ def test_shards_that_give_too_few_cannot_make_a_quorum(
         ({"max_concurency": 1}, "Extra inputs are not permitted"),
         ({"on_exhausted": "pause"}, "cannot differ from the definition's"),
         ({"deadline": 0}, "greater than 0"),
+        ({"max_attempts": 5_000_000_000}, "less than or equal to"),
+        ({"retry_interval_factor": 1e300}, "less than or equal to"),
     ],
 )
 def test_a_policy_that_makes_no_sense_is_refused(
@@ -437,3 +439,143 @@ def test_a_run_with_a_paused_subtask_can_be_cancelled(server: Server, key: str) 
 
     assert server.attach(run).status_code == 409
     assert_gone(server, run)
+
+
+def test_a_part_that_somebody_cancels_fails_the_run(server: Server, key: str) -> None:
+    task: dict[str, Any] = {"key": key, "count": 4, "good": []}
+    run = server.send("TrialsSharded", task)["invocationId"]
+    eventually(lambda: executions(server, key) == 8)
+    part = server.query(
+        f"select id from sys_invocation where invoked_by_id = '{run}' limit 1"
+    )[0]["id"]
+
+    httpx.patch(f"{server.admin}/invocations/{part}/cancel").raise_for_status()
+
+    answer = server.attach(run)
+    assert answer.status_code == 409
+    assert error(answer) == "TrialsSharded/runShard was cancelled"
+    assert_gone(server, run)
+
+
+@pytest.mark.parametrize("enough", [100, 140, 149])
+def test_parts_that_are_combining_lose_nothing_to_a_quorum(
+    server: Server, key: str, enough: int
+) -> None:
+    policy = {"min_successful": enough, "max_concurrency": 150}
+    task = {"key": key, "count": 150, "policy": policy}
+
+    values, failures, reason = report(server.run("TrialsSlowlyCombined", task))
+
+    assert enough <= len(values) <= 150
+    assert values == sorted(values)
+    assert (failures, reason) == ([], "MIN_SUCCESSFUL_REACHED")
+
+
+def test_parts_that_are_combining_lose_nothing_to_a_deadline(
+    server: Server, key: str
+) -> None:
+    policy = {"deadline": 3, "on_deadline": "answer", "max_concurrency": 30}
+    good = list(range(20))
+    task = {"key": key, "count": 30, "good": good, "policy": policy}
+
+    values, _, reason = report(server.run("TrialsSlowlyCombined", task))
+
+    assert (values, reason) == (good, "DEADLINE_EXCEEDED")
+
+
+def test_a_run_that_is_cancelled_while_it_ends_is_cancelled(server: Server) -> None:
+    run = server.send("Clingers", 3)["invocationId"]
+    ending = f"""
+        select id from sys_journal where id = '{run}' and entry_type like '%Signal%'
+    """
+    eventually(lambda: bool(server.query(ending)))
+
+    httpx.patch(f"{server.admin}/invocations/{run}/cancel").raise_for_status()
+
+    assert server.attach(run).status_code == 409
+
+
+def test_a_deadline_bounds_the_split_too(server: Server, key: str) -> None:
+    policy = {"deadline": 0.5}
+
+    answer = server.run("Rough", {"key": key, "how": "split", "policy": policy})
+
+    assert answer.status_code == 504
+    assert executions(server, key) == 0
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+@pytest.mark.parametrize("how", ["code", "message"])
+def test_an_error_of_any_size_and_code_is_a_failure(
+    server: Server, key: str, how: str, batch: int
+) -> None:
+    policy = {"max_attempts": 2, "max_items_per_batch": batch}
+    task = {"key": key, "how": how, "policy": policy}
+
+    failed = server.run("Rough", task)
+    policy |= {"tolerated_failure_percentage": 100}
+    tolerated = server.run("Rough", task)
+
+    assert failed.status_code == 500
+    assert len(error(failed)) < 10_000
+    assert tolerated.json() == []
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_a_subtask_that_makes_another_error_of_its_cancellation_is_cancelled(
+    server: Server, key: str, batch: int
+) -> None:
+    policy = {"min_successful": 1, "max_items_per_batch": batch}
+
+    answer = server.run("Rough", {"key": key, "how": "stubborn", "policy": policy})
+
+    assert answer.json() == [0.5]
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_infinity_comes_through(server: Server, key: str, batch: int) -> None:
+    policy = {"max_items_per_batch": batch}
+
+    answer = server.run("Rough", {"key": key, "how": "infinity", "policy": policy})
+
+    assert answer.text == "[Infinity, Infinity, Infinity, Infinity]"
+
+
+def test_attempts_of_handler_code_that_ask_for_a_delay_are_counted(
+    server: Server, key: str
+) -> None:
+    policy = {"tolerated_failure_percentage": 100}
+
+    answer = server.run("RoughCode", {"key": key, "how": "", "policy": policy})
+
+    assert answer.json() == []
+    assert executions(server, key) == 8
+
+
+def test_a_policy_header_that_is_no_json_is_refused(server: Server) -> None:
+    url = f"{server.ingress}/Squares/runSubtask"
+    headers = {"x-parallelizework-policy": "rubbish"}
+
+    answer = httpx.post(url, json=3, headers=headers, timeout=60)
+
+    assert answer.status_code == 400
+
+
+def test_a_model_with_aliases_can_be_a_subtask(server: Server) -> None:
+    task = [{"userId": 3}, {"userId": 5}]
+
+    assert server.run("Aliased", task).json() == [3, 5]
+
+
+def test_no_subtask_is_taken_for_a_value_that_is_known(server: Server) -> None:
+    task = [{"$done": 1}, {"parallelizework.Done": 1}]
+
+    answer = server.run("Unmarked", task)
+
+    assert answer.json() == [{"executed": item} for item in task]
+
+
+def test_a_typed_dict_may_have_a_policy(server: Server) -> None:
+    task = {"count": 5, "policy": {"min_successful": 1}}
+
+    assert len(server.run("TypedTrials", task).json()) == 1

@@ -1,5 +1,6 @@
 """A batch: each subtask has an outcome and attempts of its own."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -11,10 +12,12 @@ import pytest
 from restate import TerminalError
 
 from parallelizework.batch import BatchRunner
+from parallelizework.function import Function
 from parallelizework.level import Slice
-from parallelizework.outcome import Failure, Part
+from parallelizework.outcome import Failure, Part, known_values
 from parallelizework.policy import Policy
 from parallelizework.rule import Rule
+from parallelizework.threads import Threads
 
 pytestmark = pytest.mark.anyio
 
@@ -36,7 +39,8 @@ async def run(
         return plain
 
     part = Slice[Any](first=10, slots=slots, items=items, rule=rule or Rule())
-    return await BatchRunner(execute, typed, policy or Policy()).run(part)
+    known = known_values(items)
+    return await BatchRunner(execute, typed, policy or Policy()).run(part, known)
 
 
 async def test_one_that_fails_leaves_its_mates_alone() -> None:
@@ -107,23 +111,28 @@ async def test_what_is_known_is_not_executed() -> None:
     async def execute(number: int) -> bytes:
         return b"%d" % number
 
-    part = await run(execute, [{"$done": "a"}, 1, {"$done": None}])
+    done = "parallelizework.Done"
+
+    part = await run(execute, [{done: "a"}, 1, {done: None}])
 
     assert part == Part(succeeded=3, values=["a", 1, None])
 
 
-async def test_one_that_takes_too_long_is_timed_out() -> None:
+async def test_one_that_takes_too_long_is_timed_out_whatever_it_makes_of_that() -> None:
     async def execute(_number: int) -> bytes:
-        await anyio.sleep_forever()
+        function = Function("execute", stubborn, Threads(1))
+        return await function(1)
+
+    async def stubborn(_number: int) -> bytes:
+        try:
+            await anyio.sleep_forever()
+        except asyncio.CancelledError:
+            raise ConnectionError("closed") from None
         raise AssertionError
 
     soon = timedelta(milliseconds=10)
-    altogether = await run(execute, [1], policy=Policy(subtask_timeout=soon))
-    policy = Policy(attempt_timeout=soon, max_attempts=2)
-    attempts = await run(execute, [1], policy=policy)
+    part = await run(execute, [1], policy=Policy(subtask_timeout=soon))
 
-    assert [str(failure) for failure in altogether.failures + attempts.failures] == [
+    assert [str(failure) for failure in part.failures] == [
         "subtask 10 timed out: it took longer than 0.01 s (subtask: 1)",
-        "subtask 10 timed out: an attempt took longer than 0.01 s "
-        "(subtask: 1, attempts: 2)",
     ]

@@ -1,10 +1,13 @@
 """A user's function may do anything; what it does wrong is a failure like any other."""
 
 import asyncio
+import threading
 
 import pytest
+from restate import TerminalError
 
-from parallelizework.function import Function
+from parallelizework.function import Function, TookTooLong
+from parallelizework.threads import Threads
 
 pytestmark = pytest.mark.anyio
 
@@ -26,9 +29,65 @@ async def waits_for_what_is_cancelled(number: int) -> int:
 
 async def test_a_function_that_exits_fails_alone() -> None:
     with pytest.raises(RuntimeError, match=r"execute=leaves raised SystemExit\(3\)"):
-        await Function("execute", leaves)(3)
+        await Function("execute", leaves, Threads(1))(3)
 
 
 async def test_a_stray_cancellation_is_a_failure() -> None:
     with pytest.raises(RuntimeError, match="awaited what was cancelled"):
-        await Function("execute", waits_for_what_is_cancelled)(3)
+        await Function("execute", waits_for_what_is_cancelled, Threads(1))(3)
+
+
+async def test_the_time_spent_waiting_for_a_thread_does_not_count() -> None:
+    free = threading.Event()
+
+    def blocks(number: int) -> int:
+        if number:
+            free.wait(60)
+        return number
+
+    function = Function("execute", blocks, Threads(1))
+    first = asyncio.create_task(function(1))
+    second = asyncio.create_task(function(0, seconds=0.2))
+    await asyncio.sleep(0.5)
+    free.set()
+
+    assert (await first, await second) == (1, 0)
+
+
+async def test_a_function_nobody_waits_for_keeps_its_place_until_it_ends() -> None:
+    free = threading.Event()
+    running: list[int] = []
+
+    def blocks(number: int) -> int:
+        running.append(number)
+        free.wait(60)
+        return number
+
+    function = Function("execute", blocks, Threads(1))
+    with pytest.raises(TookTooLong):
+        await function(1, seconds=0.01)
+    second = asyncio.create_task(function(2))
+    await asyncio.sleep(0.1)
+    started = list(running)
+    free.set()
+
+    assert started == [1]
+    assert await second == 2
+
+
+def raises_the_unsendable(number: int) -> int:
+    if number == 1:
+        raise TerminalError("x", 70_000)
+    raise ValueError("x" * 10**6)
+
+
+async def test_an_error_that_restate_could_not_carry_is_made_to_fit() -> None:
+    function = Function("execute", raises_the_unsendable, Threads(1))
+
+    with pytest.raises(TerminalError) as terminal:
+        await function(1)
+    with pytest.raises(RuntimeError) as plain:
+        await function(2)
+
+    assert terminal.value.status_code == 500
+    assert len(str(plain.value)) < 5_000
