@@ -3,18 +3,23 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from inspect import isclass
-from typing import Any, Union, get_args, get_origin
+from typing import Any
 
 from pydantic import ValidationError
 from restate import TerminalError
 
+from parallelizework.checks import (
+    check_policy,
+    check_takes,
+    check_takes_list,
+    failures_of,
+    items_of,
+    undone,
+)
 from parallelizework.errors import DefinitionError
-from parallelizework.function import Function, accepts, item_type, options
-from parallelizework.outcome import Done, Failure
+from parallelizework.function import Function
 from parallelizework.overrides import Overrides
 from parallelizework.policy import Policy
-from parallelizework.rule import CompletionReason
 from parallelizework.serde import Json, list_of
 from parallelizework.threads import Threads
 
@@ -55,7 +60,7 @@ class Definition:
             return self.policy
         try:
             policy = self.policy.overridden(Policy.model_validate(overrides))
-            _check_policy(self.execute, policy, self.policy)
+            check_policy(self.execute, policy, self.policy)
         except (DefinitionError, ValidationError) as error:
             raise TerminalError(f"the policy of {self.name}: {error}", 400) from error
         return policy
@@ -89,22 +94,22 @@ def define(
         _needed(made, role) for role in ("split", "execute", "aggregate")
     )
     expand, combine = made.get("expand"), made.get("combine")
-    shard = _items(split)
-    items = _items(expand) if expand else shard
-    subtask = _undone(items, execute, expand or split)
+    shard = items_of(split)
+    items = items_of(expand) if expand else shard
+    subtask = undone(items, execute, expand or split)
     if expand:
-        _check_takes(expand, expand.parameter, shard, split)
-    _check_takes(execute, execute.parameter, subtask, expand or split)
-    _check_takes_list(aggregate, execute)
-    failures = _failures(aggregate, subtask)
+        check_takes(expand, expand.parameter, shard, split)
+    check_takes(execute, execute.parameter, subtask, expand or split)
+    check_takes_list(aggregate, execute)
+    failures = failures_of(aggregate, subtask)
     if combine:
-        _check_takes_list(combine, execute)
+        check_takes_list(combine, execute)
         if combine.returns != execute.returns:
             raise DefinitionError(
                 f"{combine.name} must give what {execute.name} gives, "
                 f"{execute.returns!r}, not {combine.returns!r}"
             )
-    _check_policy(execute, policy, policy)
+    check_policy(execute, policy, policy)
     return Definition(
         name=_checked_name(name),
         policy=policy,
@@ -145,108 +150,3 @@ def _needed(made: dict[str, Function | None], role: str) -> Function:
     if function is None:
         raise DefinitionError(f"{role}=None is not callable")
     return function
-
-
-def _items(function: Function) -> object:
-    """The type of what a function lists."""
-    item = item_type(function.returns)
-    if item is None:
-        raise DefinitionError(
-            f"{function.name} must return a list (or another iterable) of one type, "
-            f"not {function.returns!r}"
-        )
-    return item
-
-
-def _check_takes(
-    function: Function, parameter: object, given: object, giver: Function
-) -> None:
-    if not accepts(parameter, given):
-        raise DefinitionError(
-            f"{function.name} takes {parameter!r}, but {giver.name} gives {given!r}"
-        )
-
-
-def _check_takes_list(function: Function, giver: Function) -> None:
-    item = item_type(function.parameter)
-    if item is None:
-        raise DefinitionError(
-            f"{function.name} must take a list of values, not {function.parameter!r}"
-        )
-    if not accepts(item, giver.returns):
-        raise DefinitionError(
-            f"{function.name} takes a list of {item!r}, but {giver.name} gives "
-            f"{giver.returns!r}"
-        )
-
-
-def _undone(items: object, execute: Function, giver: Function) -> object:
-    """The type of the items that are to be executed: all but `Done`."""
-    kinds = options(items)
-    done = [kind for kind in kinds if get_origin(kind) is Done or kind is Done]
-    for kind in done:
-        given = get_args(kind)
-        if given and not accepts(execute.returns, given[0]):
-            raise DefinitionError(
-                f"{giver.name} gives {kind!r}, but {execute.name} gives "
-                f"{execute.returns!r}"
-            )
-    rest = tuple(kind for kind in kinds if kind not in done)
-    if not rest:
-        raise DefinitionError(f"{giver.name} gives nothing that could be executed")
-    return Union[rest] if done else items  # noqa: UP007 - known only at run time
-
-
-def _failures(aggregate: Function, subtask: object) -> object:
-    """The type in which `aggregate` takes failures."""
-    more = aggregate.parameters[1:]
-    if more and not _is_failure_of(subtask, item_type(more[0])):
-        raise DefinitionError(
-            f"{aggregate.name} must take its failures as list[Failure] of "
-            f"{subtask!r}, not {more[0]!r}"
-        )
-    if more[1:] and not _is_subclass(CompletionReason, more[1]):
-        raise DefinitionError(
-            f"{aggregate.name} must take its reason as CompletionReason, not "
-            f"{more[1]!r}"
-        )
-    return more[0] if more else list[Any]
-
-
-def _check_policy(execute: Function, policy: Policy, served: Policy) -> None:
-    """Refuse what cannot be done with a function, or cannot differ per request."""
-    if policy.max_items_per_batch > 1 and execute.takes_context:
-        raise DefinitionError(
-            f"{execute.name} is handler code (it takes a restate.Context), which "
-            "cannot be one step of a batch: leave max_items_per_batch at 1"
-        )
-    if policy.attempt_timeout and execute.takes_context:
-        raise DefinitionError(
-            f"{execute.name} is handler code (it takes a restate.Context), whose "
-            "attempts have no timeout: use subtask_timeout"
-        )
-    if policy.max_items_per_batch > 1 and policy.on_exhausted == "pause":
-        raise DefinitionError(
-            "on_exhausted='pause' would execute a whole batch again when it is "
-            "resumed: leave max_items_per_batch at 1"
-        )
-    theirs = execute.takes_context or "pause" in (
-        policy.on_exhausted,
-        served.on_exhausted,
-    )
-    if theirs and policy.retry() != served.retry():
-        raise DefinitionError(
-            "Restate itself retries handler code, and what is to be paused: how, "
-            f"cannot differ from the definition's {served.retry()}"
-        )
-
-
-def _is_failure_of(subtask: object, kind: object) -> bool:
-    if not _is_subclass(kind, Failure):
-        return False
-    given = getattr(kind, "__pydantic_generic_metadata__", {}).get("args", ())
-    return not given or accepts(given[0], subtask)
-
-
-def _is_subclass(kind: object, of: object) -> bool:
-    return isclass(kind) and isclass(of) and issubclass(kind, of)

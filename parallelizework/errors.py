@@ -11,12 +11,6 @@ ParallelizeworkError
 Inside a handler, what is permanent is a `restate.TerminalError` (see `serde`).
 """
 
-from restate import TerminalError
-from restate.exceptions import RetryableError
-
-_LONGEST = 4_096  # characters of a message: it is repeated wherever the error goes
-_CODES = range(400, 600)
-
 
 class ParallelizeworkError(Exception):
     """The base of every error that parallelizework raises on its own account."""
@@ -44,26 +38,3 @@ class StartError(ParallelizeworkError):
 
 class RegistrationError(ParallelizeworkError):
     """The restate-server refused to register a deployment."""
-
-
-def sendable(error: BaseException) -> BaseException:
-    """An error of a user's function as Restate can carry it.
-
-    It has no place for an error code that is none of HTTP's, nor for a message of any
-    length; either would have it retried for ever.
-    """
-    if isinstance(error, TerminalError | RetryableError):
-        message, code = short(error.message), error.status_code
-        code = code if code in _CODES else 500
-        if (message, code) == (error.message, error.status_code):
-            return error
-        if isinstance(error, RetryableError):
-            return RetryableError(message, code, error.retry_after)
-        return TerminalError(message, code)
-    message = short(repr(error))
-    return error if message == repr(error) else RuntimeError(message)
-
-
-def short(message: str) -> str:
-    """A message of bounded length."""
-    return message if len(message) <= _LONGEST else f"{message[:_LONGEST]}..."

@@ -8,19 +8,19 @@ from collections.abc import (
     Awaitable,
     Callable,
     Coroutine,
-    Iterable,
     Iterator,
-    Mapping,
 )
 from functools import partial
-from itertools import zip_longest
-from types import UnionType
-from typing import Annotated, Any, TypeGuard, Union, cast, get_args, get_origin
+from typing import Any, TypeGuard, cast, get_args, get_origin
 
-from restate import Context
+from restate import Context, TerminalError
+from restate.exceptions import RetryableError
 
-from parallelizework.errors import DefinitionError, sendable
+from parallelizework.errors import DefinitionError
 from parallelizework.threads import Threads
+
+_LONGEST = 4_096  # characters of a message: it is repeated wherever the error goes
+_CODES = range(400, 600)
 
 
 class TookTooLong(Exception):
@@ -101,7 +101,7 @@ class Function:
                 raise RuntimeError(  # noqa: TRY004 - no wrong type is the cause
                     f"{self.name} awaited what was cancelled"
                 ) from error
-            if (fit := sendable(error)) is error:
+            if (fit := _sendable(error)) is error:
                 raise
             raise fit from None
 
@@ -171,53 +171,6 @@ def _from_now(seconds: float | None) -> float | None:
     return None if seconds is None else asyncio.get_running_loop().time() + seconds
 
 
-def item_type(hint: object) -> object | None:
-    """The type of the items of `list[X]`, `Iterator[X]`, `tuple[X, ...]` and so on.
-
-    None if `hint` is no such type, or does not say what its items are.
-    """
-    origin, args = get_origin(hint), get_args(hint)
-    if not inspect.isclass(origin) or not args or issubclass(origin, Mapping):
-        return None
-    if issubclass(origin, tuple):
-        return args[0] if args[1:] == (...,) else None
-    return args[0] if issubclass(origin, (Iterable, AsyncIterable)) else None
-
-
-def accepts(parameter: object, given: object) -> bool:
-    """Whether a parameter of one type takes every value of another."""
-    parameter, given = _bare(parameter), _bare(given)
-    if parameter == given or parameter is Any or parameter is object:
-        return True
-    if parameter is float and given is int:
-        return True
-    if inspect.isclass(parameter) and inspect.isclass(given):
-        return issubclass(given, parameter)
-    wanted, offered = options(parameter), options(given)
-    if len(wanted) == len(offered) == 1:
-        return _accepts_parts(parameter, given)
-    return all(any(accepts(w, o) for w in wanted) for o in offered)
-
-
-def _accepts_parts(parameter: object, given: object) -> bool:
-    """The same for `list[X]`, `dict[K, V]` and so on, part by part."""
-    parts = list(zip_longest(get_args(parameter), get_args(given)))
-    origins = get_origin(parameter), get_origin(given)
-    if not parts or not all(inspect.isclass(origin) for origin in origins):
-        return False
-    return accepts(*origins) and all(accepts(w, o) for w, o in parts)
-
-
-def _bare(hint: object) -> object:
-    """`hint` without what `Annotated` adds: that is checked when a value comes."""
-    return get_args(hint)[0] if get_origin(hint) is Annotated else hint
-
-
-def options(hint: object) -> tuple[object, ...]:
-    """The types that a union consists of, or the one that it is."""
-    return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
-
-
 def _is_context(hint: object) -> bool:
     return inspect.isclass(hint) and issubclass(hint, Context)
 
@@ -241,3 +194,26 @@ async def _collected(result: object) -> Any:
     if isinstance(result, AsyncIterable):
         return [item async for item in cast("AsyncIterable[object]", result)]
     return list(result) if _is_lazy(result) else result
+
+
+def _sendable(error: BaseException) -> BaseException:
+    """An error of a user's function as Restate can carry it.
+
+    It has no place for an error code that is none of HTTP's, nor for a message of any
+    length; either would have it retried for ever.
+    """
+    if isinstance(error, TerminalError | RetryableError):
+        message, code = _short(error.message), error.status_code
+        code = code if code in _CODES else 500
+        if (message, code) == (error.message, error.status_code):
+            return error
+        if isinstance(error, RetryableError):
+            return RetryableError(message, code, error.retry_after)
+        return TerminalError(message, code)
+    message = _short(repr(error))
+    return error if message == repr(error) else RuntimeError(message)
+
+
+def _short(message: str) -> str:
+    """A message of bounded length."""
+    return message if len(message) <= _LONGEST else f"{message[:_LONGEST]}..."

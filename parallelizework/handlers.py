@@ -16,8 +16,7 @@ from parallelizework.level import Level, Slice
 from parallelizework.outcome import Part
 from parallelizework.overrides import requested, told
 from parallelizework.plan import SEGMENT, WINDOW
-from parallelizework.progress import ProgressReporter
-from parallelizework.report import Reporter, SignalReporter
+from parallelizework.report import ProgressReporter, Reporter, SignalReporter
 from parallelizework.rule import CompletionReason
 from parallelizework.serde import Json
 from parallelizework.steps import Steps

@@ -1,18 +1,14 @@
 """`FanOutProgress`: how far a run has come, for anyone to read.
 
-`run` sends updates, some hundred of them however large it is; what it sends is in its
-journal, so nothing is counted twice. A run that ends within half a second sends its end
-only, as nobody could watch it.
+`run` sends updates (`ProgressReporter`); what it sends is in its journal, so nothing is
+counted twice.
 """
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 from restate import (
-    Context,
     ObjectContext,
     ObjectSharedContext,
     TerminalError,
@@ -20,19 +16,14 @@ from restate import (
 )
 from restate.serde import BytesSerde
 
-from parallelizework.fan_in import FanIn
-from parallelizework.outcome import Failure, is_cancelled
-from parallelizework.rule import CompletionReason, Counts, Rule
+from parallelizework.outcome import Failure
+from parallelizework.rule import CompletionReason, Counts
 from parallelizework.serde import Json
 
 NAME = "FanOutProgress"
 RETENTION = timedelta(days=1)  # as long as Restate keeps the run itself
 
-_UPDATES = 100
-_GROWTH = 10  # an update each tenth more, where the total is not known
 _SAMPLES = 16  # updates that the rate is taken from
-_KEPT = 256 * 1024  # bytes of failures
-_UNWATCHED = timedelta(seconds=0.5)
 _NOT_FOUND = 404
 
 State = Literal["running", "succeeded", "failed", "cancelled"]
@@ -145,83 +136,7 @@ def _rate(record: Record) -> float | None:
     return round((after - before) / (last - first), 2) if last > first else None
 
 
-class ProgressReporter:
-    """Sends the updates of a run.
-
-    Attributes:
-        fan_in: Its outcomes.
-        total: How many subtasks there are; None while nobody knows.
-        reason: Why it has ended.
-        opening: When it comes, it is time for the first update.
-    """
-
-    def __init__(self, ctx: Context, fan_out: str) -> None:
-        self.fan_in = FanIn(Rule(), None)
-        self.total: int | None = None
-        self.reason: CompletionReason | None = None
-        self.opening = ctx.sleep(_UNWATCHED)
-        self._ctx = ctx
-        self._fan_out = fan_out
-        self._is_open = False
-        self._told = 0
-        self._failures = 0  # told, as are the bytes of them
-        self._bytes = 0
-
-    def open(self) -> None:
-        """Send the first update, and from now on others."""
-        self._is_open = True
-        self._send(self.fan_in.counts)
-
-    def tell(self, fan_in: FanIn) -> None:
-        """Send an update, if enough has happened since the last."""
-        settled = fan_in.counts.settled
-        step = settled // _GROWTH if self.total is None else self.total // _UPDATES
-        if self._is_open and settled - self._told >= max(1, step):
-            self._send(fan_in.counts)
-
-    @contextmanager
-    def to_the_end(self) -> Generator[None, None, None]:
-        """Send the last update when the block has ended, well or badly."""
-        try:
-            yield
-        except TerminalError as error:
-            state: State = "cancelled" if is_cancelled(error) else "failed"
-            self._end(state=state, error=error.message)
-            raise
-        self._end(state="succeeded")
-
-    def _end(self, **end: Any) -> None:
-        counts = self.fan_in.settled
-        if self.reason is CompletionReason.ALL_COMPLETED:
-            self.total = counts.settled
-        if self.total is not None:  # what has no outcome by now has been cancelled
-            counts += Counts(cancelled=self.total - counts.settled)
-        self._send(counts, completion_reason=self.reason, **end)
-
-    def _send(self, counts: Counts, **end: Any) -> None:
-        update = Update(
-            fan_out=self._fan_out,
-            total=self.total,
-            counts=counts,
-            failures=self._fresh(self.fan_in.failures),
-            **end,
-        )
-        self._told = counts.settled
-        body, run = _UPDATE.serialize(update), self._ctx.request().id
-        self._ctx.generic_send(NAME, "update", body, key=run)
-
-    def _fresh(self, failures: list[Failure[Any]]) -> list[Failure[Any]]:
-        fresh: list[Failure[Any]] = []
-        for failure in failures[self._failures :]:
-            self._bytes += len(failure.model_dump_json())
-            if self._bytes > _KEPT:
-                break
-            fresh.append(failure)
-        self._failures += len(fresh)
-        return fresh
-
-
-_UPDATE = Json[Update](Update, "an update")
+UPDATE = Json[Update](Update, "an update")
 _RECORD = Json[Record](Record, "a record")
 _PROGRESS = Json[Progress](Progress, "a run's progress")
 _FAILURES = Json[list[Failure[Any]]](list[Failure[Any]], "a run's failures")
@@ -241,7 +156,7 @@ def progress_object(retention: timedelta = RETENTION) -> VirtualObject:
         idempotency_retention=timedelta(0),  # or the server keeps each answer for a day
     )
 
-    @made.handler(ingress_private=True, input_serde=_UPDATE, output_serde=BytesSerde())
+    @made.handler(ingress_private=True, input_serde=UPDATE, output_serde=BytesSerde())
     async def update(ctx: ObjectContext, update: Update) -> bytes:
         """Take note of how far a run has come."""
         now = await ctx.time()
@@ -278,7 +193,8 @@ def progress_object(retention: timedelta = RETENTION) -> VirtualObject:
     @made.handler(kind="shared", output_serde=_FAILURES)
     async def failures(ctx: ObjectSharedContext) -> list[Failure[Any]]:
         """What has failed, as far as there is room for it."""
-        return (await _record(ctx)).failures
+        found = (await _record(ctx)).failures
+        return sorted(found, key=lambda failure: (failure.shard or 0, failure.index))
 
     return made
 

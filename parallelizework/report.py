@@ -1,16 +1,28 @@
-"""Reports: how a coordinator hears of outcomes before the calls that hold them end."""
+"""Reports: how others hear of outcomes before the calls that hold them end.
 
-from typing import Protocol
+An inner coordinator tells the one that has called it, `run` tells `FanOutProgress`.
+"""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, Protocol
 
 from pydantic import BaseModel
-from restate import Context
+from restate import Context, TerminalError
 
 from parallelizework.fan_in import FanIn
-from parallelizework.rule import Counts
+from parallelizework.outcome import Failure, is_cancelled
+from parallelizework.progress import NAME, UPDATE, State, Update
+from parallelizework.rule import CompletionReason, Counts, Rule
 from parallelizework.serde import Json
 
 counts_serde = Json[Counts](Counts, "a report")
 
+_UPDATES = 100  # of a run, however large
+_GROWTH = 10  # an update each tenth more, where the total is not known
+_UNWATCHED = timedelta(seconds=0.5)  # a run that ends sooner sends its end alone
+_KEPT = 256 * 1024  # bytes of failures that are told
 _LEAST = 4  # subtasks a report; a report costs about a quarter of one
 
 
@@ -81,6 +93,82 @@ class SignalReporter:
             0 < reports.successes <= fresh.succeeded
             or 0 < reports.others <= fresh.unsuccessful
         )
+
+
+class ProgressReporter:
+    """Sends the updates of a run.
+
+    Attributes:
+        fan_in: Its outcomes.
+        total: How many subtasks there are; None while nobody knows.
+        reason: Why it has ended.
+        opening: When it comes, it is time for the first update.
+    """
+
+    def __init__(self, ctx: Context, fan_out: str) -> None:
+        self.fan_in = FanIn(Rule(), None)
+        self.total: int | None = None
+        self.reason: CompletionReason | None = None
+        self.opening = ctx.sleep(_UNWATCHED)
+        self._ctx = ctx
+        self._fan_out = fan_out
+        self._is_open = False
+        self._told = 0
+        self._failures = 0  # told, as are the bytes of them
+        self._bytes = 0
+
+    def open(self) -> None:
+        """Send the first update, and from now on others."""
+        self._is_open = True
+        self._send(self.fan_in.counts)
+
+    def tell(self, fan_in: FanIn) -> None:
+        """Send an update, if enough has happened since the last."""
+        settled = fan_in.counts.settled
+        step = settled // _GROWTH if self.total is None else self.total // _UPDATES
+        if self._is_open and settled - self._told >= max(1, step):
+            self._send(fan_in.counts)
+
+    @contextmanager
+    def to_the_end(self) -> Generator[None, None, None]:
+        """Send the last update when the block has ended, well or badly."""
+        try:
+            yield
+        except TerminalError as error:
+            state: State = "cancelled" if is_cancelled(error) else "failed"
+            self._end(state=state, error=error.message)
+            raise
+        self._end(state="succeeded")
+
+    def _end(self, **end: Any) -> None:
+        counts = self.fan_in.settled
+        if self.reason is CompletionReason.ALL_COMPLETED:
+            self.total = counts.settled
+        if self.total is not None:  # what has no outcome by now has been cancelled
+            counts += Counts(cancelled=self.total - counts.settled)
+        self._send(counts, completion_reason=self.reason, **end)
+
+    def _send(self, counts: Counts, **end: Any) -> None:
+        update = Update(
+            fan_out=self._fan_out,
+            total=self.total,
+            counts=counts,
+            failures=self._fresh(self.fan_in.failures),
+            **end,
+        )
+        self._told = counts.settled
+        body, run = UPDATE.serialize(update), self._ctx.request().id
+        self._ctx.generic_send(NAME, "update", body, key=run)
+
+    def _fresh(self, failures: list[Failure[Any]]) -> list[Failure[Any]]:
+        fresh: list[Failure[Any]] = []
+        for failure in failures[self._failures :]:
+            self._bytes += len(failure.model_dump_json())
+            if self._bytes > _KEPT:
+                break
+            fresh.append(failure)
+        self._failures += len(fresh)
+        return fresh
 
 
 def signal(name: str, number: int) -> str:
