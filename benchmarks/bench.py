@@ -20,7 +20,7 @@ from pathlib import Path
 import httpx
 
 from benchmarks.peers import PEERS, Peer
-from parallelizework.client import Admin, healthy
+from parallelizework.client import Client, healthy
 from parallelizework.dev import Local, Ports, local
 
 HERE = Path(__file__).parent
@@ -114,7 +114,7 @@ def seed(started: Local) -> Generator[int, None, None]:
     try:
         while not healthy(f"http://127.0.0.1:{port}/health"):
             time.sleep(0.1)
-        Admin(started.admin).register(f"http://127.0.0.1:{port}")
+        Client(admin=started.admin).register(f"http://127.0.0.1:{port}")
         yield process.pid
     finally:
         process.kill()

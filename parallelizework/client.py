@@ -1,20 +1,195 @@
-"""`Admin`: a restate-server's admin interface over plain HTTP."""
+"""Submit, follow and steer runs from a Python program, over plain HTTP."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 import httpx
 
-from parallelizework.errors import RegistrationError
+from parallelizework import transport
+from parallelizework.answers import FailedSubtask, Listed, Progress
+from parallelizework.async_client import AsyncClient, AsyncRun
+from parallelizework.codec import Codec, codec_of
+from parallelizework.remote_run import RemoteRun, server_at
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from parallelizework.fan_out import FanOut
+
+__all__ = [
+    "AsyncClient",
+    "AsyncRun",
+    "Client",
+    "FailedSubtask",
+    "Listed",
+    "Progress",
+    "Run",
+    "healthy",
+]
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
 
 
-class Admin:
-    """A restate-server's admin interface.
+class Run(Generic[Result]):
+    """A run on a restate-server.
 
-    Args:
-        url: Where it listens, such as `http://localhost:9070`. It asks for no
-            authentication: keep it on loopback.
+    Attributes:
+        id: Its id, with which any other process can `attach` to it.
     """
 
-    def __init__(self, url: str) -> None:
-        self.url = url
+    def __init__(self, remote: RemoteRun[Result], http: httpx.Client) -> None:
+        self.id = remote.id
+        self._remote = remote
+        self._http = http
+
+    def result(self, timeout: float | None = None) -> Result:
+        """Wait for the result, for `timeout` seconds at most.
+
+        Raises:
+            RunFailed: It ended without one.
+            RunNotFinished: It has not ended in time, and goes on.
+            UnknownRun: There is no such run.
+            UnfitData: The result does not fit the fan-out's types.
+        """
+        return transport.run(self._remote.result(timeout), self._http)
+
+    def progress(self) -> Progress:
+        """How far it is."""
+        return transport.run(self._remote.progress(), self._http)
+
+    def failures(self) -> list[FailedSubtask]:
+        """What failed so far: the first subtasks of them."""
+        return transport.run(self._remote.failures(), self._http)
+
+    def cancel(self) -> None:
+        """Cancel it, and all that it has called; `Refused` if it has ended."""
+        transport.run(self._remote.cancel(), self._http)
+
+    def pause(self) -> None:
+        """Start no more subtasks until `resume`; `Refused` if that cannot be now."""
+        transport.run(self._remote.pause(), self._http)
+
+    def resume(self) -> None:
+        """Go on with what is paused of it; `Refused` if nothing is."""
+        transport.run(self._remote.resume(), self._http)
+
+
+class Client:
+    """A restate-server, as a program sees it that submits and follows runs.
+
+    Args:
+        ingress: Where it takes requests; by default as `Settings` say.
+        admin: Where it takes orders.
+
+    What it asks is asked again when nobody answers, if that is safe: reading, and a
+    submit that has an idempotency key. Each method raises `Unreachable` in the end.
+    """
+
+    def __init__(self, ingress: str | None = None, admin: str | None = None) -> None:
+        self._server = server_at(ingress, admin)
+        self._http = httpx.Client(trust_env=False)
+
+    @overload
+    def submit(
+        self,
+        fan_out: FanOut[Task, Any, Any, Result] | Codec[Task, Result],
+        task: Task,
+        *,
+        idempotency_key: str | None = None,
+        delay: float | None = None,
+    ) -> Run[Result]: ...
+
+    @overload
+    def submit(
+        self,
+        fan_out: str,
+        task: JsonValue,
+        *,
+        idempotency_key: str | None = None,
+        delay: float | None = None,
+    ) -> Run[JsonValue]: ...
+
+    def submit(
+        self,
+        fan_out: FanOut[Any, Any, Any, Any] | Codec[Any, Any] | str,
+        task: object,
+        *,
+        idempotency_key: str | None = None,
+        delay: float | None = None,
+    ) -> Run[Any]:
+        """Start a run and do not wait for it.
+
+        Args:
+            fan_out: The `FanOut`, for a typed task and result; or a name, for JSON.
+            task: What to do.
+            idempotency_key: The same key answers with the same run, for a day.
+            delay: Start in so many seconds.
+
+        Raises:
+            UnknownFanOut: Nothing of that name is served.
+            UnfitData: The task does not fit the fan-out's types.
+        """
+        remote = self._server.submit(codec_of(fan_out), task, idempotency_key, delay)
+        return Run(transport.run(remote, self._http), self._http)
+
+    @overload
+    def attach(
+        self,
+        fan_out: FanOut[Any, Any, Any, Result] | Codec[Any, Result],
+        run_id: str,
+    ) -> Run[Result]: ...
+
+    @overload
+    def attach(self, fan_out: str, run_id: str) -> Run[JsonValue]: ...
+
+    def attach(
+        self, fan_out: FanOut[Any, Any, Any, Any] | Codec[Any, Any] | str, run_id: str
+    ) -> Run[Any]:
+        """A run that this or another process submitted; asks the server nothing yet."""
+        remote = RemoteRun(self._server, run_id, codec_of(fan_out).load)
+        return Run(remote, self._http)
+
+    @overload
+    def run(
+        self,
+        fan_out: FanOut[Task, Any, Any, Result] | Codec[Task, Result],
+        task: Task,
+        *,
+        wait: float | None = 30.0,
+        idempotency_key: str | None = None,
+    ) -> Result: ...
+
+    @overload
+    def run(
+        self,
+        fan_out: str,
+        task: JsonValue,
+        *,
+        wait: float | None = 30.0,
+        idempotency_key: str | None = None,
+    ) -> JsonValue: ...
+
+    def run(
+        self,
+        fan_out: FanOut[Any, Any, Any, Any] | Codec[Any, Any] | str,
+        task: Any,
+        *,
+        wait: float | None = 30.0,
+        idempotency_key: str | None = None,
+    ) -> Any:
+        """Submit and wait for the result, for `wait` seconds.
+
+        Raises:
+            RunNotFinished: It goes on; `attach` to the error's `run`.
+        """
+        codec = codec_of(fan_out)
+        return self.submit(codec, task, idempotency_key=idempotency_key).result(wait)
+
+    def recent(self, limit: int = 20) -> list[Listed]:
+        """The latest runs of fan-outs, the newest first."""
+        return transport.run(self._server.recent(limit), self._http)
 
     def register(self, worker: str, *, force: bool = False) -> list[str]:
         """Register the worker at the URL `worker`; answer with its services' names.
@@ -25,20 +200,23 @@ class Admin:
                 in flight may then fail to replay.
 
         Raises:
-            RegistrationError: The server is not there, or refused.
+            RegistrationError: The server refused.
         """
-        body = {"uri": worker, "force": force}
-        try:
-            answer = httpx.post(
-                f"{self.url}/deployments", json=body, timeout=30, trust_env=False
-            )
-        except httpx.TransportError as error:
-            raise RegistrationError(
-                f"no restate-server admin answers at {self.url}: {error}"
-            ) from error
-        if answer.is_error:
-            raise RegistrationError(f"{worker} was not registered: {answer.text}")
-        return [service["name"] for service in answer.json()["services"]]
+        return transport.run(
+            self._server.admin.register(worker, force=force), self._http
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        """Use it as a context manager to have it closed."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connections."""
+        self.close()
 
 
 def healthy(url: str) -> bool:

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from parallelizework.client import Admin, healthy
+from parallelizework.client import Client, healthy
 from parallelizework.errors import PortInUse, StartError
 from parallelizework.programs import find
 
@@ -79,7 +79,8 @@ def local(  # noqa: PLR0913 - each is one switch of `parallelizework dev`
         environment: More variables for server and worker.
 
     Raises:
-        ServerNotFound, PortInUse, StartError, RegistrationError: It did not come up.
+        ServerNotFound, PortInUse, StartError, RegistrationError, Unreachable: It did
+            not come up.
     """
     program = find("restate-server", server)
     ports = (ports or Ports()).chosen()
@@ -94,7 +95,8 @@ def local(  # noqa: PLR0913 - each is one switch of `parallelizework dev`
             ),
         ]
         # A kept data folder may know other handlers under this address.
-        services = Admin(admin).register(worker, force=data is not None)
+        with Client(admin=admin) as client:
+            services = client.register(worker, force=data is not None)
         yield Local(_url(ports.ingress), admin, worker, services, processes)
 
 

@@ -1,12 +1,20 @@
 """The errors a caller of parallelizework can catch.
 
 ParallelizeworkError
-├── DefinitionError   a FanOut was built wrongly (a hint, a name, a callable)
-├── TargetError       MODULE:OBJECT names no FanOut
-├── ServerNotFound    no restate-server on this machine, and none to be had
-├── PortInUse         a port that was asked for is taken
-├── StartError        a process that we started ended, or never became ready
-└── RegistrationError the server refused the worker's deployment
+├── DefinitionError     a FanOut was built wrongly (a hint, a name, a callable)
+├── TargetError         MODULE:OBJECT names no FanOut
+├── ServerNotFound      no restate-server on this machine, and none to be had
+├── PortInUse           a port that was asked for is taken
+├── StartError          a process that we started ended, or never became ready
+├── RegistrationError   the server refused the worker's deployment
+└── ClientError         what a client asked for could not be done
+    ├── Unreachable     no restate-server answers at an address
+    ├── Refused         the server does not do what it was asked
+    ├── UnknownFanOut   nothing of that name is served
+    ├── UnknownRun      the server knows no run of that id
+    ├── UnfitData       a task or a result that does not fit the fan-out's types
+    ├── RunFailed       the run ended without a result
+    └── RunNotFinished  the run has not ended within the time that was given
 
 Inside a handler, what is permanent is a `restate.TerminalError` (see `serde`).
 """
@@ -38,3 +46,66 @@ class StartError(ParallelizeworkError):
 
 class RegistrationError(ParallelizeworkError):
     """The restate-server refused to register a deployment."""
+
+
+class ClientError(ParallelizeworkError):
+    """What a client asked for could not be done."""
+
+
+class Unreachable(ClientError):
+    """No restate-server answers at an address, or it did not answer in time."""
+
+
+class Refused(ClientError):
+    """The restate-server does not do what it was asked; the message is its own."""
+
+
+class UnknownFanOut(ClientError):
+    """Nothing of that name is served; the message has the nearest names."""
+
+
+class UnknownRun(ClientError):
+    """The restate-server knows no run of that id (it forgets one after a day)."""
+
+
+class UnfitData(ClientError, ValueError):
+    """A task or a result does not fit the types of the fan-out."""
+
+
+class RunFailed(ClientError):
+    """The run ended without a result.
+
+    Attributes:
+        run: Its id.
+        status: An HTTP status: that of the `TerminalError`, 409 if it was cancelled.
+        message: What went wrong.
+    """
+
+    def __init__(self, run: str, status: int, message: str) -> None:
+        super().__init__(f"{run} failed with {status}: {message}")
+        self.run = run
+        self.status = status
+        self.message = message
+
+    def __reduce__(self) -> tuple[type["RunFailed"], tuple[str, int, str]]:
+        """Let it travel between processes."""
+        return RunFailed, (self.run, self.status, self.message)
+
+
+class RunNotFinished(ClientError):
+    """The run has not ended within the time that was given; it goes on.
+
+    Attributes:
+        run: Its id.
+    """
+
+    def __init__(self, run: str) -> None:
+        super().__init__(
+            f"{run} has not ended yet and goes on; `parallelizework result {run}` "
+            "waits for its result"
+        )
+        self.run = run
+
+    def __reduce__(self) -> tuple[type["RunNotFinished"], tuple[str]]:
+        """Let it travel between processes."""
+        return RunNotFinished, (self.run,)

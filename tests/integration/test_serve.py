@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from parallelizework.client import Admin, healthy
+from parallelizework.client import Client, healthy
 from parallelizework.dev import Ports, restate_server
 from parallelizework.programs import find
 
@@ -31,7 +31,7 @@ def served(
     ):
         url = f"http://127.0.0.1:{ports.worker}"
         eventually(lambda: healthy(f"{url}/health"))
-        Admin(f"http://127.0.0.1:{ports.admin}").register(url)
+        Client(admin=f"http://127.0.0.1:{ports.admin}").register(url)
         yield worker, f"http://127.0.0.1:{ports.ingress}"
 
 
