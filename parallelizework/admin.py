@@ -117,11 +117,13 @@ class Admin:
     def query(self, sql: str) -> Exchange[list[dict[str, Any]]]:
         """The rows that Restate's SQL gives."""
         body = json.dumps({"query": sql}).encode()
-        answer = yield from need(
-            Request(
-                "POST", f"{self.url}/query", headers=_JSON, body=body, repeatable=True
-            )
-        )
+        url = f"{self.url}/query"
+        request = Request("POST", url, headers=_JSON, body=body, repeatable=True)
+        answer = yield from ask(request)
+        if "non valid invocation id" in answer.message:
+            raise UnknownRun(f"{self.url} knows no such run")
+        if not answer.ok:
+            raise Refused(f"{url}: {answer.message}")
         return answer.json()["rows"]
 
     def _get(self, path: str) -> Request:

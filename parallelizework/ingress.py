@@ -103,6 +103,12 @@ class Ingress:
             raise Refused(f"the progress of {run} is not known: {answer.message}")
         return answer
 
+    def serves_progress(self, run: str) -> Exchange[bool]:
+        """Whether a worker answers for FanOutProgress, whatever it knows of `run`."""
+        url = f"{self.url}/FanOutProgress/{run}/get"
+        answer = yield from ask(Request("GET", url, timeout=_PROGRESS))
+        return "service 'FanOutProgress' not found" not in answer.message
+
     def health(self) -> Exchange[Answer]:
         """Whether it is there, as an answer without content."""
         return need(Request("GET", f"{self.url}/restate/health", timeout=5))

@@ -111,7 +111,7 @@ class RemoteRun(Generic[Result]):
             body = yield from self.server.ingress.result(self.id, max(left, 0))
             if body is not None:
                 return self.load(body)
-            if left <= 0:
+            if end is not None and monotonic() >= end:
                 raise RunNotFinished(self.id)
 
     def progress(self) -> Exchange[Progress]:

@@ -1,26 +1,22 @@
-"""The command line: each command parses, calls one function and prints."""
+"""The commands that serve fan-outs: serve, dev, register, doctor."""
 
 import signal
 import sys
 import time
 from pathlib import Path
+from typing import Annotated
 
-from cyclopts import App
+from cyclopts import Parameter
 
 from parallelizework import dev as dev_server
-from parallelizework.errors import ParallelizeworkError
+from parallelizework.cli.app import HERE, SERVE, Where, cli, note
+from parallelizework.doctor import Finding, examine
 from parallelizework.progress import NAME as PROGRESS
 from parallelizework.server import serve as serve_fan_outs
 from parallelizework.settings import Settings
 
-cli = App(
-    name="parallelizework",
-    help="Durable fan-out/fan-in for Python on Restate.",
-    help_on_error=False,
-)
 
-
-@cli.command
+@cli.command(group=SERVE)
 def serve(
     targets: list[str] | None = None,
     /,
@@ -43,7 +39,7 @@ def serve(
     sys.exit(serve_fan_outs(targets or [], bind=[bind], workers=workers))
 
 
-@cli.command
+@cli.command(group=SERVE)
 def dev(  # noqa: PLR0913 - each is one switch of the command
     targets: list[str] | None = None,
     /,
@@ -87,6 +83,42 @@ def dev(  # noqa: PLR0913 - each is one switch of the command
         _wait_for_the_end(local)
 
 
+@cli.command(group=SERVE)
+def register(
+    url: str,
+    /,
+    *,
+    force: Annotated[bool, Parameter(negative="")] = False,
+    where: Where = HERE,
+) -> None:
+    """Tell the restate-server where a worker is; print what it serves.
+
+    Parameters
+    ----------
+    url
+        The worker's address, as the server reaches it, such as http://localhost:9080.
+    force
+        Replace what the same address served before; runs in flight may fail then.
+    """
+    with where.client() as client:
+        print("\n".join(client.register(url, force=force)))
+
+
+@cli.command(group=SERVE)
+def doctor(*, where: Where = HERE) -> None:
+    """Check server, workers and versions; say what is wrong and what to type."""
+    findings = examine(where.ingress, where.admin)
+    for finding in findings:
+        print(_said(finding))
+    if not all(finding.ok for finding in findings):
+        sys.exit(1)
+
+
+def _said(finding: Finding) -> str:
+    line = f"{'ok' if finding.ok else 'WRONG':6} {finding.what:12} {finding.said}"
+    return f"{line}\n{'':7}{finding.remedy}" if finding.remedy else line
+
+
 def _print_welcome(local: dev_server.Local) -> None:
     print(f"UI        {local.admin}")
     print(f"Services  {', '.join(local.services)}")
@@ -112,17 +144,8 @@ def _wait_for_the_end(local: dev_server.Local) -> None:
                     )
             time.sleep(0.2)
     except KeyboardInterrupt:
-        print("stopping", file=sys.stderr)
+        note("stopping")
 
 
 def _interrupt(_signum: int, _frame: object) -> None:
     raise KeyboardInterrupt
-
-
-def main() -> None:
-    """Run the command line; an error that has a remedy is one line, exit code 1."""
-    try:
-        cli()
-    except ParallelizeworkError as error:
-        print(f"parallelizework: {error}", file=sys.stderr)
-        sys.exit(1)

@@ -1,0 +1,95 @@
+"""Draw the progress of a run on stderr: a bar on a terminal, plain lines elsewhere."""
+
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, TextColumn
+from rich.progress import Progress as RichProgress
+
+from parallelizework.answers import Progress
+from parallelizework.cli import words
+from parallelizework.cli.app import note
+
+_LINE_EVERY = 1.0  # seconds, off a terminal: a log is read later
+
+
+class Drawing(Protocol):
+    """Something that shows progress."""
+
+    def show(self, progress: Progress) -> None:
+        """Show how far a run is now."""
+        ...
+
+
+@contextmanager
+def drawing() -> Generator[Drawing, None, None]:
+    """A bar if stderr is a terminal, otherwise lines."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield Lines()
+        return
+    with RichProgress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[said]}", markup=False),
+        console=console,
+        redirect_stdout=False,  # a result is not for the bar's console
+        redirect_stderr=False,
+    ) as rich:
+        yield Bar(rich)
+
+
+class Lines:
+    """A line when something has changed, at most one a second."""
+
+    def __init__(self) -> None:
+        self._last: str = ""
+        self._at: float = 0.0
+
+    def show(self, progress: Progress) -> None:
+        """Print it, if it is news."""
+        line = words.progress_line(progress)
+        soon = time.monotonic() < self._at + _LINE_EVERY and not progress.ended
+        if line == self._last or soon:
+            return
+        self._last, self._at = line, time.monotonic()
+        note(line)
+
+
+class Bar:
+    """One line that fills up."""
+
+    def __init__(self, rich: RichProgress) -> None:
+        self._rich = rich
+        self._task = rich.add_task("", total=None, said="")
+
+    def show(self, progress: Progress) -> None:
+        """Draw it."""
+        self._rich.update(
+            self._task,
+            description=progress.fan_out,
+            total=_length(progress),
+            completed=progress.done,
+            said=said(progress, datetime.now(UTC)),
+        )
+        self._rich.refresh()
+
+
+def said(progress: Progress, now: datetime) -> str:
+    """What stands beside the bar."""
+    line = words.progress_line(progress)
+    if progress.started is None or progress.state == "scheduled":
+        return line
+    until = progress.updated if progress.ended and progress.updated else now
+    return f"{line}, elapsed {words.clock((until - progress.started).total_seconds())}"
+
+
+def _length(progress: Progress) -> float | None:
+    """Of the bar; None for one that swings, as long as the total is not known."""
+    if progress.state == "succeeded":
+        return max(progress.done, 1) if progress.done else 0
+    return progress.total

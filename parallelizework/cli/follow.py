@@ -1,0 +1,55 @@
+"""Follow a run until it ends, with a drawing of its progress."""
+
+import time
+
+from parallelizework.answers import Progress
+from parallelizework.cli.bar import Drawing, drawing
+from parallelizework.client import Run
+from parallelizework.errors import RunFailed, RunNotFinished, Unreachable
+
+_OFTEN, _SELDOM = 0.25, 2.0  # seconds between looks: at first, and in a long run
+_SHARE = 0.01  # of the time it has taken: a look a second after 100 s
+
+
+def follow(run: Run[bytes], timeout: float | None = None) -> bytes:
+    """Show a run's progress until it has ended; answer with its result.
+
+    Raises:
+        RunFailed: It ended without one.
+        RunNotFinished: `timeout` seconds were not enough.
+    """
+    with drawing() as drawn:
+        try:
+            result = _awaited(run, drawn, timeout)
+        except RunFailed:
+            _look(run, drawn)
+            raise
+        _look(run, drawn)
+    return result
+
+
+def _awaited(run: Run[bytes], drawn: Drawing, timeout: float | None) -> bytes:
+    started = time.monotonic()
+    while True:
+        _look(run, drawn)
+        elapsed = time.monotonic() - started
+        left = float("inf") if timeout is None else timeout - elapsed
+        turn = min(max(_OFTEN, elapsed * _SHARE), _SELDOM, max(left, 0))
+        try:
+            return run.result(turn)
+        except RunNotFinished:
+            if left <= turn:
+                raise
+
+
+def _look(run: Run[bytes], drawn: Drawing) -> None:
+    progress = _progress(run)
+    if progress:
+        drawn.show(progress)
+
+
+def _progress(run: Run[bytes]) -> Progress | None:
+    try:
+        return run.progress()
+    except Unreachable:  # no worker is there: the run waits, and so do we
+        return None

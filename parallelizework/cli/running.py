@@ -1,0 +1,129 @@
+"""`run`: submit a task, show its progress, print its result."""
+
+import json
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from parallelizework.cli.app import HERE, RUN, Where, cli, note
+from parallelizework.cli.follow import follow
+from parallelizework.cli.task import read_task
+from parallelizework.client import Run
+from parallelizework.codec import raw
+from parallelizework.errors import RunFailed, RunNotFinished
+
+_INTERRUPTED = 130  # what a shell makes of Ctrl-C: there is no result, nor a failure
+
+
+@cli.command(group=RUN)
+def run(  # noqa: PLR0913 - each is one switch of the command
+    name: str,
+    task: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+    /,
+    *,
+    from_lines: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+    detach: Annotated[bool, Parameter(negative="")] = False,
+    wait: timedelta | None = None,
+    timeout: timedelta | None = None,
+    idempotency_key: str | None = None,
+    delay: timedelta | None = None,
+    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    where: Where = HERE,
+) -> None:
+    """Run a fan-out: submit a task, show how far it is, print its result.
+
+    Ctrl-C leaves the run alone and says how to come back to it.
+
+    Parameters
+    ----------
+    name
+        The fan-out's name.
+    task
+        The task: JSON, @FILE, or - for stdin.
+    from_lines
+        Make a task of the lines of a file, or of stdin (-): a list of texts.
+    detach
+        Print the run's id and do not wait.
+    wait
+        Wait for so long, such as 30s; print the result if it is there by then,
+        otherwise the run's id.
+    timeout
+        Wait for so long, and fail if there is no result by then; the run goes on.
+    idempotency_key
+        The same key gives the same run, for a day.
+    delay
+        Start in so long, such as 10s.
+    as_json
+        Print an object with run, state, and result or error.
+    """
+    with where.client() as client:
+        submitted = client.submit(
+            raw(name),
+            read_task(task, from_lines),
+            idempotency_key=idempotency_key,
+            delay=delay.total_seconds() if delay else None,
+        )
+        if detach:
+            _print_id(submitted.id, as_json=as_json)
+            return
+        note(f"{name} {submitted.id}")
+        with _detached_by_ctrl_c(submitted.id):
+            _wait(submitted, wait, timeout, as_json=as_json)
+
+
+def _wait(
+    run: Run[bytes],
+    wait: timedelta | None,
+    timeout: timedelta | None,
+    *,
+    as_json: bool,
+) -> None:
+    bounds = [bound.total_seconds() for bound in (wait, timeout) if bound is not None]
+    try:
+        result = follow(run, min(bounds, default=None))
+    except RunFailed as error:
+        if as_json:
+            _print_failure(error)
+        raise
+    except RunNotFinished as error:
+        if wait is None or (timeout is not None and timeout < wait):
+            raise
+        note(str(error))
+        _print_id(run.id, as_json=as_json)
+    else:
+        print_result(run.id, result, as_json=as_json)
+
+
+def print_result(run: str, result: bytes, *, as_json: bool) -> None:
+    """Print a result as it came, or within an object that says whose it is."""
+    text = result.decode()
+    if as_json:
+        text = f'{{"run": "{run}", "state": "succeeded", "result": {text or "null"}}}'
+    print(text, flush=True)
+
+
+def _print_id(run: str, *, as_json: bool) -> None:
+    print(json.dumps({"run": run, "state": "running"}) if as_json else run, flush=True)
+
+
+def _print_failure(error: RunFailed) -> None:
+    said = {"status": error.status, "error": error.message}
+    print(json.dumps({"run": error.run, "state": "failed", **said}), flush=True)
+
+
+@contextmanager
+def _detached_by_ctrl_c(run: str) -> Generator[None, None, None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        note(
+            f"\ndetached; {run} goes on. To come back, or to stop it:\n"
+            f"  parallelizework watch {run}\n"
+            f"  parallelizework result {run}\n"
+            f"  parallelizework cancel {run}"
+        )
+        sys.exit(_INTERRUPTED)

@@ -1,0 +1,160 @@
+"""`examine`: is everything there that a run needs, and what to type if not."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+
+from parallelizework.errors import ClientError, Unreachable
+from parallelizework.exchange import Exchange
+from parallelizework.remote_run import Server, server_at
+from parallelizework.transport import run
+
+T = TypeVar("T")
+
+_OLDEST_SERVER = (1, 7)  # what the tests run on; older ones do not know signals
+_OLDEST_SDK = (1, 3)
+_STREAMS = "BidiStream"
+_SAME_NETWORK = ("localhost", "127.0.0.1", "::1")
+_NOWHERE = "inv_nowhere"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        what: What it is: `ingress`, `worker`, ...
+        said: What was found.
+        remedy: What to type, where something is wrong.
+    """
+
+    what: str
+    said: str
+    ok: bool = True
+    remedy: str = ""
+
+
+def examine(ingress: str | None = None, admin: str | None = None) -> list[Finding]:
+    """Look at a restate-server and its workers, from here.
+
+    Args:
+        ingress, admin: The server's addresses; by default as `Settings` say.
+    """
+    server = server_at(ingress, admin)
+    with httpx.Client(trust_env=False) as http:
+        return list(Doctor(server, http).findings())
+
+
+class Doctor:
+    """Looks at one restate-server, one thing after another."""
+
+    def __init__(self, server: Server, http: httpx.Client) -> None:
+        self._server = server
+        self._http = http
+
+    def findings(self) -> Iterator[Finding]:
+        """All there is to say; what needs the admin interface only if that is there."""
+        yield self._ingress()
+        admin = self._admin()
+        yield admin
+        if not admin.ok:
+            return
+        deployments = self._ask(self._server.admin.deployments())
+        yield self._registered(deployments)
+        for deployment in deployments:
+            yield self._worker(deployment)
+            yield _protocol(deployment)
+        yield self._progress()
+
+    def _ask(self, exchange: Exchange[T]) -> T:
+        return run(exchange, self._http)
+
+    def _ingress(self) -> Finding:
+        url = self._server.ingress.url
+        try:
+            self._ask(self._server.ingress.health())
+        except ClientError as error:
+            return Finding("ingress", *_wrong(error))
+        return Finding("ingress", f"{url} answers")
+
+    def _admin(self) -> Finding:
+        url = self._server.admin.url
+        try:
+            found = self._ask(self._server.admin.version())
+        except ClientError as error:
+            return Finding("admin", *_wrong(error))
+        said = f"{url} answers, restate-server {found}"
+        if _number(found) >= _OLDEST_SERVER:
+            return Finding("admin", said)
+        wanted = ".".join(map(str, _OLDEST_SERVER))
+        return Finding("admin", said, ok=False, remedy=f"run {wanted} or later")
+
+    def _registered(self, deployments: list[dict[str, Any]]) -> Finding:
+        names = self._ask(self._server.admin.fan_outs())
+        if names:
+            return Finding("fan-outs", ", ".join(names))
+        said = "none is registered" if deployments else "no worker is registered"
+        remedy = "parallelizework serve, then parallelizework register URL"
+        return Finding("fan-outs", said, ok=False, remedy=remedy)
+
+    def _worker(self, deployment: dict[str, Any]) -> Finding:
+        url = str(deployment.get("uri", deployment["id"])).rstrip("/")
+        try:
+            answer = self._http.get(f"{url}/health", timeout=5)
+        except httpx.HTTPError as error:
+            return _silent(url, error)
+        if answer.is_success:
+            return Finding("worker", f"{url} is healthy")
+        remedy = f"it is no worker, or an old one: parallelizework serve, at {url}"
+        return Finding("worker", f"{url} answers {answer.status_code}", False, remedy)
+
+    def _progress(self) -> Finding:
+        """A call through the server to a worker and back."""
+        remedy = "parallelizework register URL, of a worker of this version"
+        try:
+            served = self._ask(self._server.ingress.serves_progress(_NOWHERE))
+        except Unreachable:
+            remedy = "parallelizework serve, where the worker is registered"
+            said = "the server gets no answer from the worker"
+            return Finding("calls", said, ok=False, remedy=remedy)
+        except ClientError as error:
+            return Finding("calls", str(error), ok=False, remedy=remedy)
+        if served:
+            return Finding("calls", "reach a worker and come back")
+        return Finding("calls", "FanOutProgress is not served", False, remedy)
+
+
+def _silent(url: str, error: Exception) -> Finding:
+    """A worker that does not answer; elsewhere, that may only seem so from here."""
+    if urlsplit(url).hostname in _SAME_NETWORK:
+        remedy = f"parallelizework serve --bind {urlsplit(url).netloc}"
+        return Finding("worker", f"{url} does not answer ({error})", False, remedy)
+    return Finding("worker", f"{url} cannot be seen from here (see calls)")
+
+
+def _protocol(deployment: dict[str, Any]) -> Finding:
+    """How server and worker talk, and whether the worker's SDK is new enough."""
+    sdk = str(deployment.get("sdk_version") or "unknown")
+    lowest, highest = (deployment[f"{m}_protocol_version"] for m in ("min", "max"))
+    said = f"{sdk}, protocol {lowest} to {highest}, {deployment.get('http_version')}"
+    if deployment.get("protocol_type") != _STREAMS:
+        remedy = "serve it over HTTP/2: parallelizework serve, then register --force"
+        return Finding("protocol", f"{said}, without streams", False, remedy)
+    name, _, number = sdk.rpartition("/")
+    if name.endswith("python") and _number(number) < _OLDEST_SDK:
+        remedy = f"pip install 'restate-sdk=={version('restate-sdk')}' for the worker"
+        return Finding("protocol", said, ok=False, remedy=remedy)
+    return Finding("protocol", said)
+
+
+def _wrong(error: ClientError) -> tuple[str, bool, str]:
+    said, _, remedy = str(error).partition(": start ")
+    return said, False, f"start {remedy}" if remedy else ""
+
+
+def _number(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(".")[:2] if part.isdigit())
