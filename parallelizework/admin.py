@@ -121,7 +121,7 @@ class Admin:
         request = Request("POST", url, headers=_JSON, body=body, repeatable=True)
         answer = yield from ask(request)
         if "non valid invocation id" in answer.message:
-            raise UnknownRun(f"{self.url} knows no such run")
+            raise UnknownRun(f"{self.url} knows no run of that id")
         if not answer.ok:
             raise Refused(f"{url}: {answer.message}")
         return answer.json()["rows"]

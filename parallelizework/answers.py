@@ -114,6 +114,16 @@ class Invocation(_Model):
             return "failed"
         return _NOT_RUNNING.get(self.status, "running")
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.state in _ENDED
+
+    @property
+    def killed(self) -> bool:
+        """Whether it was ended from outside, with nobody left to tell of it."""
+        return self.completion_failure == "[409] killed"
+
     def alone(self) -> Progress:
         """The progress of a run that nothing else is known of."""
         state = "starting" if self.state == "running" else self.state

@@ -82,10 +82,16 @@ class RunFailed(ClientError):
     """
 
     def __init__(self, run: str, status: int, message: str) -> None:
-        super().__init__(f"{run} failed with {status}: {message}")
         self.run = run
         self.status = status
         self.message = message
+        how = "was cancelled" if self.cancelled else f"failed with {status}: {message}"
+        super().__init__(f"{run} {how}")
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether somebody cancelled it."""
+        return (self.status, self.message) == (409, "cancelled")
 
     def __reduce__(self) -> tuple[type["RunFailed"], tuple[str, int, str]]:
         """Let it travel between processes."""

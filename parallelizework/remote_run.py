@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Generic, TypeVar
 
 from parallelizework.admin import Admin
-from parallelizework.answers import FailedSubtask, Listed, Progress
+from parallelizework.answers import FailedSubtask, Invocation, Listed, Progress
 from parallelizework.codec import Codec
 from parallelizework.errors import (
     ClientError,
@@ -29,6 +29,7 @@ T = TypeVar("T")
 _ID = re.compile(r"inv_[A-Za-z0-9]+")
 _TURN = 60.0  # seconds of one attach; idle connections are cut after a while
 _COORDINATORS = ("/run", "/runSegment")
+_LAST_TURNS, _LAST_TURN = 5, 0.1  # an update takes some ms to arrive
 _PAUSE_TURNS, _PAUSE_TURN = 20, 0.1  # an order to pause is obeyed within a moment
 
 
@@ -121,6 +122,16 @@ class RemoteRun(Generic[Result]):
             UnknownRun, Unreachable: Nobody knows.
         """
         self._check()
+        known = yield from self._both()
+        for _turn in range(_LAST_TURNS):
+            if isinstance(known, Progress):
+                return known
+            yield _LAST_TURN  # its last update is on its way
+            known = yield from self._both()
+        return known if isinstance(known, Progress) else known.alone()
+
+    def _both(self) -> Exchange[Progress | Invocation]:
+        """Its progress; or, if that lags behind its end, what Restate knows of it."""
         progress = yield from self.server.ingress.progress(self.id)
         if progress and progress.ended:
             return progress
@@ -130,6 +141,8 @@ class RemoteRun(Generic[Result]):
             if progress:
                 return progress
             raise
+        if invocation.ended and not invocation.killed:
+            return invocation
         return invocation.correct(progress) if progress else invocation.alone()
 
     def failures(self) -> Exchange[list[FailedSubtask]]:

@@ -42,6 +42,9 @@ cli.register_install_completion_command(  # pyright: ignore[reportUnknownMemberT
     group=OTHER, help="Install completion for the shell that this is."
 )
 
+Flag = Annotated[bool, Parameter(negative="", show_default=False)]
+Json = Annotated[Flag, Parameter(name="--json")]
+
 
 class UsageError(ParallelizeworkError):
     """The command was given what it cannot take; exit code 2."""

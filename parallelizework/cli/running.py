@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from parallelizework.cli.app import HERE, RUN, Where, cli, note
+from parallelizework.cli.app import HERE, RUN, Flag, Json, Where, cli, note
 from parallelizework.cli.follow import follow
 from parallelizework.cli.task import read_task
 from parallelizework.client import Run
@@ -26,12 +26,12 @@ def run(  # noqa: PLR0913 - each is one switch of the command
     /,
     *,
     from_lines: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
-    detach: Annotated[bool, Parameter(negative="")] = False,
+    detach: Flag = False,
     wait: timedelta | None = None,
     timeout: timedelta | None = None,
     idempotency_key: str | None = None,
     delay: timedelta | None = None,
-    as_json: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    as_json: Json = False,
     where: Where = HERE,
 ) -> None:
     """Run a fan-out: submit a task, show how far it is, print its result.
@@ -111,8 +111,13 @@ def _print_id(run: str, *, as_json: bool) -> None:
 
 
 def _print_failure(error: RunFailed) -> None:
-    said = {"status": error.status, "error": error.message}
-    print(json.dumps({"run": error.run, "state": "failed", **said}), flush=True)
+    said = {
+        "run": error.run,
+        "state": "cancelled" if error.cancelled else "failed",
+        "status": error.status,
+        "error": error.message,
+    }
+    print(json.dumps(said), flush=True)
 
 
 @contextmanager

@@ -2,19 +2,15 @@
 
 import json
 from datetime import timedelta
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from parallelizework.answers import FailedSubtask, Listed
 from parallelizework.cli import words
-from parallelizework.cli.app import FOLLOW, HERE, Where, cli, note
+from parallelizework.cli.app import FOLLOW, HERE, Json, Where, cli, note
 from parallelizework.cli.follow import follow
 from parallelizework.cli.running import print_result
 from parallelizework.codec import raw
 
 _ANY = raw("")
-Json = Annotated[bool, Parameter(name="--json", negative="")]
 
 
 @cli.command(group=FOLLOW)

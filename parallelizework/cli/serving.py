@@ -4,12 +4,9 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from parallelizework import dev as dev_server
-from parallelizework.cli.app import HERE, SERVE, Where, cli, note
+from parallelizework.cli.app import HERE, SERVE, Flag, Where, cli, note
 from parallelizework.doctor import Finding, examine
 from parallelizework.progress import NAME as PROGRESS
 from parallelizework.server import serve as serve_fan_outs
@@ -88,7 +85,7 @@ def register(
     url: str,
     /,
     *,
-    force: Annotated[bool, Parameter(negative="")] = False,
+    force: Flag = False,
     where: Where = HERE,
 ) -> None:
     """Tell the restate-server where a worker is; print what it serves.
