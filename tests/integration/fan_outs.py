@@ -52,6 +52,17 @@ def as_they_come(squares: list[int]) -> list[int]:
 squares = FanOut("Squares", split=numbers, execute=square, aggregate=as_they_come)
 
 
+def listed_lines(task: list[str]) -> list[str]:
+    return task
+
+
+def shouted(line: str) -> str:
+    return line.upper()
+
+
+lines = FanOut("Lines", split=listed_lines, execute=shouted, aggregate=listed_lines)
+
+
 class Circle(BaseModel):
     radius: float
 

@@ -1,0 +1,332 @@
+"""The command line, as processes on a real server: run, follow, steer, doctor."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from time import monotonic
+
+import pytest
+
+from parallelizework.dev import Ports, local
+
+from .conftest import Server
+from .processes import COMMAND, Running, eventually, running
+from .test_client import NO_RUN, NOWHERE
+from .test_dev import FAN_OUTS
+
+Said = subprocess.CompletedProcess[str]
+Command = Callable[..., Said]
+
+
+def addresses(server: Server) -> dict[str, str]:
+    return {
+        "PARALLELIZEWORK_INGRESS_URL": server.ingress,
+        "PARALLELIZEWORK_ADMIN_URL": server.admin,
+    }
+
+
+@pytest.fixture
+def command(server: Server) -> Command:
+    """Run a command to its end."""
+
+    def run(*arguments: str, text: str | None = None) -> Said:
+        return subprocess.run(
+            [*COMMAND, *arguments],
+            env={**os.environ, **addresses(server)},
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+def never(key: str) -> list[str]:
+    """A run that only ends when it is cancelled."""
+    return ["run", "NeverEnding", json.dumps({"key": key})]
+
+
+@contextmanager
+def following(
+    server: Server, *arguments: str
+) -> Generator[tuple[Running, str], None, None]:
+    """A command that shows a run's progress, and the run's id."""
+    with running(*arguments, environment=addresses(server)) as process:
+        process.wait_for("running: 0 of 3")
+        yield process, process.wait_for("inv_").split()[-1]
+
+
+def one_line(said: Said) -> bool:
+    starts = said.stderr.startswith("parallelizework: ")
+    return starts and said.stderr.count("\n") == 1 and not said.stdout
+
+
+def test_run_prints_the_result_and_nothing_else_on_stdout(command: Command) -> None:
+    said = command("run", "Squares", "3")
+
+    assert (said.returncode, said.stdout) == (0, "[0, 1, 4]\n")
+    assert said.stderr.startswith("Squares inv_")
+    assert "succeeded: 3 of 3 (100%)\n" in said.stderr
+    assert "\x1b" not in said.stderr
+
+
+def test_a_failed_run_is_exit_code_1_and_failures_say_what_failed(
+    command: Command,
+) -> None:
+    said = command("run", "Refusing", "4", "--json")
+    answer = json.loads(said.stdout)
+    failures = command("failures", answer["run"])
+    as_json = json.loads(command("failures", answer["run"], "--json").stdout)
+
+    assert said.returncode == 1
+    assert (answer["state"], answer["status"]) == ("failed", 404)
+    assert said.stderr.endswith(f"404: {answer['error']}\n")
+    assert "Traceback" not in said.stderr
+    assert ["2", "failed", "no", "such", "number", "2"] in [
+        line.split() for line in failures.stdout.splitlines()
+    ]
+    assert {"index": 2, "code": 404}.items() <= as_json[-1].items()
+
+
+def test_a_task_comes_from_an_argument_a_file_or_stdin(
+    command: Command, tmp_path: Path
+) -> None:
+    file = tmp_path / "task.json"
+    file.write_text('{"description": "a,b"}')
+
+    from_file = command("run", "FanOutWorker", f"@{file}")
+    from_stdin = command("run", "FanOutWorker", "-", text=file.read_text())
+
+    assert from_file.stdout == '{"description": "a: DONE,b: DONE"}\n'
+    assert from_stdin.stdout == from_file.stdout
+
+
+def test_each_line_of_stdin_becomes_an_item_of_the_task(command: Command) -> None:
+    said = command("run", "Lines", "--from-lines", "-", text="a.log\nb c.log\n")
+
+    assert said.stdout == '["A.LOG", "B C.LOG"]\n'
+
+
+def test_json_says_run_state_and_result(command: Command) -> None:
+    said = json.loads(command("run", "Squares", "3", "--json").stdout)
+    result = json.loads(command("result", said["run"], "--json").stdout)
+
+    assert said["state"] == "succeeded"
+    assert said["result"] == [0, 1, 4]
+    assert result == said
+
+
+def test_a_key_gives_the_same_run_twice(command: Command, key: str) -> None:
+    options = ["--detach", "--idempotency-key", key]
+    runs = [command("run", "Squares", "3", *options).stdout for _ in range(2)]
+
+    assert runs[0] == runs[1]
+    assert command("result", runs[0].strip()).stdout == "[0, 1, 4]\n"
+
+
+def test_a_delayed_run_starts_no_sooner(command: Command) -> None:
+    began = monotonic()
+    run = command("run", "Squares", "3", "--delay", "3s", "--detach").stdout.strip()
+    early = command("result", run, "--timeout", "0s")
+    said = command("result", run)
+
+    assert (early.returncode, early.stdout) == (1, "")
+    assert "has not ended yet" in early.stderr
+    assert said.stdout == "[0, 1, 4]\n"
+    assert monotonic() - began > 3
+
+
+def test_wait_gives_the_result_if_it_is_there_in_time_and_else_the_run(
+    command: Command, key: str
+) -> None:
+    in_time = command("run", "Squares", "3", "--wait", "30s")
+    late = command(*never(key), "--wait", "0.5s")
+    run = late.stdout.strip()
+
+    assert in_time.stdout == "[0, 1, 4]\n"
+    assert late.returncode == 0
+    assert f"parallelizework result {run}" in late.stderr
+    assert command("cancel", run).returncode == 0
+
+
+def test_a_timeout_fails_but_leaves_the_run_alone(command: Command, key: str) -> None:
+    said = command(*never(key), "--timeout", "0.5s")
+    run = said.stderr.split()[1]
+
+    assert (said.returncode, said.stdout) == (1, "")
+    assert command("cancel", run).returncode == 0
+
+
+def test_ctrl_c_detaches_and_says_how_to_come_back(
+    server: Server, command: Command, key: str
+) -> None:
+    with following(server, *never(key)) as (process, run):
+        process.process.send_signal(signal.SIGINT)
+
+        assert process.process.wait(30) == 130
+        assert f"  parallelizework watch {run}\n" in process.output
+    with following(server, "watch", run) as (watch, _):
+        command("cancel", run)
+
+        assert watch.process.wait(30) == 1
+        assert watch.output.endswith(f"{run} was cancelled\n")
+        assert "cancelled: 3 of 3" in watch.output
+
+
+def test_another_process_cancels_a_run(
+    server: Server, command: Command, key: str
+) -> None:
+    with following(server, *never(key)) as (process, run):
+        said = command("cancel", run)
+
+        assert said.returncode == 0
+        assert process.process.wait(30) == 1
+        assert f"parallelizework: {run} was cancelled\n" in process.output
+    again = command("cancel", run)
+    assert again.returncode == 1
+    assert "already completed" in again.stderr
+
+
+def test_list_shows_the_recent_runs(command: Command, key: str) -> None:
+    run = command(*never(key), "--detach").stdout.strip()
+
+    listed = json.loads(command("list", "--json", "--limit", "1").stdout)
+    table = command("list").stdout.splitlines()
+
+    assert [each["run"] for each in listed] == [run]
+    assert listed[0]["state"] in ("starting", "running")
+    assert table[0].split() == ["RUN", "FAN-OUT", "STATE", "PROGRESS", "AGE"]
+    assert table[1].startswith(f"{run}  NeverEnding")
+    command("cancel", run)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "mistake", "code"),
+    [
+        (["run", "Sqares", "3"], "did you mean Squares", 1),
+        (["run", "Squares", "3", "--ingress", NOWHERE], NOWHERE, 1),
+        (["result", NO_RUN], "knows no run", 1),
+        (["watch", "nonsense"], "'nonsense' is no run's id", 1),
+        (["cancel", NO_RUN], "knows no run", 1),
+        (["register", NOWHERE], "was not registered", 1),
+        (["run", "Squares", "three"], "the task is not JSON", 2),
+        (["run", "Squares"], "give the task", 2),
+        (["run", "Squares", "3", "--delay", "soon"], "--delay", 2),
+        (["rnu"], "rnu", 2),
+    ],
+)
+def test_a_mistake_is_one_line_and_an_exit_code(
+    command: Command, arguments: Sequence[str], mistake: str, code: int
+) -> None:
+    said = command(*arguments)
+
+    assert one_line(said), said
+    assert mistake in said.stderr
+    assert said.returncode == code
+
+
+def test_doctor_finds_nothing_wrong_where_all_is_well(command: Command) -> None:
+    said = command("doctor")
+
+    assert said.returncode == 0, said.stdout
+    for word in ("ingress", "admin", "fan-outs", "protocol", "calls"):
+        assert f"ok     {word} " in said.stdout
+    assert "Squares" in said.stdout
+
+
+def test_a_terminal_gets_a_bar(server: Server, key: str) -> None:
+    shown, slave = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, "run", "Slow", "[0.1, 1.5]"],
+        env={**os.environ, **addresses(server), "TERM": "xterm", "COLUMNS": "120"},
+        stdout=subprocess.PIPE,
+        stderr=slave,
+    )
+    os.close(slave)
+
+    drawn = _all_of(shown)
+    result, _ = process.communicate(timeout=60)
+
+    assert result == b"[0.1, 1.5]\n"
+    assert "━" in drawn
+    assert "running: 1 of 2 (50%)" in drawn
+    assert "elapsed 0:01" in drawn
+    assert "succeeded: 2 of 2 (100%)" in drawn.rpartition("\r")[0]
+
+
+def test_help_reads_from_start_to_end_without_a_server() -> None:
+    with running("--help") as said:
+        assert said.process.wait(30) == 0
+        for word in ("run", "watch", "doctor", "--install-completion", "Exit codes"):
+            assert word in said.output
+
+
+def test_doctor_says_what_to_type_where_no_server_is() -> None:
+    with running("doctor", "--ingress", NOWHERE, "--admin", NOWHERE) as said:
+        assert said.process.wait(30) == 1
+        assert f"WRONG  ingress      no restate-server answers at {NOWHERE}" in (
+            said.output
+        )
+        assert "start one with `parallelizework dev`" in said.output
+
+
+def test_doctor_notices_a_worker_that_is_gone() -> None:
+    with local([f"{FAN_OUTS}:squares"], ports=Ports(0, 0, 0)) as started:
+        worker = started.processes[1]
+        worker.terminate()
+        worker.wait(30)
+        where = ["--ingress", started.ingress, "--admin", started.admin]
+
+        with running("doctor", *where) as said:
+            assert said.process.wait(60) == 1
+            port = started.worker.rpartition(":")[2]
+            assert "WRONG  worker" in said.output
+            assert f"parallelizework serve --bind 127.0.0.1:{port}" in said.output
+            assert "WRONG  calls" in said.output
+
+
+def test_a_paused_run_starts_no_subtask_until_it_is_resumed(key: str) -> None:
+    with local([f"{FAN_OUTS}:paced"], ports=Ports(0, 0, 0)) as started:
+        server = Server(started.ingress, started.admin)
+        run = server.send("Paced", 1500)["invocationId"]
+        where = addresses(server)
+        eventually(lambda: _started(server, run) > 0)
+
+        with running("pause", run, environment=where) as paused:
+            assert paused.process.wait(30) == 0, paused.output
+        eventually(lambda: _started(server, run) == 0)
+        with running("result", run, "--timeout", "1s", environment=where) as early:
+            assert early.process.wait(30) == 1
+        with running("resume", run, environment=where) as resumed:
+            assert resumed.process.wait(30) == 0, resumed.output
+        answer = server.attach(run)
+
+    assert len(answer.json()) == 1500
+
+
+def _started(server: Server, run: str) -> int:
+    """How many subtasks are executing now."""
+    return len(
+        server.query(
+            "select id from sys_invocation where target = 'Paced/runSubtask' "
+            "and status <> 'completed'"
+        )
+    )
+
+
+def _all_of(terminal: int) -> str:
+    """What is written to a terminal until the last writer has gone."""
+    drawn = b""
+    while True:
+        try:
+            drawn += os.read(terminal, 65536)
+        except OSError:
+            os.close(terminal)
+            return drawn.decode()

@@ -1,0 +1,127 @@
+"""The words of the command line, and the task that it reads."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from parallelizework.answers import Invocation, Progress, State
+from parallelizework.cli import words
+from parallelizework.cli.app import UsageError
+from parallelizework.cli.bar import said
+from parallelizework.cli.task import read_task
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+def progress(state: State = "running", **known: object) -> Progress:
+    return Progress.model_validate(
+        {"run": "inv_1", "fan_out": "Squares", "state": state, **known}
+    )
+
+
+@pytest.mark.parametrize(
+    ("shown", "line"),
+    [
+        (progress("starting"), "starting"),
+        (progress(succeeded=5), "running: 5 done"),
+        (progress(total=8, percent=0.0), "running: 0 of 8 (0%)"),
+        (
+            progress(total=8, succeeded=3, failed=1, percent=50.0, rate=2.0, eta=2.0),
+            "running: 4 of 8 (50%), 1 failed, 2.0/s, ETA 0:02",
+        ),
+        (
+            progress("cancelled", total=8, timed_out=1, cancelled=7, percent=100.0),
+            "cancelled: 8 of 8 (100%), 1 failed, 7 cancelled",
+        ),
+        (progress("succeeded", total=8, succeeded=8, rate=4.0), "succeeded: 8 of 8"),
+    ],
+)
+def test_progress_is_one_line_of_what_is_known(shown: Progress, line: str) -> None:
+    assert words.progress_line(shown) == line
+
+
+def test_elapsed_time_stops_when_the_run_has_ended() -> None:
+    end = NOON + timedelta(seconds=90)
+    ended = progress("succeeded", started=NOON, updated=end)
+
+    assert said(progress(started=NOON), end) == "running, elapsed 1:30"
+    assert said(ended, NOON + timedelta(days=1)) == "succeeded, elapsed 1:30"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "clock", "age"),
+    [
+        (0.4, "0:00", "0s"),
+        (65, "1:05", "1m"),
+        (3700, "1:01:40", "1h"),
+        (9e4, "25:00:00", "1d"),
+    ],
+)
+def test_times_are_short(seconds: float, clock: str, age: str) -> None:
+    assert (words.clock(seconds), words.age(seconds)) == (clock, age)
+
+
+def test_a_table_is_aligned_without_trailing_blanks() -> None:
+    assert words.table([("A", "B"), ("long", "x")]) == "A     B\nlong  x"
+
+
+def test_a_task_is_json_as_it_stands_or_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "task.json"
+    file.write_text('{"a": 1.0}')
+
+    assert read_task("-5", None) == b"-5"
+    assert read_task(f"@{file}", None) == b'{"a": 1.0}'
+
+
+def test_each_line_of_a_file_becomes_a_text_of_the_task(tmp_path: Path) -> None:
+    file = tmp_path / "lines"
+    file.write_text('a.log\n"b" c.log\n')
+
+    assert read_task(None, str(file)) == b'["a.log", "\\"b\\" c.log"]'
+
+
+@pytest.mark.parametrize(
+    ("task", "lines", "mistake"),
+    [
+        (None, None, "give the task either as"),
+        ("1", "-", "give the task either as"),
+        ("foo", None, "not JSON"),
+        ("@/nowhere", None, "cannot read /nowhere: No such file"),
+        (None, "/nowhere", "cannot read /nowhere: No such file"),
+    ],
+)
+def test_a_task_that_is_none_is_a_mistake_in_usage(
+    task: str | None, lines: str | None, mistake: str
+) -> None:
+    with pytest.raises(UsageError, match=mistake):
+        read_task(task, lines)
+
+
+@pytest.mark.parametrize(
+    ("status", "result", "failure", "state"),
+    [
+        ("scheduled", None, None, "scheduled"),
+        ("suspended", None, None, "running"),
+        ("backing-off", None, None, "running"),
+        ("paused", None, None, "paused"),
+        ("completed", "success", None, "succeeded"),
+        ("completed", "failure", "[409] cancelled", "cancelled"),
+        ("completed", "failure", "[409] killed", "failed"),
+    ],
+)
+def test_what_restate_knows_corrects_a_progress_that_says_running(
+    status: str, result: str | None, failure: str | None, state: str
+) -> None:
+    invocation = Invocation(
+        id="inv_1",
+        target_service_name="Squares",
+        status=status,
+        created_at=NOON,
+        completion_result=result,
+        completion_failure=failure,
+    )
+
+    assert invocation.correct(progress(succeeded=3)).state == state
+    assert invocation.correct(progress(succeeded=3)).succeeded == 3
+    assert invocation.correct(progress("cancelled")).state == "cancelled"
