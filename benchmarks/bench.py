@@ -114,7 +114,8 @@ def seed(started: Local) -> Generator[int, None, None]:
     try:
         while not healthy(f"http://127.0.0.1:{port}/health"):
             time.sleep(0.1)
-        Client(admin=started.admin).register(f"http://127.0.0.1:{port}")
+        with Client(admin=started.admin) as client:
+            client.register(f"http://127.0.0.1:{port}")
         yield process.pid
     finally:
         process.kill()

@@ -31,7 +31,8 @@ def served(
     ):
         url = f"http://127.0.0.1:{ports.worker}"
         eventually(lambda: healthy(f"{url}/health"))
-        Client(admin=f"http://127.0.0.1:{ports.admin}").register(url)
+        with Client(admin=f"http://127.0.0.1:{ports.admin}") as client:
+            client.register(url)
         yield worker, f"http://127.0.0.1:{ports.ingress}"
 
 
