@@ -5,7 +5,7 @@ PYTHON ?= $(firstword $(foreach v,python3.11 python3.12 python3.13 python3,$(she
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help bench demo test check unit integration dev test-compose lock clean
+.PHONY: help bench demo recording test check unit integration dev test-compose lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -34,6 +34,9 @@ test-compose: $(READY) ## The integration tests against docker-compose.yml
 
 bench: $(READY) .venv/.bench ## Measure; with Celery and DBOS where Redis and PostgreSQL are
 	$(BIN)/python -m benchmarks.bench
+
+recording: $(READY) ## Record the terminal session that the README shows
+	$(BIN)/python examples/recording.py
 
 lock: $(READY) ## Pin the dependencies anew
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
