@@ -1,9 +1,11 @@
 """The README does what it says: its code and its commands, as they stand there."""
 
 import json
+import os
 import re
 import shlex
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +23,8 @@ README = (Path(__file__).parents[2] / "README.md").read_text()
 BLOCKS = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
 COMMANDS = [line[2:] for b in BLOCKS for line in b.splitlines() if line[:2] == "$ "]
 RUN_ELSEWHERE = {"make demo": ".ci/run", "make test": ".ci/run"}
+SECTION = README.partition("## From the command line")[2].partition("\n## ")[0]
+SESSION = [line[2:] for line in SECTION.splitlines() if line[:2] == "$ "]
 
 
 def command(start: str) -> list[str]:
@@ -93,6 +97,54 @@ def test_serve_and_register_work_as_shown(local: tuple[str, str], folder: Path) 
     assert answer.json() == {"words": 2, "letters": 3}
 
 
+def test_the_session_on_the_command_line_works_as_shown(tmp_path: Path) -> None:
+    start, *session = SESSION
+    with running(*shlex.split(start)[1:], *FREE) as dev:
+        ingress = dev.wait_for("curl").split()[2].removesuffix("/WordCount/run")
+        said = subprocess.run(
+            ["sh", "-e", "-x", "-c", "\n".join(session)],
+            env=_at(ingress, dev.wait_for("UI").split()[1]),
+            cwd=tmp_path,
+            timeout=100,
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.count('"files": ') == 2
+    assert "is being cancelled" in said.stderr
+    assert said.stdout.count("succeeded") == 2
+    assert "ok     calls" in said.stdout
+
+
+def test_the_python_client_works_as_shown(local: tuple[str, str], folder: Path) -> None:
+    section = README.partition("## From Python")[2]
+    code = re.search(r"```python\n(.*?)```", section, re.DOTALL)
+    assert code
+
+    said = subprocess.run(
+        [sys.executable, "-c", code[1]],
+        env=_at(*local),
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+
+    assert said.stdout.splitlines()[1] == "{'words': 3, 'letters': 15}"
+
+
+def _at(ingress: str, admin: str) -> dict[str, str]:
+    """An environment in which `parallelizework` is there, and speaks to this server."""
+    return {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PARALLELIZEWORK_INGRESS_URL": ingress,
+        "PARALLELIZEWORK_ADMIN_URL": admin,
+    }
+
+
 def test_a_request_may_say_when_its_run_ends(server: Server) -> None:
     ingress = server.ingress.removeprefix("http://")
 
@@ -131,6 +183,8 @@ def test_every_command_is_run_somewhere() -> None:
     ]
     script = (Path(__file__).parents[2] / ".ci" / "run").read_text()
     for words in COMMANDS:
+        if words in SESSION:
+            continue
         if words in RUN_ELSEWHERE:
             assert words in script
         else:
