@@ -40,15 +40,13 @@ def typed(fan_out: FanOut[Task, Any, Any, Result]) -> Codec[Task, Result]:
         try:
             return task.dump_json(value, warnings="error")
         except PydanticSerializationError as error:
-            raise UnfitData(f"{definition.task.part} does not fit: {error}") from error
+            raise _unfit(definition.task.part, error) from error
 
     def load(body: bytes) -> Result:
         try:
             return result.validate_json(body)
         except ValidationError as error:
-            raise UnfitData(
-                f"{definition.result.part} does not fit: {error}"
-            ) from error
+            raise _unfit(definition.result.part, error) from error
 
     return Codec(definition.name, dump, load)
 
@@ -74,3 +72,7 @@ def codec_of(
 
 def _adapter(hint: Any) -> TypeAdapter[Any]:
     return TypeAdapter(hint)
+
+
+def _unfit(part: str, error: Exception) -> UnfitData:
+    return UnfitData(f"{part} does not fit: {' '.join(str(error).split())}")

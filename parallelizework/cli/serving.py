@@ -120,15 +120,29 @@ def _print_welcome(local: dev_server.Local) -> None:
     print(f"UI        {local.admin}")
     print(f"Services  {', '.join(local.services)}")
     print("Try       " + _example(local))
+    print("or        " + _run_example(local))
     print("Ctrl-C stops server and worker", flush=True)
 
 
 def _example(local: dev_server.Local) -> str:
+    name, task = _first(local)
+    return f"curl {local.ingress}/{name}/run --json '{task}'"
+
+
+def _run_example(local: dev_server.Local) -> str:
+    name, task = _first(local)
+    where = f" --ingress {local.ingress} --admin {local.admin}"
+    is_usual = local.ingress.endswith(":8080") and local.admin.endswith(":9070")
+    return f"parallelizework run {name} '{task}'{'' if is_usual else where}"
+
+
+def _first(local: dev_server.Local) -> tuple[str, str]:
+    """A fan-out that is served, and a task for it."""
     name = next(name for name in local.services if name != PROGRESS)
-    example = "..."
     if name == "FanOutWorker":
-        example = '{"description": "get out of bed,shower,make coffee,have breakfast"}'
-    return f"curl {local.ingress}/{name}/run --json '{example}'"
+        task = '{"description": "get out of bed,shower,make coffee,have breakfast"}'
+        return name, task
+    return name, "..."
 
 
 def _wait_for_the_end(local: dev_server.Local) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 from collections.abc import Callable, Generator, Sequence
@@ -12,7 +13,7 @@ from time import monotonic
 
 import pytest
 
-from parallelizework.dev import Ports, local
+from parallelizework.dev import Ports, local, serve
 
 from .conftest import Server
 from .processes import COMMAND, Running, eventually, running
@@ -54,13 +55,11 @@ def never(key: str) -> list[str]:
 
 
 @contextmanager
-def following(
-    server: Server, *arguments: str
-) -> Generator[tuple[Running, str], None, None]:
-    """A command that shows a run's progress, and the run's id."""
+def following(server: Server, *arguments: str) -> Generator[Running, None, None]:
+    """A command that shows the progress of such a run."""
     with running(*arguments, environment=addresses(server)) as process:
         process.wait_for("running: 0 of 3")
-        yield process, process.wait_for("inv_").split()[-1]
+        yield process
 
 
 def one_line(said: Said) -> bool:
@@ -167,12 +166,13 @@ def test_a_timeout_fails_but_leaves_the_run_alone(command: Command, key: str) ->
 def test_ctrl_c_detaches_and_says_how_to_come_back(
     server: Server, command: Command, key: str
 ) -> None:
-    with following(server, *never(key)) as (process, run):
+    with following(server, *never(key)) as process:
+        run = process.output.split()[1]
         process.process.send_signal(signal.SIGINT)
 
         assert process.process.wait(30) == 130
         assert f"  parallelizework watch {run}\n" in process.output
-    with following(server, "watch", run) as (watch, _):
+    with following(server, "watch", run) as watch:
         command("cancel", run)
 
         assert watch.process.wait(30) == 1
@@ -183,7 +183,8 @@ def test_ctrl_c_detaches_and_says_how_to_come_back(
 def test_another_process_cancels_a_run(
     server: Server, command: Command, key: str
 ) -> None:
-    with following(server, *never(key)) as (process, run):
+    with following(server, *never(key)) as process:
+        run = process.output.split()[1]
         said = command("cancel", run)
 
         assert said.returncode == 0
@@ -309,6 +310,27 @@ def test_a_paused_run_starts_no_subtask_until_it_is_resumed(key: str) -> None:
         answer = server.attach(run)
 
     assert len(answer.json()) == 1500
+
+
+def test_a_run_is_followed_through_a_kill_of_its_worker_and_counts_stay_exact() -> None:
+    targets = [f"{FAN_OUTS}:paced"]
+    with local(targets, ports=Ports(0, 0, 0)) as started:
+        server = Server(started.ingress, started.admin)
+        port = int(started.worker.rpartition(":")[2])
+        run = ["run", "Paced", "1500"]
+        with running(*run, environment=addresses(server)) as process:
+            eventually(lambda: _counted(process.output) >= 500)
+            started.processes[1].kill()
+            started.processes[1].wait(30)
+            with serve(targets, port, environment=os.environ):
+                assert process.process.wait(60) == 0
+            assert "succeeded: 1500 of 1500 (100%)\n" in process.output
+
+
+def _counted(output: str) -> int:
+    """How many subtasks have ended, as the last line says."""
+    counts = re.findall(r"(\d+) of 1500", output)
+    return int(counts[-1]) if counts else 0
 
 
 def _started(server: Server, run: str) -> int:

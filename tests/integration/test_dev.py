@@ -14,7 +14,7 @@ from parallelizework.dev import Ports, restate_server, serve
 from parallelizework.programs import find
 
 from .conftest import ROOT
-from .processes import running
+from .processes import COMMAND, running
 
 EXAMPLES = ROOT / "examples"
 FAN_OUTS = ROOT / "tests" / "integration" / "fan_outs.py"
@@ -26,6 +26,16 @@ def test_the_curl_line_that_dev_prints_works_as_it_is() -> None:
         line = dev.wait_for("curl").removeprefix("Try").strip()
 
         answer = subprocess.run(shlex.split(line), check=True, capture_output=True)
+
+    assert answer.stdout.startswith(b'{"description": "get out of bed: DONE,')
+
+
+def test_the_run_line_that_dev_prints_works_as_it_is() -> None:
+    with running("dev", *FREE, environment={"PARALLELIZEWORK_MAX_PAUSE": "0"}) as dev:
+        line = dev.wait_for("parallelizework run").removeprefix("or").strip()
+        command = [*COMMAND, *shlex.split(line)[1:]]
+
+        answer = subprocess.run(command, check=True, capture_output=True)
 
     assert answer.stdout.startswith(b'{"description": "get out of bed: DONE,')
 
