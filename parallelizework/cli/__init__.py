@@ -1,6 +1,11 @@
 """The command line: each command parses, calls one function and prints."""
 
 from parallelizework.cli import running, runs, serving
-from parallelizework.cli.app import main
+from parallelizework.cli.app import cli, main
 
 __all__ = ["main", "running", "runs", "serving"]
+
+_ORDER = "watch result list failures cancel pause resume dev serve register doctor"
+
+for _place, _name in enumerate(_ORDER.split()):  # in the help, as one needs them
+    cli[_name].sort_key = _place

@@ -269,6 +269,16 @@ def test_help_reads_from_start_to_end_without_a_server() -> None:
             assert word in said.output
 
 
+def test_completion_is_installed_for_a_shell(tmp_path: Path) -> None:
+    environment = {"HOME": str(tmp_path), "SHELL": "/bin/bash"}
+    options = ["--install-completion", "--shell", "bash"]
+    with running(*options, environment=environment) as said:
+        assert said.process.wait(30) == 0, said.output
+
+    installed = [path for path in tmp_path.rglob("parallelizework") if path.is_file()]
+    assert "failures" in installed[0].read_text()
+
+
 def test_doctor_says_what_to_type_where_no_server_is() -> None:
     with running("doctor", "--ingress", NOWHERE, "--admin", NOWHERE) as said:
         assert said.process.wait(30) == 1
