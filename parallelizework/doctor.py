@@ -34,8 +34,12 @@ class Finding:
 
     what: str
     said: str
-    ok: bool = True
     remedy: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong with it."""
+        return not self.remedy
 
 
 def examine(ingress: str | None = None, admin: str | None = None) -> list[Finding]:
@@ -91,7 +95,7 @@ class Doctor:
         if _number(found) >= _OLDEST_SERVER:
             return Finding("admin", said)
         wanted = ".".join(map(str, _OLDEST_SERVER))
-        return Finding("admin", said, ok=False, remedy=f"run {wanted} or later")
+        return Finding("admin", said, f"run {wanted} or later")
 
     def _registered(self, deployments: list[dict[str, Any]]) -> Finding:
         names = self._ask(self._server.admin.fan_outs())
@@ -99,7 +103,7 @@ class Doctor:
             return Finding("fan-outs", ", ".join(names))
         said = "none is registered" if deployments else "no worker is registered"
         remedy = "parallelizework serve, then parallelizework register URL"
-        return Finding("fan-outs", said, ok=False, remedy=remedy)
+        return Finding("fan-outs", said, remedy)
 
     def _worker(self, deployment: dict[str, Any]) -> Finding:
         url = str(deployment.get("uri", deployment["id"])).rstrip("/")
@@ -110,7 +114,7 @@ class Doctor:
         if answer.is_success:
             return Finding("worker", f"{url} is healthy")
         remedy = f"it is no worker, or an old one: parallelizework serve, at {url}"
-        return Finding("worker", f"{url} answers {answer.status_code}", False, remedy)
+        return Finding("worker", f"{url} answers {answer.status_code}", remedy)
 
     def _progress(self) -> Finding:
         """A call through the server to a worker and back."""
@@ -120,19 +124,19 @@ class Doctor:
         except Unreachable:
             remedy = "parallelizework serve, where the worker is registered"
             said = "the server gets no answer from the worker"
-            return Finding("calls", said, ok=False, remedy=remedy)
+            return Finding("calls", said, remedy)
         except ClientError as error:
-            return Finding("calls", str(error), ok=False, remedy=remedy)
+            return Finding("calls", str(error), remedy)
         if served:
             return Finding("calls", "reach a worker and come back")
-        return Finding("calls", "FanOutProgress is not served", False, remedy)
+        return Finding("calls", "FanOutProgress is not served", remedy)
 
 
 def _silent(url: str, error: Exception) -> Finding:
     """A worker that does not answer; elsewhere, that may only seem so from here."""
     if urlsplit(url).hostname in _SAME_NETWORK:
         remedy = f"parallelizework serve --bind {urlsplit(url).netloc}"
-        return Finding("worker", f"{url} does not answer ({error})", False, remedy)
+        return Finding("worker", f"{url} does not answer ({error})", remedy)
     return Finding("worker", f"{url} cannot be seen from here (see calls)")
 
 
@@ -143,17 +147,17 @@ def _protocol(deployment: dict[str, Any]) -> Finding:
     said = f"{sdk}, protocol {lowest} to {highest}, {deployment.get('http_version')}"
     if deployment.get("protocol_type") != _STREAMS:
         remedy = "serve it over HTTP/2: parallelizework serve, then register --force"
-        return Finding("protocol", f"{said}, without streams", False, remedy)
+        return Finding("protocol", f"{said}, without streams", remedy)
     name, _, number = sdk.rpartition("/")
     if name.endswith("python") and _number(number) < _OLDEST_SDK:
         remedy = f"pip install 'restate-sdk=={version('restate-sdk')}' for the worker"
-        return Finding("protocol", said, ok=False, remedy=remedy)
+        return Finding("protocol", said, remedy)
     return Finding("protocol", said)
 
 
-def _wrong(error: ClientError) -> tuple[str, bool, str]:
+def _wrong(error: ClientError) -> tuple[str, str]:
     said, _, remedy = str(error).partition(": start ")
-    return said, False, f"start {remedy}" if remedy else ""
+    return said, f"start {remedy or 'a restate-server: parallelizework dev'}"
 
 
 def _number(text: str) -> tuple[int, ...]:
