@@ -89,7 +89,7 @@ def test_the_asgi_app_serves_what_the_environment_names() -> None:
         )
 
     names = {service["name"] for service in discovered.json()["services"]}
-    assert names == {"FanOutWorker", "Squares"}
+    assert names == {"FanOutProgress", "FanOutWorker", "Squares"}
 
 
 @pytest.mark.parametrize(
