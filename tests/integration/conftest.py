@@ -1,6 +1,6 @@
 """A restate-server with a worker: the addresses in the environment, or one of our own.
 
-Without addresses every test runs three times: on a server as it comes, on one that
+Without addresses tests run three times: on a server as it comes, on one that
 suspends at each await, so that each step forward replays all that came before, and on
 one with the coming version of Restate's protocol.
 """
@@ -59,18 +59,27 @@ class Server:
         )
 
 
+KINDS = ["plain", "replay", "v7"]
 GIVEN = "ingress_url" in Settings().model_fields_set
 
 
 def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
-    """On a given server, leave out what starts servers of its own."""
+    """On a given server, leave out what starts servers of its own.
+
+    What is marked `once` runs on one kind of server: it does not reach the protocol.
+    """
     if GIVEN:
         items[:] = [item for item in items if "server" in item.fixturenames]
+    items[:] = [item for item in items if not _is_enough(item)]
 
 
-@pytest.fixture(
-    scope="session", params=["given"] if GIVEN else ["plain", "replay", "v7"]
-)
+def _is_enough(item: pytest.Function) -> bool:
+    if "server" not in item.fixturenames or not item.get_closest_marker("once"):
+        return False
+    return item.callspec.params["server"] in KINDS[1:]
+
+
+@pytest.fixture(scope="session", params=["given"] if GIVEN else KINDS)
 def server(request: pytest.FixtureRequest) -> Iterator[Server]:
     settings = Settings()
     if request.param == "given":

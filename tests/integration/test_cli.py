@@ -20,6 +20,8 @@ from .processes import COMMAND, Running, eventually, running
 from .test_client import NO_RUN, NOWHERE
 from .test_dev import FAN_OUTS
 
+pytestmark = pytest.mark.once
+
 Said = subprocess.CompletedProcess[str]
 Command = Callable[..., Said]
 

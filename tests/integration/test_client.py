@@ -23,6 +23,8 @@ from .conftest import Server
 from .fan_outs import Box, Circle, Patience, never_ending, shapes_fan_out, squares
 from .processes import eventually
 
+pytestmark = pytest.mark.once
+
 NO_RUN = "inv_1dPXI20kYi3s65CBtvVth9WdnBY7mSKkjD"
 NOWHERE = "http://127.0.0.1:1"
 ATTACH = """

@@ -7,7 +7,10 @@ import pytest
 
 from .conftest import GIVEN, Server
 
-pytestmark = pytest.mark.skipif(GIVEN, reason="its worker sees other files")
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.skipif(GIVEN, reason="its worker sees other files"),
+]
 
 
 def test_two_of_three_copies_are_enough(server: Server, tmp_path: Path) -> None:

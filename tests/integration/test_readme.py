@@ -19,6 +19,8 @@ from .conftest import Server
 from .processes import eventually, running
 from .test_dev import FREE
 
+pytestmark = pytest.mark.once
+
 README = (Path(__file__).parents[2] / "README.md").read_text()
 BLOCKS = re.findall(r"```console\n(.*?)```", README, re.DOTALL)
 COMMANDS = [line[2:] for b in BLOCKS for line in b.splitlines() if line[:2] == "$ "]

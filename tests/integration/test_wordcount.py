@@ -10,7 +10,10 @@ import pytest
 
 from .conftest import GIVEN, ROOT, Server
 
-pytestmark = pytest.mark.skipif(GIVEN, reason="its worker sees other files")
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.skipif(GIVEN, reason="its worker sees other files"),
+]
 
 
 def test_it_counts_the_words_of_this_repo(server: Server) -> None:
