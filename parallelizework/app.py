@@ -24,5 +24,6 @@ app = restate.app(
     services(
         *fan_outs(settings),
         progress_retention=timedelta(seconds=settings.progress_retention),
-    )
+    ),
+    identity_keys=list(settings.identity_keys),
 )

@@ -49,18 +49,16 @@ async def fan_out(  # noqa: PLR0913 - each is one thing that a coordinator needs
             await flight.fill(places, window)
             reporter.tell(fan_in)
             reason = fan_in.reason or await flight.wait()
-        await flight.cancel()
     except TerminalError as error:
         if not is_cancelled(error):
             await flight.cancel()
             await flight.end()
             raise
         fan_in.is_cancelled = True
+    await flight.cancel()
     await flight.end()
     await flight.collect()
-    if fan_in.is_cancelled or not reason:
-        return CompletionReason.CANCELLED
-    return reason
+    return fan_in.reason or reason or CompletionReason.CANCELLED
 
 
 async def within(
@@ -166,7 +164,9 @@ class Flight:
         self._signals = {s: v for s, v in self._signals.items() if v[0] is not future}
 
     async def cancel(self) -> None:
-        """Cancel all calls in flight."""
+        """Cancel all calls in flight, unless they have been with this invocation."""
+        if self._fan_in.is_cancelled:
+            return
         try:
             for future in self._calls:
                 await future.cancel_invocation()

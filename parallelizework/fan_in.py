@@ -47,6 +47,8 @@ class FanIn:
     @property
     def reason(self) -> CompletionReason | None:
         """Why the run has ended, if it has."""
+        if self.is_cancelled:
+            return CompletionReason.CANCELLED
         return self._rule.reason(self.counts)
 
     @property

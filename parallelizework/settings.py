@@ -20,6 +20,8 @@ class Settings(BaseSettings):
             seconds; 10 is what `docker stop` waits.
         progress_retention: How long FanOutProgress remembers a run after its last
             update, in seconds.
+        identity_keys: Public keys (`publickeyv1_...`), separated by spaces, of the
+            restate-servers that may call the worker; without any, whoever reaches it.
         restate_server: The restate-server program for `parallelizework dev`.
         ingress_url: Where the restate-server takes requests.
         admin_url: Where the restate-server takes orders.
@@ -31,11 +33,12 @@ class Settings(BaseSettings):
     max_pause: float = Field(default=1.0, ge=0)
     grace_period: float = Field(default=8.0, ge=0)
     progress_retention: float = Field(default=86_400, gt=0)
+    identity_keys: Annotated[tuple[str, ...], NoDecode] = ()
     restate_server: Path | None = None
     ingress_url: str = "http://localhost:8080"
     admin_url: str = "http://localhost:9070"
 
-    @field_validator("fan_outs", mode="before")
+    @field_validator("fan_outs", "identity_keys", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(shlex.split(value)) if isinstance(value, str) else value
