@@ -88,14 +88,8 @@ def _part(part: Slice[Any], outcomes: Outcomes) -> Part:
     failures: list[Failure[Any]] = []
     for place, outcome in sorted(outcomes.items()):
         if isinstance(outcome, Fault):
-            failures.append(
-                Failure[Any](
-                    index=part.first + place,
-                    shard=part.shard,
-                    subtask=part.items[place],
-                    **dict(outcome),
-                )
-            )
+            index, subtask = part.first + place, part.items[place]
+            failures.append(outcome.failure(subtask, index=index, shard=part.shard))
         else:
             values.append(outcome)
     plain = from_json(b"[" + b",".join(values) + b"]")

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic_core import from_json
 from restate import Context, RestateDurableCallFuture, TerminalError
 
-from parallelizework.outcome import Failure, Fault, Part, is_cancelled
+from parallelizework.outcome import Fault, Part, is_cancelled
 
 Future = RestateDurableCallFuture[bytes]
 
@@ -80,7 +80,5 @@ class SubtaskCall(Call):
         fault = Fault.of(error)
         if late and self.timeout and is_cancelled(error):
             fault = Fault.late(self.timeout)
-        failure = Failure[Any](
-            index=self.index, shard=self.shard, subtask=self.subtask, **dict(fault)
-        )
+        failure = fault.failure(self.subtask, index=self.index, shard=self.shard)
         return Part(failures=[failure])

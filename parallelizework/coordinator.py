@@ -8,7 +8,7 @@ from restate import Context, RestateDurableFuture, TerminalError
 
 from parallelizework.call import Call, Future, Known
 from parallelizework.fan_in import FanIn
-from parallelizework.outcome import Part, is_cancelled
+from parallelizework.outcome import Part, cancelled, is_cancelled
 from parallelizework.report import Reporter, counts_serde, signal
 from parallelizework.rule import CompletionReason, Counts
 
@@ -143,7 +143,7 @@ class Flight:
         except TerminalError as error:
             part = call.failed(error, late=future in self._late)
         if part.cancelled and future not in self._late:  # by somebody else
-            part = call.failed(TerminalError("cancelled", 409), late=False)
+            part = call.failed(cancelled(), late=False)
         self._forget(future)
         await self._fan_in.land(place, part, size)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from restate import TerminalError
 
-from parallelizework.outcome import Failure, Part, is_cancelled
+from parallelizework.outcome import Failure, Part, in_order, is_cancelled
 from parallelizework.rule import CompletionReason, Counts, Rule
 
 _FOLD = 16  # values that are held before they are combined
@@ -66,8 +66,9 @@ class FanIn:
             part = Part()
         elif (missing := self._rule.rest(self.settled).min_successful) is not None:
             part = part.first(missing)
-        self.settled += part.counts
-        self.counts += part.counts - self._heard.pop(place, Counts())
+        counts = part.counts
+        self.settled += counts
+        self.counts += counts - self._heard.pop(place, Counts())
         self.failures += part.failures
         self.landed += 1
         self._bytes += size
@@ -91,7 +92,7 @@ class FanIn:
             succeeded=self.settled.succeeded,
             cancelled=self.is_cancelled,
             values=self._values,
-            failures=sorted(self.failures, key=lambda f: (f.shard or 0, f.index)),
+            failures=in_order(self.failures),
         )
 
     async def _fold(self, least: int) -> None:

@@ -78,6 +78,12 @@ class Fault(BaseModel):
         message = f"it took longer than {timeout.total_seconds():g} s"
         return cls(status="timed_out", message=message, code=TIMED_OUT)
 
+    def failure(
+        self, subtask: object, *, index: int, shard: int | None
+    ) -> "Failure[Any]":
+        """The failure of a subtask that this is."""
+        return Failure[Any](index=index, shard=shard, subtask=subtask, **dict(self))
+
     def error(self) -> TerminalError:
         """The error for `runSubtask` to end with; a protocol's error is only a text."""
         about = f"[{self.status}, attempts: {self.attempts}]"
@@ -134,6 +140,16 @@ class Part(BaseModel):
             return self
         values = self.values[:successes]
         return Part(succeeded=successes, values=values, failures=self.failures)
+
+
+def in_order(failures: list[Failure[Any]]) -> list[Failure[Any]]:
+    """Failures in the order of the split."""
+    return sorted(failures, key=lambda failure: (failure.shard or 0, failure.index))
+
+
+def cancelled() -> TerminalError:
+    """The error of an invocation that has been cancelled, as Restate words it."""
+    return TerminalError("cancelled", _CANCELLED)
 
 
 def is_cancelled(error: TerminalError) -> bool:

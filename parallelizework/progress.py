@@ -16,7 +16,7 @@ from restate import (
 )
 from restate.serde import BytesSerde
 
-from parallelizework.outcome import Failure
+from parallelizework.outcome import Failure, in_order
 from parallelizework.rule import CompletionReason, Counts
 from parallelizework.serde import Json
 
@@ -193,8 +193,7 @@ def progress_object(retention: timedelta = RETENTION) -> VirtualObject:
     @made.handler(kind="shared", output_serde=_FAILURES)
     async def failures(ctx: ObjectSharedContext) -> list[Failure[Any]]:
         """What has failed, as far as there is room for it."""
-        found = (await _record(ctx)).failures
-        return sorted(found, key=lambda failure: (failure.shard or 0, failure.index))
+        return in_order((await _record(ctx)).failures)
 
     return made
 

@@ -2,12 +2,11 @@
 
 from restate import TerminalError
 
-from parallelizework.outcome import TIMED_OUT, Part
+from parallelizework.outcome import TIMED_OUT, Part, cancelled
 from parallelizework.policy import Policy
 from parallelizework.rule import CompletionReason, Counts, Rule
 
 _BAD_REQUEST = 400
-_CANCELLED = 409
 
 
 def attainable(policy: Policy, total: int | None) -> Rule:
@@ -59,7 +58,7 @@ def check(policy: Policy, part: Part, reason: CompletionReason) -> None:
     """
     match reason:
         case CompletionReason.CANCELLED:
-            raise TerminalError("cancelled", _CANCELLED)
+            raise cancelled()
         case CompletionReason.DEADLINE_EXCEEDED if policy.on_deadline == "fail":
             raise TerminalError(_late(policy, part), TIMED_OUT)
         case CompletionReason.FAILURE_TOLERANCE_EXCEEDED:
