@@ -1,5 +1,6 @@
 """Durable fan-out/fan-in for Python on Restate."""
 
+from parallelizework.attempts import Attempt
 from parallelizework.errors import ParallelizeworkError
 from parallelizework.fan_out import FanOut, services
 from parallelizework.outcome import Done, Failure
@@ -7,6 +8,7 @@ from parallelizework.policy import Policy
 from parallelizework.rule import CompletionReason
 
 __all__ = [
+    "Attempt",
     "CompletionReason",
     "Done",
     "Failure",

@@ -1,6 +1,7 @@
 """Attempts: try, tell an error that is final from one that is not, pause, try again."""
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,20 @@ from parallelizework.outcome import TIMED_OUT, Fault
 from parallelizework.policy import Policy
 
 _VALUE = b'{"value":'
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Which attempt at which subtask: `execute` may take it beside the subtask.
+
+    Attributes:
+        number: 1 for the first; None where Restate counts, with `on_exhausted="pause"`.
+        key: Names the subtask among those of all runs. It is the same at every attempt,
+            after a crash too: an idempotency key for whatever `execute` calls.
+    """
+
+    number: int | None
+    key: str
 
 
 class Miss(BaseModel):
@@ -62,10 +77,13 @@ class Attempts:
     Args:
         policy: How often, and with which pauses.
         sleep: Pauses for so many seconds.
+        random: Gives a number from 0 to 1. A pause is up to half shorter by it, so that
+            what failed together does not come back together.
     """
 
     policy: Policy
     sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep
+    random: Callable[[], float] = random.random
 
     async def once(self, execute: Callable[[], Awaitable[bytes]]) -> bytes | Miss:
         """One attempt."""
@@ -91,15 +109,20 @@ class Attempts:
         return attempt
 
     async def until_final(
-        self, once: Callable[[], Awaitable[bytes | Miss]]
+        self, once: Callable[[int], Awaitable[bytes | Miss]]
     ) -> bytes | Fault:
-        """The value, as JSON, or why there is none."""
+        """The value, as JSON, or why there is none.
+
+        Args:
+            once: Makes the attempt of that number.
+        """
         policy, attempt = self.policy, 1
         pause = policy.initial_retry_interval.total_seconds()
-        while isinstance(missed := await once(), Miss):
+        while isinstance(missed := await once(attempt), Miss):
             if not missed.again or attempt == policy.max_attempts:
                 return missed.fault.model_copy(update={"attempts": attempt})
-            await self.sleep(pause if missed.after is None else missed.after)
+            jittered = pause * (1 - self.random() / 2)
+            await self.sleep(jittered if missed.after is None else missed.after)
             longest = policy.max_retry_interval.total_seconds()
             pause = min(longest, pause * policy.retry_interval_factor)
             attempt += 1

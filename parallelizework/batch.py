@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from parallelizework.attempts import Attempts
+from parallelizework.attempts import Attempt, Attempts, Miss
 from parallelizework.level import Slice
 from parallelizework.outcome import Failure, Fault, Part
 from parallelizework.policy import Policy
@@ -22,13 +22,15 @@ class BatchRunner:
     """Executes the subtasks of a batch concurrently, each with its own attempts.
 
     Args:
-        execute: Gives a subtask's value as JSON.
+        execute: Makes one attempt at a subtask, which gives its value as JSON.
         typed: Subtasks, from plain JSON.
+        key: Names the batch among all.
     """
 
-    execute: Callable[[Any], Awaitable[bytes]]
+    execute: Callable[[Any, Attempt], Awaitable[bytes]]
     typed: Callable[[list[Any]], list[Any]]
     policy: Policy
+    key: str
 
     async def run(self, part: Slice[Any], values: Mapping[int, Any]) -> Part:
         """Execute all, or until the rule ends the run; one's failure is its own.
@@ -52,7 +54,7 @@ class BatchRunner:
 
         async def one(place: int, subtask: object) -> None:
             nonlocal counts
-            outcome = await self._outcome(slots, subtask)
+            outcome = await self._outcome(slots, subtask, f"{self.key}-{place}")
             if rule.reason(counts):
                 return
             outcomes[place] = outcome
@@ -69,11 +71,15 @@ class BatchRunner:
         return outcomes
 
     async def _outcome(
-        self, slots: asyncio.Semaphore, subtask: object
+        self, slots: asyncio.Semaphore, subtask: object, key: str
     ) -> bytes | Fault:
         timeout = self.policy.subtask_timeout
         attempts = Attempts(self.policy)
-        once = partial(attempts.once, partial(self.execute, subtask))
+
+        async def once(number: int) -> bytes | Miss:
+            attempt = Attempt(number, key)
+            return await attempts.once(partial(self.execute, subtask, attempt))
+
         clock = asyncio.timeout(timeout.total_seconds() if timeout else None)
         try:
             async with clock, slots:

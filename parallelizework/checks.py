@@ -3,6 +3,7 @@
 from inspect import isclass
 from typing import Any, Union, get_args, get_origin
 
+from parallelizework.attempts import Attempt
 from parallelizework.errors import DefinitionError
 from parallelizework.function import Function
 from parallelizework.hints import accepts, item_type, options
@@ -29,6 +30,20 @@ def check_takes(
     if not accepts(parameter, given):
         raise DefinitionError(
             f"{function.name} takes {parameter!r}, but {giver.name} gives {given!r}"
+        )
+
+
+def check_takes_attempt(execute: Function) -> None:
+    """See that what `execute` takes beside the subtask is the attempt."""
+    more = execute.parameters[1:]
+    if more and execute.takes_context:
+        raise DefinitionError(
+            f"{execute.name} is handler code, which takes a restate.Context and a "
+            f"subtask, not {more[0]!r} too: its key is ctx.request().id"
+        )
+    if more and not _is_subclass(Attempt, more[0]):
+        raise DefinitionError(
+            f"{execute.name} may take an Attempt beside the subtask, not {more[0]!r}"
         )
 
 

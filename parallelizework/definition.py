@@ -11,6 +11,7 @@ from restate import TerminalError
 from parallelizework.checks import (
     check_policy,
     check_takes,
+    check_takes_attempt,
     check_takes_list,
     failures_of,
     items_of,
@@ -25,6 +26,7 @@ from parallelizework.threads import Threads
 
 _NAME = re.compile(r"([a-zA-Z]|_[a-zA-Z0-9])[a-zA-Z0-9_.-]*")  # restate-server 1.7
 _KEPT = re.compile(r"restate.*|openapi", re.IGNORECASE)
+_MOST = {"execute": 2, "aggregate": 3}  # values that a function may take
 _REFERENCE = "let it be a reference instead, such as a path or a key"
 
 
@@ -79,7 +81,7 @@ def define(
     """
     threads = Threads(max_threads)
     made = {
-        role: Function(role, function, threads, 3 if role == "aggregate" else 1)
+        role: Function(role, function, threads, _MOST.get(role, 1))
         if function is not None
         else None
         for role, function in functions.items()
@@ -100,6 +102,7 @@ def define(
     if expand:
         check_takes(expand, expand.parameter, shard, split)
     check_takes(execute, execute.parameter, subtask, expand or split)
+    check_takes_attempt(execute)
     check_takes_list(aggregate, execute)
     failures = failures_of(aggregate, subtask)
     if combine:

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeAlias, TypeVar, overload
 
 from restate import Context, Service, VirtualObject
 
+from parallelizework.attempts import Attempt
 from parallelizework.definition import define
 from parallelizework.outcome import Done, Failure
 from parallelizework.policy import Policy
@@ -29,7 +30,9 @@ Lists = (
 Executes = (
     Callable[[Context, Subtask], Awaitable[Value]]
     | Callable[[Subtask], Awaitable[Value]]
+    | Callable[[Subtask, Attempt], Awaitable[Value]]
     | Callable[[Subtask], Value]
+    | Callable[[Subtask, Attempt], Value]
 )
 Folds = Callable[[list[Value]], Awaitable[Result]] | Callable[[list[Value]], Result]
 # A string, as typing cannot put types into a pydantic model that is within a list.
@@ -60,8 +63,9 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
             then `aggregate` gets an empty list. A subtask whose value is known already
             may be given as `Done(value)`: it is not called. A task model with a
             field `policy: Policy` overrides the definition's policy per request.
-        execute: `(Subtask) -> Value`, journaled as one step; or, as handler code that
-            may sleep, call or wait durably, `(restate.Context, Subtask) -> Value`.
+        execute: `(Subtask) -> Value`, journaled as one step; it may also take the
+            `Attempt`. Or, as handler code that may sleep, call or wait durably,
+            `(restate.Context, Subtask) -> Value`.
         aggregate: `(list[Value]) -> Result`; it may also take what failed within the
             policy's tolerance, `list[Failure[Subtask]]`, and the `CompletionReason`.
         expand: `(Shard) -> Iterable[Subtask]`, for input that is too large for one

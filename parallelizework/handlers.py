@@ -108,7 +108,7 @@ class Handlers:
         if combine and len(outcomes.values) > 1:
             values = [await combine(outcomes.values)]
             outcomes = outcomes.model_copy(update={"values": values})
-        return self.part.serialize(outcomes)
+        return self._steps.batched.serialize(outcomes)
 
     async def run_subtask(self, ctx: Context, body: bytes) -> bytes:
         """Execute one subtask."""

@@ -1,5 +1,6 @@
 """`Steps`: how the functions of a fan-out are called, durably and with attempts."""
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -9,11 +10,12 @@ from restate import Context, RestateDurableFuture, RunOptions, TerminalError
 from restate.exceptions import RetryableError
 from restate.serde import BytesSerde
 
-from parallelizework.attempts import Attempts, AttemptSerde, Miss
+from parallelizework.attempts import Attempt, Attempts, AttemptSerde, Miss
 from parallelizework.batch import BatchRunner
 from parallelizework.definition import Definition
 from parallelizework.fan_in import Combine
 from parallelizework.function import Function
+from parallelizework.last_step import last_step
 from parallelizework.level import Slice
 from parallelizework.outcome import Fault, Part, known_values
 from parallelizework.policy import Policy
@@ -24,11 +26,15 @@ T = TypeVar("T")
 
 
 class Steps:
-    """The steps of one definition."""
+    """The steps of one definition.
+
+    Attributes:
+        batched: The outcomes of a batch, in the journal.
+    """
 
     def __init__(self, definition: Definition) -> None:
         self._definition = definition
-        self._batch = Json[Part](
+        self.batched = Json[Part](
             Part,
             f"the values of a batch of {definition.name}",
             remedy="lower max_items_per_batch, or let a value be a reference",
@@ -61,16 +67,26 @@ class Steps:
 
         Each attempt is a step, so that their number is known, and a pause is durable.
         """
-        execute = partial(self._value, policy, subtask)
-        attempts = Attempts(policy, lambda pause: ctx.sleep(timedelta(seconds=pause)))
+        key = ctx.request().id
+
+        def attempt(number: int | None) -> Callable[[], Awaitable[bytes]]:
+            return partial(self._value, policy, subtask, Attempt(number, key))
+
+        attempts = Attempts(
+            policy,
+            sleep=lambda pause: ctx.sleep(timedelta(seconds=pause)),
+            random=ctx.random().random,
+        )
         if policy.on_exhausted == "pause":  # then Restate itself counts, and pauses
-            step = partial(attempts.value, execute)
+            step = partial(attempts.value, attempt(None))
             return await ctx.run_typed("execute", step, RunOptions(serde=BytesSerde()))
         options = RunOptions[bytes | Miss](serde=AttemptSerde())
-        once = partial(attempts.once, execute)
-        outcome = await attempts.until_final(
-            lambda: ctx.run_typed("execute", once, options)
-        )
+
+        async def once(number: int) -> bytes | Miss:
+            step = partial(attempts.once, attempt(number))
+            return await last_step(ctx, step, options, answers=_is_last)
+
+        outcome = await attempts.until_final(once)
         if isinstance(outcome, Fault):
             raise outcome.error()
         return outcome
@@ -78,15 +94,18 @@ class Steps:
     async def batch(self, ctx: Context, policy: Policy, part: Slice[Any]) -> Part:
         """The outcomes of a batch, journaled as one step."""
         typed = self._definition.subtasks.typed
-        runner = BatchRunner(partial(self._value, policy), typed, policy)
+        execute = partial(self._value, policy)
+        runner = BatchRunner(execute, typed, policy, ctx.request().id)
 
         known = known_values(part.items) if self._definition.gives_done else {}
 
         async def step() -> Part:
             return await runner.run(part, known)
 
-        options = RunOptions[Part](serde=self._batch, max_attempts=policy.max_attempts)
-        return await ctx.run_typed("execute", step, options)
+        options = RunOptions[Part](serde=self.batched, max_attempts=policy.max_attempts)
+        if self._definition.combine:  # more steps follow
+            return await ctx.run_typed("execute", step, options)
+        return await last_step(ctx, step, options)
 
     def combine(self, ctx: Context, policy: Policy) -> Combine | None:
         """What folds values, as plain JSON, into one; each time it is a step."""
@@ -118,7 +137,7 @@ class Steps:
             return this.result.answer(result)
 
         attempts = Attempts(policy)
-        outcome = await attempts.until_final(partial(attempts.once, execute))
+        outcome = await attempts.until_final(lambda _: attempts.once(execute))
         if isinstance(outcome, Fault):
             raise TerminalError(outcome.message, outcome.code)
         return outcome
@@ -131,7 +150,13 @@ class Steps:
         except RetryableError as error:  # attempts that ask for a delay are not counted
             raise RetryableError(error.message, error.status_code) from error
 
-    async def _value(self, policy: Policy, subtask: object) -> bytes:
+    async def _value(self, policy: Policy, subtask: object, attempt: Attempt) -> bytes:
         this, timeout = self._definition, policy.attempt_timeout
         seconds = timeout.total_seconds() if timeout else None
-        return this.value.serialize(await this.execute(subtask, seconds=seconds))
+        takes = len(this.execute.parameters)
+        given = (subtask, attempt)[:takes]
+        return this.value.serialize(await this.execute(*given, seconds=seconds))
+
+
+def _is_last(outcome: bytes | Miss) -> bool:
+    return not (isinstance(outcome, Miss) and outcome.again)

@@ -15,7 +15,7 @@ from restate import Context, TerminalError
 from restate.exceptions import RetryableError
 from typing_extensions import TypedDict
 
-from parallelizework import CompletionReason, Done, Failure, FanOut, Policy
+from parallelizework import Attempt, CompletionReason, Done, Failure, FanOut, Policy
 
 
 class Ledger:
@@ -117,6 +117,57 @@ def third_time_lucky(part: Keyed) -> int:
 
 
 flaky = FanOut("Flaky", split=parts, execute=third_time_lucky, aggregate=as_they_come)
+
+
+def repeating(task: Keyed) -> list[Keyed]:
+    return [task.model_copy(update={"fail": letter}) for letter in "abc"]
+
+
+def told_its_attempt(part: Keyed, attempt: Attempt) -> tuple[int | None, str, int]:
+    executions = Ledger(f"{part.key}-{part.fail}-{attempt.key}").enter()
+    if part.fail == "b" and executions < 3:
+        raise OSError(f"not yet, {executions}")
+    return attempt.number, attempt.key, executions
+
+
+def attempts_made(
+    values: list[tuple[int | None, str, int]],
+) -> list[tuple[int | None, str, int]]:
+    return values
+
+
+attempted = FanOut(
+    "Attempted", split=repeating, execute=told_its_attempt, aggregate=attempts_made
+)
+attempted_batch = FanOut(
+    "AttemptedBatch",
+    split=repeating,
+    execute=told_its_attempt,
+    aggregate=attempts_made,
+    policy=Policy(max_items_per_batch=2),
+)
+
+
+async def back_after_a_kill(part: Keyed, attempt: Attempt) -> int | None:
+    print(f"attempt {attempt.number}", flush=True)
+    if attempt.number == 1:
+        raise RetryableError("not yet", retry_after=timedelta(seconds=2))
+    if attempt.number == 2:
+        await asyncio.sleep(0.3)  # long enough to be a step of its own
+        raise RetryableError("not yet", retry_after=timedelta(seconds=2))
+    return attempt.number
+
+
+def numbers_of_attempts(values: list[int | None]) -> list[int | None]:
+    return values
+
+
+counting = FanOut(
+    "Counting",
+    split=repeating,
+    execute=back_after_a_kill,
+    aggregate=numbers_of_attempts,
+)
 
 
 def poisoned(number: int) -> int:

@@ -8,6 +8,8 @@ from pathlib import Path
 NAMES = [
     "aggregating",
     "aliased",
+    "attempted",
+    "attempted_batch",
     "batched",
     "blocking",
     "clingers",

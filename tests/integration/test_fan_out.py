@@ -52,6 +52,21 @@ def test_a_subtask_that_fails_twice_and_then_succeeds_is_counted_once(
     assert answer.json() == [1, 3, 1]
 
 
+@pytest.mark.parametrize("service", ["Attempted", "AttemptedBatch"])
+def test_a_subtask_has_a_key_of_its_own_that_all_its_attempts_share(
+    server: Server, key: str, service: str
+) -> None:
+    first = server.run(service, {"key": key}).json()
+    second = server.run(service, {"key": f"{key}-2"}).json()
+
+    assert [(number, executions) for number, _, executions in first] == [
+        (1, 1),
+        (3, 3),
+        (1, 1),
+    ]
+    assert len({key for _, key, _ in first + second}) == 6
+
+
 @pytest.mark.parametrize("service", ["Poison", "PoisonCode"])
 def test_a_poison_subtask_fails_its_run_with_index_and_error(
     server: Server, service: str

@@ -163,3 +163,22 @@ def test_after_a_kill_a_finished_subtask_is_not_executed_again(
     assert executions[:3] == [1, 1, 1]
     assert executions[-1] == 2
     assert set(executions) == {1, 2}
+
+
+def test_attempts_made_before_a_kill_are_not_made_again(
+    tmp_path: Path, key: str
+) -> None:
+    target = f"{FAN_OUTS}:counting"
+    with served(tmp_path, target) as (worker, ingress):
+        send = f"{ingress}/restate/send/Counting/run"
+        run = httpx.post(send, json={"key": key}).json()["invocationId"]
+        eventually(lambda: worker.output.count("attempt 2") == 3)
+
+        worker.process.kill()
+        worker.process.wait()
+        with running(*worker.arguments) as second:
+            attach = f"{ingress}/restate/attach/{run}"
+            numbers = httpx.get(attach, timeout=60).json()
+
+            assert numbers == [3, 3, 3]
+            assert "attempt 1" not in second.output

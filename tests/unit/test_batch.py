@@ -11,6 +11,7 @@ import anyio.lowlevel
 import pytest
 from restate import TerminalError
 
+from parallelizework.attempts import Attempt
 from parallelizework.batch import BatchRunner
 from parallelizework.function import Function
 from parallelizework.level import Slice
@@ -40,7 +41,12 @@ async def run(
 
     part = Slice[Any](first=10, slots=slots, items=items, rule=rule or Rule())
     known = known_values(items)
-    return await BatchRunner(execute, typed, policy or Policy()).run(part, known)
+
+    async def attempted(number: int, attempt: Attempt) -> bytes:
+        return await execute(number)
+
+    runner = BatchRunner(attempted, typed, policy or Policy(), key="batch")
+    return await runner.run(part, known)
 
 
 async def test_one_that_fails_leaves_its_mates_alone() -> None:

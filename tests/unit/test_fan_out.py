@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 from restate import Context
 
-from parallelizework import FanOut, ParallelizeworkError, Policy
+from parallelizework import Attempt, FanOut, ParallelizeworkError, Policy
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -155,6 +155,14 @@ def wrong_values(values: list[str]) -> int:
     return len(values)
 
 
+def not_an_attempt(item: Item, number: int) -> int:
+    return number
+
+
+async def code_with_attempt(ctx: Context, item: Item, attempt: Attempt) -> int:
+    return len(item.name)
+
+
 def to_text(values: list[int]) -> str:
     return str(values)
 
@@ -182,6 +190,8 @@ MISTAKES: list[tuple[str, Any, str]] = [
         wrong_item,
         "execute=wrong_item takes <class 'str'>, but split=split",
     ),
+    ("execute", not_an_attempt, "may take an Attempt beside the subtask, not <class"),
+    ("execute", code_with_attempt, "its key is ctx.request().id"),
     ("execute", code_without_async, "so it must be `async def`"),
     (
         "aggregate",
