@@ -10,6 +10,7 @@ data is dropped here.
 from typing import Any
 
 import hypercorn.protocol
+from h2.connection import ConnectionState
 from h2.settings import SettingCodes
 from hypercorn.protocol.h2 import H2Protocol
 from hyperframe.frame import DataFrame
@@ -38,11 +39,24 @@ class _Mended(H2Protocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.streams = _Streams()
+        self._is_flushing = False
         settings = self.connection.local_settings
         settings[SettingCodes.MAX_FRAME_SIZE] = _FRAME
         settings[SettingCodes.INITIAL_WINDOW_SIZE] = _WINDOW
         settings.acknowledge()  # in force before the other side knows of them
         self.connection.max_inbound_frame_size = _FRAME
+
+    async def _flush(self) -> None:
+        """Send what there is together with what else this turn of the loop gives."""
+        if self.connection.state_machine.state is ConnectionState.CLOSED:
+            await super()._flush()
+        elif not self._is_flushing:
+            self._is_flushing = True
+            self.task_group.spawn(self._flush_all)  # pyright: ignore[reportUnknownMemberType] - half typed
+
+    async def _flush_all(self) -> None:
+        self._is_flushing = False
+        await super()._flush()
 
     async def initiate(self, *args: Any, **kwargs: Any) -> None:
         """Begin, and open the window of the whole connection."""

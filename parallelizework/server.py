@@ -1,4 +1,4 @@
-"""Serve `parallelizework.app:app` with hypercorn, over HTTP/2."""
+"""Serve `parallelizework.app:app` over HTTP/2, with hypercorn or granian."""
 
 import asyncio
 import errno
@@ -9,6 +9,7 @@ import signal
 import threading
 from collections.abc import Sequence
 from importlib import import_module
+from importlib.util import find_spec
 from logging.config import dictConfig
 from typing import Any
 
@@ -20,9 +21,9 @@ from hypercorn.run import run as serve_in_processes
 from restate.extensions import current_context
 from restate.server import install_shutdown_hook
 
-from parallelizework.errors import PortInUse
+from parallelizework.errors import PortInUse, StartError
 from parallelizework.http2 import mend
-from parallelizework.settings import Settings
+from parallelizework.settings import ServerName, Settings
 
 mend()  # in each worker process, as its logging set-up imports this module
 _logger = logging.getLogger(__name__)
@@ -32,59 +33,79 @@ _SHARED = 32
 _APP = "parallelizework.app"
 
 
-def serve(fan_outs: Sequence[str], *, bind: Sequence[str], workers: int = 1) -> int:
+def serve(
+    fan_outs: Sequence[str], *, bind: str, workers: int = 1, server: ServerName | None
+) -> int:
     """Serve until SIGTERM or SIGINT, then let calls in flight finish for a while.
 
     Args:
         fan_outs: `MODULE:OBJECT`s; none for the ready-made fan-outs.
-        bind: `HOST:PORT`s to listen on.
-        workers: How many processes share those ports.
+        bind: `HOST:PORT` to listen on.
+        workers: How many processes share that port; one, with granian.
+        server: Which ASGI server; None for what the settings say.
 
     Returns:
         The exit code.
 
     Raises:
         TargetError: One of `fan_outs` names no fan-out.
-        PortInUse: One of `bind` is taken.
+        PortInUse: `bind` is taken.
+        StartError: The server is not installed, or cannot have so many workers.
     """
     settings = Settings()
+    server = server or settings.server
+    if server == "granian":
+        _check_granian(workers)
     os.environ["PARALLELIZEWORK_FAN_OUTS"] = shlex.join(fan_outs or settings.fan_outs)
     app = import_module(_APP).app  # here also to fail before any process starts
     config = _config(bind, workers, settings.grace_period)
     dictConfig(_LOGGING)
-    _logger.info("Serving on %s", ", ".join(config.bind))
+    _logger.info("Serving on %s", bind)
     try:
         if workers > 1:
             return serve_in_processes(config)
-        asyncio.run(_serve(app, config))
+        asyncio.run(_serve(app, config, server))
         if threading.active_count() > 1:  # a sync function would hold up the exit
             logging.shutdown()
             os._exit(0)
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
-        raise PortInUse(
-            f"{', '.join(bind)} is in use: choose another --bind"
-        ) from error
+        raise PortInUse(f"{bind} is in use: choose another --bind") from error
     return 0
 
 
-async def _serve(app: Any, config: Config) -> None:
+def _check_granian(workers: int) -> None:
+    if not find_spec("granian"):
+        raise StartError(
+            "granian is not installed: pip install 'parallelizework[granian]'"
+        )
+    if workers > 1:
+        raise StartError("granian has one process here: leave --workers at 1")
+
+
+async def _serve(app: Any, config: Config, server: ServerName) -> None:
     """Serve in this process, stopped through the SDK's hooks.
 
     The SDK takes SIGTERM for itself at the first request, so hypercorn's own handler
-    would never hear of it.
+    would never hear of it; nor would granian's.
     """
     stop = asyncio.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         install_shutdown_hook(asyncio.get_running_loop(), stop.set, signum)
-    await serve_here(app, config, shutdown_trigger=stop.wait)
+    if server == "granian":
+        from parallelizework import granian_server  # noqa: PLC0415 - an optional extra
+
+        grace = config.graceful_timeout
+        await granian_server.serve(app, config.bind[0], stop=stop, grace_period=grace)
+    else:
+        await serve_here(app, config, shutdown_trigger=stop.wait)
 
 
-def _config(bind: Sequence[str], workers: int, grace_period: float) -> Config:
+def _config(bind: str, workers: int, grace_period: float) -> Config:
     config = Config()
     config.application_path = f"{_APP}:app"
-    config.bind = list(bind)
+    config.bind = [bind]
     config.workers = workers
     config.graceful_timeout = grace_period
     config.h2_max_concurrent_streams = _UNLIMITED if workers == 1 else _SHARED

@@ -2,10 +2,12 @@
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+ServerName = Literal["hypercorn", "granian"]
 
 
 class Settings(BaseSettings):
@@ -22,6 +24,8 @@ class Settings(BaseSettings):
             update, in seconds.
         identity_keys: Public keys (`publickeyv1_...`), separated by spaces, of the
             restate-servers that may call the worker; without any, whoever reaches it.
+        server: The ASGI server that serves the fan-outs: hypercorn, or granian where it
+            is installed.
         restate_server: The restate-server program for `parallelizework dev`.
         ingress_url: Where the restate-server takes requests.
         admin_url: Where the restate-server takes orders.
@@ -34,6 +38,7 @@ class Settings(BaseSettings):
     grace_period: float = Field(default=8.0, ge=0)
     progress_retention: float = Field(default=86_400, gt=0)
     identity_keys: Annotated[tuple[str, ...], NoDecode] = ()
+    server: ServerName = "hypercorn"
     restate_server: Path | None = None
     ingress_url: str = "http://localhost:8080"
     admin_url: str = "http://localhost:9070"

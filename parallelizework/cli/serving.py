@@ -10,7 +10,7 @@ from parallelizework.cli.app import HERE, SERVE, Flag, Where, cli, note
 from parallelizework.doctor import Finding, examine
 from parallelizework.progress import NAME as PROGRESS
 from parallelizework.server import serve as serve_fan_outs
-from parallelizework.settings import Settings
+from parallelizework.settings import ServerName, Settings
 
 
 @cli.command(group=SERVE)
@@ -20,6 +20,7 @@ def serve(
     *,
     bind: str = "127.0.0.1:9080",
     workers: int = 1,
+    server: ServerName | None = None,
 ) -> None:
     """Serve fan-outs to a restate-server, until stopped.
 
@@ -32,8 +33,12 @@ def serve(
         The address to listen on. Anyone who reaches it may run the fan-outs.
     workers
         How many processes share the work.
+    server
+        The ASGI server: hypercorn unless PARALLELIZEWORK_SERVER says otherwise; granian
+        is quicker, and has to be installed.
     """
-    sys.exit(serve_fan_outs(targets or [], bind=[bind], workers=workers))
+    code = serve_fan_outs(targets or [], bind=bind, workers=workers, server=server)
+    sys.exit(code)
 
 
 @cli.command(group=SERVE)

@@ -19,11 +19,16 @@ from .test_dev import FAN_OUTS
 
 @contextmanager
 def served(
-    folder: Path, *targets: str, workers: int = 1, grace: float = 8
+    folder: Path,
+    *targets: str,
+    workers: int = 1,
+    grace: float = 8,
+    server: str = "hypercorn",
 ) -> Generator[tuple[Running, str], None, None]:
     """A server, and a worker of it that a test may treat badly; with the ingress."""
     ports = Ports(0, 0, 0).chosen()
-    options = ["--bind", f"127.0.0.1:{ports.worker}", "--workers", str(workers)]
+    bind = ["--bind", f"127.0.0.1:{ports.worker}"]
+    options = [*bind, "--workers", str(workers), "--server", server]
     environment = {"PARALLELIZEWORK_GRACE_PERIOD": str(grace)}
     with (
         restate_server(find("restate-server"), ports, folder, {}),
@@ -36,13 +41,15 @@ def served(
         yield worker, f"http://127.0.0.1:{ports.ingress}"
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    ("server", "workers"), [("hypercorn", 1), ("hypercorn", 2), ("granian", 1)]
+)
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_worker_lets_a_subtask_in_flight_finish(
-    tmp_path: Path, signum: signal.Signals, workers: int
+    tmp_path: Path, signum: signal.Signals, server: str, workers: int
 ) -> None:
     target = f"{FAN_OUTS}:slow"
-    with served(tmp_path, target, workers=workers) as (worker, ingress):
+    with served(tmp_path, target, workers=workers, server=server) as (worker, ingress):
         send = f"{ingress}/restate/send/Slow/run"
         httpx.post(send, json=[1.0]).raise_for_status()
         worker.wait_for("slow subtask starts")
@@ -53,11 +60,12 @@ def test_a_stopped_worker_lets_a_subtask_in_flight_finish(
         assert "slow subtask ends" in worker.output
 
 
+@pytest.mark.parametrize("server", ["hypercorn", "granian"])
 def test_a_subtask_beyond_the_grace_period_is_executed_by_the_next_worker(
-    tmp_path: Path,
+    tmp_path: Path, server: str
 ) -> None:
     target = f"{FAN_OUTS}:slow"
-    with served(tmp_path, target, grace=0.5) as (worker, ingress):
+    with served(tmp_path, target, grace=0.5, server=server) as (worker, ingress):
         sent = httpx.post(f"{ingress}/restate/send/Slow/run", json=[3.0]).json()
         worker.wait_for("slow subtask starts")
         worker.process.terminate()
@@ -75,6 +83,23 @@ def test_two_processes_share_the_work(tmp_path: Path) -> None:
         url = f"{ingress}/Processes/run"
 
         assert len(httpx.post(url, json=400, timeout=60).json()) == 2
+
+
+def test_granian_serves_many_subtasks_and_large_values(tmp_path: Path) -> None:
+    targets = [f"{FAN_OUTS}:{name}" for name in ("squares", "sizes_combined")]
+    with served(tmp_path, *targets, server="granian") as (_, ingress):
+        squares = httpx.post(f"{ingress}/Squares/run", json=3_000, timeout=60)
+        sizes = {"count": 20, "value": 1}
+        large = httpx.post(f"{ingress}/SizesCombined/run", json=sizes, timeout=60)
+
+    assert squares.json() == [number * number for number in range(3_000)]
+    assert large.is_success, large.text
+
+
+def test_granian_with_several_processes_is_refused() -> None:
+    with running("serve", "--server", "granian", "--workers", "2") as worker:
+        assert worker.process.wait(30) == 1
+        assert "leave --workers at 1" in worker.output
 
 
 def test_the_asgi_app_serves_what_the_environment_names() -> None:
@@ -124,12 +149,13 @@ def test_a_definition_error_of_the_users_module_is_one_line(tmp_path: Path) -> N
         assert "has no type hint" in worker.output
 
 
-def test_a_taken_address_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("server", ["hypercorn", "granian"])
+def test_a_taken_address_is_told(server: str) -> None:
     port = Ports(0, 0, 0).chosen().worker
     bind = f"127.0.0.1:{port}"
     with running("serve", "--bind", bind):
         eventually(lambda: healthy(f"http://{bind}/health"))
-        with running("serve", "--bind", bind) as second:
+        with running("serve", "--bind", bind, "--server", server) as second:
             assert second.process.wait(30) == 1
             assert bind in second.output
             assert "in use" in second.output

@@ -1,0 +1,90 @@
+"""Serve with granian, whose HTTP/2 is not written in Python."""
+
+import asyncio
+from contextlib import suppress
+from errno import EADDRINUSE
+from typing import Any
+
+from granian.constants import Interfaces
+from granian.http import HTTP2Settings
+from granian.log import LogLevels
+from granian.server.embed import Server
+
+_UNLIMITED = 2**31 - 1
+# granian ends a connection on which many small frames wait for a small window.
+_CONNECTION_WINDOW = 64 * 1024 * 1024
+_STREAM_WINDOW = 4 * 1024 * 1024
+_FRAME = 256 * 1024
+
+
+class Drained:
+    """An ASGI app that can be brought to an end: granian drops what is in flight."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self._in_flight = 0
+        self._is_ending = False
+        self._ended = asyncio.Event()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Call the app, or ask to come back."""
+        if self._is_ending:
+            await send({"type": "http.response.start", "status": 503, "headers": []})
+            await send({"type": "http.response.body"})
+            return
+        self._in_flight += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._in_flight -= 1
+            if self._is_ending and not self._in_flight:
+                self._ended.set()
+
+    async def end(self, seconds: float) -> None:
+        """Take no more calls, and wait so long for those in flight."""
+        self._is_ending = True
+        if self._in_flight:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), seconds)
+
+
+async def serve(
+    app: Any, address: str, *, stop: asyncio.Event, grace_period: float
+) -> None:
+    """Serve `app` at `HOST:PORT` until `stop`, then let calls in flight finish.
+
+    Raises:
+        OSError: The address cannot be had.
+    """
+    drained = Drained(app)
+    server = _server(drained, address)
+    serving = asyncio.create_task(server.serve())
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait([serving, stopped], return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    await drained.end(grace_period)
+    server.stop()
+    try:
+        await serving
+    except RuntimeError as error:
+        if "Address already in use" in str(error):
+            raise OSError(EADDRINUSE, address) from error
+        raise
+
+
+def _server(app: Any, address: str) -> Any:
+    host, _, port = address.rpartition(":")
+    return Server(
+        app,
+        address=host.strip("[]"),
+        port=int(port),
+        interface=Interfaces.ASGINL,
+        websockets=False,
+        log_level=LogLevels.error,  # it warns at each start that it is experimental
+        http2_settings=HTTP2Settings(
+            initial_connection_window_size=_CONNECTION_WINDOW,
+            initial_stream_window_size=_STREAM_WINDOW,
+            max_concurrent_streams=_UNLIMITED,
+            max_frame_size=_FRAME,
+        ),
+    )
