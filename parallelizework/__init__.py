@@ -2,6 +2,7 @@
 
 from parallelizework.attempts import Attempt
 from parallelizework.errors import ParallelizeworkError
+from parallelizework.executor import Executor
 from parallelizework.fan_out import FanOut, services
 from parallelizework.outcome import Done, Failure
 from parallelizework.policy import Policy
@@ -11,6 +12,7 @@ __all__ = [
     "Attempt",
     "CompletionReason",
     "Done",
+    "Executor",
     "Failure",
     "FanOut",
     "ParallelizeworkError",

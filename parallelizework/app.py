@@ -2,18 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
 
 import restate
 
-from parallelizework.fan_out import FanOut, services
+from parallelizework.fan_out import services
 from parallelizework.settings import Settings
-from parallelizework.target import load
+from parallelizework.target import Served, load
 from parallelizework.workers.checklist import checklist
 
 
-def fan_outs(settings: Settings) -> Sequence[FanOut[Any, Any, Any, Any]]:
-    """The fan-outs that the settings name, or all the ready-made ones."""
+def served(settings: Settings) -> Sequence[Served]:
+    """What the settings name, or all the ready-made ones."""
     ready_made = {f.name: f for f in [checklist(max_pause=settings.max_pause)]}
     targets = settings.fan_outs or ready_made
     return [ready_made.get(target) or load(target) for target in targets]
@@ -22,7 +21,7 @@ def fan_outs(settings: Settings) -> Sequence[FanOut[Any, Any, Any, Any]]:
 settings = Settings()
 app = restate.app(
     services(
-        *fan_outs(settings),
+        *served(settings),
         progress_retention=timedelta(seconds=settings.progress_retention),
     ),
     identity_keys=list(settings.identity_keys),

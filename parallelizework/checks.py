@@ -1,5 +1,6 @@
 """Checks: whether the functions and the policy of a fan-out fit each other."""
 
+import re
 from inspect import isclass
 from typing import Any, Union, get_args, get_origin
 
@@ -10,6 +11,24 @@ from parallelizework.hints import accepts, item_type, options
 from parallelizework.outcome import Done, Failure
 from parallelizework.policy import Policy
 from parallelizework.rule import CompletionReason
+
+_NAME = re.compile(r"([a-zA-Z]|_[a-zA-Z0-9])[a-zA-Z0-9_.-]*")  # restate-server 1.7
+_KEPT = re.compile(r"restate.*|openapi", re.IGNORECASE)
+
+
+def checked_name(name: str) -> str:
+    """A name that Restate takes for a service."""
+    if not _NAME.fullmatch(name):
+        raise DefinitionError(
+            f"name={name!r} is no name for a Restate service: use a letter, then "
+            "letters, digits, '_', '.' or '-'"
+        )
+    if _KEPT.fullmatch(name):
+        raise DefinitionError(
+            f"name={name!r} is one that Restate keeps for itself: choose one that is "
+            "not 'openapi' and does not begin with 'restate'"
+        )
+    return name
 
 
 def items_of(function: Function) -> object:
@@ -47,30 +66,44 @@ def check_takes_attempt(execute: Function) -> None:
         )
 
 
-def check_takes_list(function: Function, giver: Function) -> None:
-    """See that a function takes a list of what another gives."""
+def values_of(function: Function) -> object:
+    """The type of the values of which a function takes a list."""
     item = item_type(function.parameter)
     if item is None:
         raise DefinitionError(
             f"{function.name} must take a list of values, not {function.parameter!r}"
         )
-    if not accepts(item, giver.returns):
+    return item
+
+
+def check_takes_list(function: Function, value: object) -> None:
+    """See that a function takes a list of what the subtasks give."""
+    item = values_of(function)
+    if not accepts(item, value):
         raise DefinitionError(
-            f"{function.name} takes a list of {item!r}, but {giver.name} gives "
-            f"{giver.returns!r}"
+            f"{function.name} takes a list of {item!r}, but the value of a subtask is "
+            f"{value!r}"
         )
 
 
-def undone(items: object, execute: Function, giver: Function) -> object:
-    """The type of the items that are to be executed: all but `Done`."""
+def check_gives(combine: Function, value: object) -> None:
+    """See that `combine` gives what the subtasks give."""
+    if combine.returns != value:
+        raise DefinitionError(
+            f"{combine.name} must give what a subtask gives, {value!r}, not "
+            f"{combine.returns!r}"
+        )
+
+
+def undone(items: object, value: object, giver: Function) -> object:
+    """The type of the items that are to be executed: all but `Done` of a value."""
     kinds = options(items)
     done = [kind for kind in kinds if get_origin(kind) is Done or kind is Done]
     for kind in done:
         given = get_args(kind)
-        if given and not accepts(execute.returns, given[0]):
+        if given and not accepts(value, given[0]):
             raise DefinitionError(
-                f"{giver.name} gives {kind!r}, but {execute.name} gives "
-                f"{execute.returns!r}"
+                f"{giver.name} gives {kind!r}, but a value of the others is {value!r}"
             )
     rest = tuple(kind for kind in kinds if kind not in done)
     if not rest:

@@ -1,56 +1,65 @@
 """`Definition`: a fan-out's functions and types, checked once and for all."""
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
-from restate import TerminalError
-
 from parallelizework.checks import (
-    check_policy,
+    check_gives,
     check_takes,
-    check_takes_attempt,
     check_takes_list,
+    checked_name,
     failures_of,
     items_of,
     undone,
+    values_of,
 )
 from parallelizework.errors import DefinitionError
+from parallelizework.execution import Execution, overridden
 from parallelizework.function import Function
 from parallelizework.overrides import Overrides
 from parallelizework.policy import Policy
 from parallelizework.serde import Json, list_of
 from parallelizework.threads import Threads
 
-_NAME = re.compile(r"([a-zA-Z]|_[a-zA-Z0-9])[a-zA-Z0-9_.-]*")  # restate-server 1.7
-_KEPT = re.compile(r"restate.*|openapi", re.IGNORECASE)
 _MOST = {"execute": 2, "aggregate": 3}  # values that a function may take
 _REFERENCE = "let it be a reference instead, such as a path or a key"
 
 
 @dataclass(frozen=True)
 class Definition:
-    """What a fan-out is made of. See `FanOut` for the meaning of each part."""
+    """What a fan-out is made of. See `FanOut` for the meaning of each part.
+
+    Attributes:
+        executor: The service that executes the subtasks.
+        execution: How this one does; None where that is another one.
+    """
 
     name: str
     policy: Policy
     split: Function
     expand: Function | None
-    execute: Function
     combine: Function | None
     aggregate: Function
+    executor: str
+    execution: Execution | None
     task: Json[Any]
     shard: Json[Any]
     items: object
     gives_done: bool
     subtask: Json[Any]
-    subtasks: Json[list[Any]]
     value: Json[Any]
     values: Json[list[Any]]
     failures: Json[list[Any]]
     result: Json[Any]
+
+    @property
+    def said(self) -> Overrides:
+        """What another service needs to be told about the attempts at a subtask."""
+        if self.execution:
+            return {}
+        said = self.policy.model_fields_set & self.policy.retry().keys()
+        return self.policy.model_dump(mode="json", include=said)
 
     def policy_for(self, overrides: Overrides) -> Policy:
         """The policy of a run, with what its request says.
@@ -58,28 +67,76 @@ class Definition:
         Raises:
             TerminalError: 400; the request says what cannot be.
         """
-        if not overrides:
-            return self.policy
-        try:
-            policy = self.policy.overridden(Policy.model_validate(overrides))
-            check_policy(self.execute, policy, self.policy)
-        except (DefinitionError, ValidationError) as error:
-            raise TerminalError(f"the policy of {self.name}: {error}", 400) from error
-        return policy
+        execute = self.execution.execute if self.execution else None
+        return overridden(self.name, self.policy, overrides, execute)
 
 
 def define(
     name: str,
-    functions: dict[str, Callable[..., Any] | None],
+    functions: Mapping[str, Callable[..., Any] | None],
     policy: Policy,
     max_threads: int,
+    executor: str | None = None,
 ) -> Definition:
     """Check the parts of a fan-out against each other.
 
     Raises:
         DefinitionError: One of them is missing something, or two do not fit.
     """
-    threads = Threads(max_threads)
+    made = _made(functions, Threads(max_threads))
+    split, aggregate = (_needed(made, role) for role in ("split", "aggregate"))
+    execute = None if executor else _needed(made, "execute")
+    expand, combine = made.get("expand"), made.get("combine")
+    value = execute.returns if execute else values_of(aggregate)
+    shard = items_of(split)
+    items = items_of(expand) if expand else shard
+    subtask = undone(items, value, expand or split)
+    if expand:
+        check_takes(expand, expand.parameter, shard, split)
+    if execute:
+        check_takes(execute, execute.parameter, subtask, expand or split)
+    check_takes_list(aggregate, value)
+    failures = failures_of(aggregate, subtask)
+    if combine:
+        check_takes_list(combine, value)
+        check_gives(combine, value)
+    return Definition(
+        name=checked_name(name),
+        policy=policy,
+        split=split,
+        expand=expand,
+        combine=combine,
+        aggregate=aggregate,
+        executor=checked_name(executor or name),
+        execution=Execution(name, execute, policy, subtask) if execute else None,
+        task=Json(split.parameter, f"the task of {name}", status=400),
+        shard=Json(shard, f"a shard of {name}", remedy=_REFERENCE),
+        items=items,
+        gives_done=subtask is not items,
+        subtask=Json(subtask, f"a subtask of {name}", remedy=_REFERENCE, status=400),
+        value=Json(value, f"a value of {name}", remedy=_REFERENCE),
+        values=Json(list_of(value), f"the values of {name}"),
+        failures=Json(failures, f"the failures of {name}"),
+        result=Json(aggregate.returns, f"the result of {name}", remedy=_REFERENCE),
+    )
+
+
+def executes(
+    name: str, function: Callable[..., Any], policy: Policy, max_threads: int
+) -> Execution:
+    """Check what an executor is made of.
+
+    Raises:
+        DefinitionError: Something is missing, or does not fit.
+    """
+    made = _made({"execute": function}, Threads(max_threads))
+    execute = _needed(made, "execute")
+    return Execution(name, execute, policy, execute.parameter)
+
+
+def _made(
+    functions: Mapping[str, Callable[..., Any] | None], threads: Threads
+) -> dict[str, Function | None]:
     made = {
         role: Function(role, function, threads, _MOST.get(role, 1))
         if function is not None
@@ -92,60 +149,7 @@ def define(
                 f"{function.name} takes a restate.Context, which only execute may: "
                 "the others are steps"
             )
-    split, execute, aggregate = (
-        _needed(made, role) for role in ("split", "execute", "aggregate")
-    )
-    expand, combine = made.get("expand"), made.get("combine")
-    shard = items_of(split)
-    items = items_of(expand) if expand else shard
-    subtask = undone(items, execute, expand or split)
-    if expand:
-        check_takes(expand, expand.parameter, shard, split)
-    check_takes(execute, execute.parameter, subtask, expand or split)
-    check_takes_attempt(execute)
-    check_takes_list(aggregate, execute)
-    failures = failures_of(aggregate, subtask)
-    if combine:
-        check_takes_list(combine, execute)
-        if combine.returns != execute.returns:
-            raise DefinitionError(
-                f"{combine.name} must give what {execute.name} gives, "
-                f"{execute.returns!r}, not {combine.returns!r}"
-            )
-    check_policy(execute, policy, policy)
-    return Definition(
-        name=_checked_name(name),
-        policy=policy,
-        split=split,
-        expand=expand,
-        execute=execute,
-        combine=combine,
-        aggregate=aggregate,
-        task=Json(split.parameter, f"the task of {name}", status=400),
-        shard=Json(shard, f"a shard of {name}", remedy=_REFERENCE),
-        items=items,
-        gives_done=subtask is not items,
-        subtask=Json(subtask, f"a subtask of {name}", remedy=_REFERENCE, status=400),
-        subtasks=Json(list_of(subtask), f"the subtasks of {name}"),
-        value=Json(execute.returns, f"a value of {name}", remedy=_REFERENCE),
-        values=Json(list_of(execute.returns), f"the values of {name}"),
-        failures=Json(failures, f"the failures of {name}"),
-        result=Json(aggregate.returns, f"the result of {name}", remedy=_REFERENCE),
-    )
-
-
-def _checked_name(name: str) -> str:
-    if not _NAME.fullmatch(name):
-        raise DefinitionError(
-            f"name={name!r} is no name for a Restate service: use a letter, then "
-            "letters, digits, '_', '.' or '-'"
-        )
-    if _KEPT.fullmatch(name):
-        raise DefinitionError(
-            f"name={name!r} is one that Restate keeps for itself: choose one that is "
-            "not 'openapi' and does not begin with 'restate'"
-        )
-    return name
+    return made
 
 
 def _needed(made: dict[str, Function | None], role: str) -> Function:

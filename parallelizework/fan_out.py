@@ -2,49 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Generic, TypeAlias, TypeVar, overload
+from typing import Any, Generic, TypeVar, overload
 
-from restate import Context, Service, VirtualObject
+from restate import Service, VirtualObject
 
-from parallelizework.attempts import Attempt
 from parallelizework.definition import define
-from parallelizework.outcome import Done, Failure
+from parallelizework.errors import DefinitionError
+from parallelizework.executor import Executor
+from parallelizework.outcome import Done
 from parallelizework.policy import Policy
 from parallelizework.progress import RETENTION, progress_object
-from parallelizework.rule import CompletionReason
 from parallelizework.service import service
+from parallelizework.signatures import Aggregates, Executes, Folds, Lists
 
 Task = TypeVar("Task")
 Shard = TypeVar("Shard")
 Subtask = TypeVar("Subtask")
 Value = TypeVar("Value")
 Result = TypeVar("Result")
-
-Lists = (
-    Callable[[Task], Awaitable[Iterable[Subtask]]]
-    | Callable[[Task], AsyncIterable[Subtask]]
-    | Callable[[Task], Iterable[Subtask]]
-)
-Executes = (
-    Callable[[Context, Subtask], Awaitable[Value]]
-    | Callable[[Subtask], Awaitable[Value]]
-    | Callable[[Subtask, Attempt], Awaitable[Value]]
-    | Callable[[Subtask], Value]
-    | Callable[[Subtask, Attempt], Value]
-)
-Folds = Callable[[list[Value]], Awaitable[Result]] | Callable[[list[Value]], Result]
-# A string, as typing cannot put types into a pydantic model that is within a list.
-Aggregates: TypeAlias = """(
-    Folds[Value, Result]
-    | Callable[[list[Value], list[Failure[Subtask]]], Awaitable[Result]]
-    | Callable[[list[Value], list[Failure[Subtask]]], Result]
-    | Callable[
-        [list[Value], list[Failure[Subtask]], CompletionReason], Awaitable[Result]
-    ]
-    | Callable[[list[Value], list[Failure[Subtask]], CompletionReason], Result]
-)"""
 
 
 class FanOut(Generic[Task, Subtask, Value, Result]):
@@ -66,6 +43,8 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
         execute: `(Subtask) -> Value`, journaled as one step; it may also take the
             `Attempt`. Or, as handler code that may sleep, call or wait durably,
             `(restate.Context, Subtask) -> Value`.
+        executor: The name of an `Executor` that is served elsewhere, in the place of
+            `execute`.
         aggregate: `(list[Value]) -> Result`; it may also take what failed within the
             policy's tolerance, `list[Failure[Subtask]]`, and the `CompletionReason`.
         expand: `(Shard) -> Iterable[Subtask]`, for input that is too large for one
@@ -90,7 +69,8 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
         name: str,
         *,
         split: Lists[Task, Subtask | Done[Value]],
-        execute: Executes[Subtask, Value],
+        execute: Executes[Subtask, Value] | None = None,
+        executor: str | None = None,
         aggregate: Aggregates[Value, Result, Subtask],
         combine: Folds[Value, Value] | None = None,
         policy: Policy | None = None,
@@ -104,7 +84,8 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
         *,
         split: Lists[Task, Shard],
         expand: Lists[Shard, Subtask | Done[Value]],
-        execute: Executes[Subtask, Value],
+        execute: Executes[Subtask, Value] | None = None,
+        executor: str | None = None,
         aggregate: Aggregates[Value, Result, Subtask],
         combine: Folds[Value, Value] | None = None,
         policy: Policy | None = None,
@@ -116,13 +97,19 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
         name: str,
         *,
         split: Callable[..., Any],
-        execute: Callable[..., Any],
+        execute: Callable[..., Any] | None = None,
+        executor: str | None = None,
         aggregate: Callable[..., Any],
         expand: Callable[..., Any] | None = None,
         combine: Callable[..., Any] | None = None,
         policy: Policy | None = None,
         max_threads: int = 256,
     ) -> None:
+        if bool(execute) == bool(executor):
+            raise DefinitionError(
+                f"{name} needs execute, or the name of the executor that has it; one "
+                "of the two"
+            )
         functions = {
             "split": split,
             "expand": expand,
@@ -130,12 +117,18 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
             "combine": combine,
             "aggregate": aggregate,
         }
-        self.definition = define(name, functions, policy or Policy(), max_threads)
+        policy = policy or Policy()
+        self.definition = define(name, functions, policy, max_threads, executor)
 
     @property
     def name(self) -> str:
         """The name of the service."""
         return self.definition.name
+
+    @property
+    def service(self) -> Service:
+        """The Restate service, without `FanOutProgress`."""
+        return service(self.definition)
 
     @property
     def services(self) -> list[Service | VirtualObject]:
@@ -144,12 +137,16 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
 
 
 def services(
-    *fan_outs: FanOut[Any, Any, Any, Any], progress_retention: timedelta = RETENTION
+    *served: FanOut[Any, Any, Any, Any] | Executor[Any, Any],
+    progress_retention: timedelta = RETENTION,
 ) -> list[Service | VirtualObject]:
     """What to serve for several fan-outs, with the `FanOutProgress` that they share.
 
     Args:
+        served: The fan-outs, and executors.
         progress_retention: How long that remembers a run after its last update.
     """
-    progress = progress_object(progress_retention)
-    return [*(service(fan_out.definition) for fan_out in fan_outs), progress]
+    made: list[Service | VirtualObject] = [each.service for each in served]
+    if any(isinstance(each, FanOut) for each in served):
+        made.append(progress_object(progress_retention))
+    return made

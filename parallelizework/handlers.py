@@ -1,8 +1,8 @@
 """The handlers of a fan-out's service, from `run` down to one subtask.
 
-`run` hands its subtasks to `runSubtask` or `runBatch`, and the slices of a large run to
-`runSegment`, which goes on in the same way. With `expand`, what `run` has are shards:
-`runShard` expands one, and `runShards` coordinates a slice of them.
+`run` hands its subtasks to `runSubtask` or `runBatch`, here or at an executor, and the
+slices of a large run to `runSegment`, which goes on in the same way. With `expand`, it
+has shards: `runShard` expands one, and `runShards` coordinates a slice of them.
 """
 
 from typing import Any
@@ -14,7 +14,7 @@ from parallelizework.definition import Definition
 from parallelizework.fan_in import FanIn
 from parallelizework.level import Level, Slice
 from parallelizework.outcome import Part
-from parallelizework.overrides import requested, told
+from parallelizework.overrides import requested
 from parallelizework.plan import SEGMENT, WINDOW
 from parallelizework.report import ProgressReporter, Reporter, SignalReporter
 from parallelizework.rule import CompletionReason
@@ -40,6 +40,7 @@ class Handlers:
         self.subtasks = Level(
             name,
             definition.items,
+            executor=definition.executor,
             many="runSegment",
             gives_done=definition.gives_done,
             segment=segment,
@@ -52,7 +53,7 @@ class Handlers:
         """Split the task, execute its subtasks in parallel, aggregate their values."""
         this = self._definition
         task = this.task.deserialize(body)
-        overrides = requested(task)
+        overrides = this.said | requested(task)
         policy = this.policy_for(overrides)
         level = self.shards if this.expand else self.subtasks
         progress = ProgressReporter(ctx, this.name)
@@ -101,23 +102,9 @@ class Handlers:
 
     async def run_batch(self, ctx: Context, body: bytes) -> bytes:
         """Execute a batch of subtasks as one durable step."""
-        part = self._slice(body)
-        policy = self._definition.policy_for(part.overrides)
-        outcomes = await self._steps.batch(ctx, policy, part)
-        combine = self._steps.combine(ctx, policy)
-        if combine and len(outcomes.values) > 1:
-            values = [await combine(outcomes.values)]
-            outcomes = outcomes.model_copy(update={"values": values})
-        return self._steps.batched.serialize(outcomes)
-
-    async def run_subtask(self, ctx: Context, body: bytes) -> bytes:
-        """Execute one subtask."""
-        this = self._definition
-        subtask = this.subtask.deserialize(body)
-        if this.execute.takes_context:
-            return await self._steps.handle(ctx, subtask)
-        policy = this.policy_for(told(ctx.request().headers))
-        return await self._steps.execute(ctx, policy, subtask)
+        execution = self._definition.execution
+        assert execution, "it is not another service's"
+        return await execution.run_batch(ctx, body, self._steps.combine)
 
     async def _part(self, ctx: Context, level: Level, part: Slice[Any]) -> bytes:
         """The outcomes of a slice, as the answer of a call."""

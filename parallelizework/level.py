@@ -73,8 +73,9 @@ class Level:
     """How the items of one kind are executed.
 
     Args:
-        service: The service that executes them.
+        service: The service that coordinates them.
         item: The type of an item.
+        executor: The service of `runSubtask` and `runBatch`, if it is another one.
         many: The handler of a slice that is too large for one coordinator.
         shards: The items are shards: one can make several calls at once.
         gives_done: There may be a `Done` among the items.
@@ -87,6 +88,7 @@ class Level:
         item: object,
         *,
         many: str,
+        executor: str = "",
         shards: bool = False,
         gives_done: bool = False,
         segment: int = SEGMENT,
@@ -103,6 +105,7 @@ class Level:
             f"a subtask of {service}",
             remedy="let it be a reference instead, such as a path or a key",
         )
+        self._executor = executor or service
         self._many = many
         self._shards = shards
         self._gives_done = gives_done
@@ -145,7 +148,7 @@ class Level:
                 yield Known(known[place])
                 continue
             yield SubtaskCall(
-                self._service,
+                self._executor,
                 "runSubtask",
                 self._item.serialize(item),
                 policy_headers,
@@ -170,7 +173,7 @@ class Level:
                     updates=ceil(share * len(part.items)),
                 )
             yield Call(
-                self._service,
+                self._service if reports else self._executor,
                 handler,
                 self.slice.serialize(part),
                 name=f"shard {part.first}" if handler == "runShard" else "",

@@ -9,8 +9,11 @@ from restate.handler import TypeHint, handler_from_callable
 from restate.serde import BytesSerde
 
 from parallelizework.definition import Definition
+from parallelizework.execution import Execution
 from parallelizework.handlers import Handlers
 from parallelizework.serde import Json
+
+_Handler = Callable[[Context, bytes], Awaitable[bytes]]
 
 # A waiting invocation holds one of the 1,000 that a server runs at once in a partition,
 # and a coordinator's own subtasks may be in need of that place: it is given back this
@@ -39,18 +42,10 @@ def service(definition: Definition) -> Service:
         abort_timeout=_ABORT,
     )
     _add(made, "run", handlers.run, (this.task, this.result), {})
-    listening = {} if this.execute.takes_context else _LISTENING
-    _add(
-        made,
-        "runSubtask",
-        handlers.run_subtask,
-        (this.subtask, this.value),
-        {"journal_retention": _RETENTION, **listening, **_retry(this)},
-    )
+    if this.execution:
+        _add_execution(made, this.execution, handlers.run_batch)
     segment = (handlers.subtasks.slice, handlers.part)
     _add(made, "runSegment", handlers.run_segment, segment, _INNER)
-    if not this.execute.takes_context:
-        _add(made, "runBatch", handlers.run_batch, segment, _INNER | listening)
     if this.expand:
         shards = (handlers.shards.slice, handlers.part)
         _add(made, "runShard", handlers.run_shard, shards, _INNER)
@@ -58,10 +53,36 @@ def service(definition: Definition) -> Service:
     return made
 
 
+def executing_service(name: str, execution: Execution) -> Service:
+    """The Restate service that executes subtasks for the fan-outs of other services."""
+    made = Service(
+        name,
+        description=f"Executor {name}",
+        inactivity_timeout=_INACTIVITY,
+        abort_timeout=_ABORT,
+    )
+    _add_execution(made, execution, execution.run_batch)
+    return made
+
+
+def _add_execution(made: Service, this: Execution, run_batch: _Handler) -> None:
+    listening = {} if this.execute.takes_context else _LISTENING
+    _add(
+        made,
+        "runSubtask",
+        this.run_subtask,
+        (this.subtask, this.value),
+        {"journal_retention": _RETENTION, **listening, **_retry(this)},
+    )
+    if not this.execute.takes_context:
+        batch = (this.slice, this.part)
+        _add(made, "runBatch", run_batch, batch, _INNER | listening)
+
+
 _INNER: dict[str, Any] = {"journal_retention": _RETENTION, "ingress_private": True}
 
 
-def _retry(this: Definition) -> dict[str, Any]:
+def _retry(this: Execution) -> dict[str, Any]:
     """How Restate retries a subtask, where that is not left to our own attempts."""
     policy = this.policy
     pauses = policy.on_exhausted == "pause"
@@ -80,7 +101,7 @@ def _retry(this: Definition) -> dict[str, Any]:
 def _add(
     made: Service,
     name: str,
-    function: Callable[[Context, bytes], Awaitable[bytes]],
+    function: _Handler,
     types: tuple[Json[Any], Json[Any]],
     options: dict[str, Any],
 ) -> None:

@@ -1,4 +1,4 @@
-"""`MODULE:OBJECT`: how a user hands us a fan-out on the command line."""
+"""`MODULE:OBJECT`: how a user hands us what to serve on the command line."""
 
 import importlib
 import importlib.util
@@ -8,11 +8,14 @@ from types import ModuleType
 from typing import Any
 
 from parallelizework.errors import TargetError
+from parallelizework.executor import Executor
 from parallelizework.fan_out import FanOut
 
+Served = FanOut[Any, Any, Any, Any] | Executor[Any, Any]
 
-def load(target: str) -> FanOut[Any, Any, Any, Any]:
-    """The `FanOut` that `target` names.
+
+def load(target: str) -> Served:
+    """The `FanOut` or `Executor` that `target` names.
 
     Args:
         target: `package.module:object` or `folder/file.py:object`. The module is
@@ -29,11 +32,11 @@ def load(target: str) -> FanOut[Any, Any, Any, Any]:
         )
     module = _from_file(Path(place)) if place.endswith(".py") else _from_name(place)
     found = getattr(module, name, None)
-    if not isinstance(found, FanOut):
+    if not isinstance(found, FanOut | Executor):
         is_there = hasattr(module, name)
         what = f"is a {type(found).__name__}" if is_there else "is not there"
         raise TargetError(
-            f"{target!r}: {name!r} {what}; the FanOut objects in "
+            f"{target!r}: {name!r} {what}; the FanOut and Executor objects in "
             f"{module.__file__} are: {', '.join(_names(module)) or 'none'}"
         )
     return found  # pyright: ignore[reportUnknownVariableType] - types known to its author
@@ -70,4 +73,8 @@ def _from_name(name: str) -> ModuleType:
 
 
 def _names(module: ModuleType) -> list[str]:
-    return [name for name, value in vars(module).items() if isinstance(value, FanOut)]
+    return [
+        name
+        for name, value in vars(module).items()
+        if isinstance(value, FanOut | Executor)
+    ]

@@ -15,7 +15,15 @@ from restate import Context, TerminalError
 from restate.exceptions import RetryableError
 from typing_extensions import TypedDict
 
-from parallelizework import Attempt, CompletionReason, Done, Failure, FanOut, Policy
+from parallelizework import (
+    Attempt,
+    CompletionReason,
+    Done,
+    Executor,
+    Failure,
+    FanOut,
+    Policy,
+)
 
 
 class Ledger:
@@ -60,6 +68,39 @@ def shouted(line: str) -> str:
     return line.upper()
 
 
+async def squared_elsewhere(number: int) -> tuple[int, int]:
+    await asyncio.sleep(0.01)
+    if number < 0:
+        raise ValueError("poison")
+    return number * number, os.getpid()
+
+
+def with_processes(values: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    return values
+
+
+def numbers_and_poison(count: int) -> list[int]:
+    return [*range(count), -1]
+
+
+remote_squares = Executor("RemoteSquares", execute=squared_elsewhere)
+remote = FanOut(
+    "Remote", split=numbers, executor="RemoteSquares", aggregate=with_processes
+)
+remote_batch = FanOut(
+    "RemoteBatch",
+    split=numbers,
+    executor="RemoteSquares",
+    aggregate=with_processes,
+    policy=Policy(max_items_per_batch=16),
+)
+remote_poison = FanOut(
+    "RemotePoison",
+    split=numbers_and_poison,
+    executor="RemoteSquares",
+    aggregate=with_processes,
+    policy=Policy(max_attempts=2),
+)
 lines = FanOut("Lines", split=listed_lines, execute=shouted, aggregate=listed_lines)
 
 

@@ -2,13 +2,20 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from pydantic import BaseModel, ValidationError
 from restate import Context
 
-from parallelizework import Attempt, FanOut, ParallelizeworkError, Policy
+from parallelizework import (
+    Attempt,
+    Executor,
+    FanOut,
+    ParallelizeworkError,
+    Policy,
+    services,
+)
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -196,14 +203,14 @@ MISTAKES: list[tuple[str, Any, str]] = [
     (
         "aggregate",
         wrong_values,
-        "takes a list of <class 'str'>, but execute=execute",
+        "takes a list of <class 'str'>, but the value of a subtask is <class 'int'>",
     ),
     ("aggregate", one_value, "aggregate=one_value must take a list of values"),
     ("expand", wrong_item, "expand=wrong_item must return a list"),
     ("expand", split, "expand=split takes <class 'str'>, but split=split gives"),
     ("combine", wrong_values, "combine=wrong_values takes a list of <class 'str'>"),
     ("combine", one_value, "combine=one_value must take a list of values"),
-    ("combine", to_text, "combine=to_text must give what execute=execute gives"),
+    ("combine", to_text, "combine=to_text must give what a subtask gives"),
     ("aggregate", sum, "aggregate=sum: parameter 'iterable' has no type hint"),
 ]
 
@@ -278,3 +285,27 @@ def of_counts(values: Sequence[dict[str, list[float]]]) -> float:
 
 def test_what_fits_part_by_part_is_accepted() -> None:
     assert build(execute=counts, aggregate=of_counts).definition.result.hint is float
+
+
+@pytest.mark.parametrize("given", [{}, {"execute": execute, "executor": "Elsewhere"}])
+def test_subtasks_are_executed_either_here_or_elsewhere(given: Any) -> None:
+    with pytest.raises(ParallelizeworkError, match="one of the two"):
+        FanOut("Test", split=split, aggregate=aggregate, **given)
+
+
+def test_an_executor_is_checked_as_a_fan_out_is() -> None:
+    unfit = cast("Any", without_hint)
+
+    with pytest.raises(ParallelizeworkError, match="parameter 'task' has no type hint"):
+        Executor("Test", execute=unfit)
+    with pytest.raises(ParallelizeworkError, match="is no name for a Restate service"):
+        Executor("two words", execute=execute)
+
+
+def test_progress_is_served_beside_fan_outs_and_not_beside_executors() -> None:
+    fan_out = FanOut("Test", split=split, executor="Elsewhere", aggregate=aggregate)
+    executor = Executor("Elsewhere", execute=execute)
+
+    assert [s.name for s in fan_out.services] == ["Test", "FanOutProgress"]
+    assert [s.name for s in executor.services] == ["Elsewhere"]
+    assert len(services(fan_out, executor)) == 3

@@ -1,0 +1,50 @@
+"""`Executor`: what executes the subtasks of fan-outs that are served elsewhere."""
+
+from typing import Generic, TypeVar
+
+from restate import Service, VirtualObject
+
+from parallelizework.checks import checked_name
+from parallelizework.definition import executes
+from parallelizework.policy import Policy
+from parallelizework.service import executing_service
+from parallelizework.signatures import Executes
+
+Subtask = TypeVar("Subtask")
+Value = TypeVar("Value")
+
+
+class Executor(Generic[Subtask, Value]):
+    """Executes the subtasks of fan-outs that name it, in processes of its own.
+
+    Args:
+        name: The service's name, for the `executor` of a `FanOut`.
+        execute: As that of a `FanOut`.
+        policy: How often a subtask is tried, with which pauses, and how long; a fan-out
+            or a request may say otherwise. The rest of it is the fan-out's.
+        max_threads: As that of a `FanOut`.
+
+    Raises:
+        DefinitionError: As by a `FanOut`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        execute: Executes[Subtask, Value],
+        policy: Policy | None = None,
+        max_threads: int = 256,
+    ) -> None:
+        self.name = checked_name(name)
+        self.execution = executes(name, execute, policy or Policy(), max_threads)
+
+    @property
+    def service(self) -> Service:
+        """The Restate service."""
+        return executing_service(self.name, self.execution)
+
+    @property
+    def services(self) -> list[Service | VirtualObject]:
+        """What to serve: `restate.app(executor.services)`."""
+        return [self.service]

@@ -1,0 +1,75 @@
+"""A fan-out whose subtasks another service executes, on processes of its own."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from parallelizework.client import Client, healthy
+from parallelizework.dev import Ports, restate_server
+from parallelizework.programs import find
+
+from .conftest import Server
+from .processes import Running, eventually, running
+from .test_dev import FAN_OUTS
+
+
+@pytest.mark.parametrize("service", ["Remote", "RemoteBatch"])
+def test_another_service_executes_the_subtasks_of_a_fan_out(
+    server: Server, service: str
+) -> None:
+    answer = server.run(service, 1_100)
+
+    assert [square for square, _ in answer.json()] == [n * n for n in range(1_100)]
+
+
+def test_how_often_a_subtask_is_tried_elsewhere_is_the_fan_outs_policy(
+    server: Server,
+) -> None:
+    answer = server.run("RemotePoison", 3)
+
+    assert answer.status_code == 500
+    assert "ValueError('poison') (subtask: -1, attempts: 2)" in answer.json()["message"]
+
+
+@contextmanager
+def apart(folder: Path) -> Generator[tuple[Running, Running, str]]:
+    """The worker of the fan-outs, that of their executor, and the ingress."""
+    ports = Ports(0, 0, 0).chosen()
+    other = Ports(0, 0, 0).chosen().worker
+    addresses = [f"127.0.0.1:{port}" for port in (ports.worker, other)]
+    fan_outs = [f"{FAN_OUTS}:remote", f"{FAN_OUTS}:remote_batch"]
+    with (
+        restate_server(find("restate-server"), ports, folder, {}),
+        running("serve", *fan_outs, "--bind", addresses[0]) as worker,
+        running("serve", f"{FAN_OUTS}:remote_squares", "--bind", addresses[1]) as other,
+        Client(admin=f"http://127.0.0.1:{ports.admin}") as client,
+    ):
+        for address in addresses:
+            eventually(lambda url=f"http://{address}/health": healthy(url))
+            client.register(f"http://{address}")
+        yield worker, other, f"http://127.0.0.1:{ports.ingress}"
+
+
+@pytest.mark.parametrize("service", ["Remote", "RemoteBatch"])
+def test_killing_all_executors_half_way_only_delays_a_run(
+    tmp_path: Path, service: str
+) -> None:
+    with apart(tmp_path) as (worker, executor, ingress):
+        send = f"{ingress}/restate/send/{service}/run"
+        run = httpx.post(send, json=3_000).json()["invocationId"]
+        counts = f"{ingress}/FanOutProgress/{run}/get"
+        eventually(lambda: httpx.get(counts).json().get("succeeded", 0) > 300)
+
+        executor.process.kill()
+        executor.process.wait()
+        with running(*executor.arguments) as second:
+            attach = f"{ingress}/restate/attach/{run}"
+            values = httpx.get(attach, timeout=100).json()
+
+    assert [square for square, _ in values] == [n * n for n in range(3_000)]
+    processes = {executor.process.pid, second.process.pid}
+    assert {process for _, process in values} == processes
+    assert worker.process.pid not in processes
