@@ -16,7 +16,6 @@ from parallelizework.checks import check_policy, check_takes_attempt
 from parallelizework.errors import DefinitionError
 from parallelizework.fan_in import Combine
 from parallelizework.function import Function
-from parallelizework.last_step import last_step
 from parallelizework.level import Slice
 from parallelizework.outcome import Fault, Part, known_values
 from parallelizework.overrides import Overrides, told
@@ -89,7 +88,7 @@ class Execution:
         part = self.slice.deserialize(body)
         policy = self.policy_for(part.overrides)
         combine = combines(ctx, policy) if combines else None
-        outcomes = await self._batch(ctx, policy, part, is_last=not combine)
+        outcomes = await self._batch(ctx, policy, part)
         if combine and len(outcomes.values) > 1:
             values = [await combine(outcomes.values)]
             outcomes = outcomes.model_copy(update={"values": values})
@@ -117,16 +116,14 @@ class Execution:
 
         async def once(number: int) -> bytes | Miss:
             step = partial(attempts.once, attempt(number))
-            return await last_step(ctx, step, options, answers=_is_last)
+            return await ctx.run_typed("execute", step, options)
 
         outcome = await attempts.until_final(once)
         if isinstance(outcome, Fault):
             raise outcome.error()
         return outcome
 
-    async def _batch(
-        self, ctx: Context, policy: Policy, part: Slice[Any], *, is_last: bool
-    ) -> Part:
+    async def _batch(self, ctx: Context, policy: Policy, part: Slice[Any]) -> Part:
         execute = partial(self._value, policy)
         runner = BatchRunner(execute, self._subtasks.typed, policy, ctx.request().id)
         known = known_values(part.items)
@@ -135,8 +132,6 @@ class Execution:
             return await runner.run(part, known)
 
         options = RunOptions[Part](serde=self.part, max_attempts=policy.max_attempts)
-        if is_last:
-            return await last_step(ctx, step, options)
         return await ctx.run_typed("execute", step, options)
 
     async def _handle(self, ctx: Context, subtask: object) -> bytes:
@@ -170,7 +165,3 @@ def overridden(
     except (DefinitionError, ValidationError) as error:
         raise TerminalError(f"the policy of {name}: {error}", 400) from error
     return changed
-
-
-def _is_last(outcome: bytes | Miss) -> bool:
-    return not (isinstance(outcome, Miss) and outcome.again)

@@ -194,7 +194,7 @@ async def back_after_a_kill(part: Keyed, attempt: Attempt) -> int | None:
     if attempt.number == 1:
         raise RetryableError("not yet", retry_after=timedelta(seconds=2))
     if attempt.number == 2:
-        await asyncio.sleep(0.3)  # long enough to be a step of its own
+        await asyncio.sleep(0.3)
         raise RetryableError("not yet", retry_after=timedelta(seconds=2))
     return attempt.number
 
