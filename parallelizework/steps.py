@@ -3,9 +3,9 @@
 from typing import Any, TypeVar
 
 from pydantic_core import from_json
-from restate import Context, RestateDurableFuture, RunOptions, TerminalError
+from restate import Context, RestateDurableFuture, RunOptions
 
-from parallelizework.attempts import Attempts
+from parallelizework.attempts import Attempts, AttemptSerde, Miss
 from parallelizework.definition import Definition
 from parallelizework.fan_in import Combine
 from parallelizework.function import Function
@@ -59,23 +59,30 @@ class Steps:
         return combined
 
     async def aggregate(
-        self, policy: Policy, outcomes: Part, reason: CompletionReason
+        self, ctx: Context, policy: Policy, outcomes: Part, reason: CompletionReason
     ) -> bytes:
         """The answer to a run.
 
-        It is no durable step, as nothing comes after it that could fail.
+        It is one step, with all its attempts: without one, a server that dies between
+        the answer and the end would find another answer in the next replay.
         """
         this = self._definition
         takes = len(this.aggregate.parameters)
         values = this.values.typed(outcomes.values)
         failures = this.failures.typed(outcomes.failures) if takes > 1 else []
+        attempts = Attempts(policy)
 
         async def execute() -> bytes:
             result = await this.aggregate(*(values, failures, reason)[:takes])
             return this.result.answer(result)
 
-        attempts = Attempts(policy)
-        outcome = await attempts.until_final(lambda _: attempts.once(execute))
-        if isinstance(outcome, Fault):
-            raise TerminalError(outcome.message, outcome.code)
-        return outcome
+        async def step() -> bytes | Miss:
+            outcome = await attempts.until_final(lambda _: attempts.once(execute))
+            is_fault = isinstance(outcome, Fault)
+            return Miss(fault=outcome, again=False) if is_fault else outcome
+
+        options = RunOptions[bytes | Miss](serde=AttemptSerde())
+        answer = await ctx.run_typed("aggregate", step, options)
+        if isinstance(answer, Miss):
+            raise answer.error()
+        return answer

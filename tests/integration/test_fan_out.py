@@ -67,6 +67,20 @@ def test_a_subtask_has_a_key_of_its_own_that_all_its_attempts_share(
     assert len({key for _, key, _ in first + second}) == 6
 
 
+def test_split_and_aggregate_are_steps_as_no_replay_may_see_another_result(
+    server: Server,
+) -> None:
+    run = server.send("Squares", 2)["invocationId"]
+
+    server.attach(run).raise_for_status()
+
+    steps = f"""
+        select name from sys_journal where id = '{run}' and entry_type = 'Command: Run'
+        order by index
+    """
+    assert [row["name"] for row in server.query(steps)] == ["split", "aggregate"]
+
+
 @pytest.mark.parametrize("service", ["Poison", "PoisonCode"])
 def test_a_poison_subtask_fails_its_run_with_index_and_error(
     server: Server, service: str
