@@ -166,8 +166,8 @@ def _shape(schema: dict[str, Any]) -> str:
     """A JSON schema in a few words: `{"description": string}`."""
     if "$ref" in schema:
         return str(schema["$ref"]).rsplit("/", 1)[-1]
-    if "anyOf" in schema:
-        return " or ".join(_shape(option) for option in schema["anyOf"])
+    if forms := schema.get("anyOf") or schema.get("oneOf"):
+        return " or ".join(_shape(form) for form in forms)
     if "properties" in schema:
         fields, needed = schema["properties"], schema.get("required", [])
         parts = [f'"{name}": {_shape(fields[name])}' for name in needed]

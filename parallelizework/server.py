@@ -147,6 +147,10 @@ _LOGGING = {
         }
     },
     # It warns at each start that the SDK's app takes no part in ASGI's lifespan.
-    "loggers": {"hypercorn.error": {"level": "ERROR"}},
+    # httpx would log the URL of each request of HttpFanOut, with all that is in it.
+    "loggers": {
+        "hypercorn.error": {"level": "ERROR"},
+        "httpx": {"level": "WARNING"},
+    },
     "root": {"level": "INFO", "handlers": ["stderr"]},
 }

@@ -1,5 +1,6 @@
-"""`Settings`: the one place that reads the environment."""
+"""`Settings` and `HttpSettings`: the one place that reads the environment."""
 
+import os
 import shlex
 from pathlib import Path
 from typing import Annotated, Literal
@@ -47,3 +48,54 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(shlex.split(value)) if isinstance(value, str) else value
+
+
+class HttpSettings(BaseSettings):
+    """What an operator may set for HttpFanOut: `PARALLELIZEWORK_HTTP_` and the name.
+
+    Args:
+        allowed_hosts: Whom requests may go to, separated by spaces: names, globs,
+            addresses and networks; see `Hosts`. Without any, HttpFanOut is off.
+        hosts_of_secrets: `NAME=HOST`s, separated by spaces: a secret that is named here
+            goes to these hosts alone, any other to whichever host is allowed.
+        folder: Where files of rows are, and their results go; without it, none are.
+        max_body: How large the body of a response may be, unpacked, in bytes. A message
+            of Restate holds 32 MiB, and a body may take a third more in it.
+        max_timeout: How long one request may take, in seconds.
+        max_retry_after: How long a pause a server may ask for, in seconds; an hour is
+            what the rate limits of public APIs take to be renewed. It may say a year.
+        max_concurrency_per_host: How many requests one worker process sends to a host
+            at once: the window of one run with its defaults.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="PARALLELIZEWORK_HTTP_", frozen=True)
+
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    hosts_of_secrets: Annotated[dict[str, tuple[str, ...]], NoDecode] = {}
+    folder: Path | None = None
+    max_body: int = Field(default=1024 * 1024, gt=0, le=20 * 1024 * 1024)
+    max_timeout: float = Field(default=300, gt=0)
+    max_retry_after: float = Field(default=3_600, ge=0, le=86_400)
+    max_concurrency_per_host: int = Field(default=64, ge=1)
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(shlex.split(value)) if isinstance(value, str) else value
+
+    @field_validator("hosts_of_secrets", mode="before")
+    @classmethod
+    def _paired(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        paired: dict[str, tuple[str, ...]] = {}
+        for pair in shlex.split(value):
+            name, equals, host = pair.partition("=")
+            if not equals:
+                raise ValueError(f"{pair!r} is not NAME=HOST")
+            paired[name] = (*paired.get(name, ()), host)
+        return paired
+
+    def secret(self, name: str) -> str | None:
+        """The secret of a name; None if there is none."""
+        return os.environ.get(f"PARALLELIZEWORK_HTTP_SECRET_{name}")

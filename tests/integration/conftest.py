@@ -23,10 +23,15 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Server:
-    """A restate-server's two addresses, and what a test does with them."""
+    """A restate-server's two addresses, and what a test does with them.
+
+    Attributes:
+        folder: Where its worker's HttpFanOut has files of rows.
+    """
 
     ingress: str
     admin: str
+    folder: Path = Path()
 
     def run(
         self, service: str, task: object, headers: dict[str, str] | None = None
@@ -80,18 +85,26 @@ def _is_enough(item: pytest.Function) -> bool:
 
 
 @pytest.fixture(scope="session", params=["given"] if GIVEN else KINDS)
-def server(request: pytest.FixtureRequest) -> Iterator[Server]:
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Server]:
     settings = Settings()
     if request.param == "given":
         yield Server(settings.ingress_url, settings.admin_url)
         return
-    environment = {"PARALLELIZEWORK_MAX_PAUSE": "0.05"}
+    folder = tmp_path_factory.mktemp("rows")
+    environment = {
+        "PARALLELIZEWORK_MAX_PAUSE": "0.05",
+        "PARALLELIZEWORK_HTTP_ALLOWED_HOSTS": "127.0.0.1 localhost",
+        "PARALLELIZEWORK_HTTP_FOLDER": str(folder),
+        "PARALLELIZEWORK_HTTP_SECRET_TOKEN": "Bearer s3cr3t",
+    }
     if request.param == "v7":
         environment["RESTATE_EXPERIMENTAL_ENABLE_PROTOCOL_V7"] = "true"
     with local(targets(ROOT), ports=Ports(0, 0, 0), environment=environment) as started:
         if request.param == "replay":
             suspend_at_each_await(started)
-        yield Server(started.ingress, started.admin)
+        yield Server(started.ingress, started.admin, folder)
 
 
 def suspend_at_each_await(started: Local) -> None:

@@ -61,6 +61,7 @@ def targets(root: Path) -> list[str]:
     """What to hand to `parallelizework serve`."""
     return [
         "FanOutWorker",
+        "HttpFanOut",
         f"{root / 'examples/quorum.py'}:quorum",
         f"{root / 'examples/wordcount.py'}:wordcount",
         *(f"{root / 'tests/integration/fan_outs.py'}:{name}" for name in NAMES),

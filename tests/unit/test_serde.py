@@ -1,12 +1,12 @@
 """JSON for one declared type."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, field_validator
+from pydantic import BaseModel, Field, field_validator
 from restate import TerminalError
 from typing_extensions import TypedDict
 
@@ -31,6 +31,14 @@ class Named(TypedDict):
 class Row(BaseModel):
     id: int
     tags: list[str] = []
+
+
+class Cat(BaseModel):
+    kind: Literal["cat"]
+
+
+class Dog(BaseModel):
+    kind: Literal["dog"]
 
 
 @given(JSON)
@@ -86,6 +94,14 @@ def test_what_does_not_fit_is_a_terminal_error_that_names_the_field(
     assert refused.value.message.startswith("the task of Test is not valid: ")
     assert complaint in refused.value.message
     assert '(expected {"id": integer, ...})' in refused.value.message
+
+
+def test_what_is_expected_of_a_union_is_one_of_its_forms() -> None:
+    forms = Annotated[Cat | Dog, Field(discriminator="kind")]
+    serde = Json[Any](forms, "the task of Test", status=400)
+
+    with pytest.raises(TerminalError, match=r"\(expected Cat or Dog\)"):
+        serde.deserialize(b'{"kind": "cow"}')
 
 
 def test_a_value_that_is_not_of_its_type_is_a_terminal_error() -> None:

@@ -1,0 +1,82 @@
+"""`Shard`: some requests of a run, as `split` hands them on to be expanded."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from parallelizework.outcome import Done
+from parallelizework.workers.http.request import Options, Request, Template
+from parallelizework.workers.http.rows import Range, RowsFolder
+from parallelizework.workers.http.subtask import Job, SubTask
+from parallelizework.workers.http.template import Unfilled, filled
+from parallelizework.workers.http.value import Value
+
+_REQUESTS = 1_000  # in a shard: a coordinator's worth
+
+
+class Listed(BaseModel):
+    """Requests that the task itself has."""
+
+    model_config = ConfigDict(frozen=True)
+
+    subtasks: list[SubTask]
+
+    @classmethod
+    def of(cls, requests: Iterable[Request], options: Options) -> Iterator[Self]:
+        """Requests in pieces of bounded size."""
+        numbered = enumerate(requests)
+        while piece := list(islice(numbered, _REQUESTS)):
+            yield cls(
+                subtasks=[
+                    SubTask(index=index, request=request, options=options)
+                    for index, request in piece
+                ]
+            )
+
+
+class InFile(BaseModel):
+    """Rows of a file, and what makes them requests.
+
+    Attributes:
+        rows: Which ones; None if there are none in the file.
+        job: Where their responses go; None if they are the answer.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    template: Template
+    options: Options
+    rows_file: str
+    rows: Range | None
+    job: Job | None
+
+    def expanded(self, folder: RowsFolder) -> Iterator[SubTask | Done[Value]]:
+        """A subtask a row; a row that makes no request is one that fails.
+
+        Without rows, a file of results without lines is still to be written.
+        """
+        if self.rows is None:
+            yield Done(Value(job=self.job))
+            return
+        for index, row in folder.rows(self.rows_file, self.rows):
+            yield self._subtask(index, row)
+
+    def _subtask(self, index: int, row: JsonValue) -> SubTask:
+        request, problem = None, f"row {index}: it is no JSON object"
+        if isinstance(row, dict):
+            try:
+                request, problem = filled(self.template, row), None
+            except Unfilled as error:
+                problem = f"row {index}: {error}"
+        return SubTask(
+            index=index,
+            request=request,
+            problem=problem,
+            options=self.options,
+            job=self.job,
+        )
+
+
+Shard = Listed | InFile

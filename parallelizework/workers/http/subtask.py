@@ -1,0 +1,40 @@
+"""`SubTask`: one request of a run, as it travels to where it is executed."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from parallelizework.workers.http.request import Options, Request
+
+
+class Job(BaseModel):
+    """A run whose results go to a file.
+
+    Attributes:
+        rows_file: The file of its rows.
+        name: No other run has it.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    rows_file: str
+    name: str
+
+
+class SubTask(BaseModel):
+    """One request of a run.
+
+    Attributes:
+        index: Its position in the task.
+        request: What to send.
+        problem: Why there is nothing to send.
+        job: Where its response goes; None if that is the answer.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    index: int
+    request: Request | None = None
+    problem: str | None = Field(default=None, exclude_if=lambda text: text is None)
+    options: Options = Field(
+        default=Options(), exclude_if=lambda options: options == Options()
+    )
+    job: Job | None = Field(default=None, exclude_if=lambda job: job is None)
