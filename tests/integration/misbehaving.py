@@ -272,6 +272,15 @@ async def crowd(
 
 
 @manner
+async def pausing(
+    _this: Misbehaving, _asked: Asked, _times: int, writer: asyncio.StreamWriter
+) -> None:
+    """All is well, after a while."""
+    await asyncio.sleep(0.2)
+    writer.write(whole(200, b"done"))
+
+
+@manner
 async def loop(
     _this: Misbehaving, _asked: Asked, _times: int, writer: asyncio.StreamWriter
 ) -> None:
