@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import AsyncIterable, Iterable, Mapping
 from itertools import zip_longest
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
 
 
@@ -16,8 +16,8 @@ def item_type(hint: object) -> object | None:
     if not inspect.isclass(origin) or not args or issubclass(origin, Mapping):
         return None
     if issubclass(origin, tuple):
-        return args[0] if args[1:] == (...,) else None
-    return args[0] if issubclass(origin, (Iterable, AsyncIterable)) else None
+        return _type(args[0]) if args[1:] == (...,) else None
+    return _type(args[0]) if issubclass(origin, (Iterable, AsyncIterable)) else None
 
 
 def accepts(parameter: object, given: object) -> bool:
@@ -46,7 +46,12 @@ def _accepts_parts(parameter: object, given: object) -> bool:
 
 def _bare(hint: object) -> object:
     """`hint` without what `Annotated` adds: that is checked when a value comes."""
-    return get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    return _type(get_args(hint)[0] if get_origin(hint) is Annotated else hint)
+
+
+def _type(hint: object) -> object:
+    """`hint`, or the type of None, which is a hint too."""
+    return NoneType if hint is None else hint
 
 
 def options(hint: object) -> tuple[object, ...]:

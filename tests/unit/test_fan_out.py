@@ -118,6 +118,18 @@ def test_execute_may_take_more_than_split_gives() -> None:
     assert build(execute=optional).definition.value.hint is int
 
 
+def nothing(item: Item) -> None:
+    """What a function gives that has only effects."""
+
+
+def how_many(values: list[None]) -> int:
+    return len(values)
+
+
+def test_execute_may_give_nothing() -> None:
+    build(execute=nothing, aggregate=how_many)
+
+
 def without_hint(task) -> list[Item]:  # type: ignore[no-untyped-def]
     return [task]
 
