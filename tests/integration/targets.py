@@ -62,6 +62,7 @@ def targets(root: Path) -> list[str]:
     return [
         "FanOutWorker",
         "HttpFanOut",
+        f"{root / 'examples/link_check.py'}:link_check",
         f"{root / 'examples/quorum.py'}:quorum",
         f"{root / 'examples/wordcount.py'}:wordcount",
         *(f"{root / 'tests/integration/fan_outs.py'}:{name}" for name in NAMES),

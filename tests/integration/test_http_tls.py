@@ -1,4 +1,4 @@
-"""The client of HttpFanOut over TLS: names are verified, HTTP/2 is spoken if offered."""
+"""The client of HttpFanOut over TLS: it verifies names, speaks HTTP/2 where offered."""
 
 import asyncio
 import subprocess

@@ -6,7 +6,8 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -147,6 +148,50 @@ def _at(ingress: str, admin: str) -> dict[str, str]:
     }
 
 
+def test_requests_in_bulk_are_answered_as_shown(folder: Path) -> None:
+    subprocess.run(next(c for c in COMMANDS if "users/1" in c), shell=True, check=True)
+    variable, _, *dev = command("PARALLELIZEWORK_HTTP_ALLOWED_HOSTS")
+    shown = next(line for line in README.splitlines() if line.startswith('{"respons'))
+    with (
+        listening(command("python3 -m http.server")) as port,
+        running(*dev, *FREE, environment=dict([variable.split("=")])) as local,
+    ):
+        ingress = local.wait_for("curl").split()[2].removesuffix("/HttpFanOut/run")
+        words = command("curl localhost:8080/HttpFanOut")
+        answer = ask([word.replace(":8000", f":{port}") for word in words], ingress)
+
+    assert stable(answer) == stable(shown.replace(":8000", f":{port}"))
+
+
+@contextmanager
+def listening(words: list[str]) -> Generator[int]:
+    """Python's web server as the README starts it, on a free port."""
+    place = words.index("8000")
+    process = subprocess.Popen(
+        [sys.executable, "-u", *words[1:place], "0", *words[place + 1 :]],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert process.stdout
+    with process.stdout as output:
+        try:
+            yield int(output.readline().split("port ")[1].split()[0])
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def stable(answer: str) -> object:
+    """An answer without what differs from time to time."""
+    told = json.loads(answer)
+    for response in told["responses"]:
+        assert response.pop("elapsed_ms") > 0
+    for failure in told["failures"]:
+        failure["message"] = failure["message"].partition("Not Found: ")[:2]
+    return told
+
+
 def test_a_request_may_say_when_its_run_ends(server: Server) -> None:
     ingress = server.ingress.removeprefix("http://")
 
@@ -174,10 +219,14 @@ def test_progress_is_shown_with_the_fields_of_the_readme(server: Server) -> None
 
 def test_every_command_is_run_somewhere() -> None:
     run_here = [
+        "PARALLELIZEWORK_HTTP_ALLOWED_HOSTS=127.0.0.1 parallelizework dev",
+        "mkdir -p users",
         "parallelizework dev",
         "parallelizework serve",
+        "python3 -m http.server",
         "curl localhost:8080/FanOutProgress",
         "curl localhost:8080/FanOutWorker/run",
+        "curl localhost:8080/HttpFanOut/run",
         "curl localhost:8080/Lengths/run",
         "curl localhost:8080/restate/send",
         "restate invocations list",

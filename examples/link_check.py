@@ -1,0 +1,110 @@
+"""Check the links of Markdown files: one subtask a link, broken ones in the report.
+
+export PARALLELIZEWORK_HTTP_ALLOWED_HOSTS='*'
+parallelizework dev examples/link_check.py:link_check
+curl localhost:8080/LinkCheck/run --json '{"folder": "docs"}'
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import unquote, urldefrag
+
+import anyio
+from pydantic import BaseModel
+from restate import TerminalError
+
+from parallelizework import Failure, FanOut, Policy
+from parallelizework.settings import HttpSettings
+from parallelizework.workers.http import HttpClient, Options, Request
+
+CODE = re.compile(r"^(```|~~~).*?^\1|`[^`\n]*`", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\]\(\s*<?([^)\s>]+)|^\s*\[[^\]]+\]:\s+<?([^\s>]+)", re.MULTILINE)
+FOLLOWING = Options(follow_redirects=True, max_concurrency_per_host=4)
+
+client = HttpClient(HttpSettings())
+
+
+class Folder(BaseModel):
+    """The task: whose Markdown files, and what stands in for the start of a URL."""
+
+    folder: Path
+    glob: str = "**/*.md"
+    instead: dict[str, str] = {}
+
+
+class Link(BaseModel):
+    """Where a link leads, and the files that have it."""
+
+    target: str
+    files: list[Path]
+
+
+class Broken(BaseModel):
+    """A link that leads nowhere, and why."""
+
+    target: str
+    files: list[Path]
+    reason: str
+
+
+class Report(BaseModel):
+    """How many links there are, and those that are broken."""
+
+    links: int
+    broken: list[Broken]
+
+
+def links(task: Folder) -> list[Link]:
+    """The links of all files, each once; those within a page are left out."""
+    if not task.folder.is_dir():
+        raise TerminalError(f"{task.folder} is not a folder of the worker", 400)
+    found: dict[str, list[Path]] = {}
+    for file in sorted(task.folder.glob(task.glob)):
+        for target in sorted(set(targets(file, task.instead))):
+            found.setdefault(target, []).append(file)
+    return [Link(target=target, files=files) for target, files in found.items()]
+
+
+def targets(file: Path, instead: dict[str, str]) -> Iterator[str]:
+    """Where the links of a file lead: a URL, or the path of another file."""
+    text = CODE.sub("", file.read_text(errors="replace"))
+    for found in LINK.finditer(text):
+        page = urldefrag(found[1] or found[2]).url
+        if re.match("https?://", page):
+            start = next((each for each in instead if page.startswith(each)), "")
+            yield instead.get(start, "") + page.removeprefix(start)
+        elif page and not re.match("[a-z]+:", page):
+            yield str(file.parent / unquote(page))
+
+
+async def check(link: Link) -> None:
+    """Pass if a link leads somewhere."""
+    if link.target.startswith(("http://", "https://")):
+        await client.send(Request(url=link.target), FOLLOWING)
+    elif not await anyio.Path(link.target).exists():
+        raise TerminalError("there is no such file", 404)
+
+
+def report(good: list[None], broken: list[Failure[Link]]) -> Report:
+    """Count the links, and list the broken ones."""
+    return Report(
+        links=len(good) + len(broken),
+        broken=[
+            Broken(reason=each.message, **each.subtask.model_dump()) for each in broken
+        ],
+    )
+
+
+link_check = FanOut(
+    "LinkCheck",
+    split=links,
+    execute=check,
+    aggregate=report,
+    policy=Policy(
+        tolerated_failure_percentage=100,
+        max_attempts=3,
+        initial_retry_interval=timedelta(seconds=1),
+    ),
+)
