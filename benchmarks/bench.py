@@ -15,10 +15,12 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import httpx
 
+from benchmarks.bulk import ALLOWED, answering, fan_out, gather, xargs
 from benchmarks.peers import PEERS, Peer
 from parallelizework.client import Client, healthy
 from parallelizework.dev import Local, Ports, local
@@ -34,6 +36,9 @@ RUNS = {  # what to run with how many subtasks
     "SeedRuns": [100, 1_000, 5_000],
     "Sleeping": [1_000, 10_000],
 }
+BULK = [1_000, 10_000]
+DURABLE = {"HTTP: HttpFanOut": 1, "HTTP: HttpFanOut, batched": 64}  # a batch
+NOT_DURABLE = {"HTTP: httpx and gather": gather, "HTTP: xargs and curl": xargs}
 PEER_RUNS = [100, 1_000, 10_000]
 LONGEST = 1_800  # seconds; a run that takes longer has failed
 
@@ -68,8 +73,11 @@ class Latency:
 def main() -> None:
     """Measure, print, write `results.json` and `results.png`."""
     rows, latencies = ours()
+    in_bulk = requests_in_bulk()
     rows += [row for peer in PEERS for row in measured_peer(peer)]
     rows.sort(key=lambda row: row.name)
+    plot(rows, HERE / "results.png")
+    rows += in_bulk
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {sys.version[:6]}"
     print(f"\n{machine}\n\n{table(rows)}\n\n{latency_table(latencies)}")
     results = {
@@ -78,7 +86,6 @@ def main() -> None:
         "latencies": [asdict(latency) for latency in latencies],
     }
     (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-    plot(rows, HERE / "results.png")
 
 
 def ours() -> tuple[list[Row], list[Latency]]:
@@ -100,7 +107,7 @@ def ours() -> tuple[list[Row], list[Latency]]:
             (count, name) for name, counts in RUNS.items() for count in counts
         )
         rows = [
-            measured(started, name, count, processes[name], server)
+            measured(name, count, partial(post, started, name), processes[name], server)
             for count, name in runs
         ]
     return rows, latencies
@@ -122,13 +129,35 @@ def seed(started: Local) -> Generator[int, None, None]:
         process.wait()
 
 
-def measured(started: Local, name: str, count: int, worker: int, server: int) -> Row:
+def requests_in_bulk() -> list[Row]:
+    """HTTP requests to a server on this machine, durably and otherwise."""
+    rows: list[Row] = []
+    with (
+        answering() as url,
+        local(["HttpFanOut"], ports=Ports(0, 0, 0), environment=ALLOWED) as started,
+    ):
+        server, worker = (process.pid for process in started.processes)
+        for count in BULK:
+            for name, batch in DURABLE.items():
+                run = partial(fan_out(started, batch), url)
+                rows.append(measured(name, count, run, worker, server))
+            for name, send in NOT_DURABLE.items():
+                start = time.perf_counter()
+                send(url, count)
+                rows.append(Row(name, count, time.perf_counter() - start))
+                print(rows[-1], file=sys.stderr, flush=True)
+    return sorted(rows, key=lambda row: row.name)
+
+
+def measured(
+    name: str, count: int, run: Callable[[int], object], worker: int, server: int
+) -> Row:
     """Run once; time, worker CPU and peak memory of both."""
     for process in (worker, server):
         Path(f"/proc/{process}/clear_refs").write_text("5")  # forget the peak so far
     cpu = cpu_seconds(worker)
     start = time.perf_counter()
-    post(started, name, count)
+    run(count)
     row = Row(
         name,
         count,

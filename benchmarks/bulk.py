@@ -1,0 +1,89 @@
+"""HTTP requests in bulk, to a server on this machine: HttpFanOut and what people write.
+
+As a script it sends them with httpx and gather: `python -m benchmarks.bulk URL COUNT`.
+"""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from parallelizework.dev import Local
+
+AT_ONCE = 64  # requests under way, as HttpFanOut has them by default
+LONGEST = 1_800  # seconds; a run that takes longer has failed
+ALLOWED = {"PARALLELIZEWORK_HTTP_ALLOWED_HOSTS": "127.0.0.1"}
+
+Send = Callable[[str, int], None]
+
+
+@contextmanager
+def answering() -> Generator[str]:
+    """Run a server that answers at once, until the block ends; its URL."""
+    script = Path(__file__).with_name("answering.py")
+    process = subprocess.Popen(
+        [sys.executable, script], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    with process.stdout as output:
+        try:
+            yield f"http://127.0.0.1:{output.readline().strip()}"
+        finally:
+            process.kill()
+            process.wait()
+
+
+def fan_out(started: Local, batch: int) -> Send:
+    """What sends requests with HttpFanOut."""
+
+    def send(url: str, count: int) -> None:
+        task = {
+            "request": {"url": f"{url}/{{n}}"},
+            "rows": [{"n": n} for n in range(count)],
+            "policy": {"max_items_per_batch": batch, "max_concurrency": AT_ONCE},
+        }
+        where = f"{started.ingress}/HttpFanOut/run"
+        answer = httpx.post(where, json=task, timeout=LONGEST).raise_for_status()
+        assert len(answer.json()["responses"]) == count
+
+    return send
+
+
+def gather(url: str, count: int) -> None:
+    """Send them with httpx, in a process of its own, as its start is part of it."""
+    command = [sys.executable, "-m", "benchmarks.bulk", url, str(count)]
+    subprocess.run(command, check=True, timeout=LONGEST)
+
+
+def xargs(url: str, count: int) -> None:
+    """Send them with curl, a process each."""
+    curl = ["curl", "--silent", "--fail", "--output", "/dev/null"]
+    subprocess.run(
+        ["xargs", "-n", "1", "-P", str(AT_ONCE), *curl],
+        input="\n".join(f"{url}/{n}" for n in range(count)),
+        text=True,
+        check=True,
+        timeout=LONGEST,
+    )
+
+
+async def main(url: str, count: int) -> None:
+    """Nothing durable: all of them at once, with a semaphore around each."""
+    places = asyncio.Semaphore(AT_ONCE)
+    async with httpx.AsyncClient(timeout=LONGEST) as client:
+
+        async def one(number: int) -> object:
+            async with places:
+                answer = await client.get(f"{url}/{number}")
+                return answer.raise_for_status().json()
+
+        answers = await asyncio.gather(*map(one, range(count)))
+    assert len(answers) == count
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], int(sys.argv[2])))
