@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
+from parallelizework.errors import DefinitionError
 from parallelizework.workers.http.address import Address, bare, literal, reach
 
 Network = IPv4Network | IPv6Network
@@ -18,7 +19,7 @@ class Hosts:
       address. It is the only way to what no name opens, such as 169.254.169.254.
 
     Raises:
-        ValueError: One of them has a scheme, a port or a path.
+        DefinitionError: One of them has a scheme, a port or a path.
     """
 
     def __init__(self, named: Iterable[str]) -> None:
@@ -33,7 +34,7 @@ class Hosts:
             self._networks.append(network)
             return
         if not name or set(name) & set("/:@#?"):
-            raise ValueError(
+            raise DefinitionError(
                 f"{name!r} is no host: write a name (api.example.com), a glob "
                 "(*.example.com), an address or a network (10.0.0.0/8)"
             )
