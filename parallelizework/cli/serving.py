@@ -144,10 +144,15 @@ def _run_example(local: dev_server.Local) -> str:
 def _first(local: dev_server.Local) -> tuple[str, str]:
     """A fan-out that is served, and a task for it."""
     name = next(name for name in local.services if name != PROGRESS)
-    if name == "FanOutWorker":
-        task = '{"description": "get out of bed,shower,make coffee,have breakfast"}'
-        return name, task
-    return name, "..."
+    return name, _TASKS.get(name, "...")
+
+
+_TASKS = {
+    "FanOutWorker": (
+        '{"description": "get out of bed,shower,make coffee,have breakfast"}'
+    ),
+    "HttpFanOut": '{"requests": [{"url": "https://example.com/"}]}',
+}
 
 
 def _wait_for_the_end(local: dev_server.Local) -> None:

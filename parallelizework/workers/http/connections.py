@@ -105,10 +105,13 @@ class Connections:
             self._unshare(key, connection)
 
         async def give_back() -> None:
-            if not is_for_all and connection.is_idle():
-                await self._keep(key, connection)
-            elif is_for_all and self._sharable(key) is None:
+            shared = self._sharable(key)
+            if is_for_all and shared is None:
                 await self._share(key, connection)
+            elif not is_for_all and connection.is_idle():
+                await self._keep(key, connection)
+            elif shared is not connection and connection.is_idle():
+                await connection.aclose()  # one for all is enough
 
         stream = _Stream(response.stream, give_back)
         return httpcore.Response(

@@ -45,7 +45,7 @@ class Hosts:
         return bool(self._networks or self._names or self._globs)
 
     def may_be(self, host: str) -> bool:
-        """Whether it takes a look at its addresses to say whether it is allowed."""
+        """Whether it may be allowed, as far as that can be told without its address."""
         return bool(self._networks) or self.name(host)
 
     def name(self, host: str) -> bool:

@@ -106,7 +106,7 @@ def _body(reply: Reply) -> tuple[Literal["json", "text", "base64"], JsonValue]:
     if kind.endswith(_JSON) or kind.startswith(_TEXT) or kind.endswith(_TEXT):
         try:
             return "text", reply.body.decode(_charset(reply.headers))
-        except (UnicodeDecodeError, LookupError):
+        except (ValueError, LookupError):
             pass
     if not reply.body:
         return "text", ""

@@ -9,7 +9,7 @@ from restate.exceptions import RetryableError
 
 _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 _BAD = 400  # the first status that is an error
-_SECONDS = 9  # digits, which are thirty years
+_DIGITS = 9  # of seconds: thirty years
 
 
 def check(
@@ -41,9 +41,8 @@ def retry_after(value: str, now: datetime) -> timedelta | None:
     """What a `Retry-After` says: seconds or a date; None if it says neither."""
     value = value.strip()
     if value.isascii() and value.isdigit():
-        return timedelta(
-            seconds=int(value[-_SECONDS:] if len(value) <= _SECONDS else 10**_SECONDS)
-        )
+        is_sane = len(value) <= _DIGITS
+        return timedelta(seconds=int(value) if is_sane else 10**_DIGITS)
     try:
         when = parsedate_to_datetime(value)
     except ValueError:
