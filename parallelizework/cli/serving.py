@@ -142,8 +142,9 @@ def _run_example(local: dev_server.Local) -> str:
 
 
 def _first(local: dev_server.Local) -> tuple[str, str]:
-    """A fan-out that is served, and a task for it."""
-    name = next(name for name in local.services if name != PROGRESS)
+    """A fan-out that is served, and a task for it; one that we know, if possible."""
+    known = [name for name in _TASKS if name in local.services]
+    name = next(name for name in (*known, *local.services) if name != PROGRESS)
     return name, _TASKS.get(name, "...")
 
 
