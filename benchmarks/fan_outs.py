@@ -1,6 +1,7 @@
-"""The fan-outs that the benchmarks run: subtasks that do nothing, or sleep."""
+"""The fan-outs that the benchmarks run: subtasks that do nothing, or wait."""
 
 import asyncio
+import time
 
 from parallelizework import FanOut, Policy
 
@@ -31,6 +32,26 @@ async def a_second(number: int) -> int:
     """Work that waits."""
     await asyncio.sleep(1)
     return number
+
+
+async def for_50_ms(_number: int) -> tuple[int, int]:
+    """When it began and ended, by the machine's clock, in nanoseconds."""
+    start = time.monotonic_ns()
+    await asyncio.sleep(0.05)
+    return start, time.monotonic_ns()
+
+
+async def for_500_ms(_number: int) -> tuple[int, int]:
+    """When it began and ended, by the machine's clock, in nanoseconds."""
+    start = time.monotonic_ns()
+    await asyncio.sleep(0.5)
+    return start, time.monotonic_ns()
+
+
+def occupancy(spans: list[tuple[int, int]]) -> float:
+    """How many subtasks were being executed at once, on average."""
+    busy = sum(end - start for start, end in spans)
+    return busy / (max(end for _, end in spans) - min(start for start, _ in spans))
 
 
 def total(values: list[int]) -> int:
@@ -69,4 +90,11 @@ sleeping = FanOut(
     execute=a_second,
     aggregate=total,
     policy=Policy(max_concurrency=1_000),
+)
+fifty = Policy(max_concurrency=50)
+short = FanOut(
+    "Short", split=numbers, execute=for_50_ms, aggregate=occupancy, policy=fifty
+)
+long = FanOut(
+    "Long", split=numbers, execute=for_500_ms, aggregate=occupancy, policy=fifty
 )

@@ -1,0 +1,33 @@
+"""How full the places of a run are: with `max_concurrency=50`, on both ASGI servers.
+
+    python -m benchmarks.occupancy
+
+A place is empty from the end of a subtask until the next one begins in it.
+"""
+
+from pathlib import Path
+
+import httpx
+
+from parallelizework.dev import Ports, local
+
+PLACES = 50
+RUNS = {"Short": 2_000, "Long": 500}  # subtasks of 50 and of 500 ms
+
+
+def main() -> None:
+    """Run, and print the share of time in which a place is occupied."""
+    fan_outs = Path(__file__).with_name("fan_outs.py")
+    targets = [f"{fan_outs}:{name.lower()}" for name in RUNS]
+    for server in ("hypercorn", "granian"):
+        environment = {"PARALLELIZEWORK_SERVER": server}
+        with local(targets, ports=Ports(0, 0, 0), environment=environment) as started:
+            for name, count in [("Short", 200), *RUNS.items()]:
+                url = f"{started.ingress}/{name}/run"
+                answer = httpx.post(url, json=count, timeout=600).raise_for_status()
+                share = answer.json() / PLACES
+                print(f"{server}: {name}, {count:,} subtasks: {share:.0%}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
