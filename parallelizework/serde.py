@@ -51,7 +51,7 @@ class Json(Serde[T], Generic[T]):
         self.part = part
         self._remedy = remedy
         self._status = status
-        self._most, self._where = MAX_MESSAGE, "one message of Restate"
+        self._most, self._beside = MAX_MESSAGE, ""
         self._adapter = cast("TypeAdapter[T]", _adapter(hint, part))
         self._schema = _schema(self._adapter, part)
 
@@ -62,7 +62,7 @@ class Json(Serde[T], Generic[T]):
         for ever: https://github.com/restatedev/restate/pull/4541
         """
         there = copy.copy(self)
-        there._most, there._where = MAX_MESSAGE - size, f"Restate, beside {of}"
+        there._most, there._beside = MAX_MESSAGE - size, f" beside {of}"
         return there
 
     def serialize(self, obj: T | None) -> bytes:
@@ -100,7 +100,8 @@ class Json(Serde[T], Generic[T]):
             return message
         raise TerminalError(
             f"{self.part} is {len(message) / _MIB:.1f} MiB, more than the "
-            f"{self._most / _MIB:.1f} MiB that {self._where} can carry: "
+            f"{self._most / _MIB:.1f} MiB that one message of Restate can carry"
+            f"{self._beside}: "
             f"{self._remedy}",
             413,
         )

@@ -119,7 +119,7 @@ def test_a_value_has_the_room_that_its_subtask_leaves() -> None:
     serde = Json[str](str, "a value of Test").beside(MAX_MESSAGE - 1_000, "its subtask")
 
     serde.serialize("a" * 900)
-    with pytest.raises(TerminalError, match="Restate, beside its subtask") as refused:
+    with pytest.raises(TerminalError, match="can carry beside its subtask") as refused:
         serde.serialize("a" * 1_000)
 
     assert refused.value.status_code == 413
