@@ -5,7 +5,8 @@ PYTHON ?= $(firstword $(foreach v,python3.11 python3.12 python3.13 python3,$(she
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help bench demo recording test check unit integration dev test-compose lock clean
+.PHONY: help bench cluster demo recording test check unit integration hostile overload dev \
+	test-cluster test-compose lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -24,13 +25,26 @@ unit: $(READY) ## The tests that need no server
 	$(BIN)/pytest tests/unit
 
 integration: $(READY) ## The tests against a real restate-server
-	$(BIN)/pytest tests/integration
+	$(BIN)/pytest tests/integration tests/hostile tests/cluster
+
+hostile: $(READY) ## Many more hostile requests, other ones each time
+	HOSTILE_EXAMPLES=2000 $(BIN)/pytest tests/hostile/test_ingress.py --timeout 3600
+
+overload: $(READY) ## 1,000 clients at once, for a minute
+	OVERLOAD_CLIENTS=1000 OVERLOAD_SECONDS=60 $(BIN)/pytest -s tests/hostile/test_overload.py
+
+cluster: $(READY) ## Three restate-servers and two workers, until Ctrl-C
+	$(BIN)/python -m tests.cluster.cluster
+
+test-cluster: $(READY) ## Kill each server of a cluster in turn
+	CLUSTER_ALL_NODES=1 $(BIN)/pytest tests/cluster
 
 dev: $(READY) ## A local restate-server and worker, until Ctrl-C
 	$(BIN)/parallelizework dev
 
-test-compose: $(READY) ## The integration tests against docker-compose.yml
+test-compose: $(READY) ## The tests against docker-compose.yml and docker-compose.cluster.yml
 	tests/compose.sh
+	tests/cluster/compose.sh
 
 bench: $(READY) .venv/.bench ## Measure; with Celery and DBOS where Redis and PostgreSQL are
 	$(BIN)/python -m benchmarks.bench

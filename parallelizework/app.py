@@ -6,6 +6,7 @@ from datetime import timedelta
 import restate
 
 from parallelizework.fan_out import services
+from parallelizework.gate import Gate
 from parallelizework.settings import HttpSettings, Settings
 from parallelizework.target import Served, load
 from parallelizework.workers.checklist import checklist
@@ -21,10 +22,12 @@ def served(settings: Settings) -> Sequence[Served]:
 
 
 settings = Settings()
-app = restate.app(
-    services(
-        *served(settings),
-        progress_retention=timedelta(seconds=settings.progress_retention),
-    ),
-    identity_keys=list(settings.identity_keys),
+app = Gate(
+    restate.app(
+        services(
+            *served(settings),
+            progress_retention=timedelta(seconds=settings.progress_retention),
+        ),
+        identity_keys=list(settings.identity_keys),
+    )
 )

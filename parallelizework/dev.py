@@ -102,11 +102,19 @@ def local(  # noqa: PLR0913 - each is one switch of `parallelizework dev`
 
 @contextmanager
 def restate_server(
-    program: Path, ports: Ports, data: Path, environment: Mapping[str, str]
+    program: Path,
+    ports: Ports,
+    data: Path,
+    environment: Mapping[str, str],
+    settings: Mapping[str, str] | None = None,
 ) -> Generator["subprocess.Popen[bytes]", None, None]:
-    """Run a restate-server on loopback; it is ready when the block begins."""
+    """Run a restate-server on loopback; it is ready when the block begins.
+
+    Args:
+        settings: What is to be otherwise than for `parallelizework dev`, as variables.
+    """
     data.mkdir(parents=True, exist_ok=True)
-    settings = {
+    usual = {
         "RESTATE_NODE_NAME": "local",  # a data folder belongs to a name
         "RESTATE_BASE_DIR": str(data),
         "RESTATE_INGRESS__BIND_ADDRESS": f"{_HOST}:{ports.ingress}",
@@ -121,7 +129,7 @@ def restate_server(
     with log.open("ab") as output:
         process = subprocess.Popen(
             [program, "--no-logo"],
-            env={**environment, **settings},
+            env={**environment, **usual, **(settings or {})},
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C stops the worker first, then the server

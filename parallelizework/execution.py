@@ -79,7 +79,8 @@ class Execution:
         if self.execute.takes_context:
             return await self._handle(ctx, subtask)
         policy = self.policy_for(told(ctx.request().headers))
-        return await self._attempts(ctx, policy, subtask)
+        value = self.value.beside(len(body), "its subtask")
+        return await self._attempts(ctx, policy, subtask, value)
 
     async def run_batch(
         self, ctx: Context, body: bytes, combines: Combines | None = None
@@ -88,13 +89,15 @@ class Execution:
         part = self.slice.deserialize(body)
         policy = self.policy_for(part.overrides)
         combine = combines(ctx, policy) if combines else None
-        outcomes = await self._batch(ctx, policy, part)
+        outcomes = await self._batch(ctx, policy, part, len(body))
         if combine and len(outcomes.values) > 1:
             values = [await combine(outcomes.values)]
             outcomes = outcomes.model_copy(update={"values": values})
         return self.part.serialize(outcomes)
 
-    async def _attempts(self, ctx: Context, policy: Policy, subtask: object) -> bytes:
+    async def _attempts(
+        self, ctx: Context, policy: Policy, subtask: object, value: Json[Any]
+    ) -> bytes:
         """The value of a subtask, as JSON.
 
         Each attempt is a step, so that their number is known, and a pause is durable.
@@ -102,7 +105,7 @@ class Execution:
         key = ctx.request().id
 
         def attempt(number: int | None) -> Callable[[], Awaitable[bytes]]:
-            return partial(self._value, policy, subtask, Attempt(number, key))
+            return partial(self._value, policy, value, subtask, Attempt(number, key))
 
         attempts = Attempts(
             policy,
@@ -123,15 +126,18 @@ class Execution:
             raise outcome.error()
         return outcome
 
-    async def _batch(self, ctx: Context, policy: Policy, part: Slice[Any]) -> Part:
-        execute = partial(self._value, policy)
+    async def _batch(
+        self, ctx: Context, policy: Policy, part: Slice[Any], size: int
+    ) -> Part:
+        execute = partial(self._value, policy, self.value)
         runner = BatchRunner(execute, self._subtasks.typed, policy, ctx.request().id)
         known = known_values(part.items)
 
         async def step() -> Part:
             return await runner.run(part, known)
 
-        options = RunOptions[Part](serde=self.part, max_attempts=policy.max_attempts)
+        serde = self.part.beside(size, "its subtasks")
+        options = RunOptions[Part](serde=serde, max_attempts=policy.max_attempts)
         return await ctx.run_typed("execute", step, options)
 
     async def _handle(self, ctx: Context, subtask: object) -> bytes:
@@ -141,11 +147,13 @@ class Execution:
         except RetryableError as error:  # attempts that ask for a delay are not counted
             raise RetryableError(error.message, error.status_code) from error
 
-    async def _value(self, policy: Policy, subtask: object, attempt: Attempt) -> bytes:
+    async def _value(
+        self, policy: Policy, value: Json[Any], subtask: object, attempt: Attempt
+    ) -> bytes:
         timeout = policy.attempt_timeout
         seconds = timeout.total_seconds() if timeout else None
         given = (subtask, attempt)[: len(self.execute.parameters)]
-        return self.value.serialize(await self.execute(*given, seconds=seconds))
+        return value.serialize(await self.execute(*given, seconds=seconds))
 
 
 def overridden(

@@ -10,6 +10,7 @@ from parallelizework.plan import WINDOW
 
 Duration = Annotated[timedelta, Gt(timedelta(0)), Le(timedelta(days=3_650))]
 
+_MOST = 1_000_000  # a request may say it, and what is planned with it takes memory
 _TOLERANCE = {"tolerated_failure_count", "tolerated_failure_percentage"}
 _RULE = _TOLERANCE | {"min_successful", "race"}
 
@@ -52,15 +53,17 @@ class Policy(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_concurrency: int | None = Field(default=None, ge=1)
-    max_items_per_batch: int = Field(default=1, ge=1)
+    max_concurrency: int | None = Field(default=None, ge=1, le=_MOST)
+    max_items_per_batch: int = Field(default=1, ge=1, le=_MOST)
     tolerated_failure_count: int | None = Field(default=None, ge=0)
-    tolerated_failure_percentage: float | None = Field(default=None, ge=0, le=100)
+    tolerated_failure_percentage: float | None = Field(
+        default=None, ge=0, le=100, allow_inf_nan=False
+    )
     min_successful: int | None = Field(default=None, ge=1)
     race: bool = False
     deadline: Duration | None = None
     on_deadline: Literal["fail", "answer"] = "fail"
-    max_attempts: int = Field(default=10, ge=1, le=1_000_000)
+    max_attempts: int = Field(default=10, ge=1, le=_MOST)
     initial_retry_interval: Duration = timedelta(milliseconds=50)
     max_retry_interval: Duration = timedelta(seconds=10)
     retry_interval_factor: float = Field(default=2.0, ge=1, le=1_000)

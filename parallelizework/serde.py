@@ -1,7 +1,8 @@
 """JSON for one declared type, by pydantic: bad input is a 400, never a retry."""
 
+import copy
 import json
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, Self, TypeVar, cast
 
 from pydantic import (
     ConfigDict,
@@ -21,6 +22,7 @@ T = TypeVar("T")
 _MIB = 1024 * 1024
 MAX_MESSAGE = 32 * _MIB - 64 * 1024  # Restate's limit, less what it wraps around
 _SHOWN = 3  # a message names the first few mistakes, not thousands
+_LONGEST = 1_000  # characters of them; the name of a field is the caller's own
 
 
 class Json(Serde[T], Generic[T]):
@@ -49,8 +51,19 @@ class Json(Serde[T], Generic[T]):
         self.part = part
         self._remedy = remedy
         self._status = status
+        self._most, self._beside = MAX_MESSAGE, ""
         self._adapter = cast("TypeAdapter[T]", _adapter(hint, part))
         self._schema = _schema(self._adapter, part)
+
+    def beside(self, size: int, of: str) -> Self:
+        """The same, for an invocation that holds `size` bytes `of` something already.
+
+        A restate-server (1.7) has room for 32 MiB in each, and what finds none waits
+        for ever: https://github.com/restatedev/restate/pull/4541
+        """
+        there = copy.copy(self)
+        there._most, there._beside = MAX_MESSAGE - size, f" beside {of}"
+        return there
 
     def serialize(self, obj: T | None) -> bytes:
         """`obj` as compact JSON; a `TerminalError` if it does not fit."""
@@ -83,11 +96,12 @@ class Json(Serde[T], Generic[T]):
 
     def checked(self, message: bytes) -> bytes:
         """`message`, if Restate can carry it; else a `TerminalError`, not a retry."""
-        if len(message) <= MAX_MESSAGE:
+        if len(message) <= self._most:
             return message
         raise TerminalError(
             f"{self.part} is {len(message) / _MIB:.1f} MiB, more than the "
-            f"{MAX_MESSAGE / _MIB:.1f} MiB that one message of Restate can carry: "
+            f"{self._most / _MIB:.1f} MiB that one message of Restate can carry"
+            f"{self._beside}: "
             f"{self._remedy}",
             413,
         )
@@ -99,7 +113,8 @@ class Json(Serde[T], Generic[T]):
     def _misfit(self, mistakes: str) -> TerminalError:
         expected = _shape(self._schema)
         return TerminalError(
-            f"{self.part} is not valid: {mistakes} (expected {expected})", self._status
+            f"{self.part} is not valid: {_short(mistakes)} (expected {expected})",
+            self._status,
         )
 
 
@@ -160,6 +175,10 @@ def _mistakes(error: ValidationError) -> str:
     ]
     more = len(found) - _SHOWN
     return "; ".join(lines) + (f"; and {more} more" if more > 0 else "")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _shape(schema: dict[str, Any]) -> str:

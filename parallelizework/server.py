@@ -28,6 +28,9 @@ from parallelizework.settings import ServerName, Settings
 mend()  # in each worker process, as its logging set-up imports this module
 _logger = logging.getLogger(__name__)
 _UNLIMITED = 2**31 - 1  # Restate bounds what is in flight; a second limit only stalls
+# Calls on one connection; for more, the server opens another. From 1,000 on hypercorn
+# fails, with all that is on it.
+_STREAMS = 500
 # Of several processes each gets connections, not calls: many small ones spread evenly.
 _SHARED = 32
 _APP = "parallelizework.app"
@@ -108,7 +111,7 @@ def _config(bind: str, workers: int, grace_period: float) -> Config:
     config.bind = [bind]
     config.workers = workers
     config.graceful_timeout = grace_period
-    config.h2_max_concurrent_streams = _UNLIMITED if workers == 1 else _SHARED
+    config.h2_max_concurrent_streams = _STREAMS if workers == 1 else _SHARED
     config.keep_alive_max_requests = _UNLIMITED
     config.keep_alive_timeout = _UNLIMITED
     config.errorlog = logging.getLogger("hypercorn.error")

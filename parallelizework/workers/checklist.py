@@ -57,9 +57,9 @@ def checklist(*, max_pause: float) -> FanOut[Task, SubTask, SubTaskResult, Resul
     """
 
     async def execute(subtask: SubTask) -> SubTaskResult:
-        _logger.info("Started executing subtask: %s", subtask.description)
+        _logger.info("Started executing subtask: %.1000s", subtask.description)
         await asyncio.sleep(random.uniform(0, max_pause))
-        _logger.info("Execution subtask finished: %s", subtask.description)
+        _logger.info("Execution subtask finished: %.1000s", subtask.description)
         return SubTaskResult(description=f"{subtask.description}: DONE")
 
     return FanOut("FanOutWorker", split=split, execute=execute, aggregate=aggregate)
@@ -74,7 +74,7 @@ def aggregate(values: list[SubTaskResult], failures: list[Failure[SubTask]]) -> 
     """The values as one line."""
     description = ",".join(value.description for value in values)
     result = Result(description=description, failures=failures)
-    _logger.info("Aggregated result: %s", result.description)
+    _logger.info("Aggregated result: %.1000s", result.description)
     return result
 
 

@@ -129,3 +129,16 @@ def test_a_request_overrides_what_it_says_and_the_whole_rule() -> None:
     assert served.overridden(Policy(min_successful=1)) == Policy(
         max_concurrency=8, min_successful=1
     )
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"max_concurrency": 10**400},
+        {"max_items_per_batch": 10**400},
+        {"tolerated_failure_percentage": float("nan")},
+    ],
+)
+def test_a_policy_that_cannot_be_reckoned_with_is_refused(said: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Policy.model_validate(said)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, field_validator
 from restate import TerminalError
 from typing_extensions import TypedDict
 
-from parallelizework.serde import Json
+from parallelizework.serde import MAX_MESSAGE, Json
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -129,3 +129,23 @@ def test_a_validator_that_raises_anything_is_bad_input() -> None:
         serde.deserialize(b'{"zone": "Mars"}')
 
     assert refused.value.status_code == 400
+
+
+def test_a_value_has_the_room_that_its_subtask_leaves() -> None:
+    serde = Json[str](str, "a value of Test").beside(MAX_MESSAGE - 1_000, "its subtask")
+
+    serde.serialize("a" * 900)
+    with pytest.raises(TerminalError, match="can carry beside its subtask") as refused:
+        serde.serialize("a" * 1_000)
+
+    assert refused.value.status_code == 413
+
+
+def test_a_mistake_is_told_in_few_words_whatever_a_field_is_called() -> None:
+    class Strict(BaseModel, extra="forbid"):
+        pass
+
+    with pytest.raises(TerminalError) as refused:
+        Json[Strict](Strict, "a task").deserialize(b'{"%s": 1}' % (b"x" * 10**6))
+
+    assert len(refused.value.message) < 2_000

@@ -1,0 +1,130 @@
+"""Three restate-servers that replicate to each other, on loopback, and two workers.
+
+    python -m tests.cluster.cluster [MODULE:OBJECT ...]
+
+runs them until Ctrl-C. Any one of the servers may be lost.
+"""
+
+import json
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from parallelizework.client import Client
+from parallelizework.dev import Ports, restate_server, serve
+from parallelizework.programs import find
+
+WORKER = Ports.worker
+PLACES = [
+    Ports(offset + Ports.ingress, offset + Ports.admin, 0, offset + 5122)
+    for offset in (0, 20_000, 30_000)
+]
+
+
+class Node:
+    """One restate-server of a cluster, which may be killed and started again."""
+
+    def __init__(self, number: int, places: Sequence[Ports], folder: Path) -> None:
+        self._ports = places[number]
+        self._folder = folder / f"node-{number + 1}"
+        self._settings = _settings(number, places)
+        self._running = ExitStack()
+        self.ingress = f"http://127.0.0.1:{self._ports.ingress}"
+        self.admin = f"http://127.0.0.1:{self._ports.admin}"
+
+    def start(self) -> None:
+        """Start it, and wait until it is ready, which the first alone never is."""
+        program = find("restate-server")
+        self.process = self._running.enter_context(
+            restate_server(
+                program, self._ports, self._folder, os.environ, self._settings
+            )
+        )
+
+    def kill(self) -> None:
+        """End it as a loss of power would."""
+        if self.process.poll() is None:
+            self.process.kill()
+        self._running.close()
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """The nodes, and the URL at which they reach the workers."""
+
+    nodes: Sequence[Node]
+    worker: str
+    services: Sequence[str]
+
+
+@contextmanager
+def cluster(
+    fan_outs: Sequence[str] = (),
+    places: Sequence[Ports] | None = None,
+    worker: int = 0,
+) -> Generator[Cluster, None, None]:
+    """Run a cluster until the block ends, and forget its data.
+
+    Args:
+        fan_outs: What the workers serve.
+        places: Where each node listens; by default any free ports.
+        worker: The port of the workers.
+    """
+    places = [place.chosen() for place in places or [Ports(0, 0, 0)] * 3]
+    worker = worker or places[0].worker
+    url = f"http://127.0.0.1:{worker}"
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        nodes = [Node(n, places, Path(folder)) for n in range(len(places))]
+        stack.callback(_each, nodes, Node.kill)
+        _each(nodes, Node.start)  # at once, as they wait for each other
+        stack.enter_context(serve(fan_outs, worker, workers=2, environment=os.environ))
+        with Client(admin=nodes[0].admin) as client:
+            services = client.register(url)
+        yield Cluster(nodes, url, services)
+
+
+def _each(nodes: Sequence[Node], do: Callable[[Node], None]) -> None:
+    with ThreadPoolExecutor(len(nodes)) as pool:
+        list(pool.map(do, nodes))
+
+
+def _settings(number: int, places: Sequence[Ports]) -> dict[str, str]:
+    """What makes a node of a restate-server."""
+    addresses = [f"http://127.0.0.1:{place.node}" for place in places]
+    roles = ["http-ingress", "admin", "worker", "log-server", "metadata-server"]
+    return {
+        "RESTATE_CLUSTER_NAME": "parallelizework",
+        "RESTATE_NODE_NAME": f"node-{number + 1}",
+        "RESTATE_FORCE_NODE_ID": str(number + 1),
+        "RESTATE_ROLES": json.dumps(roles),
+        "RESTATE_AUTO_PROVISION": json.dumps(number == 0),
+        "RESTATE_ADVERTISED_ADDRESS": addresses[number],
+        "RESTATE_LISTEN_MODE": "tcp",
+        "RESTATE_METADATA_CLIENT__ADDRESSES": json.dumps(addresses),
+        "RESTATE_BIFROST__DEFAULT_PROVIDER": "replicated",
+        "RESTATE_DEFAULT_NUM_PARTITIONS": "8",
+        "RESTATE_DEFAULT_REPLICATION": "2",  # any one node may be lost
+        "RESTATE_ROCKSDB_TOTAL_MEMORY_SIZE": "512 MiB",
+    }
+
+
+def main(fan_outs: Sequence[str]) -> None:
+    """Run a cluster until Ctrl-C, and say where it is."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt), cluster(fan_outs, PLACES, WORKER) as running:
+        for node in running.nodes:
+            print(f"ingress {node.ingress}  admin and UI {node.admin}")
+            print(f"  kill -KILL {node.process.pid}")
+        print(f"Services  {', '.join(running.services)}")
+        print("Ctrl-C stops servers and workers", flush=True)
+        signal.pause()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

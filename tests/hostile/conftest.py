@@ -1,0 +1,86 @@
+"""A server and a worker of our own, which every test must leave as well as it was."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from parallelizework.client import healthy
+from parallelizework.dev import Local, Ports, local
+from tests.integration.processes import eventually
+
+PARCELS = f"{Path(__file__).with_name('parcels.py')}:parcels"
+CHORES = {"description": "shower,make coffee"}
+DONE = {"description": "shower: DONE,make coffee: DONE"}
+_MIB = 1024
+
+
+@dataclass(frozen=True)
+class Victim:
+    """A server and a worker that tests may treat badly."""
+
+    ingress: str
+    admin: str
+    worker: str
+    pid: int
+
+    @property
+    def port(self) -> int:
+        """The worker's own port."""
+        return int(self.worker.rpartition(":")[2])
+
+    def memory(self, what: str = "VmRSS") -> float:
+        """MiB of the worker: now, or (`VmHWM`) at most since `forget_peak`."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        line = next(line for line in status.splitlines() if line.startswith(what))
+        return int(line.split()[1]) / _MIB
+
+    def forget_peak(self) -> None:
+        """Begin to measure `VmHWM` anew."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
+    def run(self, service: str, body: bytes) -> httpx.Response:
+        """Send a body as it is; an answer that does not come is a failure."""
+        url = f"{self.ingress}/{service}/run"
+        kind = {"content-type": "application/json"}
+        return httpx.post(url, content=body, headers=kind, timeout=60)
+
+    def left(self) -> list[dict[str, str]]:
+        """Invocations that have not ended, but for those that wait for their time."""
+        answer = httpx.post(
+            f"{self.admin}/query",
+            json={
+                "query": "select id, target, status, last_failure from sys_invocation "
+                "where status not in ('completed', 'scheduled')"
+            },
+            headers={"accept": "application/json"},
+            timeout=60,
+        )
+        return answer.raise_for_status().json()["rows"]
+
+    def assert_unharmed(self) -> None:
+        """It is the same process, nothing is left running, and runs succeed."""
+        assert healthy(f"{self.worker}/health")
+        answer = httpx.post(f"{self.ingress}/FanOutWorker/run", json=CHORES, timeout=60)
+        assert answer.json() == DONE
+        eventually(lambda: not self.left())
+        assert Path(f"/proc/{self.pid}").exists()
+
+
+@pytest.fixture(scope="session")
+def started() -> Iterator[Local]:
+    environment = {"PARALLELIZEWORK_MAX_PAUSE": "0"}
+    fan_outs = ["FanOutWorker", PARCELS]
+    with local(fan_outs, ports=Ports(0, 0, 0), environment=environment) as started:
+        yield started
+
+
+@pytest.fixture
+def victim(started: Local) -> Iterator[Victim]:
+    pid = started.processes[1].pid
+    victim = Victim(started.ingress, started.admin, started.worker, pid)
+    victim.forget_peak()
+    yield victim
+    victim.assert_unharmed()

@@ -1,0 +1,176 @@
+"""Workers are replaced by others with changed code, while runs are in flight."""
+
+import subprocess
+import threading
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from parallelizework.client import Client, healthy
+from parallelizework.dev import Ports, restate_server
+from parallelizework.programs import find
+
+from .conftest import Server
+from .processes import Running, eventually, running
+
+OLD = """
+import asyncio
+from parallelizework import FanOut
+
+def split(count: int) -> list[int]:
+    return list(range(count))
+
+async def execute(number: int) -> str:
+    await asyncio.sleep(0.02)
+    return f"{number} old"
+
+def aggregate(values: list[str]) -> list[str]:
+    return [*values, "aggregated by old"]
+
+changing = FanOut("Changing", split=split, execute=execute, aggregate=aggregate)
+"""
+# Other steps, in another order: what replays a journal of the old one fails.
+NEW = """
+import asyncio
+from datetime import timedelta
+from parallelizework import Done, FanOut, Policy
+
+def split(count: int) -> list[int | Done[str]]:
+    return [Done("0 known"), *range(1, count)]
+
+async def execute(number: int) -> str:
+    await asyncio.sleep(0.01)
+    return f"{number} new"
+
+def aggregate(values: list[str]) -> list[str]:
+    return [*values, "aggregated by new"]
+
+changing = FanOut("Changing", split=split, execute=execute, aggregate=aggregate,
+    policy=Policy(max_items_per_batch=8, deadline=timedelta(minutes=5)))
+"""
+SUBTASKS = 100
+
+
+@dataclass(frozen=True)
+class Place:
+    """A server, and what to call to have a worker of it."""
+
+    server: Server
+    folder: Path
+
+    @contextmanager
+    def worker(
+        self, name: str, code: str
+    ) -> Generator[tuple[Running, str], None, None]:
+        """A worker with this code at an address of its own, and its deployment."""
+        module = self.folder / name / "changing.py"
+        module.parent.mkdir()
+        module.write_text(code)
+        url = f"http://127.0.0.1:{Ports(0, 0, 0).chosen().worker}"
+        bind = ["--bind", url.removeprefix("http://")]
+        with running("serve", f"{module}:changing", *bind) as worker:
+            eventually(lambda: healthy(f"{url}/health"))
+            with Client(admin=self.server.admin) as client:
+                client.register(url)
+            yield worker, self._deployment(url)
+
+    def _deployment(self, url: str) -> str:
+        [row] = self.server.query(
+            f"select id from sys_deployment where endpoint = '{url}/'"
+        )
+        return row["id"]
+
+    def pinned(self, deployment: str) -> int:
+        """How many invocations must go on at a deployment."""
+        rows = self.server.query(
+            "select id from sys_invocation where status <> 'completed' "
+            f"and pinned_deployment_id = '{deployment}'"
+        )
+        return len(rows)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Generator[Place, None, None]:
+    ports = Ports(0, 0, 0).chosen()
+    with restate_server(find("restate-server"), ports, tmp_path / "data", {}):
+        ingress, admin = (f"http://127.0.0.1:{p}" for p in (ports.ingress, ports.admin))
+        yield Place(Server(ingress, admin), tmp_path)
+
+
+class Load:
+    """Clients that send one run after another, until they are told to stop."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._numbers = count()
+        self._stop = threading.Event()
+        self.sent: dict[int, Any] = {}
+
+    def client(self) -> None:
+        with Client(self._server.ingress, self._server.admin) as client:
+            while not self._stop.is_set():
+                number = next(self._numbers)
+                key = f"run {number}"
+                run = client.submit("Changing", SUBTASKS, idempotency_key=key)
+                self.sent[number] = None
+                self.sent[number] = run.result(60)
+
+    @contextmanager
+    def going_on(self, clients: int = 4) -> Generator[None, None, None]:
+        """Send, until the block ends; then wait for all answers."""
+        with ThreadPoolExecutor(clients) as pool:
+            loops = [pool.submit(self.client) for _ in range(clients)]
+            try:
+                yield
+            finally:
+                self._stop.set()
+                for loop in loops:
+                    loop.result()
+
+    def by(self, version: str) -> list[int]:
+        """The runs that have been aggregated by one version of the code."""
+        said = f"aggregated by {version}"
+        return [
+            n for n, answer in list(self.sent.items()) if answer and answer[-1] == said
+        ]
+
+
+def test_a_worker_is_replaced_by_one_with_changed_code_and_no_run_is_lost(
+    place: Place,
+) -> None:
+    load = Load(place.server)
+    with (
+        place.worker("old", OLD) as (old, retired),
+        ExitStack() as after_the_load,
+        load.going_on(),
+    ):
+        eventually(lambda: len(load.by("old")) > 6, 90)
+        after_the_load.enter_context(place.worker("new", NEW))
+        registered = max(load.sent)
+        eventually(lambda: len(load.by("new")) > 3, 90)
+        eventually(lambda: place.pinned(retired) == 0, 90)
+        old.process.terminate()
+        assert old.process.wait(30) == 0
+        remove(place.server, retired)
+        replaced = len(load.by("new"))
+        eventually(lambda: len(load.by("new")) > replaced + 6, 90)
+
+    for answer in load.sent.values():
+        assert [int(value.split()[0]) for value in answer[:-1]] == [*range(SUBTASKS)]
+    assert max(load.by("old")) <= registered + 1
+
+
+def remove(server: Server, deployment: str) -> None:
+    """What `docs/deploying.md` says to do with a deployment that has been drained."""
+    subprocess.run(
+        [find("restate"), "--yes", "deployments", "remove", deployment],
+        env={"RESTATE_ADMIN_URL": server.admin},
+        check=True,
+        capture_output=True,
+    )

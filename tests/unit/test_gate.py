@@ -1,0 +1,85 @@
+"""What a worker hears of what is sent to it."""
+
+import struct
+from collections.abc import Iterable
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parallelizework.gate import Event, Gate, Messages, Receive, Scope, Send
+
+
+def message(kind: int, size: int) -> bytes:
+    return struct.pack(">HHI", kind, 0, size) + bytes(size)
+
+
+CALL = message(0, 5) + message(0x400, 30) + message(0x8001, 0)
+
+
+@given(st.lists(st.integers(0, len(CALL))))
+def test_messages_may_come_in_any_pieces(cuts: list[int]) -> None:
+    messages = Messages(longest=30, most=len(CALL))
+    ends = sorted([0, *cuts, len(CALL)])
+
+    taken = [messages.take(CALL[a:b]) for a, b in pairwise(ends)]
+
+    assert all(taken)
+    assert messages.begun
+    assert messages.size == len(CALL)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        message(1, 5),
+        message(0, 0),
+        message(0, 5) * 2,
+        message(0, 5) + message(1, 31)[:8],
+        message(0, 5) + message(1, 20) * 3,
+        b"{" * 8,
+    ],
+)
+def test_what_no_server_would_say_is_noticed_at_once(body: bytes) -> None:
+    messages = Messages(longest=30, most=60)
+
+    taken = [messages.take(bytes([byte])) for byte in body]
+
+    assert taken[-1] is False
+
+
+async def talk(app: Gate, bodies: Iterable[bytes]) -> list[Event]:
+    """What the gate says to a request that never ends."""
+    said: list[Event] = []
+    coming = iter(bodies)
+
+    async def receive() -> Event:
+        body = next(coming)
+        return {"type": "http.request", "body": body, "more_body": True}
+
+    async def send(event: Event) -> None:
+        said.append(event)
+
+    await app({"type": "http"}, receive, send)
+    return said
+
+
+async def sdk(_scope: Scope, receive: Receive, send: Send) -> None:
+    """Says 200 at once, as the SDK does, and then takes all there is."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    while (await receive())["type"] == "http.request":
+        pass
+
+
+async def test_a_request_that_is_no_call_is_a_400() -> None:
+    start, body = await talk(Gate(sdk), [b'{"description": "a"}'])
+
+    assert start["status"] == 400
+    assert b"no" in body["body"]
+
+
+async def test_a_call_that_goes_wrong_later_is_cut_off() -> None:
+    said = await talk(Gate(sdk, most=100), [message(0, 5), *[message(1, 20)] * 9])
+
+    assert [event.get("status") for event in said] == [200]
