@@ -5,8 +5,8 @@ PYTHON ?= $(firstword $(foreach v,python3.11 python3.12 python3.13 python3,$(she
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help bench cluster demo recording test check unit integration hostile overload dev \
-	test-cluster test-compose lock clean
+.PHONY: help bench cluster demo recording test check unit integration faults faults-once \
+	hostile overload dev test-cluster test-compose lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -14,7 +14,7 @@ help: ## Show this list
 demo: $(READY) ## Run the main job against a real local restate-server
 	$(BIN)/python examples/demo.py
 
-test: check unit integration ## Lint, types and every test
+test: check unit integration faults-once ## Lint, types and every test
 
 check: $(READY) ## Lint and types
 	$(BIN)/ruff format --check .
@@ -38,6 +38,12 @@ cluster: $(READY) ## Three restate-servers and two workers, until Ctrl-C
 
 test-cluster: $(READY) ## Kill each server of a cluster in turn
 	CLUSTER_ALL_NODES=1 $(BIN)/pytest tests/cluster
+
+faults: $(READY) ## Break things for FAULTS_SECONDS (600) while runs are in flight
+	$(BIN)/python -m tests.faults
+
+faults-once: $(READY) ## The same, with each kind of fault once
+	$(BIN)/pytest tests/faults
 
 dev: $(READY) ## A local restate-server and worker, until Ctrl-C
 	$(BIN)/parallelizework dev

@@ -10,6 +10,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from parallelizework.client import Client, healthy
 from parallelizework.errors import PortInUse, StartError
@@ -150,12 +151,21 @@ def serve(
     *,
     workers: int = 1,
     environment: Mapping[str, str],
+    output: BinaryIO | None = None,
 ) -> Generator["subprocess.Popen[bytes]", None, None]:
-    """Run `parallelizework serve`; it is ready when the block begins."""
+    """Run `parallelizework serve`; it is ready when the block begins.
+
+    Args:
+        output: Where it writes its log; by default where this process does.
+    """
     command = [sys.executable, "-m", "parallelizework", "serve", *fan_outs]
     options = ["--bind", f"{_HOST}:{port}", "--workers", str(workers)]
     process = subprocess.Popen(
-        command + options, env=dict(environment), start_new_session=True
+        command + options,
+        env=dict(environment),
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
     )
     with _stopped_at_the_end(process):
         _await_ready(process, [_url(port) + "/health"], "the worker")

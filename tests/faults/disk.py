@@ -1,0 +1,61 @@
+"""`Disk`: a small file system that can be filled, and emptied again."""
+
+import errno
+import os
+import shutil
+import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+SIZE_MIB = 1_024  # restate-server allots itself some 150 at once
+_MIB = 1024 * 1024
+_LEAST = 4_096  # bytes
+
+
+class Disk:
+    """A file system of its own at `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._filler = folder / "filler"
+
+    def fill(self) -> None:
+        """Leave no room on it."""
+        with self._filler.open("ab") as filler:
+            size = shutil.disk_usage(self.folder).free
+            while size >= _LEAST:
+                try:
+                    os.posix_fallocate(filler.fileno(), filler.seek(0, 2), size)
+                except OSError as error:
+                    if error.errno != errno.ENOSPC:
+                        raise
+                    size //= 2  # somebody else has taken some meanwhile
+
+    def empty(self) -> None:
+        """Give that room back."""
+        with suppress(FileNotFoundError):
+            self._filler.unlink()
+
+
+def why_not() -> str | None:
+    """Why there can be no such disk here, if so."""
+    if os.geteuid() or not shutil.which("mount"):
+        return "only root may mount a file system"
+    return None
+
+
+@contextmanager
+def disk(folder: Path, size_mib: int = SIZE_MIB) -> Generator[Disk, None, None]:
+    """A file system in memory, mounted at `folder` until the block ends.
+
+    Raises:
+        CalledProcessError: It could not be mounted.
+    """
+    folder.mkdir(parents=True)
+    options = ["-t", "tmpfs", "-o", f"size={size_mib}m", "tmpfs"]
+    subprocess.run(["mount", *options, folder], check=True)
+    try:
+        yield Disk(folder)
+    finally:
+        subprocess.run(["umount", folder], check=True)

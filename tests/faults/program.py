@@ -1,0 +1,61 @@
+"""`Program`: a process that can be killed and started again, in the same place."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+
+Start = Callable[[], AbstractContextManager["subprocess.Popen[bytes]"]]
+
+
+class Program:
+    """A server or a worker.
+
+    Args:
+        start: Starts it; it is ready when the block begins, and stopped when it ends.
+    """
+
+    def __init__(self, start: Start) -> None:
+        self._start = start
+        self._stack = ExitStack()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        """Its process; the last one, while it is down."""
+        assert self._process, "it has never been started"
+        return self._process.pid
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it runs."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def resident_mib(self) -> int:
+        """The memory that it has now."""
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) // 1024
+
+    def start(self) -> None:
+        """Start it, and wait until it is ready."""
+        self._process = self._stack.enter_context(self._start())
+
+    def stop(self) -> None:
+        """Ask it to end, and wait until it has."""
+        self._stack.close()
+
+    def kill(self) -> None:
+        """Have it end at once, without a word to anybody."""
+        os.kill(self.pid, signal.SIGKILL)
+        self._stack.close()
+
+    def freeze(self) -> None:
+        """Have it stand still."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Have it go on."""
+        os.kill(self.pid, signal.SIGCONT)

@@ -1,0 +1,181 @@
+"""`Site`: a restate-server and its workers, each of which can be treated badly."""
+
+import os
+import socket
+import subprocess
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from random import SystemRandom
+
+import httpx
+
+from parallelizework.client import Client
+from parallelizework.dev import Ports, restate_server, serve
+from parallelizework.programs import find
+from tests.faults.disk import Disk
+from tests.faults.ledger import Ledger
+from tests.faults.program import Program
+from tests.faults.proxy import Proxy, proxy
+
+ROOT = Path(__file__).parents[2]
+WORKERS = 2
+# What others open takes ports of the system's choice: of 32768 and above. These stay
+# free while whoever has them is down.
+_PORTS = range(20_000, 32_000)
+_ENVIRONMENT = {
+    "PYTHONPATH": str(ROOT),
+    "PARALLELIZEWORK_GRACE_PERIOD": "1",
+    # Few calls a connection, so that there are several, and each worker gets some.
+    "RESTATE_WORKER__INVOKER__HTTP2_STREAMS_PER_CONNECTION_LIMIT": "32",
+    # With a fault every few seconds, longer pauses would be most of the time.
+    "RESTATE_DEFAULT_RETRY_POLICY__INITIAL_INTERVAL": "100ms",
+    "RESTATE_DEFAULT_RETRY_POLICY__MAX_INTERVAL": "1s",
+    # Little is held back from a disk that is full, and what it has does not grow.
+    "RESTATE_ROCKSDB_TOTAL_MEMORY_SIZE": "64MiB",
+}
+
+
+class Site:
+    """A restate-server, two workers, and a proxy between them.
+
+    Args:
+        folder: Where the logs and the ledger are.
+        data: The server's data folder, or the disk that is for it alone.
+        targets: What the workers serve.
+
+    Attributes:
+        ingress, admin: URLs.
+        http: A client for them, of all threads.
+        disk: Where the data are, if that is a disk of its own.
+    """
+
+    def __init__(  # noqa: PLR0913 - what it is made of
+        self,
+        *,
+        folder: Path,
+        data: Path | Disk,
+        targets: Sequence[str],
+        ports: Ports,
+        http: httpx.Client,
+        wire: Proxy,
+        workers: Sequence[int],
+        environment: Mapping[str, str],
+    ) -> None:
+        self.folder = folder
+        self.disk = data if isinstance(data, Disk) else None
+        data = data.folder if isinstance(data, Disk) else data
+        self.ingress = f"http://127.0.0.1:{ports.ingress}"
+        self.admin = f"http://127.0.0.1:{ports.admin}"
+        self.http = http
+        self.proxy = wire
+        self.ledger_path = folder / "ledger"
+        self.ledger = Ledger(self.ledger_path)
+        self.server = Program(
+            partial(restate_server, find("restate-server"), ports, data, environment)
+        )
+        self.workers = [
+            Program(partial(_worker, targets, port, folder, environment))
+            for port in workers
+        ]
+
+    @property
+    def processes(self) -> frozenset[int]:
+        """The workers' processes."""
+        return frozenset(worker.pid for worker in self.workers)
+
+    def start(self) -> None:
+        """Start all, and register the workers."""
+        self.server.start()
+        together(worker.start for worker in self.workers)
+        with Client(self.ingress, self.admin) as client:
+            client.register(f"http://127.0.0.1:{self.proxy.port}")
+
+    def stop(self) -> None:
+        """Stop all."""
+        together(worker.stop for worker in self.workers)
+        self.server.stop()
+
+    def is_well(self) -> bool:
+        """Whether server, partition and workers answer."""
+        url = f"{self.ingress}/FanOutProgress/nobody/get"
+        try:
+            answer = self.http.get(url)
+        except httpx.TransportError:
+            return False
+        return "no run nobody is known" in answer.text
+
+
+def together(actions: Iterable[Callable[[], object]]) -> None:
+    """Do several things at once; fail if one does."""
+    with ThreadPoolExecutor() as pool:
+        for done in [pool.submit(action) for action in actions]:
+            done.result()
+
+
+@contextmanager
+def site(
+    folder: Path,
+    targets: Sequence[str],
+    *,
+    data: Disk | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Generator[Site, None, None]:
+    """A site that is up when the block begins.
+
+    Args:
+        folder: Where its logs and its ledger are to be.
+        data: The disk for the server's data; by default they are in `folder`.
+        environment: More variables for the server and the workers.
+    """
+    place = data.folder if data else folder / "data"
+    place.mkdir(parents=True, exist_ok=True)
+    # The server's log is beside its data, which may be full, or gone at the end.
+    (place / "restate-server.log").symlink_to(folder / "restate-server.log")
+    ingress, admin, node, *workers = free_ports(3 + WORKERS)
+    with proxy(workers) as wire, httpx.Client(timeout=5, trust_env=False) as http:
+        made = Site(
+            folder=folder,
+            data=data or place,
+            targets=targets,
+            ports=Ports(ingress, admin, 0, node),
+            http=http,
+            wire=wire,
+            workers=workers,
+            environment={**os.environ, **_ENVIRONMENT, **(environment or {})},
+        )
+        try:
+            made.start()
+            yield made
+        finally:
+            made.stop()
+
+
+@contextmanager
+def _worker(
+    targets: Sequence[str], port: int, folder: Path, environment: Mapping[str, str]
+) -> Generator["subprocess.Popen[bytes]", None, None]:
+    log = folder / f"worker-{port}.log"
+    with (
+        log.open("ab") as output,
+        serve(targets, port, environment=environment, output=output) as process,
+    ):
+        yield process
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody has, and nobody will be given."""
+    with ExitStack() as held:
+        ports: list[int] = []
+        for port in SystemRandom().sample(_PORTS, len(_PORTS)):
+            listener = held.enter_context(socket.socket())
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            ports.append(port)
+            if len(ports) == count:
+                return ports
+    raise AssertionError("all ports are taken")

@@ -1,0 +1,156 @@
+"""`Suite`: faults at random moments while runs are in flight, and what came of it."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from random import Random
+from time import monotonic, sleep
+
+from tests.faults.disk import disk, why_not
+from tests.faults.fan_outs import WORK
+from tests.faults.faults import FAULTS, strike
+from tests.faults.history import Fault, History, Run
+from tests.faults.load import Load, tasks
+from tests.faults.site import Site, site
+from tests.faults.verdict import Verdict, judge
+from tests.integration.processes import eventually
+
+TARGETS = [
+    f"tests.faults.fan_outs:{name}"
+    for name in ("plain", "threads", "code", "batches", "tolerant", "sharded")
+]
+LARGE = [kind for kind in WORK if kind != "small"]
+SMALL = ["small"]  # their ends come often, so that some of them meet a fault
+LANES = 4  # runs of either in flight
+PATIENCE = 120.0  # seconds that runs have to end in once nothing breaks any more
+# How often in one deck of faults; what takes long is rare.
+_TIMES = dict.fromkeys(FAULTS, 1) | {
+    "kill both workers": 8,
+    "kill one of two workers": 12,
+    "kill the server": 40,
+    "kill the server and both workers": 6,
+    "drop all connections": 4,
+}
+_REST = 30.0  # seconds that what is no run has to end in, such as the last updates
+_PAUSES = (0.1, 0.5)  # seconds between two faults
+# MiB above what it was: what caches and allocators may keep.
+WORKER_MORE, SERVER_MORE = 64, 192
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the processes have, in MiB."""
+
+    worker: int
+    server: int
+
+    @classmethod
+    def of(cls, place: Site) -> "Memory":
+        """What they have now; of the workers, the larger one."""
+        workers = max(worker.resident_mib for worker in place.workers)
+        return cls(workers, place.server.resident_mib)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a suite.
+
+    Attributes:
+        skipped: Kinds of faults that this machine does not allow, and why.
+    """
+
+    seed: int
+    seconds: float
+    history: History
+    verdict: Verdict
+    before: Memory
+    after: Memory
+    skipped: dict[str, str]
+
+    @property
+    def is_good(self) -> bool:
+        """Whether nothing was violated, and memory is back to where it was."""
+        return (
+            not self.verdict.violations
+            and self.after.worker <= self.before.worker + WORKER_MORE
+            and self.after.server <= self.before.server + SERVER_MORE
+        )
+
+
+def run(folder: Path, seed: int, kinds: Iterable[str]) -> Outcome:
+    """Break these things, one after the other; leave logs and ledger in `folder`."""
+    start, random, faults = monotonic(), Random(seed), list[Fault]()
+    reason = why_not()
+    skipped = {"fill the server's disk": reason} if reason else {}
+    with ExitStack() as stack:
+        data = None if reason else stack.enter_context(disk(folder / "data"))
+        place = stack.enter_context(site(folder, TARGETS, data=data))
+        runs = warmed_up(place, seed)
+        before = Memory.of(place)
+        loads = [
+            Load(place, tasks(place.ledger_path, Random(seed), LARGE), LANES),
+            Load(place, tasks(place.ledger_path, Random(seed), SMALL, "s-"), LANES),
+        ]
+        for load in loads:
+            stack.callback(load.give_up)
+        for kind in kinds:
+            if kind in skipped:
+                continue
+            sleep(random.uniform(*_PAUSES))
+            faults.append(strike(place, kind, random))
+            if not faults[-1].is_mended:
+                break
+        patience = PATIENCE if all(fault.is_mended for fault in faults) else 0
+        runs += [run for load in loads for run in load.drain(patience)]
+        left = tuple(left_behind(place))
+        after = Memory.of(place)
+        history = History(place.ledger.read(), faults, runs, left)
+    lasted = monotonic() - start
+    return Outcome(seed, lasted, history, judge(history), before, after, skipped)
+
+
+def warmed_up(place: Site, seed: int) -> list[Run]:
+    """A run of each kind, before anything breaks."""
+    some = tasks(place.ledger_path, Random(seed), prefix="warm-")
+    load = Load(place, islice(some, len(WORK)), LANES)
+    return load.ended(PATIENCE)
+
+
+def drawn(seed: int, seconds: float) -> Iterator[str]:
+    """Kinds of faults for so many seconds, as from shuffled decks of cards."""
+    random, end = Random(seed), monotonic() + seconds
+    while True:
+        deck = [kind for kind in FAULTS for _ in range(_TIMES[kind])]
+        random.shuffle(deck)
+        for kind in deck:
+            if monotonic() > end:
+                return
+            yield kind
+
+
+def left_behind(place: Site) -> list[str]:
+    """The invocations that do not end, though no run is in flight any more."""
+    left: list[str] = []
+
+    def all_ended() -> bool:
+        left[:] = map(str, unended(place))
+        return not left
+
+    try:
+        eventually(all_ended, _REST)
+    except AssertionError:
+        return left
+    return []
+
+
+def unended(place: Site) -> list[dict[str, object]]:
+    """What Restate has in hand, but for what will have a run forgotten in a day."""
+    sql = (
+        "select id, target, status, retry_count, last_failure from sys_invocation "
+        "where status != 'completed' and target not like 'FanOutProgress/%/forget'"
+    )
+    url, headers = f"{place.admin}/query", {"accept": "application/json"}
+    answer = place.http.post(url, json={"query": sql}, headers=headers, timeout=30)
+    return answer.raise_for_status().json()["rows"]

@@ -1,0 +1,46 @@
+"""The fault suite is able to fail: what is broken on purpose is caught."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.fan_outs import WORK, Task, Work
+from tests.faults.history import History
+from tests.faults.load import Load
+from tests.faults.sabotage import SABOTAGES
+from tests.faults.site import site
+from tests.faults.verdict import Kind, Verdict, judge
+
+TARGETS = ["tests.faults.sabotage:plain", "tests.faults.sabotage:tolerant"]
+CAUGHT_AS: dict[str, Kind] = {
+    "ignore what is journaled": "unexplained",
+    "forget a future": "wrong",
+    "count a retried subtask twice": "progress",
+    "mix up values": "wrong",
+}
+
+
+def small(ledger: Path) -> Iterator[tuple[Work, Task]]:
+    """A run whose subtasks all succeed, and one with failures and retries."""
+    for number, kind in enumerate(("plain", "tolerance")):
+        first = number * 1_000
+        yield WORK[kind], Task(ledger=ledger, run=kind, first=first, count=60, pause=0)
+
+
+def judged(folder: Path, environment: dict[str, str]) -> Verdict:
+    """What is said of two runs during which nothing breaks by itself."""
+    with site(folder, TARGETS, environment=environment) as place:
+        runs = Load(place, small(place.ledger_path), lanes=2).ended(60)
+        return judge(History(place.ledger.read(), runs=runs))
+
+
+@pytest.mark.parametrize("sabotage", SABOTAGES)
+def test_what_is_broken_on_purpose_is_caught(tmp_path: Path, sabotage: str) -> None:
+    verdict = judged(tmp_path, {"FAULTS_SABOTAGE": sabotage})
+
+    assert verdict.count(CAUGHT_AS[sabotage])
+
+
+def test_what_is_not_broken_is_not_caught(tmp_path: Path) -> None:
+    assert not judged(tmp_path, {}).violations
