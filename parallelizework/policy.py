@@ -4,7 +4,14 @@ from datetime import timedelta
 from typing import Annotated, Literal, Self
 
 from annotated_types import Gt, Le
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from parallelizework.plan import WINDOW
 
@@ -102,6 +109,12 @@ class Policy(BaseModel):
         if len(rules) > 1:
             raise ValueError(f"{' and '.join(rules)} are different rules: choose one")
         return self
+
+    @model_serializer(mode="wrap")
+    def _what_is_said(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Of a task's policy, what it does not say is the definition's to say."""
+        dumped: dict[str, object] = dump(self)
+        return {name: dumped[name] for name in dumped if name in self.model_fields_set}
 
     @property
     def slots(self) -> int:

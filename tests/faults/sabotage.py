@@ -19,6 +19,7 @@ from parallelizework.execution import Execution
 from parallelizework.fan_in import FanIn
 from parallelizework.outcome import Part
 from parallelizework.policy import Policy
+from parallelizework.serde import Json
 from tests.faults.fan_outs import plain, tolerant
 
 __all__ = ["SABOTAGES", "plain", "tolerant"]
@@ -29,10 +30,15 @@ def ignore_what_is_journaled() -> None:
     attempts = Execution._attempts
 
     async def ignoring(
-        self: Execution, ctx: Context, policy: Policy, subtask: object
+        self: Execution,
+        ctx: Context,
+        policy: Policy,
+        subtask: object,
+        value: Json[Any],
     ) -> bytes:
-        await attempts(self, ctx, policy, subtask)
-        return await self._value(policy, subtask, Attempt(1, ctx.request().id))
+        await attempts(self, ctx, policy, subtask, value)
+        attempt = Attempt(1, ctx.request().id)
+        return await self._value(policy, value, subtask, attempt)
 
     Execution._attempts = ignoring
 

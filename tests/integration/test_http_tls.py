@@ -78,9 +78,9 @@ async def here(_host: str, _port: int) -> Sequence[Address]:
 
 
 @pytest.mark.parametrize(
-    ("protocols", "version", "most"), [(["h2"], "2", 1), (["http/1.1"], "1.1", 10)]
+    ("protocols", "version", "most"), [(["h2"], "2", 2), (["http/1.1"], "1.1", 10)]
 )
-async def test_http_2_is_spoken_over_one_connection_where_it_is_offered(
+async def test_http_2_is_spoken_over_few_connections_where_it_is_offered(
     certificate: Path, protocols: list[str], version: str, most: int
 ) -> None:
     client = HttpClient(HttpSettings(allowed_hosts=(NAME,)), here)

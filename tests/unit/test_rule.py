@@ -1,5 +1,6 @@
 """The completion rule: a pure function of counts."""
 
+from datetime import timedelta
 from fractions import Fraction
 from typing import Any
 
@@ -142,3 +143,11 @@ def test_a_request_overrides_what_it_says_and_the_whole_rule() -> None:
 def test_a_policy_that_cannot_be_reckoned_with_is_refused(said: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Policy.model_validate(said)
+
+
+def test_a_policy_is_written_as_what_was_said_of_it() -> None:
+    said = Policy(max_attempts=2, deadline=timedelta(seconds=1))
+
+    assert said.model_dump(mode="json") == {"max_attempts": 2, "deadline": "PT1S"}
+    assert Policy.model_validate_json(said.model_dump_json()) == said
+    assert Policy().model_dump() == {}

@@ -20,7 +20,7 @@ AGENT = f"parallelizework/{version('parallelizework')}"
 # httpcore's pool looks at all its connections for each request, several times: some
 # small ones take a tenth of the CPU time that one takes with 64 requests under way.
 _POOLS = 16
-_REQUESTS = 16  # under way in a pool, before the next one is used
+_REQUESTS = 8  # under way in a pool, before the next one is used
 _IDLE = 30.0  # seconds that a connection is kept; many servers close it after a minute
 
 
@@ -34,7 +34,7 @@ class _Pool:
             http2=True,
             network_backend=network,
             max_connections=None,  # `Places` bounds what is under way
-            max_keepalive_connections=_REQUESTS,
+            max_keepalive_connections=2 * _REQUESTS,
             keepalive_expiry=_IDLE,
         )
 
