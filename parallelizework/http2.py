@@ -31,6 +31,8 @@ from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.protocol.h11 import H11Protocol
 from hyperframe.frame import DataFrame
 
+from parallelizework.turns import Turns
+
 # Each frame costs the same in Python, whatever it holds, and the default is 16 KiB.
 # hypercorn acknowledges at once what it reads: a window bounds only what is under way.
 _FRAME = 256 * 1024
@@ -80,6 +82,7 @@ class _Mended(_Ending, H2Protocol):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.streams = _Streams(self._late)
+        self.priority: Any = Turns()
         self._late_bytes: tuple[int, int] = (0, 0)
         self._is_flushing = False
         settings = self.connection.local_settings

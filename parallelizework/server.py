@@ -28,9 +28,8 @@ from parallelizework.settings import ServerName, Settings
 mend()  # in each worker process, as its logging set-up imports this module
 _logger = logging.getLogger(__name__)
 _UNLIMITED = 2**31 - 1  # Restate bounds what is in flight; a second limit only stalls
-# Calls on one connection; for more, the server opens another. From 1,000 on hypercorn
-# fails, with all that is on it.
-_STREAMS = 500
+# Calls on one connection; for more, the server opens another.
+_STREAMS = 1_000
 # Of several processes each gets connections, not calls: many small ones spread evenly.
 _SHARED = 32
 _APP = "parallelizework.app"
