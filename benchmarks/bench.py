@@ -17,10 +17,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 
-from benchmarks.bulk import ALLOWED, answering, fan_out, gather, xargs
+from benchmarks.bulk import ALLOWED, answering, fan_out, gather, rows_file, xargs
 from benchmarks.peers import PEERS, Peer
 from parallelizework.client import Client, healthy
 from parallelizework.dev import Local, Ports, local
@@ -40,6 +41,7 @@ GRANIAN = [1_000, 10_000]
 BULK = [1_000, 10_000]
 DURABLE = {"HTTP: HttpFanOut": 1, "HTTP: HttpFanOut, batched": 64}  # a batch
 NOT_DURABLE = {"HTTP: httpx and gather": gather, "HTTP: xargs and curl": xargs}
+IN_FILE = "HTTP: HttpFanOut, batched, rows in a file"
 PEER_RUNS = [100, 1_000, 10_000]
 LONGEST = 1_800  # seconds; a run that takes longer has failed
 
@@ -154,7 +156,12 @@ def requests_in_bulk() -> list[Row]:
     rows: list[Row] = []
     with (
         answering() as url,
-        local(["HttpFanOut"], ports=Ports(0, 0, 0), environment=ALLOWED) as started,
+        TemporaryDirectory() as folder,
+        local(
+            ["HttpFanOut"],
+            ports=Ports(0, 0, 0),
+            environment=ALLOWED | {"PARALLELIZEWORK_HTTP_FOLDER": folder},
+        ) as started,
     ):
         server, worker = (process.pid for process in started.processes)
         for count in BULK:
@@ -166,6 +173,8 @@ def requests_in_bulk() -> list[Row]:
                 send(url, count)
                 rows.append(Row(name, count, time.perf_counter() - start))
                 print(rows[-1], file=sys.stderr, flush=True)
+        run = partial(rows_file(started, 64, Path(folder)), url)
+        rows.append(measured(IN_FILE, 100_000, run, worker, server))
     return sorted(rows, key=lambda row: row.name)
 
 

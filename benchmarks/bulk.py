@@ -4,6 +4,7 @@ As a script it sends them with httpx and gather: `python -m benchmarks.bulk URL 
 """
 
 import asyncio
+import json
 import subprocess
 import sys
 from collections.abc import Callable, Generator
@@ -49,6 +50,26 @@ def fan_out(started: Local, batch: int) -> Send:
         where = f"{started.ingress}/HttpFanOut/run"
         answer = httpx.post(where, json=task, timeout=LONGEST).raise_for_status()
         assert len(answer.json()["responses"]) == count
+
+    return send
+
+
+def rows_file(started: Local, batch: int, folder: Path) -> Send:
+    """What sends them with HttpFanOut too, from rows in a file, to one of results."""
+
+    def send(url: str, count: int) -> None:
+        rows = folder / "rows.ndjson"
+        rows.write_text("".join(f'{{"n": {n}}}\n' for n in range(count)))
+        task = {
+            "request": {"url": f"{url}/{{n}}"},
+            "rows_file": rows.name,
+            "policy": {"max_items_per_batch": batch, "max_concurrency": AT_ONCE},
+        }
+        where = f"{started.ingress}/HttpFanOut/run"
+        answer = httpx.post(where, json=task, timeout=LONGEST).raise_for_status()
+        assert answer.json()["succeeded"] == count
+        results = (folder / answer.json()["results_file"]).read_text().splitlines()
+        assert [json.loads(line)["index"] for line in results] == list(range(count))
 
     return send
 
