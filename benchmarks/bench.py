@@ -38,7 +38,7 @@ RUNS = {  # what to run with how many subtasks
     "Sleeping": [1_000, 10_000],
 }
 GRANIAN = [1_000, 10_000]
-BULK = [1_000, 10_000]
+BULK = [1_000, 5_000]
 DURABLE = {"HTTP: HttpFanOut": 1, "HTTP: HttpFanOut, batched": 64}  # a batch
 NOT_DURABLE = {"HTTP: httpx and gather": gather, "HTTP: xargs and curl": xargs}
 IN_FILE = "HTTP: HttpFanOut, batched, rows in a file"
