@@ -12,7 +12,7 @@ from parallelizework.function import Function
 from parallelizework.outcome import Fault, Part
 from parallelizework.policy import Policy
 from parallelizework.rule import CompletionReason
-from parallelizework.serde import Json
+from parallelizework.serde import MAX_MESSAGE, Json
 
 T = TypeVar("T")
 
@@ -50,10 +50,11 @@ class Steps:
         this = self._definition
         if not (combine := this.combine):
             return None
+        gives = this.value.beside(MAX_MESSAGE // 2, "what it was combined from")
 
         async def combined(values: list[Any]) -> Any:
             typed = this.values.typed(values)
-            folded = await self.start(ctx, combine, this.value, policy, typed)
+            folded = await self.start(ctx, combine, gives, policy, typed)
             return from_json(this.value.serialize(folded))
 
         return combined

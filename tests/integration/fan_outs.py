@@ -521,6 +521,27 @@ sizes_combined = FanOut(
 )
 
 
+def joined_texts(values: list[str]) -> str:
+    return "".join(values)
+
+
+def lengths(values: list[str]) -> list[int]:
+    return [len(value) for value in values]
+
+
+def long_text(_number: int) -> str:
+    return mebibytes(1)
+
+
+sizes_joined = FanOut(
+    "SizesJoined",
+    split=numbers,
+    execute=long_text,
+    combine=joined_texts,
+    aggregate=lengths,
+)
+
+
 def staggered(task: Keyed) -> list[Keyed]:
     return [Keyed(key=f"{task.key}-{part}") for part in range(8)]
 

@@ -44,6 +44,7 @@ NAMES = [
     "sizes",
     "sizes_batched",
     "sizes_combined",
+    "sizes_joined",
     "sizes_sharded",
     "slow",
     "splitting",

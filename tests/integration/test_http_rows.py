@@ -114,7 +114,7 @@ def test_an_answer_that_is_too_large_is_refused_and_says_what_to_do(
     answer = server.run("HttpFanOut", {"requests": [{"url": url}] * 30})
 
     assert answer.status_code == 413
-    assert "more than 24 MiB" in answer.json()["message"]
+    assert "more than 12 MiB" in answer.json()["message"]
     assert "rows_file" in answer.json()["message"]
 
 

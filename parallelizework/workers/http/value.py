@@ -8,7 +8,7 @@ from restate import TerminalError
 from parallelizework.workers.http.result import Response
 from parallelizework.workers.http.subtask import Job
 
-_INLINE = 24 * 1024 * 1024  # bytes: a message of Restate, less what spaces may add
+_INLINE = 12 * 1024 * 1024  # bytes: what may be combined, less what spaces may add
 
 
 class Value(BaseModel):
