@@ -158,7 +158,7 @@ def test_a_part_that_is_too_large_fails_the_run_and_says_which(
 
     assert answer.status_code == 413
     assert part in answer.json()["message"]
-    assert "more than the 31.9 MiB that one message" in answer.json()["message"]
+    assert "MiB that one message of Restate can carry" in answer.json()["message"]
 
 
 def test_values_of_a_mebibyte_each_can_be_combined(server: Server) -> None:
