@@ -42,14 +42,14 @@ def served(
 
 
 @pytest.mark.parametrize(
-    ("server", "workers"), [("hypercorn", 1), ("hypercorn", 2), ("granian", 1)]
+    ("asgi", "workers"), [("hypercorn", 1), ("hypercorn", 2), ("granian", 1)]
 )
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_worker_lets_a_subtask_in_flight_finish(
-    tmp_path: Path, signum: signal.Signals, server: str, workers: int
+    tmp_path: Path, signum: signal.Signals, asgi: str, workers: int
 ) -> None:
     target = f"{FAN_OUTS}:slow"
-    with served(tmp_path, target, workers=workers, server=server) as (worker, ingress):
+    with served(tmp_path, target, workers=workers, server=asgi) as (worker, ingress):
         send = f"{ingress}/restate/send/Slow/run"
         httpx.post(send, json=[1.0]).raise_for_status()
         worker.wait_for("slow subtask starts")
@@ -60,12 +60,12 @@ def test_a_stopped_worker_lets_a_subtask_in_flight_finish(
         assert "slow subtask ends" in worker.output
 
 
-@pytest.mark.parametrize("server", ["hypercorn", "granian"])
+@pytest.mark.parametrize("asgi", ["hypercorn", "granian"])
 def test_a_subtask_beyond_the_grace_period_is_executed_by_the_next_worker(
-    tmp_path: Path, server: str
+    tmp_path: Path, asgi: str
 ) -> None:
     target = f"{FAN_OUTS}:slow"
-    with served(tmp_path, target, grace=0.5, server=server) as (worker, ingress):
+    with served(tmp_path, target, grace=0.5, server=asgi) as (worker, ingress):
         sent = httpx.post(f"{ingress}/restate/send/Slow/run", json=[3.0]).json()
         worker.wait_for("slow subtask starts")
         worker.process.terminate()
@@ -149,13 +149,13 @@ def test_a_definition_error_of_the_users_module_is_one_line(tmp_path: Path) -> N
         assert "has no type hint" in worker.output
 
 
-@pytest.mark.parametrize("server", ["hypercorn", "granian"])
-def test_a_taken_address_is_told(server: str) -> None:
+@pytest.mark.parametrize("asgi", ["hypercorn", "granian"])
+def test_a_taken_address_is_told(asgi: str) -> None:
     port = Ports(0, 0, 0).chosen().worker
     bind = f"127.0.0.1:{port}"
     with running("serve", "--bind", bind):
         eventually(lambda: healthy(f"http://{bind}/health"))
-        with running("serve", "--bind", bind, "--server", server) as second:
+        with running("serve", "--bind", bind, "--server", asgi) as second:
             assert second.process.wait(30) == 1
             assert bind in second.output
             assert "in use" in second.output
