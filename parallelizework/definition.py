@@ -15,7 +15,7 @@ from parallelizework.checks import (
     values_of,
 )
 from parallelizework.errors import DefinitionError
-from parallelizework.execution import Execution, overridden
+from parallelizework.execution import REFERENCE, Execution, overridden, value_json
 from parallelizework.function import Function
 from parallelizework.overrides import Overrides
 from parallelizework.policy import Policy
@@ -23,7 +23,6 @@ from parallelizework.serde import Json, list_of
 from parallelizework.threads import Threads
 
 _MOST = {"execute": 2, "aggregate": 3}  # values that a function may take
-_REFERENCE = "let it be a reference instead, such as a path or a key"
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,6 @@ class Definition:
     shard: Json[Any]
     items: object
     gives_done: bool
-    subtask: Json[Any]
     value: Json[Any]
     values: Json[list[Any]]
     failures: Json[list[Any]]
@@ -100,6 +98,7 @@ def define(
     if combine:
         check_takes_list(combine, value)
         check_gives(combine, value)
+    execution = Execution(name, execute, policy, subtask) if execute else None
     return Definition(
         name=checked_name(name),
         policy=policy,
@@ -108,16 +107,15 @@ def define(
         combine=combine,
         aggregate=aggregate,
         executor=checked_name(executor or name),
-        execution=Execution(name, execute, policy, subtask) if execute else None,
+        execution=execution,
         task=Json(split.parameter, f"the task of {name}", status=400),
-        shard=Json(shard, f"a shard of {name}", remedy=_REFERENCE),
+        shard=Json(shard, f"a shard of {name}", remedy=REFERENCE),
         items=items,
         gives_done=subtask is not items,
-        subtask=Json(subtask, f"a subtask of {name}", remedy=_REFERENCE, status=400),
-        value=Json(value, f"a value of {name}", remedy=_REFERENCE),
+        value=execution.value if execution else value_json(name, value),
         values=Json(list_of(value), f"the values of {name}"),
         failures=Json(failures, f"the failures of {name}"),
-        result=Json(aggregate.returns, f"the result of {name}", remedy=_REFERENCE),
+        result=Json(aggregate.returns, f"the result of {name}", remedy=REFERENCE),
     )
 
 

@@ -23,6 +23,7 @@ from parallelizework.policy import Policy
 from parallelizework.serde import Json, list_of
 
 Combines = Callable[[Context, Policy], Combine | None]
+REFERENCE = "let it be a reference instead, such as a path or a key"
 
 
 class Execution:
@@ -49,13 +50,12 @@ class Execution:
     ) -> None:
         check_takes_attempt(execute)
         check_policy(execute, policy, policy)
-        reference = "let it be a reference instead, such as a path or a key"
         self.policy = policy
         self.execute = execute
         self.subtask = Json[Any](
-            subtask, f"a subtask of {name}", remedy=reference, status=400
+            subtask, f"a subtask of {name}", remedy=REFERENCE, status=400
         )
-        self.value = Json[Any](execute.returns, f"a value of {name}", remedy=reference)
+        self.value = value_json(name, execute.returns)
         self.slice = Json[Slice[Any]](Slice[Any], f"a batch of {name}")
         self.part = Json[Part](
             Part,
@@ -154,6 +154,11 @@ class Execution:
         seconds = timeout.total_seconds() if timeout else None
         given = (subtask, attempt)[: len(self.execute.parameters)]
         return value.serialize(await self.execute(*given, seconds=seconds))
+
+
+def value_json(name: str, hint: object) -> Json[Any]:
+    """The values of the subtasks of `name`."""
+    return Json[Any](hint, f"a value of {name}", remedy=REFERENCE)
 
 
 def overridden(

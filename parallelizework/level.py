@@ -173,7 +173,7 @@ class Level:
                     updates=ceil(share * len(part.items)),
                 )
             yield Call(
-                self._service if reports else self._executor,
+                self._executor if handler == "runBatch" else self._service,
                 handler,
                 self.slice.serialize(part),
                 name=f"shard {part.first}" if handler == "runShard" else "",

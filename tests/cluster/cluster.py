@@ -14,11 +14,13 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from parallelizework.client import Client
 from parallelizework.dev import Ports, restate_server, serve
 from parallelizework.programs import find
+from tests.faults.program import Program
 
 WORKER = Ports.worker
 PLACES = [
@@ -27,31 +29,24 @@ PLACES = [
 ]
 
 
-class Node:
+class Node(Program):
     """One restate-server of a cluster, which may be killed and started again."""
 
     def __init__(self, number: int, places: Sequence[Ports], folder: Path) -> None:
-        self._ports = places[number]
-        self._folder = folder / f"node-{number + 1}"
-        self._settings = _settings(number, places)
-        self._running = ExitStack()
-        self.ingress = f"http://127.0.0.1:{self._ports.ingress}"
-        self.admin = f"http://127.0.0.1:{self._ports.admin}"
-
-    def start(self) -> None:
-        """Start it, and wait until it is ready, which the first alone never is."""
+        ports, data = places[number], folder / f"node-{number + 1}"
+        self.ingress = f"http://127.0.0.1:{ports.ingress}"
+        self.admin = f"http://127.0.0.1:{ports.admin}"
+        settings = _settings(number, places)
         program = find("restate-server")
-        self.process = self._running.enter_context(
-            restate_server(
-                program, self._ports, self._folder, os.environ, self._settings
-            )
+        super().__init__(  # ready, which the first alone never is
+            partial(restate_server, program, ports, data, os.environ, settings)
         )
 
-    def kill(self) -> None:
-        """End it as a loss of power would."""
-        if self.process.poll() is None:
-            self.process.kill()
-        self._running.close()
+    def end(self) -> None:
+        """End it, if it runs, without waiting for what it would still do."""
+        if self.is_up:
+            self.kill()
+        self.stop()
 
 
 @dataclass(frozen=True)
@@ -81,7 +76,7 @@ def cluster(
     url = f"http://127.0.0.1:{worker}"
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         nodes = [Node(n, places, Path(folder)) for n in range(len(places))]
-        stack.callback(_each, nodes, Node.kill)
+        stack.callback(_each, nodes, Node.end)
         _each(nodes, Node.start)  # at once, as they wait for each other
         stack.enter_context(serve(fan_outs, worker, workers=2, environment=os.environ))
         with Client(admin=nodes[0].admin) as client:
@@ -120,7 +115,7 @@ def main(fan_outs: Sequence[str]) -> None:
     with suppress(KeyboardInterrupt), cluster(fan_outs, PLACES, WORKER) as running:
         for node in running.nodes:
             print(f"ingress {node.ingress}  admin and UI {node.admin}")
-            print(f"  kill -KILL {node.process.pid}")
+            print(f"  kill -KILL {node.pid}")
         print(f"Services  {', '.join(running.services)}")
         print("Ctrl-C stops servers and workers", flush=True)
         signal.pause()

@@ -11,6 +11,7 @@ import pytest
 from tests.integration.processes import eventually
 
 from .cluster import Cluster, Node, cluster
+from .runs import ask, done, send
 
 SQUARES = f"{Path(__file__).with_name('fan_outs.py')}:squares"
 COUNT = 2_000
@@ -24,47 +25,21 @@ def three() -> Iterator[Cluster]:
         yield three
 
 
-def ask(node: Node, key: str, count: int) -> httpx.Response:
-    return httpx.post(
-        f"{node.ingress}/Squares/run",
-        json=count,
-        headers={"idempotency-key": key},
-        timeout=200,
-    )
-
-
-def send(node: Node, key: str, count: int) -> str:
-    """Begin a run; its id."""
-    answer = httpx.post(
-        f"{node.ingress}/restate/send/Squares/run",
-        json=count,
-        headers={"idempotency-key": key},
-        timeout=60,
-    )
-    return answer.raise_for_status().json()["invocationId"]
-
-
-def done(node: Node, run: str) -> int:
-    """How many subtasks of a run have ended, as far as is known."""
-    answer = httpx.get(f"{node.ingress}/FanOutProgress/{run}/get", timeout=60)
-    return answer.json()["succeeded"] if answer.is_success else 0
-
-
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize("number", KILLED)
 def test_a_run_survives_the_kill_of_the_server_that_it_was_sent_to(
     three: Cluster, number: int, key: str
 ) -> None:
     lost, other = three.nodes[number], three.nodes[number - 1]
-    run = send(lost, key, COUNT)
+    run = send(lost.ingress, key, COUNT)
     with ThreadPoolExecutor() as pool:
-        cut_off = pool.submit(ask, lost, key, COUNT)
-        eventually(lambda: done(other, run) > COUNT // 10, 90)
+        cut_off = pool.submit(ask, lost.ingress, key, COUNT)
+        eventually(lambda: done(other.ingress, run) > COUNT // 10, 90)
 
         lost.kill()
         with pytest.raises(httpx.TransportError):
             cut_off.result()
-        answer = ask(other, key, COUNT)
+        answer = ask(other.ingress, key, COUNT)
 
     assert answer.json() == [n * n for n in range(COUNT)]
     assert answer.headers["x-restate-id"] == run
@@ -74,9 +49,11 @@ def test_a_run_survives_the_kill_of_the_server_that_it_was_sent_to(
 
 def assert_caught_up(three: Cluster, back: Node, key: str) -> None:
     """What was answered while a node was away is there when another is lost instead."""
-    assert ask(back, key, COUNT).json() == [n * n for n in range(COUNT)]
+    assert ask(back.ingress, key, COUNT).json() == [n * n for n in range(COUNT)]
     another = three.nodes[three.nodes.index(back) - 1]
     another.kill()
-    answers = [ask(back, again, 100).json() for again in (f"{key}-1", f"{key}-2")]
+    answers = [
+        ask(back.ingress, again, 100).json() for again in (f"{key}-1", f"{key}-2")
+    ]
     another.start()
     assert answers == [[n * n for n in range(100)]] * 2

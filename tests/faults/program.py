@@ -5,7 +5,8 @@ import signal
 import subprocess
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
-from pathlib import Path
+
+from tests.integration.processes import memory
 
 Start = Callable[[], AbstractContextManager["subprocess.Popen[bytes]"]]
 
@@ -36,8 +37,7 @@ class Program:
     @property
     def resident_mib(self) -> int:
         """The memory that it has now."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        return int(status.partition("VmRSS:")[2].split()[0]) // 1024
+        return int(memory(self.pid))
 
     def start(self) -> None:
         """Start it, and wait until it is ready."""

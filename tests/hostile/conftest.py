@@ -9,12 +9,11 @@ import pytest
 
 from parallelizework.client import healthy
 from parallelizework.dev import Local, Ports, local
-from tests.integration.processes import eventually
+from tests.integration.processes import eventually, memory
 
 PARCELS = f"{Path(__file__).with_name('parcels.py')}:parcels"
 CHORES = {"description": "shower,make coffee"}
 DONE = {"description": "shower: DONE,make coffee: DONE"}
-_MIB = 1024
 
 
 @dataclass(frozen=True)
@@ -33,9 +32,7 @@ class Victim:
 
     def memory(self, what: str = "VmRSS") -> float:
         """MiB of the worker: now, or (`VmHWM`) at most since `forget_peak`."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        line = next(line for line in status.splitlines() if line.startswith(what))
-        return int(line.split()[1]) / _MIB
+        return memory(self.pid, what)
 
     def forget_peak(self) -> None:
         """Begin to measure `VmHWM` anew."""

@@ -55,6 +55,13 @@ def running(
             process.wait(30)
 
 
+def memory(pid: int, what: str = "VmRSS") -> float:
+    """MiB of a process: now, or (`VmHWM`) at most so far."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith(what))
+    return int(line.split()[1]) / 1024
+
+
 def eventually(condition: Callable[[], bool], seconds: float = 30) -> None:
     """Wait until a condition holds; fail when it does not within the time."""
     deadline = monotonic() + seconds

@@ -107,7 +107,8 @@ def test_any_form_of_callable_with_hints_may_split(
 ) -> None:
     fan_out = build(split=function)
 
-    assert fan_out.definition.subtask.hint is Item
+    assert fan_out.definition.execution
+    assert fan_out.definition.execution.subtask.hint is Item
 
 
 def optional(item: Item | None) -> int:
