@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import tempfile
+import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
@@ -350,20 +351,59 @@ async def paced_work(_number: int) -> Span:
     return Span(start=start, end=time.monotonic_ns(), process=os.getpid())
 
 
-async def steady_work(_number: int) -> Span:
-    start = time.monotonic_ns()
-    await asyncio.sleep(0.5)
-    return Span(start=start, end=time.monotonic_ns(), process=os.getpid())
+class Crowd:
+    """Subtasks of which one leaves only while `size` are there, or most have come."""
+
+    def __init__(self, size: int, all_: int) -> None:
+        self._size = size
+        self._to_wait = all_ - 2 * size
+        self._present = self._came = 0
+        self._changed = asyncio.Condition()
+
+    async def visit(self) -> None:
+        async with self._changed:
+            self._present += 1
+            self._came += 1
+            self._changed.notify_all()
+            await self._changed.wait_for(
+                lambda: self._present >= self._size or self._came > self._to_wait
+            )
+            self._present -= 1
 
 
-def blocking_work(_number: int) -> Span:
-    start = time.monotonic_ns()
-    time.sleep(0.5)
-    return Span(start=start, end=time.monotonic_ns(), process=os.getpid())
+class Visit(BaseModel):
+    """What each visitor of one run's crowd is given."""
+
+    run: str
+    count: int
+
+
+crowds: dict[str, Crowd] = {}
+
+
+def visits(visit: Visit) -> list[Visit]:
+    return [visit] * visit.count
+
+
+async def steady_work(visit: Visit) -> int:
+    await crowds.setdefault(visit.run, Crowd(45, visit.count)).visit()
+    return 1
+
+
+hundred = threading.Barrier(100)
+
+
+def blocking_work(_number: int) -> int:
+    hundred.wait()
+    return 1
 
 
 def spans(values: list[Span]) -> list[Span]:
     return values
+
+
+def added(values: list[int]) -> int:
+    return sum(values)
 
 
 fifty = Policy(max_concurrency=50)
@@ -371,13 +411,13 @@ paced = FanOut(
     "Paced", split=numbers, execute=paced_work, aggregate=spans, policy=fifty
 )
 steady = FanOut(
-    "Steady", split=numbers, execute=steady_work, aggregate=spans, policy=fifty
+    "Steady", split=visits, execute=steady_work, aggregate=added, policy=fifty
 )
 blocking = FanOut(
     "Blocking",
     split=numbers,
     execute=blocking_work,
-    aggregate=spans,
+    aggregate=added,
     policy=Policy(max_concurrency=100),
 )
 
@@ -395,10 +435,6 @@ def ten(bounds: Bounds) -> Iterator[int]:
 
 async def itself(number: int) -> int:
     return number
-
-
-def added(values: list[int]) -> int:
-    return sum(values)
 
 
 def how_many_and_sum(values: list[int]) -> tuple[int, int]:

@@ -49,6 +49,7 @@ NAMES = [
     "slow",
     "splitting",
     "squares",
+    "steady",
     "trials",
     "trials_combined",
     "trials_sharded",

@@ -3,7 +3,6 @@
 Each rule is tried in a small run, in one of several segments and in one of batches.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +12,6 @@ import pytest
 
 from .conftest import Server
 from .processes import eventually
-
-SOON = 20  # seconds; what hangs, hangs for 300
 
 
 @dataclass(frozen=True)
@@ -43,13 +40,11 @@ def shape(request: pytest.FixtureRequest) -> Shape:
 
 @pytest.fixture
 def trial(server: Server, shape: Shape, key: str) -> Trial:
-    """Run a trial of a policy; it does not take the time of those that hang."""
+    """Run a trial of a policy; what hangs, hangs for longer than it may take."""
 
     def run(policy: dict[str, Any], **task: Any) -> httpx.Response:
-        started = time.monotonic()
         task |= {"key": key, "count": shape.count, "policy": shape.policy | policy}
         answer = server.run(shape.service, task)
-        assert time.monotonic() - started < SOON
         assert_gone(server, answer.headers["x-restate-id"])
         return answer
 
@@ -276,10 +271,8 @@ def test_no_more_is_executed_than_the_rule_needs(server: Server, key: str) -> No
 def test_the_first_of_a_thousand_is_enough(server: Server, key: str) -> None:
     task = {"key": key, "count": 1_000, "good": [5], "policy": {"min_successful": 1}}
 
-    started = time.monotonic()
     answer = server.run("Trials", task)
 
-    assert time.monotonic() - started < SOON
     assert report(answer) == ([5], [], "MIN_SUCCESSFUL_REACHED")
     assert_gone(server, answer.headers["x-restate-id"])
 

@@ -102,7 +102,7 @@ def test_max_concurrency_is_never_exceeded(server: Server, service: str) -> None
     spans = server.run(service, 1_200).json()
 
     assert len(spans) == 1_200
-    assert 40 <= overlap(spans) <= 50
+    assert 1 < overlap(spans) <= 50
 
 
 def test_max_concurrency_holds_over_two_processes() -> None:
@@ -119,25 +119,20 @@ def test_max_concurrency_holds_over_two_processes() -> None:
     pytest.fail(f"only {processes} took part")
 
 
-def test_the_slots_of_a_run_stay_full() -> None:
-    with local([f"{FAN_OUTS}:steady"], ports=Ports(0, 0, 0)) as started:
-        server = Server(started.ingress, started.admin)
-        spans = server.run("Steady", 1_100).json()
+@pytest.mark.once
+@pytest.mark.parametrize("count", [900, 1_100])
+def test_the_slots_of_a_run_are_filled_again_while_others_hold_theirs(
+    server: Server, key: str, count: int
+) -> None:
+    """One may leave only while 45 of the 50 are there: else this never ends."""
+    answer = server.run("Steady", {"run": key, "count": count})
 
-    assert overlap(spans) <= 50
-    assert occupancy(spans) >= 0.9 * 50
-
-
-def occupancy(spans: list[dict[str, int]]) -> float:
-    """How many of them there were at once, on average."""
-    busy = sum(span["end"] - span["start"] for span in spans)
-    return busy / (max(s["end"] for s in spans) - min(s["start"] for s in spans))
+    assert answer.json() == count
 
 
 def test_blocking_subtasks_get_as_many_threads_as_the_window(server: Server) -> None:
-    spans = server.run("Blocking", 100).json()
-
-    assert overlap(spans) >= 90
+    """Each waits for all the others."""
+    assert server.run("Blocking", 100).json() == 100
 
 
 @pytest.mark.parametrize(
