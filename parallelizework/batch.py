@@ -9,10 +9,10 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from parallelizework.attempts import Attempt, Attempts, Miss
-from parallelizework.level import Slice
 from parallelizework.outcome import Failure, Fault, Part
 from parallelizework.policy import Policy
 from parallelizework.rule import Counts, Rule
+from parallelizework.slice import Slice
 
 Outcomes = dict[int, bytes | Fault]
 

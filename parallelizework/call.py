@@ -26,23 +26,29 @@ class Call:
     Attributes:
         name: What it does, for the message when it fails; empty where the message of
             the one who was called says it already.
-        reports: It tells how far it has come while it is going on.
+        most: How many places it can make use of.
+        reports: It tells how far it has come while it is going on, and gives and takes
+            places.
         timeout: How long it may take.
     """
 
     service: str
     handler: str
-    body: bytes
-    headers: dict[str, str] = field(default_factory=dict[str, str])
-    name: str = ""
-    reports: bool = False
-    timeout: timedelta | None = None
+    headers: dict[str, str] = field(default_factory=dict[str, str], kw_only=True)
+    name: str = field(default="", kw_only=True)
+    most: int = field(default=1, kw_only=True)
+    reports: bool = field(default=False, kw_only=True)
+    timeout: timedelta | None = field(default=None, kw_only=True)
 
-    def start(self, ctx: Context) -> Future:
+    def start(self, ctx: Context, places: int) -> Future:
         """Make the call; the future is its answer."""
         return ctx.generic_call(
-            self.service, self.handler, self.body, headers=self.headers or None
+            self.service, self.handler, self.body(places), headers=self.headers or None
         )
+
+    def body(self, places: int) -> bytes:
+        """What to send, with so many places to make use of."""
+        raise NotImplementedError
 
     def landed(self, answer: bytes) -> Part:
         """The outcomes that an answer tells of."""
@@ -65,11 +71,20 @@ class Call:
 
 @dataclass(frozen=True)
 class SubtaskCall(Call):
-    """A call of one subtask; an error is its outcome."""
+    """A call of one subtask; an error is its outcome.
 
-    index: int = 0
-    shard: int | None = None
-    subtask: Any = None
+    Attributes:
+        json: The subtask, as it is sent.
+    """
+
+    json: bytes
+    index: int
+    shard: int | None
+    subtask: Any
+
+    def body(self, places: int) -> bytes:
+        """The subtask alone."""
+        return self.json
 
     def landed(self, answer: bytes) -> Part:
         """The one value."""

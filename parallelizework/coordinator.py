@@ -1,6 +1,7 @@
 """The window: dispatch calls, collect their outcomes, cancel the losers."""
 
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable
 from typing import Any, cast
 
 import restate
@@ -8,30 +9,39 @@ from restate import Context, RestateDurableFuture, TerminalError
 
 from parallelizework.call import Call, Future, Known
 from parallelizework.fan_in import FanIn
+from parallelizework.level import Calls
 from parallelizework.outcome import Part, cancelled, is_cancelled
-from parallelizework.report import Reporter, counts_serde, signal
-from parallelizework.rule import CompletionReason, Counts
+from parallelizework.places import Places
+from parallelizework.plan import WINDOW
+from parallelizework.report import (
+    Report,
+    Reporter,
+    count_serde,
+    raise_name,
+    report_serde,
+    signal,
+)
+from parallelizework.rule import CompletionReason
 
 Timer = RestateDurableFuture[None]
-Signal = RestateDurableFuture[Counts]
+Signal = RestateDurableFuture[Report]
+Raise = RestateDurableFuture[int]
 Alarms = dict[Timer, Callable[[], CompletionReason | None]]
 
 
-async def fan_out(  # noqa: PLR0913 - each is one thing that a coordinator needs
+async def fan_out(
     ctx: Context,
-    calls: Iterator[Call | Known],
+    calls: Calls,
     fan_in: FanIn,
     reporter: Reporter,
-    *,
-    window: int,
     alarms: Alarms | None = None,
 ) -> CompletionReason:
     """Make the calls and land their outcomes, until there are no more, or enough.
 
+    A freed place is filled again, so a slow call holds back no other.
+
     Args:
         reporter: Is told how far this has come.
-        window: How many calls may be in flight at once. A freed place is filled
-            again, so a slow call holds back no other.
         alarms: What to do when they go off; with a reason, the run ends.
 
     Returns:
@@ -41,13 +51,12 @@ async def fan_out(  # noqa: PLR0913 - each is one thing that a coordinator needs
         TerminalError: A call ended with an error that is no outcome, or values could
             not be combined; no call is in flight any more.
     """
-    flight = Flight(ctx, fan_in, alarms or {})
-    places = enumerate(calls)
+    flight = Flight(ctx, calls, fan_in, alarms or {}, may_grow=reporter.is_inner)
     reason = None
     try:
         while not reason:
-            await flight.fill(places, window)
-            reporter.tell(fan_in)
+            await flight.fill()
+            reporter.tell(fan_in, flight.spare)
             reason = fan_in.reason or await flight.wait()
     except TerminalError as error:
         if not is_cancelled(error):
@@ -75,42 +84,79 @@ async def within(
 
 
 class Flight:
-    """The calls in flight, and whatever else there is to wait for."""
+    """The calls in flight, and whatever else there is to wait for.
 
-    def __init__(self, ctx: Context, fan_in: FanIn, alarms: Alarms) -> None:
+    Args:
+        may_grow: Another coordinator has made this one, and may give it more places.
+    """
+
+    def __init__(
+        self,
+        ctx: Context,
+        calls: Calls,
+        fan_in: FanIn,
+        alarms: Alarms,
+        *,
+        may_grow: bool,
+    ) -> None:
         self._ctx = ctx
         self._fan_in = fan_in
         self._alarms = alarms
+        self._next = enumerate(calls.calls)
+        self._is_exhausted = False
+        self._share = calls.share
+        self._places = Places[Future](calls.places)
         self._calls: dict[Future, tuple[int, Call]] = {}
         self._timers: dict[Timer, Future] = {}
         self._signals: dict[Signal, tuple[Future, int]] = {}
+        self._raises: dict[Raise, int] = {}
         self._late: set[Future] = set()
+        if may_grow:
+            self._expect(0)
 
-    async def fill(
-        self, calls: Iterator[tuple[int, Call | Known]], window: int
-    ) -> None:
+    @property
+    def spare(self) -> int:
+        """How many places this will need no more."""
+        return self._places.spare if self._is_exhausted else 0
+
+    async def fill(self) -> None:
         """Start calls, as long as there is place for them and need of them."""
-        while len(self._calls) < window and not self._fan_in.reason:
-            place, call = next(calls, (0, None))
+        await self._raise(self._share)
+        while (
+            self._places.free and len(self._calls) < WINDOW and not self._fan_in.reason
+        ):
+            place, call = next(self._next, (0, None))
             if call is None:
-                return
+                self._is_exhausted = True
+                break
             if isinstance(call, Known):
                 part = Part(succeeded=1, values=[call.value])
                 await self._fan_in.land(place, part)
             else:
                 self._start(place, call)
+        await self._raise(sys.maxsize)
 
     def _start(self, place: int, call: Call) -> None:
-        future = call.start(self._ctx)
+        places = min(self._places.free, self._share, call.most)
+        future = call.start(self._ctx, places)
+        self._places.lease(future, places, call.most)
         self._calls[future] = place, call
         if call.timeout:
             self._timers[self._ctx.sleep(call.timeout)] = future
         if call.reports:
             self._listen(future, 0)
 
+    async def _raise(self, most: int) -> None:
+        for future, number, places in self._places.raises(most):
+            name, to = raise_name(number), await future.invocation_id()
+            self._ctx.resolve_signal(to, name, places, serde=count_serde)
+
+    def _expect(self, number: int) -> None:
+        self._raises[self._ctx.signal(raise_name(number), serde=count_serde)] = number
+
     def _listen(self, future: Future, number: int) -> None:
         name = signal(str(self._calls[future][0]), number)
-        heard = self._ctx.signal(name, serde=counts_serde)
+        heard = self._ctx.signal(name, serde=report_serde)
         self._signals[heard] = future, number
 
     async def wait(self) -> CompletionReason | None:
@@ -120,7 +166,7 @@ class Flight:
         # The SDK hands over completions in the order of the journal, one at a time, so
         # what is in flight here, and is cancelled, is the same in every replay.
         happened, _ = await restate.wait_completed(
-            *self._calls, *self._timers, *self._signals, *self._alarms
+            *self._calls, *self._timers, *self._signals, *self._raises, *self._alarms
         )
         reason = None
         for future in happened:
@@ -130,6 +176,8 @@ class Flight:
                 await self._expire(cast(Timer, future))
             elif future in self._signals:
                 await self._hear(cast(Signal, future))
+            elif future in self._raises:
+                await self._grow(cast(Raise, future))
             elif alarm := self._alarms.pop(cast(Timer, future), None):
                 reason = alarm()
         return reason
@@ -154,11 +202,19 @@ class Flight:
 
     async def _hear(self, heard: Signal) -> None:
         future, number = self._signals.pop(heard)
-        self._fan_in.hear(self._calls[future][0], await heard)
+        report = await heard
+        self._fan_in.hear(self._calls[future][0], report.counts)
+        self._places.returned(future, report.spare)
         self._listen(future, number + 1)
+
+    async def _grow(self, raised: Raise) -> None:
+        number = self._raises.pop(raised)
+        self._places.add(await raised)
+        self._expect(number + 1)
 
     def _forget(self, future: Future) -> None:
         del self._calls[future]
+        self._places.end(future)
         self._late.discard(future)
         self._timers = {t: f for t, f in self._timers.items() if f is not future}
         self._signals = {s: v for s, v in self._signals.items() if v[0] is not future}

@@ -16,11 +16,11 @@ from parallelizework.checks import check_policy, check_takes_attempt
 from parallelizework.errors import DefinitionError
 from parallelizework.fan_in import Combine
 from parallelizework.function import Function
-from parallelizework.level import Slice
 from parallelizework.outcome import Fault, Part, known_values
 from parallelizework.overrides import Overrides, told
 from parallelizework.policy import Policy
 from parallelizework.serde import Json, list_of
+from parallelizework.slice import Slice
 
 Combines = Callable[[Context, Policy], Combine | None]
 REFERENCE = "let it be a reference instead, such as a path or a key"

@@ -12,13 +12,14 @@ from restate import Context
 from parallelizework.coordinator import Alarms, fan_out, within
 from parallelizework.definition import Definition
 from parallelizework.fan_in import FanIn
-from parallelizework.level import Level, Slice
+from parallelizework.level import Level
 from parallelizework.outcome import Part
 from parallelizework.overrides import requested
 from parallelizework.plan import SEGMENT, WINDOW
 from parallelizework.report import ProgressReporter, Reporter, SignalReporter
 from parallelizework.rule import CompletionReason
 from parallelizework.serde import Json
+from parallelizework.slice import Slice
 from parallelizework.steps import Steps
 from parallelizework.verdict import attainable, check, final
 
@@ -127,10 +128,8 @@ class Handlers:
         alarms: Alarms | None = None,
     ) -> CompletionReason:
         policy = self._definition.policy_for(part.overrides)
-        sent = level.calls(part, policy, lambda: fan_in.rest, ctx.request().id)
-        return await fan_out(
-            ctx, sent.calls, fan_in, reporter, window=sent.window, alarms=alarms
-        )
+        calls = level.calls(part, policy, lambda: fan_in.rest, ctx.request().id)
+        return await fan_out(ctx, calls, fan_in, reporter, alarms)
 
     def _slice(self, body: bytes) -> Slice[Any]:
         return self.subtasks.slice.deserialize(body)

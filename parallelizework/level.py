@@ -4,56 +4,19 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from math import ceil
-from typing import Any, Generic, TypeVar
-
-from pydantic import BaseModel, ConfigDict
+from typing import Any
 
 from parallelizework.call import Call, Known, SubtaskCall
 from parallelizework.outcome import known_values
-from parallelizework.overrides import Overrides, headers
-from parallelizework.plan import SEGMENT, plan
+from parallelizework.overrides import headers
+from parallelizework.plan import SEGMENT, Plan, plan
 from parallelizework.policy import Policy
 from parallelizework.report import Reports
 from parallelizework.rule import Rule
 from parallelizework.serde import Json, JsonList
-
-Item = TypeVar("Item")
+from parallelizework.slice import Slice, SliceCall
 
 _UPDATES = 1_000  # reports that a run hears of; they cost less than 1 % of a large one
-
-
-class Slice(BaseModel, Generic[Item]):
-    """Items for one call, as one coordinator hands them to another.
-
-    Attributes:
-        first: The index of the first item.
-        slots: How many subtasks may be executing at once.
-        shard: The index of the shard that they were expanded from.
-        overrides: What the request says about the policy.
-        rule: When to end early, or what is left of it.
-        reports: What the one who made the call wants to hear meanwhile.
-    """
-
-    model_config = ConfigDict(ser_json_inf_nan="constants")
-
-    first: int = 0
-    slots: int
-    items: list[Item]
-    shard: int | None = None
-    overrides: Overrides = {}
-    rule: Rule = Rule()
-    reports: Reports | None = None
-
-    def cut(self, start: int, end: int, slots: int, rule: Rule) -> "Slice[Any]":
-        """A part of this slice, with its share of the slots."""
-        return Slice[Any](
-            first=self.first + start,
-            slots=slots,
-            items=self.items[start:end],
-            shard=self.shard,
-            overrides=self.overrides,
-            rule=rule,
-        )
 
 
 @dataclass(frozen=True)
@@ -62,11 +25,13 @@ class Calls:
 
     Attributes:
         calls: In the order of their items.
-        window: How many may be in flight at once.
+        places: How many it has: as many subtasks, or batches, may be executing at once.
+        share: How many of them a call is given, while there are others to be made.
     """
 
     calls: Iterator[Call | Known]
-    window: int
+    places: int
+    share: int
 
 
 class Level:
@@ -123,18 +88,15 @@ class Level:
         """
         batch = policy.max_items_per_batch
         unit = 1 if self._shards else batch  # items
-        free = max(1, part.slots // batch)
+        places = max(1, part.slots // batch)
         units = ceil(len(part.items) / unit)
-        made = plan(units, free, wide=self._shards, segment=self._segment)
+        made = plan(units, places, wide=self._shards, segment=self._segment)
         if made.direct and unit == 1 and not self._shards:
-            return Calls(self._subtasks(part, policy), made.window)
-        handler = self._one if made.direct else self._many
-        slots = min(part.slots, made.slots * batch)
+            return Calls(self._subtasks(part, policy), places, made.share)
         ends = accumulate((size * unit for size in made.sizes), initial=0)
-        cuts = (part.cut(*span, slots, rest()) for span in pairwise(ends))
-        updates = part.reports.updates if part.reports else _UPDATES
-        share = updates / max(1, len(part.items))
-        return Calls(self._slices(cuts, handler, caller, share), made.window)
+        cuts = (part.cut(*span, rest()) for span in pairwise(ends))
+        calls = self._slices(cuts, part, made, batch, caller)
+        return Calls(calls, places, made.share)
 
     @property
     def _one(self) -> str:
@@ -151,18 +113,26 @@ class Level:
                 self._executor,
                 "runSubtask",
                 self._item.serialize(item),
-                policy_headers,
-                index=part.first + place,
-                shard=part.shard,
-                subtask=item,
+                part.first + place,
+                part.shard,
+                item,
+                headers=policy_headers,
                 timeout=policy.subtask_timeout,
             )
 
     def _slices(
-        self, cuts: Iterable[Slice[Any]], handler: str, caller: str, share: float
+        self,
+        cuts: Iterable[Slice[Any]],
+        whole: Slice[Any],
+        made: Plan,
+        batch: int,
+        caller: str,
     ) -> Iterator[Call]:
+        handler = self._one if made.direct else self._many
+        updates = whole.reports.updates if whole.reports else _UPDATES
+        share = updates / max(1, len(whole.items))
+        reports = handler != "runBatch"  # it is one step, and cannot
         for place, part in enumerate(cuts):
-            reports = handler != "runBatch"  # it is one step, and cannot
             if reports:
                 successes, others = part.rule.steps
                 part.reports = Reports(
@@ -172,10 +142,15 @@ class Level:
                     others=others,
                     updates=ceil(share * len(part.items)),
                 )
-            yield Call(
+            yield SliceCall(
                 self._executor if handler == "runBatch" else self._service,
                 handler,
-                self.slice.serialize(part),
+                part,
+                self.slice,
+                min(whole.slots, batch),
                 name=f"shard {part.first}" if handler == "runShard" else "",
+                most=made.most
+                if self._shards
+                else min(made.most, ceil(len(part.items) / batch)),
                 reports=reports,
             )

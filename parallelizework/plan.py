@@ -1,9 +1,9 @@
 """`plan`: which units of work go into which call. Pure.
 
 A coordinator makes few calls, however large its run: beyond a segment's worth it hands
-whole slices to other coordinators. The slices shrink towards the end, so that those
-who take the last ones finish together (guided self-scheduling, Polychronopoulos and
-Kuck 1987), but not below a sixteenth of a fair share, which bounds their number.
+whole slices to other coordinators. Places that one of those needs no more go to the
+others, so a slow unit holds back none; still the slices shrink towards the end, so that
+there is work for all places (guided self-scheduling, Polychronopoulos and Kuck 1987).
 """
 
 from dataclasses import dataclass
@@ -11,8 +11,9 @@ from math import ceil
 
 SEGMENT = 1_000  # units one coordinator calls itself: a journal of some 3,000 entries
 WINDOW = 64  # calls one coordinator waits for: each wake-up costs time for each of them
-_TURNS = 128  # units a place executes in turn: to resume, it is sent all of them again
-_SLICES = 16  # slices that one place in the window takes, at most
+_LANES = WINDOW // 2  # slices under way at once, if none of them is held up
+_SLICES = 128  # calls one makes for slices, if it can: places that move cost entries
+_TURNS = _SLICES // _LANES  # slices of a lane
 
 
 @dataclass(frozen=True)
@@ -21,47 +22,41 @@ class Plan:
 
     Attributes:
         sizes: How many units each call takes, in order.
-        window: How many calls are in flight at once.
-        slots: How many units each call may be executing at once; `window * slots` is
-            never more than the coordinator has.
+        share: How many places a call is given, while there are others to be made.
+        most: How many places a call can make use of.
         direct: Each call is one unit, rather than a slice for another coordinator.
     """
 
     sizes: tuple[int, ...]
-    window: int
-    slots: int
+    share: int
+    most: int
     direct: bool
 
 
-def plan(units: int, slots: int, *, wide: bool = False, segment: int = SEGMENT) -> Plan:
-    """Plan `units` units of work, of which `slots` may be executing at once.
+def plan(
+    units: int, places: int, *, wide: bool = False, segment: int = SEGMENT
+) -> Plan:
+    """Plan `units` units of work, of which `places` may be executing at once.
 
     Args:
-        wide: One unit can use several slots (a shard), not just one (a subtask).
+        wide: One unit can use several places (a shard), not just one (a subtask).
         segment: How many units a coordinator calls itself, at most.
     """
-    window, share = _window(units, slots)
-    if units <= segment and (wide or share == 1 or units <= WINDOW):
-        return Plan((1,) * units, window, share if wide else 1, direct=True)
-    least, most = (1, segment) if wide else (share, min(segment, _TURNS * share))
-    sizes = tuple(_sizes(units, window, least, most))
-    return Plan(sizes, window, share, direct=False)
+    if units <= segment and (wide or min(units, places) <= WINDOW):
+        share = ceil(places / max(1, min(units, WINDOW))) if wide else 1
+        most = max(WINDOW, share) if wide else 1
+        return Plan((1,) * units, share, most, direct=True)
+    lanes = min(_LANES, ceil(places / WINDOW))
+    share = ceil(places / lanes)
+    largest = max(segment, ceil(units / _SLICES))
+    least = min(largest, max(share, units // (_TURNS * lanes)))
+    sizes = tuple(_sizes(units, lanes, least, largest))
+    return Plan(sizes, share, max(WINDOW, share), direct=False)
 
 
-def _window(units: int, slots: int) -> tuple[int, int]:
-    """How many calls, with how many slots each."""
-    if units <= WINDOW:
-        window = max(1, min(units, slots))
-        return window, slots // window
-    share = ceil(slots / WINDOW)
-    return slots // share, share
-
-
-def _sizes(units: int, window: int, least: int, most: int) -> list[int]:
-    least = max(least, units // (_SLICES * window))
-    most = max(most, least)
+def _sizes(units: int, lanes: int, least: int, largest: int) -> list[int]:
     sizes: list[int] = []
     while units:
-        sizes.append(min(units, most, max(least, units // window)))
+        sizes.append(min(units, largest, max(least, units // lanes)))
         units -= sizes[-1]
     return sizes

@@ -17,7 +17,7 @@ from parallelizework.progress import NAME, UPDATE, State, Update
 from parallelizework.rule import CompletionReason, Counts, Rule
 from parallelizework.serde import Json
 
-counts_serde = Json[Counts](Counts, "a report")
+count_serde = Json[int](int, "a number of places")
 
 _UPDATES = 100  # of a run, however large
 _GROWTH = 10  # an update each tenth more, where the total is not known
@@ -27,11 +27,36 @@ _LEAST = 4  # subtasks a report; a report costs about a quarter of one
 
 
 class Reporter(Protocol):
-    """Whoever wants to know how far a coordinator has come."""
+    """Whoever wants to know how far a coordinator has come.
 
-    def tell(self, fan_in: FanIn) -> None:
-        """Take note, if that is news."""
+    Attributes:
+        is_inner: It is another coordinator.
+    """
+
+    is_inner: bool
+
+    def tell(self, fan_in: FanIn, spare: int) -> None:
+        """Take note, if that is news.
+
+        Args:
+            spare: How many places the coordinator will need no more.
+        """
         ...
+
+
+class Report(BaseModel):
+    """What a coordinator tells the one that has called it.
+
+    Attributes:
+        counts: How far it has come.
+        spare: How many of its places it will need no more.
+    """
+
+    counts: Counts
+    spare: int
+
+
+report_serde = Json[Report](Report, "a report")
 
 
 class Reports(BaseModel):
@@ -61,6 +86,8 @@ class SignalReporter:
         shards: They are shards, of which nobody knows how many subtasks they hold.
     """
 
+    is_inner = True
+
     def __init__(
         self, ctx: Context, reports: Reports | None, items: int, *, shards: bool
     ) -> None:
@@ -70,10 +97,11 @@ class SignalReporter:
         step = items // reports.updates if reports else 0
         self._step = max(1 if shards else _LEAST, step)
         self._told = Counts()
-        self._items = 0  # told
+        self._items = 0  # told, as are the spare places
+        self._spare = 0
         self._next = 0
 
-    def tell(self, fan_in: FanIn) -> None:
+    def tell(self, fan_in: FanIn, spare: int) -> None:
         """Send a report, if there is one to be made."""
         reports, counts = self._reports, fan_in.counts
         items = fan_in.landed if self._shards else counts.settled
@@ -82,11 +110,16 @@ class SignalReporter:
         if not (
             self._is_news(reports, counts - self._told)
             or items - self._items >= self._step
+            or spare > self._spare
         ):
             return
-        name = signal(reports.name, self._next)
-        self._ctx.resolve_signal(reports.to, name, counts, serde=counts_serde)
-        self._told, self._items, self._next = counts, items, self._next + 1
+        name, report = (
+            signal(reports.name, self._next),
+            Report(counts=counts, spare=spare),
+        )
+        self._ctx.resolve_signal(reports.to, name, report, serde=report_serde)
+        self._told, self._items, self._spare = counts, items, spare
+        self._next += 1
 
     def _is_news(self, reports: Reports, fresh: Counts) -> bool:
         return (
@@ -105,6 +138,8 @@ class ProgressReporter:
         opening: When it comes, it is time for the first update.
     """
 
+    is_inner = False
+
     def __init__(self, ctx: Context, fan_out: str) -> None:
         self.fan_in = FanIn(Rule(), None)
         self.total: int | None = None
@@ -122,7 +157,7 @@ class ProgressReporter:
         self._is_open = True
         self._send(self.fan_in.counts)
 
-    def tell(self, fan_in: FanIn) -> None:
+    def tell(self, fan_in: FanIn, spare: int) -> None:
         """Send an update, if enough has happened since the last."""
         settled = fan_in.counts.settled
         step = settled // _GROWTH if self.total is None else self.total // _UPDATES
@@ -174,3 +209,8 @@ class ProgressReporter:
 def signal(name: str, number: int) -> str:
     """The name of one report's signal."""
     return f"{name}.{number}"
+
+
+def raise_name(number: int) -> str:
+    """The name of the signal by which a coordinator is given more places."""
+    return f"places.{number}"

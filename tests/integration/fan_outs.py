@@ -372,21 +372,43 @@ class Crowd:
 
 
 class Visit(BaseModel):
-    """What each visitor of one run's crowd is given."""
+    """What each visitor of one run's crowd is given.
+
+    Attributes:
+        count: How many visitors there are in this shard.
+        all: How many there are.
+    """
 
     run: str
     count: int
+    all: int
+
+
+class Crowding(BaseModel):
+    """A run with so many visitors in each shard."""
+
+    run: str
+    counts: list[int]
 
 
 crowds: dict[str, Crowd] = {}
+
+
+def crowding_shards(task: Crowding) -> list[Visit]:
+    all_ = sum(task.counts)
+    return [Visit(run=task.run, count=count, all=all_) for count in task.counts]
 
 
 def visits(visit: Visit) -> list[Visit]:
     return [visit] * visit.count
 
 
+def crowding(task: Crowding) -> list[Visit]:
+    return [visit for shard in crowding_shards(task) for visit in visits(shard)]
+
+
 async def steady_work(visit: Visit) -> int:
-    await crowds.setdefault(visit.run, Crowd(45, visit.count)).visit()
+    await crowds.setdefault(visit.run, Crowd(45, visit.all)).visit()
     return 1
 
 
@@ -411,7 +433,15 @@ paced = FanOut(
     "Paced", split=numbers, execute=paced_work, aggregate=spans, policy=fifty
 )
 steady = FanOut(
-    "Steady", split=visits, execute=steady_work, aggregate=added, policy=fifty
+    "Steady", split=crowding, execute=steady_work, aggregate=added, policy=fifty
+)
+steady_sharded = FanOut(
+    "SteadySharded",
+    split=crowding_shards,
+    expand=visits,
+    execute=steady_work,
+    aggregate=added,
+    policy=fifty,
 )
 blocking = FanOut(
     "Blocking",

@@ -50,6 +50,7 @@ NAMES = [
     "splitting",
     "squares",
     "steady",
+    "steady_sharded",
     "trials",
     "trials_combined",
     "trials_sharded",

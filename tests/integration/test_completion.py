@@ -288,6 +288,23 @@ def test_a_quorum_over_segments_ends_soon_after_it_is_reached(
     assert executions(server, key) < 1_000
 
 
+@pytest.mark.parametrize(
+    ("service", "shards"), [("Trials", 1), ("TrialsCombined", 1), ("TrialsSharded", 2)]
+)
+def test_subtasks_that_hang_hold_back_none_of_the_others(
+    server: Server, key: str, service: str, shards: int
+) -> None:
+    """One in ten places is left for them, in this segment and in the next."""
+    policy = {"min_successful": 141 * shards, "max_concurrency": 10 * shards}
+    task = {"key": key, "count": 150, "good": [*range(9, 150)], "policy": policy}
+
+    answer = server.run(service, task)
+
+    expected = [*range(9, 150)] * shards
+    assert report(answer) == (expected, [], "MIN_SUCCESSFUL_REACHED")
+    assert executions(server, key) == 150 * shards
+
+
 def test_failures_within_shards_are_tolerated_by_the_whole(
     server: Server, key: str
 ) -> None:

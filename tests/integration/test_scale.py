@@ -119,15 +119,22 @@ def test_max_concurrency_holds_over_two_processes() -> None:
     pytest.fail(f"only {processes} took part")
 
 
-@pytest.mark.once
-@pytest.mark.parametrize("count", [900, 1_100])
+@pytest.mark.parametrize(
+    ("service", "counts"),
+    [
+        ("Steady", [900]),
+        ("Steady", [1_200]),
+        ("SteadySharded", [20, 600]),
+        ("SteadySharded", [1] * 200),
+    ],
+)
 def test_the_slots_of_a_run_are_filled_again_while_others_hold_theirs(
-    server: Server, key: str, count: int
+    server: Server, key: str, service: str, counts: list[int]
 ) -> None:
     """One may leave only while 45 of the 50 are there: else this never ends."""
-    answer = server.run("Steady", {"run": key, "count": count})
+    answer = server.run(service, {"run": key, "counts": counts})
 
-    assert answer.json() == count
+    assert answer.json() == sum(counts)
 
 
 def test_blocking_subtasks_get_as_many_threads_as_the_window(server: Server) -> None:

@@ -14,10 +14,10 @@ from restate import TerminalError
 from parallelizework.attempts import Attempt
 from parallelizework.batch import BatchRunner
 from parallelizework.function import Function
-from parallelizework.level import Slice
 from parallelizework.outcome import Failure, Part, known_values
 from parallelizework.policy import Policy
 from parallelizework.rule import Rule
+from parallelizework.slice import Slice
 from parallelizework.threads import Threads
 
 pytestmark = pytest.mark.anyio

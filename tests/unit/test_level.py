@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parallelizework.call import Known, SubtaskCall
-from parallelizework.level import Calls, Level, Slice
+from parallelizework.level import Calls, Level
 from parallelizework.policy import Policy
 from parallelizework.rule import Rule
+from parallelizework.slice import Slice
 
 
 def calls(level: Level, part: Slice[Any], batch: int = 1) -> Calls:
@@ -20,22 +21,19 @@ def calls(level: Level, part: Slice[Any], batch: int = 1) -> Calls:
 
 
 def leaves(level: Level, part: Slice[Any], batch: int) -> Iterator[tuple[int, int]]:
-    """Each item's index and value, having checked that no call exceeds its slots."""
+    """Each item's index and value."""
     sent = calls(level, part, batch)
-    given_away = 0
     for call in sent.calls:
         assert not isinstance(call, Known)
         if isinstance(call, SubtaskCall):
-            yield call.index, int(call.body)
+            yield call.index, int(call.json)
             continue
-        inner = level.slice.deserialize(call.body)
-        given_away = max(given_away, sent.window * inner.slots)
+        inner = level.slice.deserialize(call.body(sent.share))
+        assert inner.slots == min(sent.share * batch, part.slots)
         if call.handler == "runSegment":
             yield from leaves(level, inner, batch)
         else:
             yield from enumerate(inner.items, inner.first)
-    assert given_away <= part.slots
-    assert sent.window <= part.slots
 
 
 @given(
@@ -44,7 +42,7 @@ def leaves(level: Level, part: Slice[Any], batch: int) -> Iterator[tuple[int, in
     st.sampled_from([1, 3, 64]),
     st.sampled_from([64, 1_000]),
 )
-def test_every_item_is_in_one_call_in_order_and_slots_are_never_exceeded(
+def test_every_item_is_in_one_call_in_order_and_has_a_share_of_the_slots(
     count: int, slots: int, batch: int, segment: int
 ) -> None:
     level = Level("Test", int, many="runSegment", segment=segment)
@@ -60,11 +58,13 @@ def test_shards_share_the_slots(count: int, slots: int, batch: int) -> None:
     level = Level("Test", int, many="runShards", shards=True)
 
     sent = calls(level, Slice[Any](slots=slots, items=list(range(count))), batch)
-    bodies = [call.body for call in sent.calls if not isinstance(call, Known)]
+    bodies = [
+        call.body(sent.share) for call in sent.calls if not isinstance(call, Known)
+    ]
     inner = [level.slice.deserialize(body) for body in bodies]
 
     assert [item for part in inner for item in part.items] == list(range(count))
-    assert all(1 <= sent.window * part.slots <= slots for part in inner)
+    assert all(1 <= part.slots <= slots for part in inner)
 
 
 def test_a_part_gets_what_is_left_of_the_rule_and_reports_as_often_as_it_matters() -> (
@@ -72,11 +72,11 @@ def test_a_part_gets_what_is_left_of_the_rule_and_reports_as_often_as_it_matters
 ):
     level = Level("Test", int, many="runSegment")
     left = iter([Rule(min_successful=600), Rule(min_successful=1), *[Rule()] * 2_000])
-    whole = Slice[Any](slots=64, items=list(range(2_000)))
+    whole = Slice[Any](slots=64, items=list(range(3_000)))
 
     sent = level.calls(whole, Policy(), lambda: next(left), "inv_caller")
     first, second, third, *_ = [
-        level.slice.deserialize(call.body)
+        level.slice.deserialize(call.body(1))
         for call in sent.calls
         if not isinstance(call, Known)
     ]
@@ -85,7 +85,7 @@ def test_a_part_gets_what_is_left_of_the_rule_and_reports_as_often_as_it_matters
     assert first.reports
     assert first.reports.to == "inv_caller"
     assert first.reports.successes == 2
-    assert first.reports.updates == 16
+    assert first.reports.updates == 334
     assert second.rule == Rule(min_successful=1)
     assert second.reports
     assert second.reports.successes == 0  # the first ends it, and the run
@@ -94,7 +94,8 @@ def test_a_part_gets_what_is_left_of_the_rule_and_reports_as_often_as_it_matters
 
 SETS = """
 from pydantic import BaseModel
-from parallelizework.level import Level, Slice
+from parallelizework.level import Level
+from parallelizework.slice import Slice
 from parallelizework.policy import Policy
 from parallelizework.rule import Rule
 class Tagged(BaseModel):
@@ -103,7 +104,7 @@ level = Level("T", Tagged, many="runSegment")
 journal = b'[{"tags": ["a", "b", "c", "d", "e", "f"]}]'
 items = level.items.deserialize(journal)
 part = Slice(slots=1, items=items)
-print([call.body for call in level.calls(part, Policy(), Rule, "").calls])
+print([call.body(1) for call in level.calls(part, Policy(), Rule, "").calls])
 """
 
 

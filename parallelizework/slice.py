@@ -1,0 +1,67 @@
+"""`Slice`: items for one call, as one coordinator hands them to another."""
+
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from parallelizework.call import Call
+from parallelizework.overrides import Overrides
+from parallelizework.report import Reports
+from parallelizework.rule import Rule
+from parallelizework.serde import Json
+
+Item = TypeVar("Item")
+
+
+class Slice(BaseModel, Generic[Item]):
+    """Items for one call, as one coordinator hands them to another.
+
+    Attributes:
+        first: The index of the first item.
+        slots: How many subtasks may be executing at once.
+        shard: The index of the shard that they were expanded from.
+        overrides: What the request says about the policy.
+        rule: When to end early, or what is left of it.
+        reports: What the one who made the call wants to hear meanwhile.
+    """
+
+    model_config = ConfigDict(ser_json_inf_nan="constants")
+
+    first: int = 0
+    slots: int
+    items: list[Item]
+    shard: int | None = None
+    overrides: Overrides = {}
+    rule: Rule = Rule()
+    reports: Reports | None = None
+
+    def cut(self, start: int, end: int, rule: Rule) -> "Slice[Any]":
+        """A part of this slice."""
+        return Slice[Any](
+            first=self.first + start,
+            slots=self.slots,
+            items=self.items[start:end],
+            shard=self.shard,
+            overrides=self.overrides,
+            rule=rule,
+        )
+
+
+@dataclass(frozen=True)
+class SliceCall(Call):
+    """A call for a slice.
+
+    Attributes:
+        json: How the slice is sent.
+        slots: How many of them a place is.
+    """
+
+    part: Slice[Any]
+    json: Json[Slice[Any]]
+    slots: int
+
+    def body(self, places: int) -> bytes:
+        """The slice, with its share of the slots."""
+        update = {"slots": places * self.slots}
+        return self.json.serialize(self.part.model_copy(update=update))
