@@ -12,6 +12,7 @@ from math import ceil
 SEGMENT = 1_000  # units one coordinator calls itself: a journal of some 3,000 entries
 WINDOW = 64  # calls one coordinator waits for: each wake-up costs time for each of them
 _LANES = WINDOW // 2  # slices under way at once, if none of them is held up
+_LANE = 8  # places of each, or more: some coordinators side by side cost less than one
 _SLICES = 128  # calls one makes for slices, if it can: places that move cost entries
 _TURNS = _SLICES // _LANES  # slices of a lane
 
@@ -46,7 +47,7 @@ def plan(
         share = ceil(places / max(1, min(units, WINDOW))) if wide else 1
         most = max(WINDOW, share) if wide else 1
         return Plan((1,) * units, share, most, direct=True)
-    lanes = min(_LANES, ceil(places / WINDOW))
+    lanes = min(_LANES, ceil(places / _LANE))
     share = ceil(places / lanes)
     largest = max(segment, ceil(units / _SLICES))
     least = min(largest, max(share, units // (_TURNS * lanes)))

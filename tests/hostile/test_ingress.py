@@ -30,11 +30,9 @@ SOON = {"deadline": 5, "max_attempts": 3, "max_retry_interval": 0.1}
 fuzz = settings(
     max_examples=int(EXAMPLES or 30),
     derandomize=not EXAMPLES,
-    deadline=None,
     database=None,
     suppress_health_check=[
         HealthCheck.function_scoped_fixture,
-        HealthCheck.too_slow,
         HealthCheck.filter_too_much,
         HealthCheck.data_too_large,
     ],
