@@ -56,8 +56,8 @@ class FanIn:
         """The rule for a part of the run that starts now."""
         return self._rule.rest(self.counts)
 
-    async def land(self, place: int, part: Part, size: int = 0) -> None:
-        """Take the outcomes of the call at `place`, whatever has come before.
+    async def land(self, position: int, part: Part, size: int = 0) -> None:
+        """Take the outcomes of the call at `position`, whatever has come before.
 
         Args:
             size: The bytes that its values take.
@@ -68,25 +68,25 @@ class FanIn:
             part = part.first(missing)
         counts = part.counts
         self.settled += counts
-        self.counts += counts - self._heard.pop(place, Counts())
+        self.counts += counts - self._heard.pop(position, Counts())
         self.failures += part.failures
         self.landed += 1
         self._bytes += size
-        self._early[place] = part.values
+        self._early[position] = part.values
         while self._next in self._early:
             self._values += self._early.pop(self._next)
             self._next += 1
         await self._fold(2 if self._bytes >= _FOLD_BYTES else _FOLD)
 
-    def hear(self, place: int, counts: Counts) -> None:
-        """Take note of how far the call at `place` has come."""
-        self.counts += counts - self._heard.get(place, Counts())
-        self._heard[place] = counts
+    def hear(self, position: int, counts: Counts) -> None:
+        """Take note of how far the call at `position` has come."""
+        self.counts += counts - self._heard.get(position, Counts())
+        self._heard[position] = counts
 
     async def part(self) -> Part:
         """All that has landed; no more than one value, where they can be combined."""
-        for place in sorted(self._early):
-            self._values += self._early.pop(place)
+        for position in sorted(self._early):
+            self._values += self._early.pop(position)
         await self._fold(2)
         return Part(
             succeeded=self.settled.succeeded,

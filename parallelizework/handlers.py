@@ -9,9 +9,10 @@ from typing import Any
 
 from restate import Context
 
-from parallelizework.coordinator import Alarms, fan_out, within
+from parallelizework.coordinator import fan_out, within
 from parallelizework.definition import Definition
 from parallelizework.fan_in import FanIn
+from parallelizework.flight import Alarms
 from parallelizework.level import Level
 from parallelizework.outcome import Part
 from parallelizework.overrides import requested

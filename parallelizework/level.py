@@ -105,15 +105,15 @@ class Level:
     def _subtasks(self, part: Slice[Any], policy: Policy) -> Iterator[Call | Known]:
         policy_headers = headers(part.overrides)
         known = known_values(part.items) if self._gives_done else {}
-        for place, item in enumerate(part.items):
-            if place in known:
-                yield Known(known[place])
+        for position, item in enumerate(part.items):
+            if position in known:
+                yield Known(known[position])
                 continue
             yield SubtaskCall(
                 self._executor,
                 "runSubtask",
                 self._item.serialize(item),
-                part.first + place,
+                part.first + position,
                 part.shard,
                 item,
                 headers=policy_headers,
@@ -132,12 +132,12 @@ class Level:
         updates = whole.reports.updates if whole.reports else _UPDATES
         share = updates / max(1, len(whole.items))
         reports = handler != "runBatch"  # it is one step, and cannot
-        for place, part in enumerate(cuts):
+        for position, part in enumerate(cuts):
             if reports:
                 successes, others = part.rule.steps
                 part.reports = Reports(
                     to=caller,
-                    name=str(place),
+                    name=str(position),
                     successes=successes,
                     others=others,
                     updates=ceil(share * len(part.items)),
@@ -149,8 +149,6 @@ class Level:
                 self.slice,
                 min(whole.slots, batch),
                 name=f"shard {part.first}" if handler == "runShard" else "",
-                most=made.most
-                if self._shards
-                else min(made.most, ceil(len(part.items) / batch)),
+                most=made.most,
                 reports=reports,
             )

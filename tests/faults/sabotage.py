@@ -14,9 +14,9 @@ from restate import Context
 
 from parallelizework.attempts import Attempt
 from parallelizework.call import Call
-from parallelizework.coordinator import Flight
 from parallelizework.execution import Execution
 from parallelizework.fan_in import FanIn
+from parallelizework.flight import Flight
 from parallelizework.outcome import Part
 from parallelizework.policy import Policy
 from parallelizework.serde import Json
@@ -47,9 +47,9 @@ def forget_a_future() -> None:
     """The window does not wait for one of its calls."""
     start = Flight._start
 
-    def forgetting(self: Flight, place: int, call: Call) -> None:
-        start(self, place, call)
-        if place == 5:
+    def forgetting(self: Flight, position: int, call: Call) -> None:
+        start(self, position, call)
+        if position == 5:
             self._calls.popitem()
 
     Flight._start = forgetting
@@ -59,9 +59,9 @@ def count_a_retried_subtask_twice() -> None:
     """One more outcome is counted than there was, for what fails at first."""
     land = FanIn.land
 
-    async def twice(self: FanIn, place: int, part: Part, size: int = 0) -> None:
-        await land(self, place, part, size)
-        if place % 10 == 7:
+    async def twice(self: FanIn, position: int, part: Part, size: int = 0) -> None:
+        await land(self, position, part, size)
+        if position % 10 == 7:
             self.settled += part.counts
 
     FanIn.land = twice
