@@ -18,6 +18,19 @@ from .test_dev import FAN_OUTS
 
 
 @contextmanager
+def alone(
+    *targets: str, workers: int = 1, grace: float = 8, server: str = "hypercorn"
+) -> Generator[tuple[Running, str], None, None]:
+    """A worker that a test may treat badly, and where it is."""
+    bind = f"127.0.0.1:{Ports(0, 0, 0).chosen().worker}"
+    options = ["--bind", bind, "--workers", str(workers), "--server", server]
+    environment = {"PARALLELIZEWORK_GRACE_PERIOD": str(grace)}
+    with running("serve", *targets, *options, environment=environment) as worker:
+        eventually(lambda: healthy(f"http://{bind}/health"))
+        yield worker, f"http://{bind}"
+
+
+@contextmanager
 def served(
     folder: Path,
     *targets: str,
@@ -25,19 +38,14 @@ def served(
     grace: float = 8,
     server: str = "hypercorn",
 ) -> Generator[tuple[Running, str], None, None]:
-    """A server, and a worker of it that a test may treat badly; with the ingress."""
+    """A server, and such a worker registered at it; with the ingress."""
     ports = Ports(0, 0, 0).chosen()
-    bind = ["--bind", f"127.0.0.1:{ports.worker}"]
-    options = [*bind, "--workers", str(workers), "--server", server]
-    environment = {"PARALLELIZEWORK_GRACE_PERIOD": str(grace)}
     with (
         restate_server(find("restate-server"), ports, folder, {}),
-        running("serve", *targets, *options, environment=environment) as worker,
+        alone(*targets, workers=workers, grace=grace, server=server) as (worker, url),
+        Client(admin=f"http://127.0.0.1:{ports.admin}") as client,
     ):
-        url = f"http://127.0.0.1:{ports.worker}"
-        eventually(lambda: healthy(f"{url}/health"))
-        with Client(admin=f"http://127.0.0.1:{ports.admin}") as client:
-            client.register(url)
+        client.register(url)
         yield worker, f"http://127.0.0.1:{ports.ingress}"
 
 
@@ -58,6 +66,52 @@ def test_a_stopped_worker_lets_a_subtask_in_flight_finish(
 
         assert worker.process.wait(30) == 0
         assert "slow subtask ends" in worker.output
+
+
+LATE = """
+import asyncio, sys, threading, time
+from tests.integration.fan_outs import squares
+
+soon, main = asyncio.BaseEventLoop.call_soon_threadsafe, threading.get_ident()
+
+def and_then_nothing_for_a_while(self, *args, **more):
+    handle = soon(self, *args, **more)
+    if threading.get_ident() != main:
+        time.sleep(0.3)
+    return handle
+
+class UntilTheyAreBack:
+    def __del__(self, sleep=time.sleep):
+        sleep(1)
+
+asyncio.BaseEventLoop.call_soon_threadsafe = and_then_nothing_for_a_while
+sys.ending = UntilTheyAreBack()
+"""
+
+
+@pytest.mark.parametrize("asgi", ["hypercorn", "granian"])
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_threads_that_come_back_while_a_worker_ends_do_it_no_harm(
+    tmp_path: Path, signum: signal.Signals, asgi: str
+) -> None:
+    (tmp_path / "late.py").write_text(LATE)
+    with alone(f"{tmp_path / 'late.py'}:squares", server=asgi) as (worker, _):
+        worker.process.send_signal(signum)
+
+        assert worker.process.wait(60) == 0
+
+
+@pytest.mark.parametrize("asgi", ["hypercorn", "granian"])
+def test_a_client_that_stays_does_not_hold_up_the_end(asgi: str) -> None:
+    with (
+        alone(f"{FAN_OUTS}:squares", server=asgi, grace=0.5) as (worker, url),
+        httpx.Client(http1=False, http2=True, verify=False) as client,
+    ):
+        client.get(f"{url}/health").raise_for_status()
+
+        worker.process.terminate()
+
+        assert worker.process.wait(60) == 0
 
 
 @pytest.mark.parametrize("asgi", ["hypercorn", "granian"])
