@@ -59,7 +59,7 @@ class Victim:
 
     def assert_unharmed(self) -> None:
         """It is the same process, nothing is left running, and runs succeed."""
-        assert healthy(f"{self.worker}/health")
+        eventually(lambda: healthy(f"{self.worker}/health"))
         answer = httpx.post(
             f"{self.ingress}/FanOutWorker/run", json=CHORES, timeout=LONG
         )
