@@ -145,6 +145,7 @@ def test_blocking_subtasks_get_as_many_threads_as_the_window(server: Server) -> 
     assert server.run("Blocking", 100).json() == 100
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("service", "task", "part"),
     [
@@ -166,6 +167,7 @@ def test_a_part_that_is_too_large_fails_the_run_and_says_which(
     assert "MiB that one message of Restate can carry" in answer.json()["message"]
 
 
+@pytest.mark.once
 def test_values_of_a_mebibyte_each_can_be_combined(server: Server) -> None:
     answer = server.run("SizesCombined", {"count": 100, "value": 1})
 
