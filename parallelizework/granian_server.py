@@ -1,6 +1,7 @@
 """Serve with granian, whose HTTP/2 is not written in Python."""
 
 import asyncio
+import time
 from contextlib import suppress
 from errno import EADDRINUSE
 from typing import Any
@@ -15,6 +16,7 @@ _UNLIMITED = 2**31 - 1
 _CONNECTION_WINDOW = 64 * 1024 * 1024
 _STREAM_WINDOW = 4 * 1024 * 1024
 _FRAME = 256 * 1024
+_LEAVE = 1.0  # seconds that clients have at least, to take their leave
 
 
 class Drained:
@@ -53,6 +55,9 @@ async def serve(
 ) -> None:
     """Serve `app` at `HOST:PORT` until `stop`, then let calls in flight finish.
 
+    Threads of granian's may outlive this. They abort an interpreter that ends before
+    they do: leave the process by `os._exit`.
+
     Raises:
         OSError: The address cannot be had.
     """
@@ -62,10 +67,14 @@ async def serve(
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait([serving, stopped], return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
+    end = time.monotonic() + grace_period
     await drained.end(grace_period)
     server.stop()
+    # granian waits for each client to take its leave, and one that is gone never does.
+    left = max(end - time.monotonic(), _LEAVE)
     try:
-        await serving
+        with suppress(TimeoutError):
+            await asyncio.wait_for(serving, left)
     except RuntimeError as error:
         if "Address already in use" in str(error):
             raise OSError(EADDRINUSE, address) from error

@@ -29,7 +29,7 @@ T = TypeVar("T")
 _ID = re.compile(r"inv_[A-Za-z0-9]+")
 _TURN = 60.0  # seconds of one attach; idle connections are cut after a while
 _COORDINATORS = ("/run", "/runSegment")
-_LAST_TURNS, _LAST_TURN = 5, 0.1  # an update takes some ms to arrive
+_LAST_TURNS, _LAST_TURN = 30, 0.1  # an update takes some ms to arrive; some s at worst
 _PAUSE_TURNS, _PAUSE_TURN = 20, 0.1  # an order to pause is obeyed within a moment
 
 

@@ -6,8 +6,10 @@ import logging
 import os
 import shlex
 import signal
+import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from logging.config import dictConfig
@@ -67,14 +69,22 @@ def serve(
         if workers > 1:
             return serve_in_processes(config)
         asyncio.run(_serve(app, config, server))
-        if threading.active_count() > 1:  # a sync function would hold up the exit
-            logging.shutdown()
-            os._exit(0)
+        # A sync function would hold up the exit, and granian's threads would abort it.
+        if server == "granian" or threading.active_count() > 1:
+            _exit()
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
         raise PortInUse(f"{bind} is in use: choose another --bind") from error
     return 0
+
+
+def _exit() -> None:
+    """End without waiting for threads."""
+    logging.shutdown()
+    with suppress(OSError):  # nobody reads it any more
+        sys.stdout.flush()
+    os._exit(0)
 
 
 def _check_granian(workers: int) -> None:

@@ -1,17 +1,38 @@
 """What the workers of a cluster serve in the tests."""
 
 import asyncio
+from pathlib import Path
+
+from pydantic import BaseModel
 
 from parallelizework import FanOut
 
 
-def numbers(count: int) -> list[int]:
-    return list(range(count))
+class Job(BaseModel):
+    """So many numbers, of which the second half waits while a file is there."""
+
+    count: int
+    held_by: Path | None = None
 
 
-async def square(number: int) -> int:
+class Number(BaseModel):
+    number: int
+    held_by: Path | None
+
+
+def numbers(job: Job) -> list[Number]:
+    free = job.count // 2
+    return [
+        Number(number=number, held_by=job.held_by if number >= free else None)
+        for number in range(job.count)
+    ]
+
+
+async def square(item: Number) -> int:
     await asyncio.sleep(0.05)
-    return number * number
+    while item.held_by and item.held_by.exists():  # noqa: ASYNC110 - by a test
+        await asyncio.sleep(0.1)
+    return item.number**2
 
 
 def listed(squares: list[int]) -> list[int]:

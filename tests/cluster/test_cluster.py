@@ -25,20 +25,23 @@ def three() -> Iterator[Cluster]:
         yield three
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(1_000)
 @pytest.mark.parametrize("number", KILLED)
 def test_a_run_survives_the_kill_of_the_server_that_it_was_sent_to(
-    three: Cluster, number: int, key: str
+    three: Cluster, number: int, tmp_path: Path, key: str
 ) -> None:
-    lost, other = three.nodes[number], three.nodes[number - 1]
-    run = send(lost.ingress, key, COUNT)
+    """Half of it waits for that: it cannot have ended before."""
+    lost, other, held_by = three.nodes[number], three.nodes[number - 1], tmp_path / "h"
+    held_by.touch()
+    run = send(lost.ingress, key, COUNT, held_by)
     with ThreadPoolExecutor() as pool:
         cut_off = pool.submit(ask, lost.ingress, key, COUNT)
-        eventually(lambda: done(other.ingress, run) > COUNT // 10, 90)
+        eventually(lambda: done(other.ingress, run) > COUNT // 10)
 
         lost.kill()
         with pytest.raises(httpx.TransportError):
             cut_off.result()
+        held_by.unlink()
         answer = ask(other.ingress, key, COUNT)
 
     assert answer.json() == [n * n for n in range(COUNT)]

@@ -16,7 +16,7 @@ from tests.integration.processes import eventually
 # A coordinator that waits is suspended after one second; see `service._INACTIVITY`.
 _LONGER_THAN_INACTIVITY = 3.0
 _LONGEST_OUTAGE = 0.5  # seconds, of what was killed
-_RECOVERY = 120.0  # seconds; it takes one or two, but for a disk to be really full
+_RECOVERY = 300.0  # seconds; it takes one or two, but for a disk to be really full
 
 Processes = frozenset[int]
 _NOBODY: Processes = frozenset()

@@ -7,7 +7,7 @@ from tests.faults.fan_outs import WORK
 from tests.faults.faults import FAULTS
 from tests.faults.suite import Outcome
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(3_600)
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,10 @@ from tests.faults.history import History
 from tests.faults.load import Load
 from tests.faults.sabotage import SABOTAGES
 from tests.faults.site import site
+from tests.faults.suite import PATIENCE
 from tests.faults.verdict import Kind, Verdict, judge
 
+pytestmark = pytest.mark.timeout(3_600)
 TARGETS = ["tests.faults.sabotage:plain", "tests.faults.sabotage:tolerant"]
 CAUGHT_AS: dict[str, Kind] = {
     "ignore what is journaled": "unexplained",
@@ -31,7 +33,7 @@ def small(ledger: Path) -> Iterator[tuple[Work, Task]]:
 def judged(folder: Path, environment: dict[str, str]) -> Verdict:
     """What is said of two runs during which nothing breaks by itself."""
     with site(folder, TARGETS, environment=environment) as place:
-        runs = Load(place, small(place.ledger_path), lanes=2).ended(60)
+        runs = Load(place, small(place.ledger_path), lanes=2).ended(PATIENCE)
         return judge(History(place.ledger.read(), runs=runs))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from parallelizework.client import healthy
 from parallelizework.dev import Local, Ports, local
-from tests.integration.processes import eventually, memory
+from tests.integration.processes import LONG, eventually, memory
 
 PARCELS = f"{Path(__file__).with_name('parcels.py')}:parcels"
 CHORES = {"description": "shower,make coffee"}
@@ -42,7 +42,7 @@ class Victim:
         """Send a body as it is; an answer that does not come is a failure."""
         url = f"{self.ingress}/{service}/run"
         kind = {"content-type": "application/json"}
-        return httpx.post(url, content=body, headers=kind, timeout=60)
+        return httpx.post(url, content=body, headers=kind, timeout=LONG)
 
     def left(self) -> list[dict[str, str]]:
         """Invocations that have not ended, but for those that wait for their time."""
@@ -53,14 +53,16 @@ class Victim:
                 "where status not in ('completed', 'scheduled')"
             },
             headers={"accept": "application/json"},
-            timeout=60,
+            timeout=LONG,
         )
         return answer.raise_for_status().json()["rows"]
 
     def assert_unharmed(self) -> None:
         """It is the same process, nothing is left running, and runs succeed."""
-        assert healthy(f"{self.worker}/health")
-        answer = httpx.post(f"{self.ingress}/FanOutWorker/run", json=CHORES, timeout=60)
+        eventually(lambda: healthy(f"{self.worker}/health"))
+        answer = httpx.post(
+            f"{self.ingress}/FanOutWorker/run", json=CHORES, timeout=LONG
+        )
         assert answer.json() == DONE
         eventually(lambda: not self.left())
         assert Path(f"/proc/{self.pid}").exists()

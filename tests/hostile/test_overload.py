@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from parallelizework.dev import Ports, local
-from tests.integration.processes import eventually
+from tests.integration.processes import LONG, eventually
 
 from .conftest import Victim
 
@@ -79,13 +79,13 @@ class Crowd:
 
 async def crowd(victim: Victim) -> Crowd:
     limits = httpx.Limits(max_connections=CLIENTS, max_keepalive_connections=CLIENTS)
-    async with httpx.AsyncClient(limits=limits, timeout=120, verify=False) as http:
+    async with httpx.AsyncClient(limits=limits, timeout=LONG, verify=False) as http:
         made, end = Crowd(victim, http), monotonic() + SECONDS
         await asyncio.gather(*(made.client(name, end) for name in range(CLIENTS)))
     return made
 
 
-@pytest.mark.timeout(SECONDS + 200)
+@pytest.mark.timeout(SECONDS + 3 * LONG)
 def test_a_crowd_is_served_in_turn_and_no_run_is_lost(crowded: Victim) -> None:
     crowded.assert_unharmed()
     before = crowded.memory()

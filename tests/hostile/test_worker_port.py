@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.integration.processes import eventually
+from tests.integration.processes import LONG, eventually
 
 from . import frames as f
 from .conftest import Victim
@@ -30,7 +30,7 @@ async def said(port: int, chunks: Iterable[bytes], *, leave: bool) -> bytes:
                 break
         if leave:
             writer.write_eof()
-        return await asyncio.wait_for(heard, 30)
+        return await asyncio.wait_for(heard, LONG)
     except ConnectionError:
         return b""
     finally:
@@ -246,7 +246,7 @@ def test_a_body_without_an_end_is_cut_off(victim: Victim, name: str) -> None:
             yield block
 
     kind = {"content-type": f.VERSION, "accept": f.VERSION}
-    with httpx.Client(timeout=30, verify=False) as client:
+    with httpx.Client(timeout=LONG, verify=False) as client:
         try:
             answer = client.post(victim.worker + f.INVOKE, content=body(), headers=kind)
             assert 400 <= answer.status_code < 500
@@ -286,7 +286,9 @@ def test_a_body_that_makes_no_sense_is_answered_soon(
     victim: Victim, name: str, http2: bool
 ) -> None:
     kind = {"content-type": f.VERSION, "accept": f.VERSION}
-    with httpx.Client(http1=not http2, http2=http2, timeout=30, verify=False) as client:
+    with httpx.Client(
+        http1=not http2, http2=http2, timeout=LONG, verify=False
+    ) as client:
         try:
             answer = client.post(
                 victim.worker + f.INVOKE, content=BODIES[name], headers=kind
@@ -302,7 +304,9 @@ def test_a_body_that_makes_no_sense_is_answered_soon(
 )
 @pytest.mark.parametrize("http2", [True, False])
 def test_another_protocol_is_refused(victim: Victim, kind: str, http2: bool) -> None:
-    with httpx.Client(http1=not http2, http2=http2, timeout=30, verify=False) as client:
+    with httpx.Client(
+        http1=not http2, http2=http2, timeout=LONG, verify=False
+    ) as client:
         answer = client.post(
             victim.worker + f.INVOKE,
             content=f.start(),

@@ -16,6 +16,7 @@ import pytest
 from parallelizework.dev import Local, Ports, local
 from parallelizework.settings import Settings
 
+from .processes import LONG
 from .targets import targets
 
 ROOT = Path(__file__).parents[2]
@@ -37,22 +38,30 @@ class Server:
         self, service: str, task: object, headers: dict[str, str] | None = None
     ) -> httpx.Response:
         url = f"{self.ingress}/{service}/run"
-        return httpx.post(url, json=task, headers=headers, timeout=60)
+        return httpx.post(url, json=task, headers=headers, timeout=LONG)
 
     def send(self, service: str, task: object, query: str = "") -> dict[str, str]:
         url = f"{self.ingress}/restate/send/{service}/run{query}"
-        return httpx.post(url, json=task, timeout=60).raise_for_status().json()
+        return httpx.post(url, json=task, timeout=LONG).raise_for_status().json()
+
+    def cancel(self, invocation: str) -> None:
+        url = f"{self.admin}/invocations/{invocation}/cancel"
+        httpx.patch(url, timeout=LONG).raise_for_status()
+
+    def mend(self, key: str) -> None:
+        """Let go what waits for that."""
+        self.run("Mending", {"key": key}).raise_for_status()
 
     def attach(self, invocation: str) -> httpx.Response:
         url = f"{self.ingress}/restate/attach/{invocation}"
-        return httpx.get(url, timeout=60)
+        return httpx.get(url, timeout=LONG)
 
     def query(self, sql: str) -> list[dict[str, str]]:
         answer = httpx.post(
             f"{self.admin}/query",
             json={"query": sql},
             headers={"accept": "application/json"},
-            timeout=60,
+            timeout=LONG,
         )
         return answer.raise_for_status().json()["rows"]
 
@@ -111,7 +120,9 @@ def suspend_at_each_await(started: Local) -> None:
     """Have the server ask for a suspension as soon as an invocation waits."""
     for service in started.services:
         url = f"{started.admin}/services/{service}"
-        httpx.patch(url, json={"inactivity_timeout": "0s"}).raise_for_status()
+        httpx.patch(
+            url, json={"inactivity_timeout": "0s"}, timeout=LONG
+        ).raise_for_status()
 
 
 @pytest.fixture

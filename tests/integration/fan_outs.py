@@ -46,6 +46,38 @@ class Ledger:
         return self._path.stat().st_size if self._path.exists() else 0
 
 
+def mend(key: str) -> int:
+    """Let go what waits for that; how often it has been done."""
+    return Ledger(f"{key}-mended").enter()
+
+
+async def mending(key: str, times: int = 1) -> None:
+    """Wait until a test has mended a key so often."""
+    while Ledger(f"{key}-mended").size < times:  # noqa: ASYNC110 - by another process
+        await asyncio.sleep(0.1)
+
+
+class Gated(BaseModel):
+    """So many subtasks, of which all but the first wait until the key is mended."""
+
+    key: str = ""
+    count: int
+    free: int
+
+
+class Item(BaseModel):
+    key: str
+    number: int
+    waits: bool
+
+
+def items(task: Gated) -> list[Item]:
+    return [
+        Item(key=task.key, number=number, waits=number >= task.free)
+        for number in range(task.count)
+    ]
+
+
 def numbers(count: int) -> list[int]:
     return list(range(count))
 
@@ -69,35 +101,36 @@ def shouted(line: str) -> str:
     return line.upper()
 
 
-async def squared_elsewhere(number: int) -> tuple[int, int]:
-    await asyncio.sleep(0.01)
-    if number < 0:
+async def squared_elsewhere(item: Item) -> tuple[int, int]:
+    if item.waits:
+        await mending(item.key)
+    if item.number < 0:
         raise ValueError("poison")
-    return number * number, os.getpid()
+    return item.number * item.number, os.getpid()
 
 
 def with_processes(values: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return values
 
 
-def numbers_and_poison(count: int) -> list[int]:
-    return [*range(count), -1]
+def items_and_poison(task: Gated) -> list[Item]:
+    return [*items(task), Item(key=task.key, number=-1, waits=False)]
 
 
 remote_squares = Executor("RemoteSquares", execute=squared_elsewhere)
 remote = FanOut(
-    "Remote", split=numbers, executor="RemoteSquares", aggregate=with_processes
+    "Remote", split=items, executor="RemoteSquares", aggregate=with_processes
 )
 remote_batch = FanOut(
     "RemoteBatch",
-    split=numbers,
+    split=items,
     executor="RemoteSquares",
     aggregate=with_processes,
     policy=Policy(max_items_per_batch=16),
 )
 remote_poison = FanOut(
     "RemotePoison",
-    split=numbers_and_poison,
+    split=items_and_poison,
     executor="RemoteSquares",
     aggregate=with_processes,
     policy=Policy(max_attempts=2),
@@ -319,8 +352,44 @@ def gathered(values: list[float]) -> list[float]:
 slow = FanOut("Slow", split=each, execute=slowly, aggregate=gathered)
 
 
-async def process(_number: int) -> int:
-    await asyncio.sleep(0.05)
+class Visit(BaseModel):
+    """What each visitor of one run's crowd is given.
+
+    Attributes:
+        count: How many visitors there are in this shard.
+        all: How many there are.
+    """
+
+    run: str
+    count: int
+    all: int
+
+
+class Crowding(BaseModel):
+    """A run with so many visitors in each shard."""
+
+    run: str
+    counts: list[int]
+
+
+def crowding_shards(task: Crowding) -> list[Visit]:
+    all_ = sum(task.counts)
+    return [Visit(run=task.run, count=count, all=all_) for count in task.counts]
+
+
+def visits(visit: Visit) -> list[Visit]:
+    return [visit] * visit.count
+
+
+def crowding(task: Crowding) -> list[Visit]:
+    return [visit for shard in crowding_shards(task) for visit in visits(shard)]
+
+
+async def process(visit: Visit) -> int:
+    """Goes when all have come, to whichever process."""
+    Ledger(visit.run).enter()
+    while Ledger(visit.run).size < visit.all:  # noqa: ASYNC110 - of other processes
+        await asyncio.sleep(0.2)
     return os.getpid()
 
 
@@ -330,7 +399,7 @@ def different(values: list[int]) -> list[int]:
 
 processes = FanOut(
     "Processes",
-    split=numbers,
+    split=crowding,
     execute=process,
     aggregate=different,
     policy=Policy(max_concurrency=400),
@@ -371,40 +440,7 @@ class Crowd:
             self._present -= 1
 
 
-class Visit(BaseModel):
-    """What each visitor of one run's crowd is given.
-
-    Attributes:
-        count: How many visitors there are in this shard.
-        all: How many there are.
-    """
-
-    run: str
-    count: int
-    all: int
-
-
-class Crowding(BaseModel):
-    """A run with so many visitors in each shard."""
-
-    run: str
-    counts: list[int]
-
-
 crowds: dict[str, Crowd] = {}
-
-
-def crowding_shards(task: Crowding) -> list[Visit]:
-    all_ = sum(task.counts)
-    return [Visit(run=task.run, count=count, all=all_) for count in task.counts]
-
-
-def visits(visit: Visit) -> list[Visit]:
-    return [visit] * visit.count
-
-
-def crowding(task: Crowding) -> list[Visit]:
-    return [visit for shard in crowding_shards(task) for visit in visits(shard)]
 
 
 async def steady_work(visit: Visit) -> int:
@@ -608,25 +644,48 @@ sizes_joined = FanOut(
 )
 
 
-def staggered(task: Keyed) -> list[Keyed]:
-    return [Keyed(key=f"{task.key}-{part}") for part in range(8)]
-
-
-async def in_its_time(part: Keyed) -> int:
-    executions = Ledger(part.key).enter()
-    number = int(part.key[-1])
-    await asyncio.sleep(0.25 * number)
-    _logger.info("part %d is done", number)
+async def in_its_time(item: Item) -> int:
+    executions = Ledger(f"{item.key}-{item.number}").enter()
+    if item.waits:
+        await mending(item.key)
     return executions
 
 
 staggering = FanOut(
-    "Staggering", split=staggered, execute=in_its_time, aggregate=as_they_come
+    "Staggering", split=items, execute=in_its_time, aggregate=as_they_come
+)
+
+
+async def in_its_turn(item: Item) -> int:
+    """Ends when the key has been mended once for each before, and once more."""
+    await mending(item.key, item.number + 1)
+    return item.number
+
+
+stepping = FanOut("Stepping", split=items, execute=in_its_turn, aggregate=as_they_come)
+
+
+async def without_haste(item: Item) -> int:
+    """Takes its time, until the key is mended."""
+    if not Ledger(f"{item.key}-mended").size:
+        await asyncio.sleep(0.1)
+    return 1
+
+
+idling = FanOut(
+    "Idling",
+    split=items,
+    execute=without_haste,
+    aggregate=added,
+    policy=Policy(max_concurrency=4),
 )
 
 
 class Trial(BaseModel):
-    """Subtasks of which some succeed at once, some fail, and the others hang."""
+    """Subtasks of which some succeed at once, some fail, and the others hang.
+
+    What hangs does so until the key is mended.
+    """
 
     key: str
     count: int
@@ -665,7 +724,9 @@ def candidates(trial: Trial) -> Iterator[Candidate | Done[list[int]]]:
 async def tried_out(candidate: Candidate) -> list[int]:
     Ledger(candidate.key).enter()
     try:
-        await asyncio.sleep(300 if candidate.fate == "hang" else candidate.pause)
+        await asyncio.sleep(candidate.pause)
+        if candidate.fate == "hang":
+            await mending(candidate.key)
     except asyncio.CancelledError:
         Ledger(f"{candidate.key}-cancelled").enter()
         raise
@@ -775,10 +836,10 @@ pausing = FanOut(
 
 
 def mended(task: Keyed) -> int:
-    return Ledger(f"{task.key}-mended").enter()
+    return mend(task.key)
 
 
-mending = FanOut("Mending", split=one, execute=mended, aggregate=added)
+mender = FanOut("Mending", split=one, execute=mended, aggregate=added)
 
 
 async def family(ctx: Context, trial: Trial) -> Report:
@@ -905,19 +966,19 @@ trials_slowly_combined = FanOut(
 )
 
 
-async def clinging(ctx: Context, number: int) -> int:
-    """Takes its time to be cancelled."""
-    if number:
+async def clinging(ctx: Context, item: Item) -> int:
+    """Is only cancelled when the key is mended."""
+    if item.waits:
         try:
-            await ctx.sleep(timedelta(minutes=5))
+            await ctx.sleep(timedelta(hours=1))
         except TerminalError:
-            await ctx.sleep(timedelta(seconds=3))
-    return number
+            await ctx.run_typed("mending", mending, key=item.key)
+    return item.number
 
 
 clingers = FanOut(
     "Clingers",
-    split=numbers,
+    split=items,
     execute=clinging,
     aggregate=as_they_come,
     policy=Policy.first_successful(),

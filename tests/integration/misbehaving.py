@@ -48,6 +48,7 @@ class Misbehaving:
     most: Counter[str] = field(default_factory=Counter[str])
     ledger: list[Asked] = field(default_factory=list[Asked])
     sent: int = 0
+    let_go: bool = False
 
     @property
     def port(self) -> int:
@@ -147,8 +148,10 @@ async def busy(
 ) -> None:
     """Too many requests the first time; come back later, in one way or another."""
     after = asked.query("after")
-    if after == "date":
-        after = format_datetime(datetime.now(UTC) + timedelta(seconds=2), usegmt=True)
+    date, _, seconds = after.partition("-")
+    if date == "date":
+        at = datetime.now(UTC) + timedelta(seconds=int(seconds))
+        after = format_datetime(at, usegmt=True)
     writer.write(whole(429 if times == 1 else 200, b"", f"retry-after: {after}"))
 
 
@@ -272,11 +275,12 @@ async def crowd(
 
 
 @manner
-async def pausing(
-    _this: Misbehaving, _asked: Asked, _times: int, writer: asyncio.StreamWriter
+async def holding(
+    this: Misbehaving, asked: Asked, _times: int, writer: asyncio.StreamWriter
 ) -> None:
-    """All is well, after a while."""
-    await asyncio.sleep(0.2)
+    """All is well for so many requests; what comes then waits to be let go."""
+    while len(this.ledger) > int(asked.path[1]) and not this.let_go:  # noqa: ASYNC110 - by a thread
+        await asyncio.sleep(0.01)
     writer.write(whole(200, b"done"))
 
 

@@ -8,8 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
+from typing import TypeVar
 
 COMMAND = [sys.executable, "-m", "parallelizework"]
+T = TypeVar("T")
+LONG = 200  # seconds; only lest it hangs for ever: no test depends on it
 
 
 class Running:
@@ -26,12 +29,14 @@ class Running:
     def output(self) -> str:
         return self._output.read_text()
 
-    def wait_for(self, text: str, seconds: float = 60) -> str:
+    def wait_for(self, text: str) -> str:
         """The first line with `text` in it, as soon as there is one."""
-        eventually(
-            lambda: text in self.output or self.process.poll() is not None, seconds
-        )
+        eventually(lambda: text in self.output or self.process.poll() is not None)
         return next(line for line in self.output.splitlines() if text in line)
+
+    def ended(self) -> int:
+        """Its exit code, as soon as it has ended."""
+        return self.process.wait(LONG)
 
 
 @contextmanager
@@ -52,7 +57,7 @@ def running(
             yield Running(arguments, process, output)
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(LONG)
 
 
 def memory(pid: int, what: str = "VmRSS") -> float:
@@ -62,7 +67,17 @@ def memory(pid: int, what: str = "VmRSS") -> float:
     return int(line.split()[1]) / 1024
 
 
-def eventually(condition: Callable[[], bool], seconds: float = 30) -> None:
+def patiently(attempt: Callable[[float], T], is_right: Callable[[T], bool]) -> T:
+    """What comes of an attempt that is given some time; where that is short, more."""
+    result = attempt(1)
+    for times in (4, 16, 64):
+        if is_right(result):
+            break
+        result = attempt(times)
+    return result
+
+
+def eventually(condition: Callable[[], bool], seconds: float = LONG) -> None:
     """Wait until a condition holds; fail when it does not within the time."""
     deadline = monotonic() + seconds
     while not condition():

@@ -21,7 +21,7 @@ from parallelizework.errors import (
 
 from .conftest import Server
 from .fan_outs import Box, Circle, Patience, never_ending, shapes_fan_out, squares
-from .processes import eventually
+from .processes import LONG, eventually
 
 pytestmark = pytest.mark.once
 
@@ -84,7 +84,7 @@ def test_one_process_submits_and_another_attaches(
         [sys.executable, "-c", ATTACH, server.ingress, server.admin, run.id],
         check=True,
         capture_output=True,
-        timeout=60,
+        timeout=LONG,
     )
 
     assert json.loads(attached.stdout) == [0, 1, 4]

@@ -14,7 +14,7 @@ from parallelizework.dev import Ports, restate_server, serve
 from parallelizework.programs import find
 
 from .conftest import ROOT
-from .processes import COMMAND, running
+from .processes import COMMAND, LONG, running
 
 EXAMPLES = ROOT / "examples"
 FAN_OUTS = ROOT / "tests" / "integration" / "fan_outs.py"
@@ -58,7 +58,9 @@ def test_a_replay_logs_nothing_again() -> None:
         line = dev.wait_for("curl").removeprefix("Try").strip()
         admin = dev.wait_for("UI").split()[1]
         httpx.patch(
-            f"{admin}/services/FanOutWorker", json={"inactivity_timeout": "0s"}
+            f"{admin}/services/FanOutWorker",
+            json={"inactivity_timeout": "0s"},
+            timeout=LONG,
         ).raise_for_status()
         subprocess.run(shlex.split(line), check=True, capture_output=True)
         dev.wait_for("Aggregated result")
@@ -76,11 +78,11 @@ def test_a_stopped_dev_leaves_no_process_behind(signum: signal.Signals) -> None:
 
         dev.process.send_signal(signum)
 
-        assert dev.process.wait(30) == 0
+        assert dev.ended() == 0
     assert len(children) == 2
     assert not [child for child in children if Path(f"/proc/{child}").exists()]
     with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{admin}/health")
+        httpx.get(f"{admin}/health", timeout=LONG)
 
 
 def test_a_kept_data_folder_goes_on_with_its_runs(tmp_path: Path) -> None:
@@ -88,11 +90,11 @@ def test_a_kept_data_folder_goes_on_with_its_runs(tmp_path: Path) -> None:
     with running("dev", *options) as dev:
         ingress = _ingress(dev.wait_for("curl"))
         send = f"{ingress}/restate/send/Squares/run?delay=3s"
-        run = httpx.post(send, json=3).json()["invocationId"]
+        run = httpx.post(send, json=3, timeout=LONG).json()["invocationId"]
 
     with running("dev", *options) as dev:
         ingress = _ingress(dev.wait_for("curl"))
-        answer = httpx.get(f"{ingress}/restate/attach/{run}", timeout=60)
+        answer = httpx.get(f"{ingress}/restate/attach/{run}", timeout=LONG)
 
     assert answer.json() == [0, 1, 4]
 
@@ -104,7 +106,7 @@ def test_a_port_in_use_is_named() -> None:
         port = taken.getsockname()[1]
         options = ["--admin-port", str(port), "--ingress-port", "0"]
         with running("dev", *options) as dev:
-            assert dev.process.wait(30) == 1
+            assert dev.ended() == 1
             assert f"port {port} is in use" in dev.output
             assert "--admin-port" in dev.output
 
@@ -112,7 +114,7 @@ def test_a_port_in_use_is_named() -> None:
 def test_a_server_that_is_not_there_is_one_clear_line() -> None:
     environment = {"PARALLELIZEWORK_RESTATE_SERVER": "/nowhere/restate-server"}
     with running("dev", *FREE, environment=environment) as dev:
-        assert dev.process.wait(30) == 1
+        assert dev.ended() == 1
         assert dev.output == (
             "parallelizework: /nowhere/restate-server is not a program that can be "
             "run\n"
@@ -122,7 +124,7 @@ def test_a_server_that_is_not_there_is_one_clear_line() -> None:
 def test_a_fan_out_that_is_not_there_is_told_and_nothing_is_left() -> None:
     target = f"{EXAMPLES}/wordcount.py:wordcuont"
     with running("dev", target, *FREE) as dev:
-        assert dev.process.wait(60) == 1
+        assert dev.ended() == 1
         assert "'wordcuont' is not there" in dev.output
         assert "are: wordcount" in dev.output
         assert "Traceback" not in dev.output
@@ -145,7 +147,7 @@ def test_the_restate_cli_registers_a_worker_that_serve_runs(tmp_path: Path) -> N
             text=True,
         )
         url = f"http://127.0.0.1:{ports.ingress}/Squares/run"
-        answer = httpx.post(url, json=3, timeout=60)
+        answer = httpx.post(url, json=3, timeout=LONG)
 
     assert "Squares" in registered.stdout
     assert answer.json() == [0, 1, 4]

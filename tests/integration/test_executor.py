@@ -12,7 +12,8 @@ from parallelizework.dev import Ports, restate_server
 from parallelizework.programs import find
 
 from .conftest import Server
-from .processes import Running, eventually, running
+from .fan_outs import mend
+from .processes import LONG, Running, eventually, running
 from .test_dev import FAN_OUTS
 
 
@@ -20,7 +21,7 @@ from .test_dev import FAN_OUTS
 def test_another_service_executes_the_subtasks_of_a_fan_out(
     server: Server, service: str
 ) -> None:
-    answer = server.run(service, 1_100)
+    answer = server.run(service, {"count": 1_100, "free": 1_100})
 
     assert [square for square, _ in answer.json()] == [n * n for n in range(1_100)]
 
@@ -28,10 +29,12 @@ def test_another_service_executes_the_subtasks_of_a_fan_out(
 def test_how_often_a_subtask_is_tried_elsewhere_is_the_fan_outs_policy(
     server: Server,
 ) -> None:
-    answer = server.run("RemotePoison", 3)
+    answer = server.run("RemotePoison", {"count": 3, "free": 3})
 
     assert answer.status_code == 500
-    assert "ValueError('poison') (subtask: -1, attempts: 2)" in answer.json()["message"]
+    message = answer.json()["message"]
+    assert message.startswith("subtask 3 failed: ValueError('poison') (subtask: ")
+    assert message.endswith(", attempts: 2)")
 
 
 @contextmanager
@@ -55,21 +58,28 @@ def apart(folder: Path) -> Generator[tuple[Running, Running, str]]:
 
 @pytest.mark.parametrize("service", ["Remote", "RemoteBatch"])
 def test_killing_all_executors_half_way_only_delays_a_run(
-    tmp_path: Path, service: str
+    tmp_path: Path, key: str, service: str
 ) -> None:
+    """The second half waits until they have been killed."""
+    task = {"key": key, "count": 3_000, "free": 1_500}
     with apart(tmp_path) as (worker, executor, ingress):
         send = f"{ingress}/restate/send/{service}/run"
-        run = httpx.post(send, json=3_000).json()["invocationId"]
+        run = httpx.post(send, json=task, timeout=LONG).json()["invocationId"]
         counts = f"{ingress}/FanOutProgress/{run}/get"
-        eventually(lambda: httpx.get(counts).json().get("succeeded", 0) > 300)
+        eventually(lambda: _succeeded(counts) > 300)
 
         executor.process.kill()
         executor.process.wait()
+        mend(key)
         with running(*executor.arguments) as second:
             attach = f"{ingress}/restate/attach/{run}"
-            values = httpx.get(attach, timeout=100).json()
+            values = httpx.get(attach, timeout=LONG).json()
 
     assert [square for square, _ in values] == [n * n for n in range(3_000)]
     processes = {executor.process.pid, second.process.pid}
     assert {process for _, process in values} == processes
     assert worker.process.pid not in processes
+
+
+def _succeeded(counts: str) -> int:
+    return httpx.get(counts, timeout=LONG).json().get("succeeded", 0)

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from .conftest import Server
+from .processes import LONG
 
 CHORES = '{"description": "get out of bed,shower,make coffee,have breakfast"}'
 DONE = (
@@ -112,7 +113,9 @@ def test_the_first_chore_is_enough_where_the_request_says_so(server: Server) -> 
 
 
 def test_the_policy_is_in_the_openapi_schema(server: Server) -> None:
-    openapi = httpx.get(f"{server.admin}/services/FanOutWorker/openapi").json()
+    openapi = httpx.get(
+        f"{server.admin}/services/FanOutWorker/openapi", timeout=LONG
+    ).json()
 
     task = openapi["components"]["schemas"]["runRequest"]
     place = "#/components/schemas/runRequest/$defs/Policy"

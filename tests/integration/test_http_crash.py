@@ -4,9 +4,9 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
-import httpx
 import pytest
 
+from .conftest import Server
 from .misbehaving import misbehaving
 from .processes import eventually, running
 from .test_serve import served
@@ -20,28 +20,28 @@ def test_after_a_kill_each_row_has_one_outcome_and_each_repeat_the_same_key(
 ) -> None:
     folder = tmp_path / "rows"
     folder.mkdir()
-    rows = "".join(f'{{"n": {n}}}\n' for n in range(COUNT))
-    (folder / "orders.ndjson").write_text(rows)
+    rows = [f'{{"n": {n}}}\n' for n in range(COUNT)]
+    (folder / "orders.ndjson").write_text("".join(rows))
     monkeypatch.setenv("PARALLELIZEWORK_HTTP_ALLOWED_HOSTS", "127.0.0.1")
     monkeypatch.setenv("PARALLELIZEWORK_HTTP_FOLDER", str(folder))
     with (
         misbehaving() as target,
         served(tmp_path / "server", "HttpFanOut") as (worker, ingress),
     ):
+        server, path = Server(ingress, ""), f"/holding/{COUNT // 2}/{{n}}"
         task = {
-            "request": {"method": "POST", "url": target.url + "/pausing/{n}"},
+            "request": {"method": "POST", "url": target.url + path},
             "rows_file": "orders.ndjson",
             "policy": {"max_concurrency": 8, "max_items_per_batch": batch},
         }
-        send = f"{ingress}/restate/send/HttpFanOut/run"
-        run = httpx.post(send, json=task).raise_for_status().json()["invocationId"]
+        run = server.send("HttpFanOut", task)["invocationId"]
         eventually(lambda: len(target.ledger) > COUNT // 2)
 
         worker.process.kill()
         worker.process.wait()
+        target.let_go = True
         with running(*worker.arguments):
-            attach = f"{ingress}/restate/attach/{run}"
-            answer = httpx.get(attach, timeout=60).raise_for_status().json()
+            answer = server.attach(run).raise_for_status().json()
 
     results = (folder / "orders.results.ndjson").read_text().splitlines()
     keys: dict[str, set[str]] = defaultdict(set)

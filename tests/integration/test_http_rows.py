@@ -38,6 +38,7 @@ def results(rows: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("count", "batch"), [(1_100, 1), (2_100, 64)])
 def test_there_is_a_line_for_each_row_in_the_order_of_the_rows(
     server: Server, target: Misbehaving, rows: Path, count: int, batch: int

@@ -9,6 +9,8 @@ import pytest
 from parallelizework.dev import Local, Ports, local
 from parallelizework.errors import RegistrationError
 
+from .processes import LONG
+
 ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 SERVERS_KEY = "RESTATE_WORKER__INVOKER__REQUEST_IDENTITY_PRIVATE_KEY_PEM_FILE"
 
@@ -32,7 +34,7 @@ def environment(private: Path, public: str) -> dict[str, str]:
 
 def run(started: Local) -> httpx.Response:
     url = f"{started.ingress}/FanOutWorker/run"
-    return httpx.post(url, json={"description": "a"}, timeout=60)
+    return httpx.post(url, json={"description": "a"}, timeout=LONG)
 
 
 def test_a_worker_with_keys_answers_its_server_and_nobody_else(tmp_path: Path) -> None:
@@ -40,10 +42,10 @@ def test_a_worker_with_keys_answers_its_server_and_nobody_else(tmp_path: Path) -
     known = environment(private, key_pair(private))
     with local([], ports=Ports(0, 0, 0), environment=known) as started:
         answer = run(started)
-        discovered = httpx.get(f"{started.worker}/discover")
+        discovered = httpx.get(f"{started.worker}/discover", timeout=LONG)
         url = f"{started.worker}/invoke/FanOutWorker/run"
-        invoked = httpx.post(url, json={"description": "a"})
-        health = httpx.get(f"{started.worker}/health")
+        invoked = httpx.post(url, json={"description": "a"}, timeout=LONG)
+        health = httpx.get(f"{started.worker}/health", timeout=LONG)
 
     assert answer.json() == {"description": "a: DONE"}
     assert (discovered.status_code, invoked.status_code) == (401, 401)

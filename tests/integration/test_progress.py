@@ -10,13 +10,16 @@ import pytest
 from parallelizework.dev import Ports, local, serve
 
 from .conftest import GIVEN, Server
-from .processes import eventually
+from .processes import LONG, eventually, patiently
 from .test_dev import FAN_OUTS
+
+Counts = tuple[int, int, int, int]
+TIMES = {"deadline", "subtask_timeout"}
 
 
 def progress(server: Server, run: str) -> dict[str, Any]:
     """What anyone gets to see; empty while there is nothing yet."""
-    answer = httpx.get(f"{server.ingress}/FanOutProgress/{run}/get", timeout=60)
+    answer = httpx.get(f"{server.ingress}/FanOutProgress/{run}/get", timeout=LONG)
     return answer.json() if answer.is_success else {}
 
 
@@ -25,7 +28,7 @@ def ended(server: Server, run: str) -> dict[str, Any]:
     return progress(server, run)
 
 
-def counts(shown: dict[str, Any]) -> tuple[int, int, int, int]:
+def counts(shown: dict[str, Any]) -> Counts:
     return (
         shown["succeeded"],
         shown["failed"],
@@ -56,9 +59,17 @@ def test_what_has_ended_is_counted_while_others_go_on(
     task = {"key": key, "count": 100, "good": list(range(90)), "bad": [92, 95]}
     run = server.send(service, task | {"policy": policy})["invocationId"]
 
+    in_hand = f"""
+        select c.id from sys_invocation c join sys_invocation p
+        on c.invoked_by_id = p.id
+        where c.target like '%/runSubtask' and c.status != 'completed'
+        and (p.id = '{run}' or p.invoked_by_id = '{run}')
+    """
+    eventually(lambda: server.run("Executions", {"key": key}).json() == 100)
+    eventually(lambda: len(server.query(in_hand)) == 8)
     eventually(lambda: progress(server, run).get("succeeded", 0) >= 60)
     shown = progress(server, run)
-    httpx.patch(f"{server.admin}/invocations/{run}/cancel").raise_for_status()
+    server.cancel(run)
     last = ended(server, run)
 
     assert shown["state"] == "running"
@@ -68,18 +79,15 @@ def test_what_has_ended_is_counted_while_others_go_on(
 
 
 def test_every_end_of_a_small_run_shows(server: Server, key: str) -> None:
-    task = {"key": key, "count": 8, "pause": 0.6, "policy": {"max_concurrency": 1}}
-    run = server.send("Trials", task)["invocationId"]
-    seen: set[int] = set()
+    """The next one ends when the last one has been seen."""
+    task = {"key": key, "count": 8, "free": 8}
+    run = server.send("Stepping", task)["invocationId"]
 
-    def look() -> bool:
-        shown = progress(server, run)
-        seen.add(shown.get("succeeded", 0))
-        return shown.get("state") == "succeeded"
+    for number in range(1, 9):
+        server.mend(key)
+        eventually(lambda n=number: progress(server, run).get("succeeded") == n)
 
-    eventually(look)
-
-    assert seen >= set(range(1, 9))
+    assert ended(server, run)["state"] == "succeeded"
 
 
 @pytest.mark.parametrize(
@@ -122,14 +130,16 @@ def test_the_end_has_its_reason_and_every_subtask_its_outcome(  # noqa: PLR0913,
     key: str,
     policy: dict[str, Any],
     task: dict[str, Any],
-    expected: tuple[int, int, int, int] | None,
+    expected: Counts | None,
     state: str,
     reason: str,
 ) -> None:
-    task |= {"key": key, "count": 12, "policy": policy}
-    run = server.send("Trials", task)["invocationId"]
+    def told(seconds: float) -> dict[str, Any]:
+        bounds = {name: policy[name] * seconds for name in TIMES & policy.keys()}
+        more = {"key": key, "count": 12, "policy": policy | bounds}
+        return ended(server, server.send("Trials", task | more)["invocationId"])
 
-    last = ended(server, run)
+    last = patiently(told, lambda last: expected in (None, counts(last)))
 
     assert (last["state"], last["completion_reason"]) == (state, reason)
     assert sum(counts(last)) == 12
@@ -143,7 +153,7 @@ def test_what_failed_can_be_read(server: Server, key: str) -> None:
     ended(server, run)
 
     url = f"{server.ingress}/FanOutProgress/{run}/failures"
-    failures = httpx.get(url, timeout=60).json()
+    failures = httpx.get(url, timeout=LONG).json()
 
     assert [(f["index"], f["message"], f["attempts"]) for f in failures] == [
         (1, "1 is bad", 1),
@@ -168,7 +178,7 @@ def test_the_total_of_shards_is_known_when_all_are_expanded(server: Server) -> N
 
 @pytest.mark.parametrize("handler", ["get", "failures"])
 def test_an_unknown_run_is_a_404(server: Server, handler: str) -> None:
-    answer = httpx.get(f"{server.ingress}/FanOutProgress/inv_1/{handler}", timeout=60)
+    answer = httpx.get(f"{server.ingress}/FanOutProgress/inv_1/{handler}", timeout=LONG)
 
     assert answer.status_code == 404
     assert answer.json()["message"].startswith("no run inv_1 is known here: ")
@@ -178,7 +188,7 @@ def test_an_unknown_run_is_a_404(server: Server, handler: str) -> None:
 def test_nobody_but_a_run_can_tell_its_progress(server: Server, handler: str) -> None:
     url = f"{server.ingress}/FanOutProgress/inv_1/{handler}"
 
-    assert httpx.post(url, json={}, timeout=60).is_client_error
+    assert httpx.post(url, json={}, timeout=LONG).is_client_error
 
 
 @pytest.mark.skipif(GIVEN, reason="it looks at all that the server knows")
@@ -197,7 +207,7 @@ def test_updates_are_few_and_leave_nothing_behind(server: Server) -> None:
 
 
 def test_a_run_is_forgotten_in_time() -> None:
-    short = {"PARALLELIZEWORK_PROGRESS_RETENTION": "1"}
+    short = {"PARALLELIZEWORK_PROGRESS_RETENTION": "5"}
     target = f"{FAN_OUTS}:squares"
     with local([target], ports=Ports(0, 0, 0), environment=short) as started:
         server = Server(started.ingress, started.admin)

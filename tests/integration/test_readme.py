@@ -17,7 +17,7 @@ from parallelizework.client import healthy
 from parallelizework.programs import find
 
 from .conftest import Server
-from .processes import eventually, running
+from .processes import LONG, eventually, running
 from .test_dev import FREE
 
 pytestmark = pytest.mark.once
@@ -95,7 +95,7 @@ def test_serve_and_register_work_as_shown(local: tuple[str, str], folder: Path) 
         eventually(lambda: healthy(f"http://{bind}/health"))
         environment = {"RESTATE_ADMIN_URL": local[1]}
         subprocess.run(register, env=environment, check=True, capture_output=True)
-        answer = httpx.post(f"{local[0]}/Lengths/run", json="a bc", timeout=60)
+        answer = httpx.post(f"{local[0]}/Lengths/run", json="a bc", timeout=LONG)
 
     assert answer.json() == {"words": 2, "letters": 3}
 
@@ -108,7 +108,7 @@ def test_the_session_on_the_command_line_works_as_shown(tmp_path: Path) -> None:
             ["sh", "-e", "-x", "-c", "\n".join(session)],
             env=_at(ingress, dev.wait_for("UI").split()[1]),
             cwd=tmp_path,
-            timeout=100,
+            timeout=LONG,
             check=False,
             capture_output=True,
             text=True,
@@ -179,7 +179,7 @@ def listening(words: list[str]) -> Generator[int]:
             yield int(output.readline().split("port ")[1].split()[0])
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(LONG)
 
 
 def stable(answer: str) -> object:

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import pytest
 
 from parallelizework.dev import Ports, local
@@ -77,16 +76,20 @@ def test_a_failure_in_a_segment_ends_the_run_and_cancels_the_rest(
 
 
 def test_a_cancelled_run_takes_its_segments_and_subtasks_with_it(
-    server: Server,
+    server: Server, key: str
 ) -> None:
-    run = server.send("Late", 3_000)["invocationId"]
-    subtasks = "select id from sys_invocation where target = 'Late/runSubtask'"
+    task = {"key": key, "count": 3_000, "free": 0}
+    run = server.send("Staggering", task)["invocationId"]
+    subtasks = """
+        select id from sys_invocation
+        where target = 'Staggering/runSubtask' and status != 'completed'
+    """
     eventually(lambda: bool(server.query(subtasks)))
 
-    httpx.patch(f"{server.admin}/invocations/{run}/cancel").raise_for_status()
+    server.cancel(run)
 
     assert server.attach(run).status_code == 409
-    assert_nothing_left(server, "Late")
+    assert_nothing_left(server, "Staggering")
 
 
 def assert_nothing_left(server: Server, service: str) -> None:
@@ -94,7 +97,7 @@ def assert_nothing_left(server: Server, service: str) -> None:
         "select target from sys_invocation "
         f"where target like '{service}/%' and status != 'completed'"
     )
-    eventually(lambda: not server.query(left), 10)
+    eventually(lambda: not server.query(left))
 
 
 @pytest.mark.parametrize("service", ["Paced", "PacedBatch"])
@@ -108,7 +111,7 @@ def test_max_concurrency_is_never_exceeded(server: Server, service: str) -> None
 def test_max_concurrency_holds_over_two_processes() -> None:
     """A connection may go to either process, so this goes on until both take part."""
     processes: set[int] = set()
-    for _ in range(5):
+    for _ in range(10):
         with local([f"{FAN_OUTS}:paced"], ports=Ports(0, 0, 0), workers=2) as started:
             spans = Server(started.ingress, started.admin).run("Paced", 1_200).json()
         processes = {span["process"] for span in spans}
@@ -122,8 +125,10 @@ def test_max_concurrency_holds_over_two_processes() -> None:
 @pytest.mark.parametrize(
     ("service", "counts"),
     [
-        ("Steady", [900]),
-        ("Steady", [1_200]),
+        ("Steady", [200]),
+        # A replay of so many steps at each of them takes minutes.
+        pytest.param("Steady", [900], marks=pytest.mark.once),
+        pytest.param("Steady", [1_200], marks=pytest.mark.once),
         ("SteadySharded", [20, 600]),
         ("SteadySharded", [1] * 200),
     ],
@@ -142,6 +147,7 @@ def test_blocking_subtasks_get_as_many_threads_as_the_window(server: Server) -> 
     assert server.run("Blocking", 100).json() == 100
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("service", "task", "part"),
     [
@@ -163,6 +169,7 @@ def test_a_part_that_is_too_large_fails_the_run_and_says_which(
     assert "MiB that one message of Restate can carry" in answer.json()["message"]
 
 
+@pytest.mark.once
 def test_values_of_a_mebibyte_each_can_be_combined(server: Server) -> None:
     answer = server.run("SizesCombined", {"count": 100, "value": 1})
 

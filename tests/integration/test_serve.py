@@ -13,8 +13,22 @@ from parallelizework.client import Client, healthy
 from parallelizework.dev import Ports, restate_server
 from parallelizework.programs import find
 
-from .processes import COMMAND, Running, eventually, running
+from .fan_outs import Ledger, mend
+from .processes import COMMAND, LONG, Running, eventually, running
 from .test_dev import FAN_OUTS
+
+
+@contextmanager
+def alone(
+    *targets: str, workers: int = 1, grace: float = 8, server: str = "hypercorn"
+) -> Generator[tuple[Running, str], None, None]:
+    """A worker that a test may treat badly, and where it is."""
+    bind = f"127.0.0.1:{Ports(0, 0, 0).chosen().worker}"
+    options = ["--bind", bind, "--workers", str(workers), "--server", server]
+    environment = {"PARALLELIZEWORK_GRACE_PERIOD": str(grace)}
+    with running("serve", *targets, *options, environment=environment) as worker:
+        eventually(lambda: healthy(f"http://{bind}/health"))
+        yield worker, f"http://{bind}"
 
 
 @contextmanager
@@ -25,19 +39,14 @@ def served(
     grace: float = 8,
     server: str = "hypercorn",
 ) -> Generator[tuple[Running, str], None, None]:
-    """A server, and a worker of it that a test may treat badly; with the ingress."""
+    """A server, and such a worker registered at it; with the ingress."""
     ports = Ports(0, 0, 0).chosen()
-    bind = ["--bind", f"127.0.0.1:{ports.worker}"]
-    options = [*bind, "--workers", str(workers), "--server", server]
-    environment = {"PARALLELIZEWORK_GRACE_PERIOD": str(grace)}
     with (
         restate_server(find("restate-server"), ports, folder, {}),
-        running("serve", *targets, *options, environment=environment) as worker,
+        alone(*targets, workers=workers, grace=grace, server=server) as (worker, url),
+        Client(admin=f"http://127.0.0.1:{ports.admin}") as client,
     ):
-        url = f"http://127.0.0.1:{ports.worker}"
-        eventually(lambda: healthy(f"{url}/health"))
-        with Client(admin=f"http://127.0.0.1:{ports.admin}") as client:
-            client.register(url)
+        client.register(url)
         yield worker, f"http://127.0.0.1:{ports.ingress}"
 
 
@@ -51,46 +60,96 @@ def test_a_stopped_worker_lets_a_subtask_in_flight_finish(
     target = f"{FAN_OUTS}:slow"
     with served(tmp_path, target, workers=workers, server=asgi) as (worker, ingress):
         send = f"{ingress}/restate/send/Slow/run"
-        httpx.post(send, json=[1.0]).raise_for_status()
+        httpx.post(send, json=[1.0], timeout=LONG).raise_for_status()
         worker.wait_for("slow subtask starts")
 
         worker.process.send_signal(signum)
 
-        assert worker.process.wait(30) == 0
+        assert worker.ended() == 0
         assert "slow subtask ends" in worker.output
+
+
+LATE = """
+import asyncio, sys, threading, time
+from tests.integration.fan_outs import squares
+
+soon, main = asyncio.BaseEventLoop.call_soon_threadsafe, threading.get_ident()
+
+def and_then_nothing_for_a_while(self, *args, **more):
+    handle = soon(self, *args, **more)
+    if threading.get_ident() != main:
+        time.sleep(0.3)
+    return handle
+
+class UntilTheyAreBack:
+    def __del__(self, sleep=time.sleep):
+        sleep(1)
+
+asyncio.BaseEventLoop.call_soon_threadsafe = and_then_nothing_for_a_while
+sys.ending = UntilTheyAreBack()
+"""
+
+
+@pytest.mark.parametrize("asgi", ["hypercorn", "granian"])
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_threads_that_come_back_while_a_worker_ends_do_it_no_harm(
+    tmp_path: Path, signum: signal.Signals, asgi: str
+) -> None:
+    (tmp_path / "late.py").write_text(LATE)
+    with alone(f"{tmp_path / 'late.py'}:squares", server=asgi) as (worker, _):
+        worker.process.send_signal(signum)
+
+        assert worker.ended() == 0
+
+
+@pytest.mark.parametrize("asgi", ["hypercorn", "granian"])
+def test_a_client_that_stays_does_not_hold_up_the_end(asgi: str) -> None:
+    with (
+        alone(f"{FAN_OUTS}:squares", server=asgi, grace=0.5) as (worker, url),
+        httpx.Client(http1=False, http2=True, verify=False) as client,
+    ):
+        client.get(f"{url}/health").raise_for_status()
+
+        worker.process.terminate()
+
+        assert worker.ended() == 0
 
 
 @pytest.mark.parametrize("asgi", ["hypercorn", "granian"])
 def test_a_subtask_beyond_the_grace_period_is_executed_by_the_next_worker(
-    tmp_path: Path, asgi: str
+    tmp_path: Path, key: str, asgi: str
 ) -> None:
-    target = f"{FAN_OUTS}:slow"
+    target = f"{FAN_OUTS}:staggering"
     with served(tmp_path, target, grace=0.5, server=asgi) as (worker, ingress):
-        sent = httpx.post(f"{ingress}/restate/send/Slow/run", json=[3.0]).json()
-        worker.wait_for("slow subtask starts")
+        send = f"{ingress}/restate/send/Staggering/run"
+        task = {"key": key, "count": 1, "free": 0}
+        run = httpx.post(send, json=task, timeout=LONG).json()["invocationId"]
+        eventually(lambda: Ledger(f"{key}-0").size == 1)
+
         worker.process.terminate()
-        assert worker.process.wait(30) == 0
-        assert "slow subtask ends" not in worker.output
 
+        assert worker.ended() == 0
+        mend(key)
         with running(*worker.arguments):
-            attach = f"{ingress}/restate/attach/{sent['invocationId']}"
-            assert httpx.get(attach, timeout=60).json() == [3.0]
+            attach = f"{ingress}/restate/attach/{run}"
+            assert httpx.get(attach, timeout=LONG).json() == [2]
 
 
-def test_two_processes_share_the_work(tmp_path: Path) -> None:
+def test_two_processes_share_the_work(tmp_path: Path, key: str) -> None:
     target = f"{FAN_OUTS}:processes"
     with served(tmp_path, target, workers=2) as (_, ingress):
-        url = f"{ingress}/Processes/run"
+        task = {"run": key, "counts": [400]}
+        answer = httpx.post(f"{ingress}/Processes/run", json=task, timeout=LONG)
 
-        assert len(httpx.post(url, json=400, timeout=60).json()) == 2
+        assert len(answer.json()) == 2
 
 
 def test_granian_serves_many_subtasks_and_large_values(tmp_path: Path) -> None:
     targets = [f"{FAN_OUTS}:{name}" for name in ("squares", "sizes_combined")]
     with served(tmp_path, *targets, server="granian") as (_, ingress):
-        squares = httpx.post(f"{ingress}/Squares/run", json=3_000, timeout=60)
+        squares = httpx.post(f"{ingress}/Squares/run", json=3_000, timeout=LONG)
         sizes = {"count": 20, "value": 1}
-        large = httpx.post(f"{ingress}/SizesCombined/run", json=sizes, timeout=60)
+        large = httpx.post(f"{ingress}/SizesCombined/run", json=sizes, timeout=LONG)
 
     assert squares.json() == [number * number for number in range(3_000)]
     assert large.is_success, large.text
@@ -98,7 +157,7 @@ def test_granian_serves_many_subtasks_and_large_values(tmp_path: Path) -> None:
 
 def test_granian_with_several_processes_is_refused() -> None:
     with running("serve", "--server", "granian", "--workers", "2") as worker:
-        assert worker.process.wait(30) == 1
+        assert worker.ended() == 1
         assert "leave --workers at 1" in worker.output
 
 
@@ -111,6 +170,7 @@ def test_the_asgi_app_serves_what_the_environment_names() -> None:
         discovered = httpx.get(
             f"http://{bind}/discover",
             headers={"accept": "application/vnd.restate.endpointmanifest.v3+json"},
+            timeout=LONG,
         )
 
     names = {service["name"] for service in discovered.json()["services"]}
@@ -131,7 +191,7 @@ def test_a_wrong_target_is_one_line_that_says_what_was_tried(
 ) -> None:
     command = ["serve", target, "--bind", "127.0.0.1:0"]
     with running(*command) as worker:
-        assert worker.process.wait(30) == 1
+        assert worker.ended() == 1
         assert worker.output.startswith("parallelizework: ")
         assert complaint in worker.output
         assert worker.output.count("\n") == 1
@@ -144,7 +204,7 @@ def test_a_definition_error_of_the_users_module_is_one_line(tmp_path: Path) -> N
         "FanOut('Mine', split=lambda t: t, execute=print, aggregate=sum)\n"
     )
     with running("serve", f"{module}:mine") as worker:
-        assert worker.process.wait(30) == 1
+        assert worker.ended() == 1
         assert worker.output.startswith("parallelizework: split=")
         assert "has no type hint" in worker.output
 
@@ -156,7 +216,7 @@ def test_a_taken_address_is_told(asgi: str) -> None:
     with running("serve", "--bind", bind):
         eventually(lambda: healthy(f"http://{bind}/health"))
         with running("serve", "--bind", bind, "--server", asgi) as second:
-            assert second.process.wait(30) == 1
+            assert second.ended() == 1
             assert bind in second.output
             assert "in use" in second.output
             assert "Traceback" not in second.output
@@ -177,18 +237,20 @@ def test_after_a_kill_a_finished_subtask_is_not_executed_again(
     target = f"{FAN_OUTS}:staggering"
     with served(tmp_path, target) as (worker, ingress):
         send = f"{ingress}/restate/send/Staggering/run"
-        run = httpx.post(send, json={"key": key}).json()["invocationId"]
-        worker.wait_for("part 3 is done")
+        task = {"key": key, "count": 8, "free": 4}
+        run = httpx.post(send, json=task, timeout=LONG).json()["invocationId"]
+        counts = f"{ingress}/FanOutProgress/{run}/get"
+        eventually(lambda: all(Ledger(f"{key}-{n}").size for n in range(8)))
+        eventually(lambda: '"succeeded":4' in httpx.get(counts, timeout=LONG).text)
 
         worker.process.kill()
         worker.process.wait()
+        mend(key)
         with running(*worker.arguments):
             attach = f"{ingress}/restate/attach/{run}"
-            executions = httpx.get(attach, timeout=60).json()
+            executions = httpx.get(attach, timeout=LONG).json()
 
-    assert executions[:3] == [1, 1, 1]
-    assert executions[-1] == 2
-    assert set(executions) == {1, 2}
+    assert executions == [1] * 4 + [2] * 4
 
 
 def test_attempts_made_before_a_kill_are_not_made_again(
@@ -197,14 +259,14 @@ def test_attempts_made_before_a_kill_are_not_made_again(
     target = f"{FAN_OUTS}:counting"
     with served(tmp_path, target) as (worker, ingress):
         send = f"{ingress}/restate/send/Counting/run"
-        run = httpx.post(send, json={"key": key}).json()["invocationId"]
+        run = httpx.post(send, json={"key": key}, timeout=LONG).json()["invocationId"]
         eventually(lambda: worker.output.count("attempt 2") == 3)
 
         worker.process.kill()
         worker.process.wait()
         with running(*worker.arguments) as second:
             attach = f"{ingress}/restate/attach/{run}"
-            numbers = httpx.get(attach, timeout=60).json()
+            numbers = httpx.get(attach, timeout=LONG).json()
 
             assert numbers == [3, 3, 3]
             assert "attempt 1" not in second.output
