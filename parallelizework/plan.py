@@ -12,7 +12,7 @@ from math import ceil
 SEGMENT = 1_000  # units one coordinator calls itself: a journal of some 3,000 entries
 WINDOW = 64  # calls one coordinator waits for: each wake-up costs time for each of them
 _LANES = WINDOW // 2  # slices under way at once, if none of them is held up
-_LANE = 8  # places of each, or more: some coordinators side by side cost less than one
+_LANE = 4  # places of each, or more: some coordinators side by side cost less than one
 _SLICES = 128  # calls one makes for slices, if it can: places that move cost entries
 _TURNS = _SLICES // _LANES  # slices of a lane
 
