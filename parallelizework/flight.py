@@ -55,8 +55,8 @@ class Flight:
 
     @property
     def spare(self) -> int:
-        """How many places this will need no more."""
-        return self._places.spare if self._is_exhausted else 0
+        """How many places this will need no more; its end tells that of all."""
+        return self._places.spare if self._is_exhausted and self._calls else 0
 
     async def fill(self) -> None:
         """Start calls, as long as there is place for them and need of them."""

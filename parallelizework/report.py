@@ -113,10 +113,8 @@ class SignalReporter:
             or spare > self._spare
         ):
             return
-        name, report = (
-            signal(reports.name, self._next),
-            Report(counts=counts, spare=spare),
-        )
+        name = signal(reports.name, self._next)
+        report = Report(counts=counts, spare=spare)
         self._ctx.resolve_signal(reports.to, name, report, serde=report_serde)
         self._told, self._items, self._spare = counts, items, spare
         self._next += 1
