@@ -26,7 +26,6 @@ class Call:
     Attributes:
         name: What it does, for the message when it fails; empty where the message of
             the one who was called says it already.
-        most: How many places it can make use of.
         reports: It tells how far it has come while it is going on, and gives and takes
             places.
         timeout: How long it may take.
@@ -36,7 +35,6 @@ class Call:
     handler: str
     headers: dict[str, str] = field(default_factory=dict[str, str], kw_only=True)
     name: str = field(default="", kw_only=True)
-    most: int = field(default=1, kw_only=True)
     reports: bool = field(default=False, kw_only=True)
     timeout: timedelta | None = field(default=None, kw_only=True)
 

@@ -1,6 +1,5 @@
 """`Flight`: the window of a coordinator."""
 
-import sys
 from collections.abc import Callable
 from typing import cast
 
@@ -44,6 +43,7 @@ class Flight:
         self._next = enumerate(calls.calls)
         self._is_exhausted = False
         self._share = calls.share
+        self._most = calls.most
         self._places = Places[Future](calls.places)
         self._calls: dict[Future, tuple[int, Call]] = {}
         self._timers: dict[Timer, Future] = {}
@@ -73,12 +73,12 @@ class Flight:
                 await self._fan_in.land(position, part)
             else:
                 self._start(position, call)
-        await self._raise(sys.maxsize)
+        await self._raise(self._most)
 
     def _start(self, position: int, call: Call) -> None:
-        places = min(self._places.free, self._share, call.most)
+        places = min(self._places.free, self._share)
         future = call.start(self._ctx, places)
-        self._places.lease(future, places, call.most)
+        self._places.lease(future, places)
         self._calls[future] = position, call
         if call.timeout:
             self._timers[self._ctx.sleep(call.timeout)] = future

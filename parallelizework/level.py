@@ -27,11 +27,13 @@ class Calls:
         calls: In the order of their items.
         places: How many it has: as many subtasks, or batches, may be executing at once.
         share: How many of them a call is given, while there are others to be made.
+        most: How many of them a call can make use of.
     """
 
     calls: Iterator[Call | Known]
     places: int
     share: int
+    most: int
 
 
 class Level:
@@ -92,11 +94,12 @@ class Level:
         units = ceil(len(part.items) / unit)
         made = plan(units, places, wide=self._shards, segment=self._segment)
         if made.direct and unit == 1 and not self._shards:
-            return Calls(self._subtasks(part, policy), places, made.share)
+            calls = self._subtasks(part, policy)
+            return Calls(calls, places, made.share, made.most)
         ends = accumulate((size * unit for size in made.sizes), initial=0)
         cuts = (part.cut(*span, rest()) for span in pairwise(ends))
         calls = self._slices(cuts, part, made, batch, caller)
-        return Calls(calls, places, made.share)
+        return Calls(calls, places, made.share, made.most)
 
     @property
     def _one(self) -> str:
@@ -149,6 +152,5 @@ class Level:
                 self.slice,
                 min(whole.slots, batch),
                 name=f"shard {part.first}" if handler == "runShard" else "",
-                most=made.most,
                 reports=reports,
             )

@@ -17,7 +17,6 @@ _STEPS = 16  # in which a coordinator gives its places back: each is told for it
 @dataclass
 class _Lease:
     given: int
-    most: int
     returned: int = 0
     raised: int = 0  # times
 
@@ -48,17 +47,13 @@ class Places(Generic[Key]):
         self._count += count
         self.free += count
 
-    def lease(self, call: Key, count: int, most: int) -> None:
-        """Give a call some of the free ones.
-
-        Args:
-            most: How many it can make use of.
-        """
-        self._leases[call] = _Lease(count, most)
+    def lease(self, call: Key, count: int) -> None:
+        """Give a call some of the free ones."""
+        self._leases[call] = _Lease(count)
         self.free -= count
 
     def raises(self, most: int) -> Iterator[tuple[Key, int, int]]:
-        """Give free ones to calls that have less than `most` and can use more.
+        """Give free ones to calls that have less than `most`.
 
         One that has given some back needs none.
 
@@ -66,7 +61,7 @@ class Places(Generic[Key]):
             A call, how often it has been given more before, and how many it is given.
         """
         for call, lease in self._leases.items():
-            count = min(self.free, min(most, lease.most) - lease.given)
+            count = min(self.free, most - lease.given)
             if count > 0 and not lease.returned:
                 yield call, lease.raised, count
                 lease.given += count
