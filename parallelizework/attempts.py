@@ -1,9 +1,9 @@
 """Attempts: try, tell an error that is final from one that is not, pause, try again."""
 
-import asyncio
-import random
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel
@@ -14,8 +14,14 @@ from restate.serde import Serde
 from parallelizework.function import TookTooLong
 from parallelizework.outcome import TIMED_OUT, Fault
 from parallelizework.policy import Policy
+from parallelizework.tracebacks import formatted, location
+
+_logger = logging.getLogger(__name__)
 
 _VALUE = b'{"value":'
+_LONGEST_MESSAGE = 4_096  # characters; it is repeated wherever the error goes
+_LONGEST_PAUSE = timedelta(days=365)
+_CODES = range(400, 600)
 
 
 @dataclass(frozen=True)
@@ -23,12 +29,12 @@ class Attempt:
     """Which attempt at which subtask: `execute` may take it beside the subtask.
 
     Attributes:
-        number: 1 for the first; None where Restate counts, with `on_exhausted="pause"`.
+        number: 1 for the first.
         key: Names the subtask among those of all runs. It is the same at every attempt,
             after a crash too: an idempotency key for whatever `execute` calls.
     """
 
-    number: int | None
+    number: int
     key: str
 
 
@@ -43,14 +49,6 @@ class Miss(BaseModel):
     fault: Fault
     again: bool
     after: float | None = None
-
-    def error(self) -> TerminalError | RetryableError:
-        """The error that has Restate do what is to be done.
-
-        Without what it asked for: Restate does not count attempts that ask.
-        """
-        kind = RetryableError if self.again else TerminalError
-        return kind(self.fault.message, self.fault.code)
 
 
 class AttemptSerde(Serde[bytes | Miss]):
@@ -77,60 +75,117 @@ class Attempts:
     Args:
         policy: How often, and with which pauses.
         sleep: Pauses for so many seconds.
-        random: Gives a number from 0 to 1. A pause is up to half shorter by it, so that
-            what failed together does not come back together.
+        random: Returns a number from 0 to 1. A pause is up to half shorter by it, so
+            that what failed together does not come back together.
     """
 
     policy: Policy
-    sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep
-    random: Callable[[], float] = random.random
-
-    async def once(self, execute: Callable[[], Awaitable[bytes]]) -> bytes | Miss:
-        """One attempt."""
-        try:
-            return await execute()
-        except TookTooLong as error:
-            message = f"an attempt took {error}"
-            fault = Fault(status="timed_out", message=message, code=TIMED_OUT)
-            return Miss(fault=fault, again=True)
-        except TerminalError as error:
-            return _miss(error.message, error.status_code, again=False)
-        except RetryableError as error:
-            after = error.retry_after.total_seconds() if error.retry_after else None
-            return _miss(error.message, error.status_code, after=after)
-        except Exception as error:
-            return _miss(repr(error), 500)
-
-    async def value(self, execute: Callable[[], Awaitable[bytes]]) -> bytes:
-        """The value of one attempt, or an error as Restate wants it."""
-        attempt = await self.once(execute)
-        if isinstance(attempt, Miss):
-            raise attempt.error()
-        return attempt
+    sleep: Callable[[float], Awaitable[Any]]
+    random: Callable[[], float]
 
     async def until_final(
-        self, once: Callable[[int], Awaitable[bytes | Miss]]
-    ) -> bytes | Fault:
-        """The value, as JSON, or why there is none.
+        self, once: Callable[[int], Awaitable[bytes | Miss]], *, before: int = 0
+    ) -> bytes | Miss:
+        """The value, as JSON, or the last miss.
 
         Args:
             once: Makes the attempt of that number.
+            before: How many attempts there have been already.
         """
         policy, attempt = self.policy, 1
-        pause = policy.initial_retry_interval.total_seconds()
-        while isinstance(missed := await once(attempt), Miss):
+        while isinstance(missed := await once(before + attempt), Miss):
             if not missed.again or attempt == policy.max_attempts:
-                return missed.fault.model_copy(update={"attempts": attempt})
-            jittered = pause * (1 - self.random() / 2)
-            await self.sleep(jittered if missed.after is None else missed.after)
-            longest = policy.max_retry_interval.total_seconds()
-            pause = min(longest, pause * policy.retry_interval_factor)
+                fault = missed.fault.model_copy(update={"attempts": before + attempt})
+                return missed.model_copy(update={"fault": fault})
+            pause = pause_after(policy, attempt) * (1 - self.random() / 2)
+            await self.sleep(pause if missed.after is None else missed.after)
             attempt += 1
         return missed
 
 
+def pause_after(policy: Policy, attempt: int) -> float:
+    """The longest pause after the attempt of that number, in seconds."""
+    longest = policy.max_retry_interval.total_seconds()
+    try:
+        factor = policy.retry_interval_factor ** (attempt - 1)
+    except OverflowError:
+        return longest
+    return min(policy.initial_retry_interval.total_seconds() * factor, longest)
+
+
+async def attempted(
+    about: str, execute: Callable[[], Awaitable[bytes]]
+) -> bytes | Miss:
+    """One attempt: the value as JSON, or why there is none, which is logged.
+
+    Args:
+        about: Which attempt at what, for the log.
+    """
+    try:
+        return await execute()
+    except Exception as error:
+        return missed(about, error)
+
+
+def missed(about: str, error: Exception) -> Miss:
+    """What an error means that ended an attempt; it is logged, once.
+
+    Args:
+        about: Which attempt at what, for the log.
+    """
+    match error:
+        case TookTooLong():
+            fault = Fault(
+                status="timed_out", message=f"an attempt took {error}", code=TIMED_OUT
+            )
+            miss = Miss(fault=fault, again=True)
+        case TerminalError():
+            miss = _miss(error.message, error.status_code, again=False)
+        case RetryableError():
+            miss = _miss(error.message, error.status_code, after=error.retry_after)
+        case _:
+            where = location(error)
+            miss = _miss(_shown(error) + (f" in {where}" if where else ""), 500)
+            _logger.warning("attempt failed: %s\n%s", about, _printable(error))
+            return miss
+    _logger.warning("attempt failed: %s: %s", about, miss.fault.message)
+    return miss
+
+
 def _miss(
-    message: str, code: int, *, again: bool = True, after: float | None = None
+    message: object, code: object, *, again: bool = True, after: object = None
 ) -> Miss:
-    fault = Fault(status="failed", message=message, code=code)
-    return Miss(fault=fault, again=again, after=after)
+    """A miss that the journal and the protocol can carry, whatever a user's error has.
+
+    They have no room for a code that is none of HTTP's, a message of any length, a lone
+    surrogate, nor a pause in the past.
+    """
+    known = code if isinstance(code, int) and code in _CODES else 500
+    fault = Fault(status="failed", message=_sendable(message), code=known)
+    return Miss(fault=fault, again=again, after=_seconds(after))
+
+
+def _sendable(message: object) -> str:
+    text = message if isinstance(message, str) else _shown(message)
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]}..."
+
+
+def _seconds(after: object) -> float | None:
+    """A pause in seconds; None for what is no duration."""
+    if isinstance(after, timedelta):
+        return min(max(after, timedelta(0)), _LONGEST_PAUSE).total_seconds()
+    if isinstance(after, int | float) and after == after:  # noqa: PLR0124 - NaN
+        return min(max(float(after), 0.0), _LONGEST_PAUSE.total_seconds())
+    return None
+
+
+def _shown(thing: object) -> str:
+    try:
+        return repr(thing)
+    except Exception:
+        return f"{type(thing).__name__}(...)"
+
+
+def _printable(error: Exception) -> str:
+    return formatted(error).encode("utf-8", "backslashreplace").decode()

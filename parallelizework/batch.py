@@ -4,15 +4,17 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from random import random
 from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from parallelizework.attempts import Attempt, Attempts, Miss
+from parallelizework.attempts import Attempt, Attempts, Miss, attempted
 from parallelizework.outcome import Failure, Fault, Part
 from parallelizework.policy import Policy
 from parallelizework.rule import Counts, Rule
 from parallelizework.slice import Slice
+from parallelizework.subtask_name import SubtaskName
 
 Outcomes = dict[int, bytes | Fault]
 
@@ -25,12 +27,14 @@ class BatchRunner:
         execute: Makes one attempt at a subtask, which gives its value as JSON.
         typed: Subtasks, from plain JSON.
         key: Names the batch among all.
+        about: Who executes, for the log.
     """
 
     execute: Callable[[Any, Attempt], Awaitable[bytes]]
     typed: Callable[[list[Any]], list[Any]]
     policy: Policy
     key: str
+    about: str
 
     async def run(self, part: Slice[Any], values: Mapping[int, Any]) -> Part:
         """Execute all, or until the rule ends the run; one's failure is its own.
@@ -51,10 +55,13 @@ class BatchRunner:
         outcomes: Outcomes = {}
         slots = asyncio.Semaphore(part.slots)
         counts = Counts()
+        first = SubtaskName(part.run, part.first, part.shard)
 
         async def one(place: int, subtask: object) -> None:
             nonlocal counts
-            outcome = await self._outcome(slots, subtask, f"{self.key}-{place}")
+            key, name = f"{self.key}-{place}", first.moved(place)
+            about = f"{self.about} {name}"
+            outcome = await self._outcome(slots, subtask, key, about)
             if rule.reason(counts):
                 return
             outcomes[place] = outcome
@@ -71,19 +78,20 @@ class BatchRunner:
         return outcomes
 
     async def _outcome(
-        self, slots: asyncio.Semaphore, subtask: object, key: str
+        self, slots: asyncio.Semaphore, subtask: object, key: str, about: str
     ) -> bytes | Fault:
         timeout = self.policy.subtask_timeout
-        attempts = Attempts(self.policy)
+        attempts = Attempts(self.policy, asyncio.sleep, random)
 
         async def once(number: int) -> bytes | Miss:
-            attempt = Attempt(number, key)
-            return await attempts.once(partial(self.execute, subtask, attempt))
+            execute = partial(self.execute, subtask, Attempt(number, key))
+            return await attempted(f"{about} attempt={number}", execute)
 
         clock = asyncio.timeout(timeout.total_seconds() if timeout else None)
         try:
             async with clock, slots:
-                return await attempts.until_final(once)
+                outcome = await attempts.until_final(once)
+                return outcome.fault if isinstance(outcome, Miss) else outcome
         except TimeoutError:
             assert timeout, "only a timeout ends it early"
             return Fault.late(timeout)

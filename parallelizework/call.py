@@ -7,7 +7,7 @@ from typing import Any
 from pydantic_core import from_json
 from restate import Context, RestateDurableCallFuture, TerminalError
 
-from parallelizework.outcome import Fault, Part, is_cancelled
+from parallelizework.outcome import Failure, Fault, Part, is_cancelled
 
 Future = RestateDurableCallFuture[bytes]
 
@@ -52,6 +52,10 @@ class Call:
         """The outcomes that an answer tells of."""
         return Part.model_validate_json(answer)
 
+    def unfinished(self) -> list[Failure[Any]]:
+        """The subtasks that it stands for, if it has not ended at the deadline."""
+        return []
+
     def failed(self, error: TerminalError, *, late: bool) -> Part:
         """The outcomes, where there is an error instead of an answer.
 
@@ -93,5 +97,11 @@ class SubtaskCall(Call):
         fault = Fault.of(error)
         if late and self.timeout and is_cancelled(error):
             fault = Fault.late(self.timeout)
-        failure = fault.failure(self.subtask, index=self.index, shard=self.shard)
-        return Part(failures=[failure])
+        return Part(failures=[self._failure(fault)])
+
+    def unfinished(self) -> list[Failure[Any]]:
+        """The one subtask."""
+        return [self._failure(Fault.unfinished())]
+
+    def _failure(self, fault: Fault) -> Failure[Any]:
+        return fault.failure(self.subtask, index=self.index, shard=self.shard)

@@ -1,6 +1,6 @@
 """A coordinator: dispatch calls, collect their outcomes, cancel the losers."""
 
-from typing import Any, cast
+from typing import TypeVar, cast
 
 import restate
 from restate import Context, RestateDurableFuture, TerminalError
@@ -10,15 +10,20 @@ from parallelizework.flight import Alarms, Flight, Timer
 from parallelizework.level import Calls
 from parallelizework.outcome import is_cancelled
 from parallelizework.report import Reporter
+from parallelizework.retries import Interrupted
 from parallelizework.rule import CompletionReason
 
+T = TypeVar("T")
 
-async def fan_out(
+
+async def fan_out(  # noqa: PLR0913 - what a run is made of
     ctx: Context,
     calls: Calls,
     fan_in: FanIn,
     reporter: Reporter,
     alarms: Alarms | None = None,
+    *,
+    answers_deadline: bool = False,
 ) -> CompletionReason:
     """Make the calls and land their outcomes, until there are no more, or enough.
 
@@ -27,6 +32,7 @@ async def fan_out(
     Args:
         reporter: Is told how far this has come.
         alarms: What to do when they go off; with a reason, the run ends.
+        answers_deadline: A run that is late answers, and says what has not ended.
 
     Returns:
         Why it has ended; no call is in flight any more.
@@ -50,18 +56,23 @@ async def fan_out(
         fan_in.is_cancelled = True
     await flight.cancel()
     await flight.end()
-    await flight.collect()
-    return fan_in.reason or reason or CompletionReason.CANCELLED
+    ended = fan_in.reason or reason or CompletionReason.CANCELLED
+    # An inner coordinator is only told that it is cancelled.
+    is_late = ended in (CompletionReason.DEADLINE_EXCEEDED, CompletionReason.CANCELLED)
+    await flight.collect(unfinished=answers_deadline and is_late)
+    return fan_in.reason or ended
 
 
-async def within(
-    alarms: Alarms, future: RestateDurableFuture[Any]
-) -> CompletionReason | None:
-    """Wait for a future; a reason, if an alarm that ends the run goes off before."""
+async def within(alarms: Alarms, future: RestateDurableFuture[T]) -> T:
+    """The result of a future.
+
+    Raises:
+        Interrupted: An alarm that ends the run went off before.
+    """
     while True:
         happened, _ = await restate.wait_completed(future, *alarms)
         if future in happened:
-            return None
+            return await future
         for alarm in happened:
             if reason := alarms.pop(cast(Timer, alarm))():
-                return reason
+                raise Interrupted(reason)

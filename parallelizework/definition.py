@@ -115,7 +115,9 @@ def define(
         value=execution.value if execution else value_json(name, value),
         values=Json(list_of(value), f"the values of {name}"),
         failures=Json(failures, f"the failures of {name}"),
-        result=Json(aggregate.returns, f"the result of {name}", remedy=REFERENCE),
+        result=Json(
+            aggregate.returns, f"the result of {name}", remedy=REFERENCE, is_read=False
+        ),
     )
 
 

@@ -1,26 +1,27 @@
 """`Execution`: the handlers that execute subtasks, one at a time or a batch."""
 
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from pydantic import ValidationError
 from restate import Context, RunOptions, TerminalError
-from restate.exceptions import RetryableError
-from restate.serde import BytesSerde
 
-from parallelizework.attempts import Attempt, Attempts, AttemptSerde, Miss
+from parallelizework.attempts import Attempt, missed
 from parallelizework.batch import BatchRunner
 from parallelizework.checks import check_policy, check_takes_attempt
 from parallelizework.errors import DefinitionError
 from parallelizework.fan_in import Combine
 from parallelizework.function import Function
-from parallelizework.outcome import Fault, Part, known_values
+from parallelizework.misses import Misses
+from parallelizework.outcome import Part, is_cancelled, known_values
 from parallelizework.overrides import Overrides, told
 from parallelizework.policy import Policy
-from parallelizework.serde import Json, list_of
+from parallelizework.retries import Retries
+from parallelizework.sdk import OWN_EXCEPTIONS
+from parallelizework.serde import Json, Message, list_of
 from parallelizework.slice import Slice
+from parallelizework.subtask_name import name_in
 
 Combines = Callable[[Context, Policy], Combine | None]
 REFERENCE = "let it be a reference instead, such as a path or a key"
@@ -56,13 +57,14 @@ class Execution:
             subtask, f"a subtask of {name}", remedy=REFERENCE, status=400
         )
         self.value = value_json(name, execute.returns)
-        self.slice = Json[Slice[Any]](Slice[Any], f"a batch of {name}")
-        self.part = Json[Part](
+        self.slice = Message[Slice[Any]](Slice[Any], f"a batch of {name}")
+        self.part = Message[Part](
             Part,
             f"the values of a batch of {name}",
             remedy="lower max_items_per_batch, or let a value be a reference",
         )
         self._name = name
+        self._misses = Misses()
         self._subtasks = Json[list[Any]](list_of(subtask), f"the subtasks of {name}")
 
     def policy_for(self, overrides: Overrides) -> Policy:
@@ -76,9 +78,9 @@ class Execution:
     async def run_subtask(self, ctx: Context, body: bytes) -> bytes:
         """Execute one subtask."""
         subtask = self.subtask.deserialize(body)
-        if self.execute.takes_context:
-            return await self._handle(ctx, subtask)
         policy = self.policy_for(told(ctx.request().headers))
+        if self.execute.takes_context:
+            return await self._handle(ctx, policy, subtask)
         value = self.value.beside(len(body), "its subtask")
         return await self._attempts(ctx, policy, subtask, value)
 
@@ -98,39 +100,22 @@ class Execution:
     async def _attempts(
         self, ctx: Context, policy: Policy, subtask: object, value: Json[Any]
     ) -> bytes:
-        """The value of a subtask, as JSON.
-
-        Each attempt is a step, so that their number is known, and a pause is durable.
-        """
+        """The value of a subtask, as JSON."""
         key = ctx.request().id
 
-        def attempt(number: int | None) -> Callable[[], Awaitable[bytes]]:
-            return partial(self._value, policy, value, subtask, Attempt(number, key))
+        async def execute(number: int) -> bytes:
+            return await self._value(policy, value, subtask, Attempt(number, key))
 
-        attempts = Attempts(
-            policy,
-            sleep=lambda pause: ctx.sleep(timedelta(seconds=pause)),
-            random=ctx.random().random,
-        )
-        if policy.on_exhausted == "pause":  # then Restate itself counts, and pauses
-            step = partial(attempts.value, attempt(None))
-            return await ctx.run_typed("execute", step, RunOptions(serde=BytesSerde()))
-        options = RunOptions[bytes | Miss](serde=AttemptSerde())
-
-        async def once(number: int) -> bytes | Miss:
-            step = partial(attempts.once, attempt(number))
-            return await ctx.run_typed("execute", step, options)
-
-        outcome = await attempts.until_final(once)
-        if isinstance(outcome, Fault):
-            raise outcome.error()
-        return outcome
+        retries = Retries(ctx, self._name, policy)
+        return await retries.value("execute", self._about(ctx), execute)
 
     async def _batch(
         self, ctx: Context, policy: Policy, part: Slice[Any], size: int
     ) -> Part:
         execute = partial(self._value, policy, self.value)
-        runner = BatchRunner(execute, self._subtasks.typed, policy, ctx.request().id)
+        about = f"service={self._name} function={self.execute.name}"
+        typed, key = self._subtasks.typed, ctx.request().id
+        runner = BatchRunner(execute, typed, policy, key, about)
         known = known_values(part.items)
 
         async def step() -> Part:
@@ -140,12 +125,27 @@ class Execution:
         options = RunOptions[Part](serde=serde, max_attempts=policy.max_attempts)
         return await ctx.run_typed("execute", step, options)
 
-    async def _handle(self, ctx: Context, subtask: object) -> bytes:
-        """The value that handler code gives, as JSON."""
+    async def _handle(self, ctx: Context, policy: Policy, subtask: object) -> bytes:
+        """The value that handler code returns, as JSON.
+
+        Its journal is its own, so what was missed cannot be in there. Restate would
+        count attempts, but outages of the worker with them; so they are counted here.
+        """
         try:
-            return self.value.serialize(await self.execute(ctx, subtask))
-        except RetryableError as error:  # attempts that ask for a delay are not counted
-            raise RetryableError(error.message, error.status_code) from error
+            value = self.value.serialize(await self.execute(ctx, subtask))
+        except OWN_EXCEPTIONS:
+            raise
+        except Exception as error:
+            if isinstance(error, TerminalError) and is_cancelled(error):
+                raise
+            miss = missed(self._about(ctx), error)
+            raise self._misses.error(ctx, policy, miss) from error
+        self._misses.forget(ctx)
+        return value
+
+    def _about(self, ctx: Context) -> str:
+        name = name_in(ctx.request().headers)
+        return f"service={self._name} function={self.execute.name} {name}".rstrip()
 
     async def _value(
         self, policy: Policy, value: Json[Any], subtask: object, attempt: Attempt

@@ -24,9 +24,10 @@ class FanIn:
     Attributes:
         settled: The outcomes that have landed. Those that come after the rule has
             ended the run are not among them.
-        counts: The same, with those that have been heard of.
+        counts: All subtasks that have ended, those too of which only a report has come.
         landed: How many calls have ended.
         failures: Those that have landed, as they came.
+        unfinished: Those that had not ended at the deadline.
         is_cancelled: The coordinator has been cancelled; nothing is combined any more.
     """
 
@@ -35,6 +36,7 @@ class FanIn:
         self.counts: Counts = Counts()
         self.landed = 0
         self.failures: list[Failure[Any]] = []
+        self.unfinished: list[Failure[Any]] = []
         self.is_cancelled = False
         self._rule = rule
         self._combine = combine
@@ -62,14 +64,13 @@ class FanIn:
         Args:
             size: The bytes that its values take.
         """
-        if self._rule.reason(self.settled):
-            part = Part()
-        elif (missing := self._rule.rest(self.settled).min_successful) is not None:
-            part = part.first(missing)
-        counts = part.counts
-        self.settled += counts
-        self.counts += counts - self._heard.pop(position, Counts())
+        known = self._heard.pop(position, Counts())
+        ended = part.ended.at_least(known)
+        part = self._kept(part)
+        self.settled += part.counts
+        self.counts += ended - known
         self.failures += part.failures
+        self.unfinished += part.unfinished
         self.landed += 1
         self._bytes += size
         self._early[position] = part.values
@@ -77,6 +78,13 @@ class FanIn:
             self._values += self._early.pop(self._next)
             self._next += 1
         await self._fold(2 if self._bytes >= _FOLD_BYTES else _FOLD)
+
+    def _kept(self, part: Part) -> Part:
+        """What counts of a part that has ended now."""
+        if self._rule.reason(self.settled):
+            return part.dropped()
+        missing = self._rule.rest(self.settled).min_successful
+        return part if missing is None else part.first(missing)
 
     def hear(self, position: int, counts: Counts) -> None:
         """Take note of how far the call at `position` has come."""
@@ -93,6 +101,8 @@ class FanIn:
             cancelled=self.is_cancelled,
             values=self._values,
             failures=in_order(self.failures),
+            late=self.counts - self.settled,
+            unfinished=self.unfinished,
         )
 
     async def _fold(self, least: int) -> None:

@@ -1,7 +1,8 @@
 """`Flight`: the window of a coordinator."""
 
 from collections.abc import Callable
-from typing import cast
+from datetime import timedelta
+from typing import Any, cast
 
 import restate
 from restate import Context, RestateDurableFuture, TerminalError
@@ -18,6 +19,10 @@ from parallelizework.rule import CompletionReason
 Timer = RestateDurableFuture[None]
 Signal = RestateDurableFuture[Report]
 Raise = RestateDurableFuture[int]
+# How long cancelled calls may take to end: those of subtasks, and those of coordinators
+# (which wait for their own calls).
+_END, _END_INNER = timedelta(seconds=1), timedelta(seconds=5)
+
 Alarms = dict[Timer, Callable[[], CompletionReason | None]]
 
 
@@ -50,6 +55,7 @@ class Flight:
         self._signals: dict[Signal, tuple[Future, int]] = {}
         self._raises: dict[Raise, int] = {}
         self._late: set[Future] = set()
+        self._ended: set[Any] = set()
         if may_grow:
             self._expect(0)
 
@@ -69,8 +75,7 @@ class Flight:
                 self._is_exhausted = True
                 break
             if isinstance(call, Known):
-                part = Part(succeeded=1, values=[call.value])
-                await self._fan_in.land(position, part)
+                await self._fan_in.land(position, _known(call))
             else:
                 self._start(position, call)
         await self._raise(self._most)
@@ -137,9 +142,20 @@ class Flight:
         await self._fan_in.land(position, part, size)
 
     async def _expire(self, timer: Timer) -> None:
+        """Cancel a call whose time is up; a second time, wait no more for its end."""
         future = self._timers.pop(timer)
+        if future in self._late:
+            await self._abandon(future)
+            return
         self._late.add(future)
         await future.cancel_invocation()
+        self._timers[self._ctx.sleep(_END)] = future
+
+    async def _abandon(self, future: Future) -> None:
+        position, call = self._calls[future]
+        part = call.failed(cancelled(), late=True)
+        self._forget(future)
+        await self._fan_in.land(position, part)
 
     async def _hear(self, heard: Signal) -> None:
         future, number = self._signals.pop(heard)
@@ -171,27 +187,58 @@ class Flight:
             self._fan_in.is_cancelled = True
 
     async def end(self) -> None:
-        """Wait for the end of all calls in flight."""
-        while True:
+        """Wait for the end of calls that were cancelled, but not for ever.
+
+        One whose worker is away, or does not answer, ends when it can.
+        """
+        if not self._calls:
+            return
+        is_inner = any(call.reports for _, call in self._calls.values())
+        timer = self._ctx.sleep(_END_INNER if is_inner else _END)
+        pending: list[Any] = list(self._calls)
+        while pending:
             try:
-                await restate.gather(*self._calls)
-                break
+                ended, left = await restate.wait_completed(*pending, timer)
             except TerminalError:
                 self._fan_in.is_cancelled = True
+                continue
+            self._ended |= {each for each in ended if each is not timer}
+            pending = (
+                [] if timer in ended else [each for each in left if each is not timer]
+            )
 
-    async def collect(self) -> None:
+    async def collect(self, *, unfinished: bool) -> None:
         """Land what calls have that were cancelled.
+
+        Args:
+            unfinished: Name the subtasks that have not ended.
 
         Raises:
             TerminalError: One of them ended with an error that is no outcome.
         """
         for future in list(self._calls):
             position, call = self._calls.pop(future)
-            try:
-                answer = await future
-                part, size = call.landed(answer), len(answer)
-            except TerminalError as error:
-                if is_cancelled(error):
-                    continue
-                part, size = call.failed(error, late=False), 0
+            part, size = await self._collected(future, call) or (Part(), 0)
+            if unfinished and part == Part():
+                part = Part(unfinished=call.unfinished())
             await self._fan_in.land(position, part, size)
+        for position, call in self._next if unfinished else ():
+            if isinstance(call, Known):
+                part = _known(call)
+            else:
+                part = Part(unfinished=call.unfinished())
+            await self._fan_in.land(position, part)
+
+    async def _collected(self, future: Future, call: Call) -> tuple[Part, int] | None:
+        """What a call has that was cancelled; None if it has not ended, or nothing."""
+        if future not in self._ended:
+            return None
+        try:
+            answer = await future
+            return call.landed(answer), len(answer)
+        except TerminalError as error:
+            return None if is_cancelled(error) else (call.failed(error, late=False), 0)
+
+
+def _known(call: Known) -> Part:
+    return Part(succeeded=1, values=[call.value])

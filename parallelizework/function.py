@@ -13,14 +13,11 @@ from collections.abc import (
 from functools import partial
 from typing import Any, TypeGuard, cast, get_args, get_origin
 
-from restate import Context, TerminalError
-from restate.exceptions import RetryableError
+from restate import Context
+from restate.exceptions import SdkInternalBaseException
 
 from parallelizework.errors import DefinitionError
 from parallelizework.threads import Threads
-
-_LONGEST = 4_096  # characters of a message: it is repeated wherever the error goes
-_CODES = range(400, 600)
 
 
 class TookTooLong(Exception):
@@ -76,8 +73,9 @@ class Function:
 
         Raises:
             TookTooLong: It took longer.
-            RuntimeError: It tried to end the process, or something it awaited was
-                cancelled by somebody else: a failure like any other.
+            RuntimeError: It raised what is no `Exception`, such as SystemExit or the
+                panic of a Rust extension; or something that it awaited was cancelled
+                by somebody else. Both are failures like any other.
         """
         task = current_task()
         assert task, "a function is called within a task"
@@ -90,29 +88,30 @@ class Function:
             async with self._threads.place() as run, clock:
                 clock.reschedule(_from_now(seconds))
                 return await _collected(await run(partial(self._in_thread, *args)))
-        except SystemExit as error:
-            raise self._exited(error) from error
-        except (Exception, CancelledError) as error:
+        except (KeyboardInterrupt, SdkInternalBaseException):
+            raise
+        except BaseException as error:
             if task.cancelling() > cancelling:  # whatever it made of that
                 raise CancelledError from error
             if clock.expired():
                 raise TookTooLong(f"longer than {seconds:g} s") from error
-            if isinstance(error, CancelledError):
-                raise RuntimeError(  # noqa: TRY004 - no wrong type is the cause
-                    f"{self.name} awaited what was cancelled"
-                ) from error
-            if (fit := _sendable(error)) is error:
+            if isinstance(error, Exception) or _is_closing(task):
                 raise
-            raise fit from None
+            raise self._failure(error) from error
 
     def _in_thread(self, *args: object) -> object:
         try:
             result = self._function(*args)
             return list(result) if _is_lazy(result) else result  # generators run here
-        except SystemExit as error:
-            raise self._exited(error) from error
+        except (Exception, KeyboardInterrupt):
+            raise
+        except BaseException as error:
+            raise self._failure(error) from error
 
-    def _exited(self, error: SystemExit) -> RuntimeError:
+    def _failure(self, error: BaseException) -> RuntimeError:
+        """What ends a process or a task elsewhere is a failed attempt here."""
+        if isinstance(error, CancelledError):
+            return RuntimeError(f"{self.name} awaited what was cancelled")
         return RuntimeError(f"{self.name} raised {error!r}")
 
     def _signature(self) -> inspect.Signature:
@@ -171,6 +170,14 @@ def _from_now(seconds: float | None) -> float | None:
     return None if seconds is None else asyncio.get_running_loop().time() + seconds
 
 
+def _is_closing(task: "asyncio.Task[object]") -> bool:
+    """The event loop ends, and closes the coroutine from outside of its task."""
+    try:
+        return current_task() is not task
+    except RuntimeError:
+        return True
+
+
 def _is_context(hint: object) -> bool:
     return inspect.isclass(hint) and issubclass(hint, Context)
 
@@ -194,26 +201,3 @@ async def _collected(result: object) -> Any:
     if isinstance(result, AsyncIterable):
         return [item async for item in cast("AsyncIterable[object]", result)]
     return list(result) if _is_lazy(result) else result
-
-
-def _sendable(error: BaseException) -> BaseException:
-    """An error of a user's function as Restate can carry it.
-
-    It has no place for an error code that is none of HTTP's, nor for a message of any
-    length; either would have it retried for ever.
-    """
-    if isinstance(error, TerminalError | RetryableError):
-        message, code = _short(error.message), error.status_code
-        code = code if code in _CODES else 500
-        if (message, code) == (error.message, error.status_code):
-            return error
-        if isinstance(error, RetryableError):
-            return RetryableError(message, code, error.retry_after)
-        return TerminalError(message, code)
-    message = _short(repr(error))
-    return error if message == repr(error) else RuntimeError(message)
-
-
-def _short(message: str) -> str:
-    """A message of bounded length."""
-    return message if len(message) <= _LONGEST else f"{message[:_LONGEST]}..."

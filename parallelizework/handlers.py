@@ -5,6 +5,7 @@ slices of a large run to `runSegment`, which goes on in the same way. With `expa
 has shards: `runShard` expands one, and `runShards` coordinates a slice of them.
 """
 
+from functools import partial
 from typing import Any
 
 from restate import Context
@@ -17,9 +18,11 @@ from parallelizework.level import Level
 from parallelizework.outcome import Part
 from parallelizework.overrides import requested
 from parallelizework.plan import SEGMENT, WINDOW
+from parallelizework.policy import Policy
 from parallelizework.report import ProgressReporter, Reporter, SignalReporter
+from parallelizework.retries import Interrupted
 from parallelizework.rule import CompletionReason
-from parallelizework.serde import Json
+from parallelizework.serde import Message
 from parallelizework.slice import Slice
 from parallelizework.steps import Steps
 from parallelizework.verdict import attainable, check, final
@@ -34,7 +37,7 @@ class Handlers:
         # With combine, few subtasks a coordinator: so few values wait to be combined.
         segment = WINDOW if definition.combine else SEGMENT
         self._steps = Steps(definition)
-        self.part = Json[Part](
+        self.part = Message[Part](
             Part,
             f"the list of values of a part of {name}",
             remedy="give the fan-out a combine, or let a value be a reference",
@@ -63,15 +66,17 @@ class Handlers:
         if policy.deadline:
             alarms[ctx.sleep(policy.deadline)] = _deadline_exceeded
         with progress.to_the_end():
-            split = self._steps.start(ctx, this.split, level.items, policy, task)
-            reason = await within(alarms, split)
-            items = [] if reason else await split
+            items, reason = await self._split(ctx, level, policy, task, alarms)
             total = None if this.expand or reason else len(items)
             rule = attainable(policy, total)
             progress.total = total
             progress.fan_in = fan_in = FanIn(rule, self._steps.combine(ctx, policy))
             whole = Slice[Any](
-                slots=policy.slots, items=items, overrides=overrides, rule=rule
+                run=ctx.request().id,
+                slots=policy.slots,
+                items=items,
+                overrides=overrides,
+                rule=rule,
             )
             reason = reason or await self._fan_out(
                 ctx, level, whole, fan_in, progress, alarms=alarms
@@ -97,7 +102,7 @@ class Handlers:
         policy = this.policy_for(part.overrides)
         shard = this.shard.typed(part.items[0])
         items = self.subtasks.items
-        subtasks = await self._steps.start(ctx, this.expand, items, policy, shard)
+        subtasks = await self._steps.listed(ctx, this.expand, items, policy, shard)
         expanded = {"first": 0, "shard": part.first, "items": subtasks}
         part = part.model_copy(update=expanded)
         return await self._part(ctx, self.subtasks, part)
@@ -107,6 +112,20 @@ class Handlers:
         execution = self._definition.execution
         assert execution, "it is not another service's"
         return await execution.run_batch(ctx, body, self._steps.combine)
+
+    async def _split(
+        self, ctx: Context, level: Level, policy: Policy, task: object, alarms: Alarms
+    ) -> tuple[list[Any], CompletionReason | None]:
+        """The items of the task, or why the run has ended meanwhile."""
+        settle = partial(within, alarms)
+        split = self._definition.split
+        try:
+            found = await self._steps.listed(
+                ctx, split, level.items, policy, task, settle=settle
+            )
+        except Interrupted as end:
+            return [], end.reason
+        return found, None
 
     async def _part(self, ctx: Context, level: Level, part: Slice[Any]) -> bytes:
         """The outcomes of a slice, as the answer of a call."""
@@ -130,7 +149,10 @@ class Handlers:
     ) -> CompletionReason:
         policy = self._definition.policy_for(part.overrides)
         calls = level.calls(part, policy, lambda: fan_in.rest, ctx.request().id)
-        return await fan_out(ctx, calls, fan_in, reporter, alarms)
+        answers = bool(policy.deadline) and policy.on_deadline == "answer"
+        return await fan_out(
+            ctx, calls, fan_in, reporter, alarms, answers_deadline=answers
+        )
 
     def _slice(self, body: bytes) -> Slice[Any]:
         return self.subtasks.slice.deserialize(body)

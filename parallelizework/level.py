@@ -13,8 +13,9 @@ from parallelizework.plan import SEGMENT, Plan, plan
 from parallelizework.policy import Policy
 from parallelizework.report import Reports
 from parallelizework.rule import Rule
-from parallelizework.serde import Json, JsonList
+from parallelizework.serde import JsonList, Message
 from parallelizework.slice import Slice, SliceCall
+from parallelizework.subtask_name import SubtaskName
 
 _UPDATES = 1_000  # reports that a run hears of; they cost less than 1 % of a large one
 
@@ -65,9 +66,9 @@ class Level:
             f"the list of subtasks of {service}",
             remedy="split into shards, and expand each where it is executed",
         )
-        self.slice = Json[Slice[Any]](Slice[Any], f"a slice of {service}")
+        self.slice = Message[Slice[Any]](Slice[Any], f"a slice of {service}")
         self._service = service
-        self._item = Json[Any](
+        self._item = Message[Any](
             Any,
             f"a subtask of {service}",
             remedy="let it be a reference instead, such as a path or a key",
@@ -112,6 +113,7 @@ class Level:
             if position in known:
                 yield Known(known[position])
                 continue
+            name = SubtaskName(part.run, part.first + position, part.shard)
             yield SubtaskCall(
                 self._executor,
                 "runSubtask",
@@ -119,7 +121,7 @@ class Level:
                 part.first + position,
                 part.shard,
                 item,
-                headers=policy_headers,
+                headers=policy_headers | name.header,
                 timeout=policy.subtask_timeout,
             )
 

@@ -1,6 +1,5 @@
 """Outcomes: how subtasks ended, as coordinators tell each other and `aggregate`."""
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,10 +19,7 @@ Status = Literal["failed", "timed_out", "cancelled"]
 TIMED_OUT = 504
 _CANCELLED = 409
 _DONE = "parallelizework.Done"  # in JSON, so that no user's subtask looks like it
-_TOLD = re.compile(
-    r"(?P<message>.*) \[(?P<status>failed|timed_out), attempts: (?P<attempts>\d+)\]",
-    re.DOTALL,
-)
+_STATUS, _ATTEMPTS = "parallelizework.status", "parallelizework.attempts"
 
 
 @dataclass(frozen=True)
@@ -52,7 +48,7 @@ class Fault(BaseModel):
 
     Attributes:
         code: The status code of the error.
-        attempts: How often it was tried; None where Restate counts that (handler code).
+        attempts: How often it was tried; None where nobody has counted.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -64,19 +60,30 @@ class Fault(BaseModel):
 
     @classmethod
     def of(cls, error: TerminalError) -> "Fault":
-        """What the error that a call of `runSubtask` ended with says."""
-        code = error.status_code
-        told = _TOLD.fullmatch(error.message)
-        if told:
-            return cls.model_validate({**told.groupdict(), "code": code})
+        """What the error means that a call of `runSubtask` ended with."""
+        said = error.metadata or {}
         status = "cancelled" if is_cancelled(error) else "failed"
-        return cls(status=status, message=error.message, code=code)
+        attempts = said.get(_ATTEMPTS, "")
+        return cls(
+            status="timed_out" if said.get(_STATUS) == "timed_out" else status,
+            message=error.message,
+            code=error.status_code,
+            attempts=int(attempts)
+            if attempts.isascii() and attempts.isdigit()
+            else None,
+        )
 
     @classmethod
     def late(cls, timeout: timedelta) -> "Fault":
         """The end of a subtask that took too long altogether."""
         message = f"it took longer than {timeout.total_seconds():g} s"
         return cls(status="timed_out", message=message, code=TIMED_OUT)
+
+    @classmethod
+    def unfinished(cls) -> "Fault":
+        """A subtask that had not ended when the deadline of its run passed."""
+        message = "it had not ended when the deadline passed"
+        return cls(status="cancelled", message=message, code=TIMED_OUT)
 
     def failure(
         self, subtask: object, *, index: int, shard: int | None
@@ -85,9 +92,11 @@ class Fault(BaseModel):
         return Failure[Any](index=index, shard=shard, subtask=subtask, **dict(self))
 
     def error(self) -> TerminalError:
-        """The error for `runSubtask` to end with; a protocol's error is only a text."""
-        about = f"[{self.status}, attempts: {self.attempts}]"
-        return TerminalError(f"{self.message} {about}", self.code)
+        """The error for `runSubtask` to end with."""
+        said = {_STATUS: self.status}
+        if self.attempts is not None:
+            said[_ATTEMPTS] = str(self.attempts)
+        return TerminalError(self.message, self.code, metadata=said)
 
 
 class Failure(Fault, Generic[Subtask]):
@@ -117,8 +126,12 @@ class Part(BaseModel):
     """The outcomes of a part of a run.
 
     Attributes:
-        values: Of those that succeeded, in order; or fewer, where they are combined.
+        succeeded: How many have succeeded.
+        values: Of those, in order; or fewer, where they are combined.
+        late: Those that ended when the run had ended already: executed, but no outcome.
         cancelled: There would have been more.
+        unfinished: Those that had not ended when the deadline passed, where the run
+            answers then. They are not among the counts.
     """
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
@@ -127,19 +140,30 @@ class Part(BaseModel):
     cancelled: bool = False
     values: list[Any] = []
     failures: list[Failure[Any]] = []
+    late: Counts = Counts()
+    unfinished: list[Failure[Any]] = []
 
     @property
     def counts(self) -> Counts:
-        """How many there are."""
+        """How many outcomes there are."""
         by_status = Counter(failure.status for failure in self.failures)
         return Counts(succeeded=self.succeeded, **by_status)
+
+    @property
+    def ended(self) -> Counts:
+        """How many subtasks have ended, late ones too."""
+        return self.counts + self.late
 
     def first(self, successes: int) -> "Part":
         """So many successes and no more, unless they are combined."""
         if self.succeeded <= successes or len(self.values) != self.succeeded:
             return self
-        values = self.values[:successes]
-        return Part(succeeded=successes, values=values, failures=self.failures)
+        update = {"succeeded": successes, "values": self.values[:successes]}
+        return self.model_copy(update=update)
+
+    def dropped(self) -> "Part":
+        """What is left of it where the run has ended already."""
+        return Part(unfinished=self.unfinished)
 
 
 def in_order(failures: list[Failure[Any]]) -> list[Failure[Any]]:
@@ -154,6 +178,8 @@ def cancelled() -> TerminalError:
 
 def is_cancelled(error: TerminalError) -> bool:
     """Whether an invocation ended because somebody cancelled or killed it."""
+    if error.metadata and _STATUS in error.metadata:  # an attempt's own words
+        return False
     return error.status_code == _CANCELLED and error.message in ("cancelled", "killed")
 
 

@@ -18,7 +18,7 @@ from restate.serde import BytesSerde
 
 from parallelizework.outcome import Failure, in_order
 from parallelizework.rule import CompletionReason, Counts
-from parallelizework.serde import Json
+from parallelizework.serde import Message
 
 NAME = "FanOutProgress"
 RETENTION = timedelta(days=1)  # as long as Restate keeps the run itself
@@ -71,7 +71,8 @@ class Record(BaseModel):
     def updated(self, update: Update, now: float) -> "Record":
         """With one more; one that comes late changes nothing."""
         settled = update.counts.settled
-        if self.latest.state != "running" or settled < self.samples[-1][1]:
+        is_late = update.state == "running" and settled < self.samples[-1][1]
+        if self.latest.state != "running" or is_late:
             return self
         return Record(
             latest=update,
@@ -136,10 +137,10 @@ def _rate(record: Record) -> float | None:
     return round((after - before) / (last - first), 2) if last > first else None
 
 
-UPDATE = Json[Update](Update, "an update")
-_RECORD = Json[Record](Record, "a record")
-_PROGRESS = Json[Progress](Progress, "a run's progress")
-_FAILURES = Json[list[Failure[Any]]](list[Failure[Any]], "a run's failures")
+UPDATE = Message[Update](Update, "an update")
+_RECORD = Message[Record](Record, "a record")
+_PROGRESS = Message[Progress](Progress, "a run's progress")
+_FAILURES = Message[list[Failure[Any]]](list[Failure[Any]], "a run's failures")
 _STATE = "record"
 
 

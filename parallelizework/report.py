@@ -15,9 +15,9 @@ from parallelizework.fan_in import FanIn
 from parallelizework.outcome import Failure, is_cancelled
 from parallelizework.progress import NAME, UPDATE, State, Update
 from parallelizework.rule import CompletionReason, Counts, Rule
-from parallelizework.serde import Json
+from parallelizework.serde import Message
 
-count_serde = Json[int](int, "a number of places")
+count_serde = Message[int](int, "a number of places")
 
 _UPDATES = 100  # of a run, however large
 _GROWTH = 10  # an update each tenth more, where the total is not known
@@ -56,7 +56,7 @@ class Report(BaseModel):
     spare: int
 
 
-report_serde = Json[Report](Report, "a report")
+report_serde = Message[Report](Report, "a report")
 
 
 class Reports(BaseModel):
@@ -174,7 +174,7 @@ class ProgressReporter:
         self._end(state="succeeded")
 
     def _end(self, **end: Any) -> None:
-        counts = self.fan_in.settled
+        counts = self.fan_in.counts
         if self.reason is CompletionReason.ALL_COMPLETED:
             self.total = counts.settled
         if self.total is not None:  # what has no outcome by now has been cancelled

@@ -48,6 +48,15 @@ class Counts(BaseModel):
             cancelled=self.cancelled - other.cancelled,
         )
 
+    def at_least(self, other: "Counts") -> "Counts":
+        """These, or the others where those are more."""
+        return Counts(
+            succeeded=max(self.succeeded, other.succeeded),
+            failed=max(self.failed, other.failed),
+            timed_out=max(self.timed_out, other.timed_out),
+            cancelled=max(self.cancelled, other.cancelled),
+        )
+
     @property
     def unsuccessful(self) -> int:
         """How many have failed, in one way or another."""
@@ -137,7 +146,7 @@ def _tolerated(policy: Policy, total: int | None) -> int | None:
     if count is not None:
         bounds.append(count)
     if percentage is not None and total is not None:
-        bounds.append(int(Fraction(percentage) * total / 100))
+        bounds.append(int(Fraction(str(percentage)) * total / 100))
     if count is None and percentage is None:
         return 0
     return min(bounds, default=None)

@@ -21,6 +21,8 @@ T = TypeVar("T")
 
 _MIB = 1024 * 1024
 MAX_MESSAGE = 32 * _MIB - 64 * 1024  # Restate's limit, less what it wraps around
+_WITHIN, _WITHIN_END = b"[" * 8, b"]" * 8  # levels of our own messages, and some more
+_SHALLOW = 150  # levels, which pydantic reads
 _SHOWN = 3  # a message names the first few mistakes, not thousands
 _LONGEST = 1_000  # characters of them; the name of a field is the caller's own
 
@@ -34,6 +36,7 @@ class Json(Serde[T], Generic[T]):
         remedy: What to do when one is larger than Restate's messages may be.
         status: The status of a value that does not fit: 400 where it comes from a
             caller, 500 where it comes from the user's own functions.
+        is_read: What is written is read as this type again.
 
     Raises:
         DefinitionError: pydantic cannot describe `hint`.
@@ -46,11 +49,13 @@ class Json(Serde[T], Generic[T]):
         *,
         remedy: str = "pass a reference to it instead, such as a path or a key",
         status: int = 500,
+        is_read: bool = True,
     ) -> None:
         self.hint = hint
         self.part = part
         self._remedy = remedy
         self._status = status
+        self._is_read = is_read
         self._most, self._beside = MAX_MESSAGE, ""
         self._adapter = cast("TypeAdapter[T]", _adapter(hint, part))
         self._schema = _schema(self._adapter, part)
@@ -67,14 +72,36 @@ class Json(Serde[T], Generic[T]):
 
     def serialize(self, obj: T | None) -> bytes:
         """`obj` as compact JSON; a `TerminalError` if it does not fit."""
+        dumped = self.checked(self._dumped(obj))
+        self._check_readable(dumped)
+        return dumped
+
+    def _dumped(self, obj: T | None) -> bytes:
         try:
             # By alias, as that is how it is read again.
-            dumped = self._adapter.dump_json(
+            return self._adapter.dump_json(
                 cast(T, obj), warnings="error", by_alias=True
             )
-            return self.checked(dumped)
-        except PydanticSerializationError as error:
+        except (PydanticSerializationError, ValueError, RecursionError) as error:
             raise self._misfit(str(error)) from error
+        except Exception as error:  # of a user's serializer
+            raise self._misfit(repr(error)) from error
+
+    def _check_readable(self, dumped: bytes) -> None:
+        """See that what is written can be read again, also within our messages.
+
+        pydantic writes what it does not read: JSON nested 200 levels deep, integers of
+        thousands of digits, None for a list, NaN in a model as null.
+        """
+        try:
+            if not self._is_read or _may_be_deep(dumped):
+                from_json(_WITHIN + dumped + _WITHIN_END)
+            if self._is_read:
+                self._adapter.validate_json(dumped)
+        except ValidationError as error:
+            raise self._misfit(_mistakes(error)) from error
+        except Exception as error:
+            raise self._misfit(f"it cannot be read again: {error}") from error
 
     def deserialize(self, buf: bytes) -> T:
         """The value that `buf` holds; a `TerminalError` if it does not fit."""
@@ -91,7 +118,7 @@ class Json(Serde[T], Generic[T]):
 
     def answer(self, value: T) -> bytes:
         """`value` as JSON spaced the way people write it: what a caller gets to see."""
-        spaced = json.dumps(json.loads(self.serialize(value)), ensure_ascii=False)
+        spaced = json.dumps(from_json(self.serialize(value)), ensure_ascii=False)
         return self.checked(spaced.encode())
 
     def checked(self, message: bytes) -> bytes:
@@ -118,6 +145,13 @@ class Json(Serde[T], Generic[T]):
         )
 
 
+class Message(Json[T], Generic[T]):
+    """One of our own messages: what users' functions gave for it was checked then."""
+
+    def _check_readable(self, dumped: bytes) -> None:
+        pass
+
+
 class JsonList(Json[list[Any]]):
     """A list of one declared type that is written as that type, but read as plain JSON.
 
@@ -131,6 +165,10 @@ class JsonList(Json[list[Any]]):
     def deserialize(self, buf: bytes) -> list[Any]:
         """The items as dicts, lists and scalars."""
         return from_json(buf)
+
+
+def _may_be_deep(dumped: bytes) -> bool:
+    return dumped.count(b"[") + dumped.count(b"{") > _SHALLOW
 
 
 def list_of(item: Any) -> Any:

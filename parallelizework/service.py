@@ -1,17 +1,23 @@
 """The Restate service of a fan-out: its handlers, and how the server treats them."""
 
+import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
-from restate import Context, InvocationRetryPolicy, Service
+from restate import Context, InvocationRetryPolicy, Service, TerminalError
+from restate.exceptions import RetryableError
 from restate.handler import TypeHint, handler_from_callable
 from restate.serde import BytesSerde
 
 from parallelizework.definition import Definition
 from parallelizework.execution import Execution
 from parallelizework.handlers import Handlers
+from parallelizework.retries import AWAIT_RESUME, await_resume
+from parallelizework.sdk import OWN_EXCEPTIONS
 from parallelizework.serde import Json
+
+_logger = logging.getLogger(__name__)
 
 _Handler = Callable[[Context, bytes], Awaitable[bytes]]
 
@@ -31,6 +37,27 @@ _ABORT = timedelta(days=1)
 # Inner journals serve nobody any more once their answers are delivered.
 _RETENTION = timedelta(0)
 
+# A coordinator waits for its worker as long as its run may live: it has nothing that
+# could be repaired. A pause grows to 10 s, so it continues soon after an outage.
+_COORDINATORS = InvocationRetryPolicy(
+    initial_interval=timedelta(milliseconds=50),
+    exponentiation_factor=2.0,
+    max_interval=timedelta(seconds=10),
+    max_attempts=2**31 - 1,
+    on_max_attempts="pause",
+)
+# A subtask waits for a day; one that kills its worker each time is paused then. What
+# its function fails is counted by our own attempts.
+_SUBTASKS = InvocationRetryPolicy(
+    initial_interval=timedelta(milliseconds=50),
+    exponentiation_factor=2.0,
+    max_interval=timedelta(minutes=1),
+    max_attempts=1_450,
+    on_max_attempts="pause",
+)
+# One attempt, then Restate pauses it; it is listening, so it is not suspended before.
+_PAUSING = InvocationRetryPolicy(max_attempts=1, on_max_attempts="pause")
+
 
 def service(definition: Definition) -> Service:
     """The Restate service that serves `definition`."""
@@ -40,10 +67,12 @@ def service(definition: Definition) -> Service:
         description=f"Fan-out {this.name}",
         inactivity_timeout=_COMBINING if this.combine else _INACTIVITY,
         abort_timeout=_ABORT,
+        invocation_retry_policy=_COORDINATORS,
     )
     _add(made, "run", handlers.run, (this.task, this.result), {})
     if this.execution:
         _add_execution(made, this.execution, handlers.run_batch)
+    _add_pause(made)
     segment = (handlers.subtasks.slice, handlers.part)
     _add(made, "runSegment", handlers.run_segment, segment, _INNER)
     if this.expand:
@@ -60,42 +89,45 @@ def executing_service(name: str, execution: Execution) -> Service:
         description=f"Executor {name}",
         inactivity_timeout=_INACTIVITY,
         abort_timeout=_ABORT,
+        invocation_retry_policy=_COORDINATORS,
     )
     _add_execution(made, execution, execution.run_batch)
+    _add_pause(made)
     return made
 
 
 def _add_execution(made: Service, this: Execution, run_batch: _Handler) -> None:
     listening = {} if this.execute.takes_context else _LISTENING
-    _add(
-        made,
-        "runSubtask",
-        this.run_subtask,
-        (this.subtask, this.value),
-        {"journal_retention": _RETENTION, **listening, **_retry(this)},
-    )
+    options = {"journal_retention": _RETENTION, **listening, **_retry(this)}
+    subtask = (this.subtask, this.value)
+    _add(made, "runSubtask", this.run_subtask, subtask, options)
     if not this.execute.takes_context:
         batch = (this.slice, this.part)
-        _add(made, "runBatch", run_batch, batch, _INNER | listening)
+        _add(made, "runBatch", run_batch, batch, _INNER | listening | _retry(this))
+
+
+def _add_pause(made: Service) -> None:
+    pause = Json[Any](Any, "a pause")
+    retry = {"invocation_retry_policy": _PAUSING}
+    _add(made, AWAIT_RESUME, await_resume, (pause, pause), _INNER | _LISTENING | retry)
 
 
 _INNER: dict[str, Any] = {"journal_retention": _RETENTION, "ingress_private": True}
 
 
 def _retry(this: Execution) -> dict[str, Any]:
-    """How Restate retries a subtask, where that is not left to our own attempts."""
+    """How Restate retries a subtask or a batch."""
     policy = this.policy
-    pauses = policy.on_exhausted == "pause"
-    if not this.execute.takes_context and not pauses:
-        return {}
-    retry = InvocationRetryPolicy(
+    if not this.execute.takes_context or policy.on_exhausted == "fail":
+        return {"invocation_retry_policy": _SUBTASKS}
+    counting = InvocationRetryPolicy(
         initial_interval=policy.initial_retry_interval,
         max_interval=policy.max_retry_interval,
         exponentiation_factor=policy.retry_interval_factor,
         max_attempts=policy.max_attempts,
-        on_max_attempts="pause" if pauses else "kill",
+        on_max_attempts="pause",
     )
-    return {"invocation_retry_policy": retry}
+    return {"invocation_retry_policy": counting}
 
 
 def _add(
@@ -108,7 +140,15 @@ def _add(
     """Add a handler that reads and writes JSON itself, so that bad input is a 400."""
 
     async def handler(ctx: Context, body: bytes) -> bytes:
-        return await function(ctx, body)
+        """End at once for a bug of ours, instead of being retried for ever."""
+        try:
+            return await function(ctx, body)
+        except (TerminalError, RetryableError, *OWN_EXCEPTIONS):
+            raise
+        except Exception as error:
+            _logger.exception("handler failed: %s/%s", made.name, name)
+            message = f"{made.name}/{name} failed unexpectedly: {error!r:.1000}"
+            raise TerminalError(message, 500) from error
 
     handler.__doc__ = function.__doc__
     raw = BytesSerde()

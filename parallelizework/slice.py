@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from parallelizework.call import Call
+from parallelizework.outcome import Failure, Fault, known_values
 from parallelizework.overrides import Overrides
 from parallelizework.report import Reports
 from parallelizework.rule import Rule
@@ -13,11 +14,14 @@ from parallelizework.serde import Json
 
 Item = TypeVar("Item")
 
+_OF_SUBTASKS = ("runBatch", "runSegment")
+
 
 class Slice(BaseModel, Generic[Item]):
     """Items for one call, as one coordinator hands them to another.
 
     Attributes:
+        run: The id of the run, for logs.
         first: The index of the first item.
         slots: How many subtasks may be executing at once.
         shard: The index of the shard that they were expanded from.
@@ -28,6 +32,7 @@ class Slice(BaseModel, Generic[Item]):
 
     model_config = ConfigDict(ser_json_inf_nan="constants")
 
+    run: str = ""
     first: int = 0
     slots: int
     items: list[Item]
@@ -39,6 +44,7 @@ class Slice(BaseModel, Generic[Item]):
     def cut(self, start: int, end: int, rule: Rule) -> "Slice[Any]":
         """A part of this slice."""
         return Slice[Any](
+            run=self.run,
             first=self.first + start,
             slots=self.slots,
             items=self.items[start:end],
@@ -60,6 +66,17 @@ class SliceCall(Call):
     part: Slice[Any]
     json: Json[Slice[Any]]
     slots: int
+
+    def unfinished(self) -> list[Failure[Any]]:
+        """Its subtasks; shards that are not expanded have none yet."""
+        if self.handler not in _OF_SUBTASKS:
+            return []
+        part, known = self.part, known_values(self.part.items)
+        return [
+            Fault.unfinished().failure(item, index=part.first + i, shard=part.shard)
+            for i, item in enumerate(part.items)
+            if i not in known
+        ]
 
     def body(self, places: int) -> bytes:
         """The slice, with its share of the slots."""

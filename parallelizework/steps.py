@@ -1,61 +1,61 @@
 """`Steps`: how the other functions of a fan-out are called, with attempts."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from pydantic_core import from_json
-from restate import Context, RestateDurableFuture, RunOptions
+from restate import Context
 
-from parallelizework.attempts import Attempts, AttemptSerde, Miss
 from parallelizework.definition import Definition
 from parallelizework.fan_in import Combine
 from parallelizework.function import Function
-from parallelizework.outcome import Fault, Part
+from parallelizework.outcome import Part, in_order
 from parallelizework.policy import Policy
+from parallelizework.retries import Retries, Settle, settled
 from parallelizework.rule import CompletionReason
-from parallelizework.serde import MAX_MESSAGE, Json
+from parallelizework.serde import MAX_MESSAGE, JsonList
 
 T = TypeVar("T")
 
 
 class Steps:
-    """The steps of one definition."""
+    """The steps of one definition in one run."""
 
     def __init__(self, definition: Definition) -> None:
         self._definition = definition
 
-    def start(
+    async def listed(  # noqa: PLR0913 - what it is called with, and how
         self,
         ctx: Context,
         function: Function,
-        gives: Json[T],
+        items: JsonList,
         policy: Policy,
         value: object,
-    ) -> RestateDurableFuture[T]:
-        """Journal `function(value)` as one durable step, retried by Restate."""
+        *,
+        settle: Settle = settled,
+    ) -> list[Any]:
+        """What `split` or `expand` returns for a value, as plain JSON."""
 
-        async def step() -> T:
-            return await function(value)
+        async def execute() -> bytes:
+            return items.serialize(await function(value))
 
-        options = RunOptions[T](
-            serde=gives,
-            max_attempts=policy.max_attempts,
-            initial_retry_interval=policy.initial_retry_interval,
-            max_retry_interval=policy.max_retry_interval,
-            retry_interval_factor=policy.retry_interval_factor,
-        )
-        return ctx.run_typed(function.role, step, options)
+        found = await self._retried(ctx, function, policy, execute, settle)
+        return items.deserialize(found)
 
     def combine(self, ctx: Context, policy: Policy) -> Combine | None:
         """What folds values, as plain JSON, into one; each time it is a step."""
         this = self._definition
         if not (combine := this.combine):
             return None
-        gives = this.value.beside(MAX_MESSAGE // 2, "what it was combined from")
+        returns = this.value.beside(MAX_MESSAGE // 2, "what it was combined from")
+
+        async def folded(typed: list[Any]) -> bytes:
+            return returns.serialize(await combine(typed))
 
         async def combined(values: list[Any]) -> Any:
-            typed = this.values.typed(values)
-            folded = await self.start(ctx, combine, gives, policy, typed)
-            return from_json(this.value.serialize(folded))
+            execute = partial(folded, this.values.typed(values))
+            return from_json(await self._retried(ctx, combine, policy, execute))
 
         return combined
 
@@ -64,26 +64,30 @@ class Steps:
     ) -> bytes:
         """The answer to a run.
 
-        It is one step, with all its attempts: without one, a server that dies between
-        the answer and the end would find another answer in the next replay.
+        It is a step: without one, a server that dies between the answer and the end
+        would find another answer in the next replay.
         """
         this = self._definition
         takes = len(this.aggregate.parameters)
         values = this.values.typed(outcomes.values)
-        failures = this.failures.typed(outcomes.failures) if takes > 1 else []
-        attempts = Attempts(policy)
+        failed = in_order([*outcomes.failures, *outcomes.unfinished])
+        failures = this.failures.typed(failed) if takes > 1 else []
 
         async def execute() -> bytes:
             result = await this.aggregate(*(values, failures, reason)[:takes])
             return this.result.answer(result)
 
-        async def step() -> bytes | Miss:
-            outcome = await attempts.until_final(lambda _: attempts.once(execute))
-            is_fault = isinstance(outcome, Fault)
-            return Miss(fault=outcome, again=False) if is_fault else outcome
+        return await self._retried(ctx, this.aggregate, policy, execute)
 
-        options = RunOptions[bytes | Miss](serde=AttemptSerde())
-        answer = await ctx.run_typed("aggregate", step, options)
-        if isinstance(answer, Miss):
-            raise answer.error()
-        return answer
+    async def _retried(
+        self,
+        ctx: Context,
+        function: Function,
+        policy: Policy,
+        execute: Callable[[], Any],
+        settle: Settle = settled,
+    ) -> bytes:
+        name, run = self._definition.name, ctx.request().id
+        about = f"fan_out={name} function={function.name} invocation={run}"
+        retries = Retries(ctx, name, policy, settle)
+        return await retries.value(function.role, about, lambda _: execute())

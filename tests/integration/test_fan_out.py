@@ -89,7 +89,8 @@ def test_a_poison_subtask_fails_its_run_with_index_and_error(
 
     assert answer.status_code == 500
     message = answer.json()["message"]
-    assert message.startswith("subtask 2 failed: ValueError('poison') (subtask: 2")
+    assert message.startswith("subtask 2 failed: ValueError('poison') in poisoned, ")
+    assert "(subtask: 2, attempts: " in message
 
 
 def test_a_terminal_error_fails_the_run_at_once_with_its_status(

@@ -45,7 +45,7 @@ async def run(
     async def attempted(number: int, attempt: Attempt) -> bytes:
         return await execute(number)
 
-    runner = BatchRunner(attempted, typed, policy or Policy(), key="batch")
+    runner = BatchRunner(attempted, typed, policy or Policy(), key="batch", about="")
     return await runner.run(part, known)
 
 
@@ -68,7 +68,7 @@ async def test_one_that_fails_leaves_its_mates_alone() -> None:
             index=11,
             subtask=1,
             status="failed",
-            message="ValueError('poison')",
+            message="ValueError('poison') in execute, test_batch.py:58",
             code=500,
             attempts=2,
         ),

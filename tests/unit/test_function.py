@@ -2,9 +2,10 @@
 
 import asyncio
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import pytest
-from restate import TerminalError
 
 from parallelizework.function import Function, TookTooLong
 from parallelizework.threads import Threads
@@ -80,19 +81,30 @@ async def test_a_function_nobody_waits_for_keeps_its_place_until_it_ends() -> No
     assert await second == 2
 
 
-def raises_the_unsendable(number: int) -> int:
-    if number == 1:
-        raise TerminalError("x", 70_000)
-    raise ValueError("x" * 10**6)
+class Panic(BaseException):
+    """As a Rust extension raises it."""
 
 
-async def test_an_error_that_restate_could_not_carry_is_made_to_fit() -> None:
-    function = Function("execute", raises_the_unsendable, Threads(1))
+def panics(number: int) -> int:
+    raise Panic(number)
 
-    with pytest.raises(TerminalError) as terminal:
-        await function(1)
-    with pytest.raises(RuntimeError) as plain:
-        await function(2)
 
-    assert terminal.value.status_code == 500
-    assert len(str(plain.value)) < 5_000
+async def panics_async(number: int) -> int:
+    raise Panic(number)
+
+
+async def interrupts(number: int) -> int:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("function", [panics, panics_async])
+async def test_a_panic_of_an_extension_is_a_failure_like_any_other(
+    function: Callable[[int], Any],
+) -> None:
+    with pytest.raises(RuntimeError, match=r"raised Panic\(3\)"):
+        await Function("execute", function, Threads(1))(3)
+
+
+async def test_a_keyboard_interrupt_is_no_failure_of_a_function() -> None:
+    with pytest.raises(KeyboardInterrupt):
+        await Function("execute", interrupts, Threads(1))(3)

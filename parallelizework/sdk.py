@@ -1,0 +1,23 @@
+"""What is restate-sdk's own: its exceptions, and what it has no public name for."""
+
+from restate import Context
+from restate.exceptions import SdkInternalBaseException
+from restate.server_context import DisconnectedException, ServerInvocationContext
+from restate.vm import VMException  # pyright: ignore[reportUnknownVariableType] - its core is compiled
+
+OWN_EXCEPTIONS: tuple[type[BaseException], ...] = (
+    SdkInternalBaseException,
+    DisconnectedException,  # pyright: ignore[reportUnknownVariableType] - as above
+    VMException,
+)
+"""How the SDK ends an attempt at an invocation that restate-server will continue."""
+
+
+def suspend_at_next_wait(ctx: Context) -> None:
+    """Give the invoker slot back at the next wait, whatever the inactivity timeout is.
+
+    The SDK (1.3) suspends once the server has closed its side of the connection. It has
+    no public way to say that the handler wants to be suspended sooner.
+    """
+    if isinstance(ctx, ServerInvocationContext):
+        ctx.vm.notify_input_closed()
