@@ -11,7 +11,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
 )
-from pydantic_core import PydanticSerializationError, from_json, to_json
+from pydantic_core import from_json, to_json
 from restate import TerminalError
 from restate.serde import Serde
 
@@ -21,6 +21,11 @@ T = TypeVar("T")
 
 _MIB = 1024 * 1024
 MAX_MESSAGE = 32 * _MIB - 64 * 1024  # Restate's limit, less what it wraps around
+_HIDDEN = b'"**********"'
+_NO_SECRET = (
+    "pydantic hides a secret as '**********': pass the name of the secret, or give the "
+    "field a serializer that writes the secret itself"
+)
 _SHOWN = 3  # a message names the first few mistakes, not thousands
 _LONGEST = 1_000  # characters of them; the name of a field is the caller's own
 
@@ -54,6 +59,10 @@ class Json(Serde[T], Generic[T]):
         self._most, self._beside = MAX_MESSAGE, ""
         self._adapter = cast("TypeAdapter[T]", _adapter(hint, part))
         self._schema = _schema(self._adapter, part)
+        self.written = _written(self._adapter)
+        written = json.dumps(self.written)
+        self._has_floats = '"number"' in written or not self.written
+        self._has_secrets = '"password"' in written
 
     def beside(self, size: int, of: str) -> Self:
         """The same, for an invocation that holds `size` bytes `of` something already.
@@ -67,14 +76,10 @@ class Json(Serde[T], Generic[T]):
 
     def serialize(self, obj: T | None) -> bytes:
         """`obj` as compact JSON; a `TerminalError` if it does not fit."""
-        try:
-            # By alias, as that is how it is read again.
-            dumped = self._adapter.dump_json(
-                cast(T, obj), warnings="error", by_alias=True
-            )
-            return self.checked(dumped)
-        except PydanticSerializationError as error:
-            raise self._misfit(str(error)) from error
+        dumped = self._dumped(obj, round_trip=True)
+        if self._has_secrets and _HIDDEN in dumped:
+            raise self._misfit(_NO_SECRET)
+        return self.checked(dumped)
 
     def deserialize(self, buf: bytes) -> T:
         """The value that `buf` holds; a `TerminalError` if it does not fit."""
@@ -91,8 +96,35 @@ class Json(Serde[T], Generic[T]):
 
     def answer(self, value: T) -> bytes:
         """`value` as JSON spaced the way people write it: what a caller gets to see."""
-        spaced = json.dumps(json.loads(self.serialize(value)), ensure_ascii=False)
+        compact = self.checked(self._dumped(value, round_trip=False))
+        spaced = json.dumps(json.loads(compact), ensure_ascii=False)
         return self.checked(spaced.encode())
+
+    def _dumped(self, value: T | None, *, round_trip: bool) -> bytes:
+        """`value` as JSON, by alias, as that is how it is read again.
+
+        `dump_json` writes NaN in a field of a model as null, unless the model has a
+        configuration that says otherwise. Hence the other way where there are floats.
+
+        Args:
+            round_trip: Without what is computed, which a model may refuse to read.
+        """
+        dump, value = self._adapter, cast(T, value)
+        try:
+            if not self._has_floats:
+                return dump.dump_json(
+                    value, warnings="error", by_alias=True, round_trip=round_trip
+                )
+            plain = dump.dump_python(
+                value,
+                mode="json",
+                warnings="error",
+                by_alias=True,
+                round_trip=round_trip,
+            )
+            return to_json(plain, inf_nan_mode="constants")
+        except ValueError as error:  # pydantic's own, or what its `dump_python` met
+            raise self._misfit(str(error)) from error
 
     def checked(self, message: bytes) -> bytes:
         """`message`, if Restate can carry it; else a `TerminalError`, not a retry."""
@@ -165,6 +197,14 @@ def _schema(adapter: TypeAdapter[Any], part: str) -> dict[str, Any]:
         raise DefinitionError(
             f"{part} has no JSON schema: {error.message.splitlines()[0]}"
         ) from error
+
+
+def _written(adapter: TypeAdapter[Any]) -> dict[str, Any]:
+    """The JSON schema of what is written; empty if a serializer does not tell it."""
+    try:
+        return adapter.json_schema(mode="serialization")
+    except PydanticUserError:
+        return {}
 
 
 def _mistakes(error: ValidationError) -> str:
