@@ -39,6 +39,9 @@ class Executor(Generic[Subtask, Value]):
         self.name = checked_name(name)
         self.execution = executes(name, execute, policy or Policy(), max_threads)
 
+    def __repr__(self) -> str:
+        return f"Executor({self.name!r})"
+
     @property
     def service(self) -> Service:
         """The Restate service."""

@@ -74,9 +74,10 @@ def _add_execution(made: Service, this: Execution, run_batch: _Handler) -> None:
         (this.subtask, this.value),
         {"journal_retention": _RETENTION, **listening, **_retry(this)},
     )
-    if not this.execute.takes_context:
-        batch = (this.slice, this.part)
-        _add(made, "runBatch", run_batch, batch, _INNER | listening)
+    # Handler code refuses batches. Without the handler, Restate would retry for ever
+    # what a fan-out with batches sends to an executor of handler code.
+    batch = (this.slice, this.part)
+    _add(made, "runBatch", run_batch, batch, _INNER | listening)
 
 
 _INNER: dict[str, Any] = {"journal_retention": _RETENTION, "ingress_private": True}

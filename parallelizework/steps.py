@@ -6,6 +6,7 @@ from pydantic_core import from_json
 from restate import Context, RestateDurableFuture, RunOptions
 
 from parallelizework.attempts import Attempts, AttemptSerde, Miss
+from parallelizework.checks import Extra
 from parallelizework.definition import Definition
 from parallelizework.fan_in import Combine
 from parallelizework.function import Function
@@ -60,7 +61,12 @@ class Steps:
         return combined
 
     async def aggregate(
-        self, ctx: Context, policy: Policy, outcomes: Part, reason: CompletionReason
+        self,
+        ctx: Context,
+        policy: Policy,
+        outcomes: Part,
+        reason: CompletionReason,
+        task: bytes,
     ) -> bytes:
         """The answer to a run.
 
@@ -68,13 +74,17 @@ class Steps:
         the answer and the end would find another answer in the next replay.
         """
         this = self._definition
-        takes = len(this.aggregate.parameters)
         values = this.values.typed(outcomes.values)
-        failures = this.failures.typed(outcomes.failures) if takes > 1 else []
+        extras: dict[Extra, object] = {"reason": reason}
+        if "failures" in this.extras:
+            extras["failures"] = this.failures.typed(outcomes.failures)
+        if "task" in this.extras:  # read again, as `split` may have changed its own
+            extras["task"] = this.task.deserialize(task)
         attempts = Attempts(policy)
 
         async def execute() -> bytes:
-            result = await this.aggregate(*(values, failures, reason)[:takes])
+            given = (extras[extra] for extra in this.extras)
+            result = await this.aggregate(values, *given)
             return this.result.answer(result)
 
         async def step() -> bytes | Miss:
