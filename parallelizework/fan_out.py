@@ -181,12 +181,12 @@ def services(
     Raises:
         DefinitionError: Two of them have the same name.
     """
-    names = Counter(each.name for each in served)
+    made: list[Service | VirtualObject] = [each.service for each in served]
+    if any(isinstance(each, FanOut) for each in served):
+        made.append(progress_object(progress_retention))
+    names = Counter(each.name for each in made)
     if twice := [name for name, times in names.items() if times > 1]:
         raise DefinitionError(
             f"several services are named {twice[0]!r}: give each a name of its own"
         )
-    made: list[Service | VirtualObject] = [each.service for each in served]
-    if any(isinstance(each, FanOut) for each in served):
-        made.append(progress_object(progress_retention))
     return made

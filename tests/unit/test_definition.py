@@ -334,6 +334,8 @@ def test_a_fan_out_shows_its_name() -> None:
 def test_two_services_of_one_name_are_refused() -> None:
     with pytest.raises(ParallelizeworkError, match="named 'Test'"):
         services(build(), Executor("Other", execute=execute), build())
+    with pytest.raises(ParallelizeworkError, match="named 'FanOutProgress'"):
+        services(build(name="FanOutProgress"))
 
 
 def test_nan_in_a_failed_subtask_stays_nan() -> None:
