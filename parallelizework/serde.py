@@ -40,6 +40,9 @@ class Json(Serde[T], Generic[T]):
         status: The status of a value that does not fit: 400 where it comes from a
             caller, 500 where it comes from the user's own functions.
 
+    Attributes:
+        written: The JSON schema of what is written; empty if a serializer hides it.
+
     Raises:
         DefinitionError: pydantic cannot describe `hint`.
     """
@@ -200,7 +203,7 @@ def _schema(adapter: TypeAdapter[Any], part: str) -> dict[str, Any]:
 
 
 def _written(adapter: TypeAdapter[Any]) -> dict[str, Any]:
-    """The JSON schema of what is written; empty if a serializer does not tell it."""
+    """The JSON schema of what is written; empty if a serializer hides it."""
     try:
         return adapter.json_schema(mode="serialization")
     except PydanticUserError:
