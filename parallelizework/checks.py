@@ -2,15 +2,20 @@
 
 import re
 from inspect import isclass
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 from parallelizework.attempts import Attempt
+from parallelizework.carried import bytes_in
 from parallelizework.errors import DefinitionError
 from parallelizework.function import Function
 from parallelizework.hints import accepts, item_type, options
 from parallelizework.outcome import Done, Failure
-from parallelizework.policy import Policy
+from parallelizework.policy import ABOUT_ATTEMPTS, Policy
 from parallelizework.rule import CompletionReason
+from parallelizework.serde import Json
+from parallelizework.threads import Threads
+
+Extra = Literal["failures", "reason", "task"]
 
 _NAME = re.compile(r"([a-zA-Z]|_[a-zA-Z0-9])[a-zA-Z0-9_.-]*")  # restate-server 1.7
 _KEPT = re.compile(r"restate.*|openapi", re.IGNORECASE)
@@ -29,6 +34,23 @@ def checked_name(name: str) -> str:
             "not 'openapi' and does not begin with 'restate'"
         )
     return name
+
+
+def checked_executor(executor: str, fan_out: str) -> str:
+    """The name of a service other than the fan-out's own."""
+    if executor == fan_out:
+        raise DefinitionError(
+            f"executor={executor!r} is the name of the fan-out itself: give the "
+            "Executor a name of its own"
+        )
+    return checked_name(executor)
+
+
+def checked_threads(most: int) -> Threads:
+    """Threads for sync functions, of which there is one at least."""
+    if most < 1:
+        raise DefinitionError(f"max_threads={most} is less than the one that is needed")
+    return Threads(most)
 
 
 def items_of(function: Function) -> object:
@@ -68,10 +90,11 @@ def check_takes_attempt(execute: Function) -> None:
 
 def values_of(function: Function) -> object:
     """The type of the values of which a function takes a list."""
-    item = item_type(function.parameter)
-    if item is None:
+    hint = function.parameter
+    item = item_type(hint)
+    if item is None or not _is_subclass(list, get_origin(hint)):
         raise DefinitionError(
-            f"{function.name} must take a list of values, not {function.parameter!r}"
+            f"{function.name} must take a list of values, not {hint!r}"
         )
     return item
 
@@ -111,55 +134,123 @@ def undone(items: object, value: object, giver: Function) -> object:
     return Union[rest] if done else items  # noqa: UP007 - known only at run time
 
 
-def failures_of(aggregate: Function, subtask: object) -> object:
-    """The type in which `aggregate` takes failures."""
-    more = aggregate.parameters[1:]
-    if more and not _is_failure_of(subtask, item_type(more[0])):
+def extras_of(
+    aggregate: Function, subtask: object, task: object
+) -> dict[Extra, object]:
+    """What `aggregate` takes after the values, in its order, with the type hints.
+
+    A hint alone says what a parameter is: its name does not matter, nor its position.
+    """
+    extras: dict[Extra, object] = {}
+    hints = zip(aggregate.names[1:], aggregate.parameters[1:], strict=True)
+    for name, hint in hints:
+        extra = _extra(f"{aggregate.name}: parameter {name!r}", hint, task)
+        if extra in extras:
+            raise DefinitionError(
+                f"{aggregate.name}: parameter {name!r} of {hint!r} is the {extra}, "
+                "which another parameter is already"
+            )
+        extras[extra] = hint
+    if "failures" in extras:
+        _check_failures(aggregate, extras["failures"], subtask)
+    return extras
+
+
+def _extra(parameter: str, hint: object, task: object) -> Extra:
+    is_failures = _is_subclass(item_type(hint), Failure)
+    is_any = hint is Any or hint is object  # such a hint says nothing
+    is_task = hint == task or (not is_any and accepts(hint, task))
+    match [is_failures, hint is CompletionReason, is_task]:
+        case [True, False, False]:
+            return "failures"
+        case [False, True, False]:
+            return "reason"
+        case [False, False, True]:
+            return "task"
+        case [False, False, False]:
+            raise DefinitionError(
+                f"{parameter} of {hint!r} is nothing that aggregate may take after the "
+                f"values: list[Failure], CompletionReason, or the task ({task!r})"
+            )
+        case _:
+            raise DefinitionError(
+                f"{parameter} of {hint!r} could be the task as well: let the task be "
+                "another type, such as a model with one field"
+            )
+
+
+def _check_failures(aggregate: Function, hint: object, subtask: object) -> None:
+    given = getattr(item_type(hint), "__pydantic_generic_metadata__", {}).get("args")
+    if given and not accepts(given[0], subtask):
         raise DefinitionError(
             f"{aggregate.name} must take its failures as list[Failure] of "
-            f"{subtask!r}, not {more[0]!r}"
+            f"{subtask!r}, not {hint!r}"
         )
-    if more[1:] and not _is_subclass(CompletionReason, more[1]):
-        raise DefinitionError(
-            f"{aggregate.name} must take its reason as CompletionReason, not "
-            f"{more[1]!r}"
-        )
-    return more[0] if more else list[Any]
+
+
+def check_carried(*types: Json[Any]) -> None:
+    """See that JSON carries each value of some types."""
+    for each in types:
+        if fault := bytes_in(each.written):
+            raise DefinitionError(f"{each.part}: {fault}")
 
 
 def check_policy(execute: Function, policy: Policy, served: Policy) -> None:
     """Refuse what cannot be done with a function, or cannot differ per request."""
-    if policy.max_items_per_batch > 1 and execute.takes_context:
-        raise DefinitionError(
-            f"{execute.name} is handler code (it takes a restate.Context), which "
-            "cannot be one step of a batch: leave max_items_per_batch at 1"
-        )
+    if policy.max_items_per_batch > 1:
+        check_batches(execute, policy)
     if policy.attempt_timeout and execute.takes_context:
         raise DefinitionError(
             f"{execute.name} is handler code (it takes a restate.Context), whose "
             "attempts have no timeout: use subtask_timeout"
         )
-    if policy.max_items_per_batch > 1 and policy.on_exhausted == "pause":
+    pauses = "pause" in (policy.on_exhausted, served.on_exhausted)
+    if execute.takes_context or pauses:
+        _check_retry(policy, served)
+
+
+def check_batches(execute: Function, policy: Policy) -> None:
+    """Refuse what cannot be done in batches."""
+    if execute.takes_context:
+        raise DefinitionError(
+            f"{execute.name} is handler code (it takes a restate.Context), which "
+            "cannot be one step of a batch: leave max_items_per_batch at 1"
+        )
+    if policy.on_exhausted == "pause":
         raise DefinitionError(
             "on_exhausted='pause' would execute a whole batch again when it is "
             "resumed: leave max_items_per_batch at 1"
         )
-    theirs = execute.takes_context or "pause" in (
-        policy.on_exhausted,
-        served.on_exhausted,
-    )
-    if theirs and policy.retry() != served.retry():
+
+
+def check_policy_elsewhere(policy: Policy) -> None:
+    """Refuse what a fan-out cannot ask of an executor, whose policy has to say it."""
+    if policy.on_exhausted == "pause":
         raise DefinitionError(
-            "Restate itself retries handler code, and what is to be paused: how, "
-            f"cannot differ from the definition's {served.retry()}"
+            "on_exhausted='pause' is for the policy of the Executor to say, with "
+            "max_attempts and the intervals: Restate itself then retries its subtasks"
         )
 
 
-def _is_failure_of(subtask: object, kind: object) -> bool:
-    if not _is_subclass(kind, Failure):
-        return False
-    given = getattr(kind, "__pydantic_generic_metadata__", {}).get("args", ())
-    return not given or accepts(given[0], subtask)
+def check_executor_policy(name: str, policy: Policy) -> None:
+    """Refuse what only the policy of a fan-out can say."""
+    if others := policy.model_fields_set.difference(ABOUT_ATTEMPTS):
+        raise DefinitionError(
+            f"the policy of executor {name} says {', '.join(sorted(others))}, which "
+            "is for the policy of the fan-out to say; an executor's may say "
+            f"{', '.join(ABOUT_ATTEMPTS)}"
+        )
+
+
+def _check_retry(policy: Policy, served: Policy) -> None:
+    wanted, ours = (each.retry() for each in (policy, served))
+    for name in wanted:
+        if wanted[name] != ours[name]:
+            raise DefinitionError(
+                f"{name}={wanted[name]} cannot differ from the definition's "
+                f"{ours[name]}: Restate itself retries handler code and what is to be "
+                "paused, as the definition of the service that executes it says"
+            )
 
 
 def _is_subclass(kind: object, of: object) -> bool:

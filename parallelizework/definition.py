@@ -5,11 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from parallelizework.checks import (
+    Extra,
+    check_carried,
+    check_executor_policy,
     check_gives,
+    check_policy_elsewhere,
     check_takes,
     check_takes_list,
+    checked_executor,
     checked_name,
-    failures_of,
+    checked_threads,
+    extras_of,
     items_of,
     undone,
     values_of,
@@ -18,11 +24,12 @@ from parallelizework.errors import DefinitionError
 from parallelizework.execution import REFERENCE, Execution, overridden, value_json
 from parallelizework.function import Function
 from parallelizework.overrides import Overrides
-from parallelizework.policy import Policy
+from parallelizework.policy import ABOUT_SUBTASKS, Policy
 from parallelizework.serde import Json, list_of
 from parallelizework.threads import Threads
 
-_MOST = {"execute": 2, "aggregate": 3}  # values that a function may take
+_MOST = {"execute": 2, "aggregate": 4}  # values that a function may take
+_LISTING = {"split", "expand"}  # what they return is a list, or becomes one
 
 
 @dataclass(frozen=True)
@@ -32,6 +39,7 @@ class Definition:
     Attributes:
         executor: The service that executes the subtasks.
         execution: How this one does; None where that is another one.
+        extras: What `aggregate` takes after the values, in its order.
     """
 
     name: str
@@ -40,6 +48,7 @@ class Definition:
     expand: Function | None
     combine: Function | None
     aggregate: Function
+    extras: tuple[Extra, ...]
     executor: str
     execution: Execution | None
     task: Json[Any]
@@ -56,7 +65,7 @@ class Definition:
         """What another service needs to be told about the attempts at a subtask."""
         if self.execution:
             return {}
-        said = self.policy.model_fields_set & self.policy.retry().keys()
+        said = self.policy.model_fields_set.intersection(ABOUT_SUBTASKS)
         return self.policy.model_dump(mode="json", include=said)
 
     def policy_for(self, overrides: Overrides) -> Policy:
@@ -81,7 +90,7 @@ def define(
     Raises:
         DefinitionError: One of them is missing something, or two do not fit.
     """
-    made = _made(functions, Threads(max_threads))
+    made = _made(functions, checked_threads(max_threads))
     split, aggregate = (_needed(made, role) for role in ("split", "aggregate"))
     execute = None if executor else _needed(made, "execute")
     expand, combine = made.get("expand"), made.get("combine")
@@ -94,19 +103,20 @@ def define(
     if execute:
         check_takes(execute, execute.parameter, subtask, expand or split)
     check_takes_list(aggregate, value)
-    failures = failures_of(aggregate, subtask)
+    extras = extras_of(aggregate, subtask, split.parameter)
     if combine:
         check_takes_list(combine, value)
         check_gives(combine, value)
     execution = Execution(name, execute, policy, subtask) if execute else None
-    return Definition(
+    definition = Definition(
         name=checked_name(name),
         policy=policy,
         split=split,
         expand=expand,
         combine=combine,
         aggregate=aggregate,
-        executor=checked_name(executor or name),
+        extras=tuple(extras),
+        executor=checked_executor(executor, name) if executor else name,
         execution=execution,
         task=Json(split.parameter, f"the task of {name}", status=400),
         shard=Json(shard, f"a shard of {name}", remedy=REFERENCE),
@@ -114,11 +124,20 @@ def define(
         gives_done=subtask is not items,
         value=execution.value if execution else value_json(name, value),
         values=Json(list_of(value), f"the values of {name}"),
-        failures=Json(failures, f"the failures of {name}"),
-        result=Json(
-            aggregate.returns, f"the result of {name}", remedy=REFERENCE, is_read=False
-        ),
+        failures=Json(extras.get("failures", list[Any]), f"the failures of {name}"),
+        result=Json(aggregate.returns, f"the result of {name}", remedy=REFERENCE),
     )
+    _check(definition, subtask)
+    return definition
+
+
+def _check(this: Definition, subtask: object) -> None:
+    if not this.execution:
+        check_policy_elsewhere(this.policy)
+    if this.expand:
+        check_carried(this.shard)
+    subtasks = Json[Any](subtask, f"a subtask of {this.name}")
+    check_carried(subtasks, this.value, this.result)
 
 
 def executes(
@@ -129,16 +148,21 @@ def executes(
     Raises:
         DefinitionError: Something is missing, or does not fit.
     """
-    made = _made({"execute": function}, Threads(max_threads))
+    made = _made({"execute": function}, checked_threads(max_threads))
     execute = _needed(made, "execute")
-    return Execution(name, execute, policy, execute.parameter)
+    check_executor_policy(name, policy)
+    execution = Execution(name, execute, policy, execute.parameter)
+    check_carried(execution.value)
+    return execution
 
 
 def _made(
     functions: Mapping[str, Callable[..., Any] | None], threads: Threads
 ) -> dict[str, Function | None]:
     made = {
-        role: Function(role, function, threads, _MOST.get(role, 1))
+        role: Function(
+            role, function, threads, _MOST.get(role, 1), lists=role in _LISTING
+        )
         if function is not None
         else None
         for role, function in functions.items()

@@ -1,6 +1,7 @@
 """`Execution`: the handlers that execute subtasks, one at a time or a batch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -9,7 +10,12 @@ from restate import Context, RunOptions, TerminalError
 
 from parallelizework.attempts import Attempt, missed
 from parallelizework.batch import BatchRunner
-from parallelizework.checks import check_policy, check_takes_attempt
+from parallelizework.checks import (
+    check_batches,
+    check_policy,
+    check_policy_elsewhere,
+    check_takes_attempt,
+)
 from parallelizework.errors import DefinitionError
 from parallelizework.fan_in import Combine
 from parallelizework.function import Function
@@ -87,9 +93,16 @@ class Execution:
     async def run_batch(
         self, ctx: Context, body: bytes, combines: Combines | None = None
     ) -> bytes:
-        """Execute a batch of subtasks as one durable step."""
+        """Execute a batch of subtasks as one durable step.
+
+        Raises:
+            TerminalError: 400; the subtasks of an executor cannot be batched, which a
+                fan-out that is served elsewhere cannot know.
+        """
         part = self.slice.deserialize(body)
         policy = self.policy_for(part.overrides)
+        with _bad_request(self._name):
+            check_batches(self.execute, policy)
         combine = combines(ctx, policy) if combines else None
         outcomes = await self._batch(ctx, policy, part, len(body))
         if combine and len(outcomes.values) > 1:
@@ -171,10 +184,18 @@ def overridden(
     """
     if not overrides:
         return policy
-    try:
+    with _bad_request(name):
         changed = policy.overridden(Policy.model_validate(overrides))
         if execute:
             check_policy(execute, changed, policy)
+        else:
+            check_policy_elsewhere(changed)
+    return changed
+
+
+@contextmanager
+def _bad_request(name: str) -> Generator[None]:
+    try:
+        yield
     except (DefinitionError, ValidationError) as error:
         raise TerminalError(f"the policy of {name}: {error}", 400) from error
-    return changed

@@ -20,8 +20,10 @@ class Executor(Generic[Subtask, Value]):
     Args:
         name: The service's name, for the `executor` of a `FanOut`.
         execute: As that of a `FanOut`.
-        policy: How often a subtask is tried, with which pauses, and how long; a fan-out
-            or a request may say otherwise. The rest of it is the fan-out's.
+        policy: How often a subtask is tried, with which pauses, and how long an attempt
+            takes; a fan-out or a request may say otherwise. The rest is for the policy
+            of the fan-out to say. With `on_exhausted="pause"`, and for handler code,
+            Restate itself retries: then nobody else may say how often.
         max_threads: As that of a `FanOut`.
 
     Raises:
@@ -38,6 +40,9 @@ class Executor(Generic[Subtask, Value]):
     ) -> None:
         self.name = checked_name(name)
         self.execution = executes(name, execute, policy or Policy(), max_threads)
+
+    def __repr__(self) -> str:
+        return f"Executor({self.name!r})"
 
     @property
     def service(self) -> Service:

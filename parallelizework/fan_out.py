@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Generic, TypeVar, overload
 
-from restate import Service, VirtualObject
+from restate import Context, Service, VirtualObject
 
 from parallelizework.definition import define
 from parallelizework.errors import DefinitionError
@@ -45,8 +46,10 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
             `(restate.Context, Subtask) -> Value`.
         executor: The name of an `Executor` that is served elsewhere, in the place of
             `execute`.
-        aggregate: `(list[Value]) -> Result`; it may also take what failed within the
-            policy's tolerance, `list[Failure[Subtask]]`, and the `CompletionReason`.
+        aggregate: `(list[Value]) -> Result`. After the values it may take what failed
+            within the policy's tolerance, `list[Failure[Subtask]]`, the
+            `CompletionReason`, and the task. The type hint of each says which of them
+            it is.
         expand: `(Shard) -> Iterable[Subtask]`, for input that is too large for one
             list: then `split` gives shards, and each is expanded where its subtasks
             are executed.
@@ -71,7 +74,7 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
         split: Lists[Task, Subtask | Done[Value]],
         execute: Executes[Subtask, Value] | None = None,
         executor: str | None = None,
-        aggregate: Aggregates[Value, Result, Subtask],
+        aggregate: Aggregates[Value, Result, Subtask, Task],
         combine: Folds[Value, Value] | None = None,
         policy: Policy | None = None,
         max_threads: int = 256,
@@ -86,7 +89,7 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
         expand: Lists[Shard, Subtask | Done[Value]],
         execute: Executes[Subtask, Value] | None = None,
         executor: str | None = None,
-        aggregate: Aggregates[Value, Result, Subtask],
+        aggregate: Aggregates[Value, Result, Subtask, Task],
         combine: Folds[Value, Value] | None = None,
         policy: Policy | None = None,
         max_threads: int = 256,
@@ -120,6 +123,35 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
         policy = policy or Policy()
         self.definition = define(name, functions, policy, max_threads, executor)
 
+    def __repr__(self) -> str:
+        return f"FanOut({self.name!r})"
+
+    async def call(
+        self, ctx: Context, task: Task, *, idempotency_key: str | None = None
+    ) -> Result:
+        """Call `run` from a handler of your own, and return its result.
+
+        The call is durable: a handler that is executed again finds the result of the
+        same run. What handler code sends must not differ between its executions, so
+        give no task with a set in it.
+
+        Args:
+            ctx: The context of the handler.
+            task: The task of the run.
+            idempotency_key: A second call with the same key gets the result of the
+                first one, whatever its task is.
+
+        Raises:
+            TerminalError: The run failed, or the task or the result does not fit its
+                type.
+        """
+        this = self.definition
+        body = this.task.serialize(task)
+        answer = await ctx.generic_call(
+            this.name, "run", body, idempotency_key=idempotency_key
+        )
+        return this.result.deserialize(answer)
+
     @property
     def name(self) -> str:
         """The name of the service."""
@@ -145,8 +177,16 @@ def services(
     Args:
         served: The fan-outs, and executors.
         progress_retention: How long that remembers a run after its last update.
+
+    Raises:
+        DefinitionError: Two of them have the same name.
     """
     made: list[Service | VirtualObject] = [each.service for each in served]
     if any(isinstance(each, FanOut) for each in served):
         made.append(progress_object(progress_retention))
+    names = Counter(each.name for each in made)
+    if twice := [name for name, times in names.items() if times > 1]:
+        raise DefinitionError(
+            f"several services are named {twice[0]!r}: give each a name of its own"
+        )
     return made

@@ -8,16 +8,20 @@ from collections.abc import (
     Awaitable,
     Callable,
     Coroutine,
+    Iterable,
     Iterator,
+    Mapping,
 )
 from functools import partial
-from typing import Any, TypeGuard, cast, get_args, get_origin
+from typing import Any, cast, get_args, get_origin
 
-from restate import Context
+from restate import Context, TerminalError
 from restate.exceptions import SdkInternalBaseException
 
 from parallelizework.errors import DefinitionError
 from parallelizework.threads import Threads
+
+_NO_LIST = (str, bytes, bytearray, Mapping)
 
 
 class TookTooLong(Exception):
@@ -32,10 +36,12 @@ class Function:
         function: The callable itself, sync or async.
         threads: Where it runs if it is sync.
         most: How many values it may take.
+        lists: It may return any iterable; a call of it returns a list.
 
     Attributes:
         takes_context: Its first parameter is a `restate.Context`.
         parameters: The types of the values it takes, of which there is one at least.
+        names: The names of these parameters.
         returns: The type it returns, without `Awaitable`.
 
     Raises:
@@ -48,6 +54,8 @@ class Function:
         function: Callable[..., object],
         threads: Threads,
         most: int = 1,
+        *,
+        lists: bool = False,
     ) -> None:
         if not callable(function):
             raise DefinitionError(f"{role}={function!r} is not callable")
@@ -56,8 +64,11 @@ class Function:
         self._function = function
         self._threads = threads
         self._most = most
+        self._lists = lists
         signature = self._signature()
-        self.takes_context, self.parameters = self._parameters(signature)
+        self.takes_context, values = self._parameters(signature)
+        self.parameters = tuple(value.annotation for value in values)
+        self.names = tuple(value.name for value in values)
         self.returns = self._returned(signature)
         self._is_async = _is_async(function)
         if self.takes_context and not self._is_async:
@@ -84,10 +95,11 @@ class Function:
             if self._is_async:
                 async with clock:
                     clock.reschedule(_from_now(seconds))
-                    return await _collected(self._function(*args))
+                    return await self._collected(self._function(*args))
             async with self._threads.place() as run, clock:
                 clock.reschedule(_from_now(seconds))
-                return await _collected(await run(partial(self._in_thread, *args)))
+                result = await run(partial(self._in_thread, *args))
+                return await self._collected(result)
         except (KeyboardInterrupt, SdkInternalBaseException):
             raise
         except BaseException as error:
@@ -101,8 +113,7 @@ class Function:
 
     def _in_thread(self, *args: object) -> object:
         try:
-            result = self._function(*args)
-            return list(result) if _is_lazy(result) else result  # generators run here
+            return self._listed(self._function(*args))  # generators run here
         except (Exception, KeyboardInterrupt):
             raise
         except BaseException as error:
@@ -113,6 +124,30 @@ class Function:
         if isinstance(error, CancelledError):
             return RuntimeError(f"{self.name} awaited what was cancelled")
         return RuntimeError(f"{self.name} raised {error!r}")
+
+    async def _collected(self, result: object) -> Any:
+        """A result with nothing left to await: also of a lambda around a coroutine."""
+        if inspect.isawaitable(result):
+            result = await result
+        if isinstance(result, AsyncIterable):
+            return [item async for item in cast("AsyncIterable[object]", result)]
+        return self._listed(result)
+
+    def _listed(self, result: object) -> object:
+        """An iterator, or whatever else is to be a list, as a list.
+
+        A text is refused: each of its characters would be an item.
+        """
+        if self._lists and isinstance(result, _NO_LIST):
+            kind = type(cast("object", result)).__name__
+            raise TerminalError(
+                f"{self.name} returned a {kind} instead of a list of items: did you "
+                "mean a list that contains it?",
+                500,
+            )
+        if isinstance(result, Iterable if self._lists else Iterator):
+            return list(cast("Iterable[object]", result))
+        return result
 
     def _signature(self) -> inspect.Signature:
         try:
@@ -135,7 +170,7 @@ class Function:
 
     def _parameters(
         self, signature: inspect.Signature
-    ) -> tuple[bool, tuple[object, ...]]:
+    ) -> tuple[bool, list[inspect.Parameter]]:
         required = [
             p
             for p in signature.parameters.values()
@@ -155,7 +190,7 @@ class Function:
                 raise DefinitionError(
                     f"{self.name}: parameter {parameter.name!r} has no type hint"
                 )
-        return takes_context, tuple(p.annotation for p in values)
+        return takes_context, values
 
     def _returned(self, signature: inspect.Signature) -> object:
         if signature.return_annotation is inspect.Signature.empty:
@@ -188,16 +223,3 @@ def _is_async(function: Callable[..., object]) -> bool:
         inspect.iscoroutinefunction(f) or inspect.isasyncgenfunction(f)
         for f in (function, called)
     )
-
-
-def _is_lazy(result: object) -> TypeGuard[Iterator[object]]:
-    return isinstance(result, Iterator)
-
-
-async def _collected(result: object) -> Any:
-    """A result with nothing left to await: also of a lambda around a coroutine."""
-    if inspect.isawaitable(result):
-        result = await result
-    if isinstance(result, AsyncIterable):
-        return [item async for item in cast("AsyncIterable[object]", result)]
-    return list(result) if _is_lazy(result) else result

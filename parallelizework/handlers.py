@@ -85,7 +85,7 @@ class Handlers:
             reason = CompletionReason.CANCELLED if part.cancelled else reason
             progress.reason = reason = final(policy, part.counts, total, reason)
             check(policy, part, reason)
-            return await self._steps.aggregate(ctx, policy, part, reason)
+            return await self._steps.aggregate(ctx, policy, part, reason, body)
 
     async def run_segment(self, ctx: Context, body: bytes) -> bytes:
         """Execute a slice of the subtasks of a large run."""

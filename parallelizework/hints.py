@@ -1,7 +1,7 @@
 """Type hints: what a value of one type can be used for."""
 
 import inspect
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterable, Mapping
 from itertools import zip_longest
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin
@@ -17,6 +17,8 @@ def item_type(hint: object) -> object | None:
         return None
     if issubclass(origin, tuple):
         return _type(args[0]) if args[1:] == (...,) else None
+    if args[1:] and not issubclass(origin, (Generator, AsyncGenerator)):
+        return None  # of `ItemsView[K, V]` the items are pairs
     return _type(args[0]) if issubclass(origin, (Iterable, AsyncIterable)) else None
 
 

@@ -51,7 +51,7 @@ class Fault(BaseModel):
         attempts: How often it was tried; None where nobody has counted.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
 
     status: Status
     message: str
@@ -103,8 +103,9 @@ class Failure(Fault, Generic[Subtask]):
     """How a subtask failed.
 
     Attributes:
-        index: Its position in the split; with `expand`, in its shard.
-        shard: The position of its shard in the split, where there is `expand`.
+        index: The index of the subtask in the split. With `expand`, it counts from 0 in
+            each shard: `shard` and `index` together say which subtask it is.
+        shard: The index of its shard in the split; None where there is no `expand`.
         subtask: The subtask itself.
     """
 

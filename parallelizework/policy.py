@@ -18,8 +18,25 @@ from parallelizework.plan import WINDOW
 Duration = Annotated[timedelta, Gt(timedelta(0)), Le(timedelta(days=3_650))]
 
 _MOST = 1_000_000  # a request may say it, and what is planned with it takes memory
+_LONGEST = timedelta(seconds=10)  # pauses between attempts, by default
 _TOLERANCE = {"tolerated_failure_count", "tolerated_failure_percentage"}
 _RULE = _TOLERANCE | {"min_successful", "race"}
+
+# What the policy of an executor may say, in the order in which it is checked.
+ABOUT_ATTEMPTS = (
+    "max_attempts",
+    "initial_retry_interval",
+    "max_retry_interval",
+    "retry_interval_factor",
+    "attempt_timeout",
+    "on_exhausted",
+)
+ABOUT_SUBTASKS = (*ABOUT_ATTEMPTS, "subtask_timeout")  # what an executor has to know
+
+
+def _longest(validated: dict[str, timedelta]) -> timedelta:
+    """The longest pause, where only the first one is given."""
+    return max(_LONGEST, validated.get("initial_retry_interval", _LONGEST))
 
 
 class Policy(BaseModel):
@@ -50,7 +67,8 @@ class Policy(BaseModel):
         max_attempts: How often `split`, one `execute` or `aggregate` may be tried
             before its error becomes final. A `TerminalError` is final at once.
         initial_retry_interval: The pause after the first attempt.
-        max_retry_interval: The longest pause between attempts.
+        max_retry_interval: The longest pause between attempts: 10 seconds, or the first
+            pause where that is longer.
         retry_interval_factor: By what the pause grows from attempt to attempt.
         attempt_timeout: How long one attempt at a subtask may take; it is retried then.
         subtask_timeout: How long a subtask may take altogether, from its call on.
@@ -72,7 +90,7 @@ class Policy(BaseModel):
     on_deadline: Literal["fail", "answer"] = "fail"
     max_attempts: int = Field(default=10, ge=1, le=_MOST)
     initial_retry_interval: Duration = timedelta(milliseconds=50)
-    max_retry_interval: Duration = timedelta(seconds=10)
+    max_retry_interval: Duration = Field(default_factory=_longest)
     retry_interval_factor: float = Field(default=2.0, ge=1, le=1_000)
     attempt_timeout: Duration | None = None
     subtask_timeout: Duration | None = None
@@ -110,6 +128,16 @@ class Policy(BaseModel):
             raise ValueError(f"{' and '.join(rules)} are different rules: choose one")
         return self
 
+    @model_validator(mode="after")
+    def _has_pauses_that_fit(self) -> Self:
+        first, longest = self.initial_retry_interval, self.max_retry_interval
+        if first > longest:
+            raise ValueError(
+                f"initial_retry_interval={first} is longer than "
+                f"max_retry_interval={longest}: lower it, or raise the longest"
+            )
+        return self
+
     @model_serializer(mode="wrap")
     def _what_is_said(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
         """Of a task's policy, what it does not say is the definition's to say."""
@@ -130,7 +158,7 @@ class Policy(BaseModel):
 
     def retry(self) -> dict[str, object]:
         """What concerns the attempts at a subtask, to be compared."""
-        return {name: getattr(self, name) for name in _RETRY}
+        return {name: getattr(self, name) for name in ABOUT_ATTEMPTS}
 
     def _rules(self) -> list[str]:
         """The kinds of rule that are given."""
@@ -140,13 +168,3 @@ class Policy(BaseModel):
             "race": self.race,
         }
         return [name for name, is_given in given.items() if is_given]
-
-
-_RETRY = (
-    "max_attempts",
-    "initial_retry_interval",
-    "max_retry_interval",
-    "retry_interval_factor",
-    "attempt_timeout",
-    "on_exhausted",
-)

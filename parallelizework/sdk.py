@@ -1,14 +1,16 @@
 """What is restate-sdk's own: its exceptions, and what it has no public name for."""
 
+from typing import cast
+
 from restate import Context
 from restate.exceptions import SdkInternalBaseException
 from restate.server_context import DisconnectedException, ServerInvocationContext
 from restate.vm import VMException  # pyright: ignore[reportUnknownVariableType] - its core is compiled
 
-OWN_EXCEPTIONS: tuple[type[BaseException], ...] = (
+OWN_EXCEPTIONS = (
     SdkInternalBaseException,
-    DisconnectedException,  # pyright: ignore[reportUnknownVariableType] - as above
-    VMException,
+    DisconnectedException,
+    cast("type[Exception]", VMException),
 )
 """How the SDK ends an attempt at an invocation that restate-server will continue."""
 

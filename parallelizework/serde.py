@@ -11,7 +11,7 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
 )
-from pydantic_core import PydanticSerializationError, from_json, to_json
+from pydantic_core import from_json, to_json
 from restate import TerminalError
 from restate.serde import Serde
 
@@ -23,6 +23,11 @@ _MIB = 1024 * 1024
 MAX_MESSAGE = 32 * _MIB - 64 * 1024  # Restate's limit, less what it wraps around
 _WITHIN, _WITHIN_END = b"[" * 8, b"]" * 8  # levels of our own messages, and some more
 _SHALLOW = 150  # levels, which pydantic reads
+_HIDDEN = b'"**********"'
+_NO_SECRET = (
+    "pydantic hides a secret as '**********': pass the name of the secret, or give the "
+    "field a serializer that writes the secret itself"
+)
 _SHOWN = 3  # a message names the first few mistakes, not thousands
 _LONGEST = 1_000  # characters of them; the name of a field is the caller's own
 
@@ -36,7 +41,9 @@ class Json(Serde[T], Generic[T]):
         remedy: What to do when one is larger than Restate's messages may be.
         status: The status of a value that does not fit: 400 where it comes from a
             caller, 500 where it comes from the user's own functions.
-        is_read: What is written is read as this type again.
+
+    Attributes:
+        written: The JSON schema of what is written; empty if a serializer hides it.
 
     Raises:
         DefinitionError: pydantic cannot describe `hint`.
@@ -49,16 +56,18 @@ class Json(Serde[T], Generic[T]):
         *,
         remedy: str = "pass a reference to it instead, such as a path or a key",
         status: int = 500,
-        is_read: bool = True,
     ) -> None:
         self.hint = hint
         self.part = part
         self._remedy = remedy
         self._status = status
-        self._is_read = is_read
         self._most, self._beside = MAX_MESSAGE, ""
         self._adapter = cast("TypeAdapter[T]", _adapter(hint, part))
         self._schema = _schema(self._adapter, part)
+        self.written = _written(self._adapter)
+        written = json.dumps(self.written)
+        self._has_floats = '"number"' in written or not self.written
+        self._has_secrets = '"password"' in written
 
     def beside(self, size: int, of: str) -> Self:
         """The same, for an invocation that holds `size` bytes `of` something already.
@@ -72,20 +81,11 @@ class Json(Serde[T], Generic[T]):
 
     def serialize(self, obj: T | None) -> bytes:
         """`obj` as compact JSON; a `TerminalError` if it does not fit."""
-        dumped = self.checked(self._dumped(obj))
+        dumped = self.checked(self._dumped(obj, round_trip=True))
+        if self._has_secrets and _HIDDEN in dumped:
+            raise self._misfit(_NO_SECRET)
         self._check_readable(dumped)
         return dumped
-
-    def _dumped(self, obj: T | None) -> bytes:
-        try:
-            # By alias, as that is how it is read again.
-            return self._adapter.dump_json(
-                cast(T, obj), warnings="error", by_alias=True
-            )
-        except (PydanticSerializationError, ValueError, RecursionError) as error:
-            raise self._misfit(str(error)) from error
-        except Exception as error:  # of a user's serializer
-            raise self._misfit(repr(error)) from error
 
     def _check_readable(self, dumped: bytes) -> None:
         """See that what is written can be read again, also within our messages.
@@ -94,10 +94,9 @@ class Json(Serde[T], Generic[T]):
         thousands of digits, None for a list, NaN in a model as null.
         """
         try:
-            if not self._is_read or _may_be_deep(dumped):
+            if _may_be_deep(dumped):
                 from_json(_WITHIN + dumped + _WITHIN_END)
-            if self._is_read:
-                self._adapter.validate_json(dumped)
+            self._adapter.validate_json(dumped)
         except ValidationError as error:
             raise self._misfit(_mistakes(error)) from error
         except Exception as error:
@@ -118,8 +117,41 @@ class Json(Serde[T], Generic[T]):
 
     def answer(self, value: T) -> bytes:
         """`value` as JSON spaced the way people write it: what a caller gets to see."""
-        spaced = json.dumps(from_json(self.serialize(value)), ensure_ascii=False)
+        compact = self.checked(self._dumped(value, round_trip=False))
+        try:
+            plain = from_json(compact)
+        except ValueError as error:
+            raise self._misfit(f"it cannot be read again: {error}") from error
+        spaced = json.dumps(plain, ensure_ascii=False)
         return self.checked(spaced.encode())
+
+    def _dumped(self, value: T | None, *, round_trip: bool) -> bytes:
+        """`value` as JSON, by alias, as that is how it is read again.
+
+        `dump_json` writes NaN in a field of a model as null, unless the model has a
+        configuration that says otherwise. Hence the other way where there are floats.
+
+        Args:
+            round_trip: Without what is computed, which a model may refuse to read.
+        """
+        dump, value = self._adapter, cast(T, value)
+        try:
+            if not self._has_floats:
+                return dump.dump_json(
+                    value, warnings="error", by_alias=True, round_trip=round_trip
+                )
+            plain = dump.dump_python(
+                value,
+                mode="json",
+                warnings="error",
+                by_alias=True,
+                round_trip=round_trip,
+            )
+            return to_json(plain, inf_nan_mode="constants")
+        except (ValueError, RecursionError) as error:  # pydantic's own among them
+            raise self._misfit(str(error)) from error
+        except Exception as error:  # of a user's serializer
+            raise self._misfit(repr(error)) from error
 
     def checked(self, message: bytes) -> bytes:
         """`message`, if Restate can carry it; else a `TerminalError`, not a retry."""
@@ -203,6 +235,14 @@ def _schema(adapter: TypeAdapter[Any], part: str) -> dict[str, Any]:
         raise DefinitionError(
             f"{part} has no JSON schema: {error.message.splitlines()[0]}"
         ) from error
+
+
+def _written(adapter: TypeAdapter[Any]) -> dict[str, Any]:
+    """The JSON schema of what is written; empty if a serializer hides it."""
+    try:
+        return adapter.json_schema(mode="serialization")
+    except PydanticUserError:
+        return {}
 
 
 def _mistakes(error: ValidationError) -> str:

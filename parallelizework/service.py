@@ -101,9 +101,10 @@ def _add_execution(made: Service, this: Execution, run_batch: _Handler) -> None:
     options = {"journal_retention": _RETENTION, **listening, **_retry(this)}
     subtask = (this.subtask, this.value)
     _add(made, "runSubtask", this.run_subtask, subtask, options)
-    if not this.execute.takes_context:
-        batch = (this.slice, this.part)
-        _add(made, "runBatch", run_batch, batch, _INNER | listening | _retry(this))
+    # Handler code refuses batches. Without the handler, Restate would retry for ever
+    # what a fan-out with batches sends to an executor of handler code.
+    batch = (this.slice, this.part)
+    _add(made, "runBatch", run_batch, batch, _INNER | listening | _retry(this))
 
 
 def _add_pause(made: Service) -> None:

@@ -28,12 +28,26 @@ Executes = (
 )
 Folds = Callable[[list[Value]], Awaitable[Result]] | Callable[[list[Value]], Result]
 # A string, as typing cannot put types into a pydantic model that is within a list.
+# The forms in the usual order; a `FanOut` accepts any order.
 Aggregates: TypeAlias = """(
     Folds[Value, Result]
     | Callable[[list[Value], list[Failure[Subtask]]], Awaitable[Result]]
     | Callable[[list[Value], list[Failure[Subtask]]], Result]
+    | Callable[[list[Value], CompletionReason], Awaitable[Result]]
+    | Callable[[list[Value], CompletionReason], Result]
+    | Callable[[list[Value], Task], Awaitable[Result]]
+    | Callable[[list[Value], Task], Result]
     | Callable[
         [list[Value], list[Failure[Subtask]], CompletionReason], Awaitable[Result]
     ]
     | Callable[[list[Value], list[Failure[Subtask]], CompletionReason], Result]
+    | Callable[[list[Value], list[Failure[Subtask]], Task], Awaitable[Result]]
+    | Callable[[list[Value], list[Failure[Subtask]], Task], Result]
+    | Callable[[list[Value], CompletionReason, Task], Awaitable[Result]]
+    | Callable[[list[Value], CompletionReason, Task], Result]
+    | Callable[
+        [list[Value], list[Failure[Subtask]], CompletionReason, Task],
+        Awaitable[Result],
+    ]
+    | Callable[[list[Value], list[Failure[Subtask]], CompletionReason, Task], Result]
 )"""

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from pydantic_core import from_json
 from restate import Context
 
+from parallelizework.checks import Extra
 from parallelizework.definition import Definition
 from parallelizework.fan_in import Combine
 from parallelizework.function import Function
@@ -60,7 +61,12 @@ class Steps:
         return combined
 
     async def aggregate(
-        self, ctx: Context, policy: Policy, outcomes: Part, reason: CompletionReason
+        self,
+        ctx: Context,
+        policy: Policy,
+        outcomes: Part,
+        reason: CompletionReason,
+        task: bytes,
     ) -> bytes:
         """The answer to a run.
 
@@ -68,13 +74,17 @@ class Steps:
         would find another answer in the next replay.
         """
         this = self._definition
-        takes = len(this.aggregate.parameters)
         values = this.values.typed(outcomes.values)
-        failed = in_order([*outcomes.failures, *outcomes.unfinished])
-        failures = this.failures.typed(failed) if takes > 1 else []
+        extras: dict[Extra, object] = {"reason": reason}
+        if "failures" in this.extras:
+            failed = in_order([*outcomes.failures, *outcomes.unfinished])
+            extras["failures"] = this.failures.typed(failed)
+        if "task" in this.extras:  # read again, as `split` may have changed its own
+            extras["task"] = this.task.deserialize(task)
 
         async def execute() -> bytes:
-            result = await this.aggregate(*(values, failures, reason)[:takes])
+            given = (extras[extra] for extra in this.extras)
+            result = await this.aggregate(values, *given)
             return this.result.answer(result)
 
         return await self._retried(ctx, this.aggregate, policy, execute)

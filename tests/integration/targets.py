@@ -61,6 +61,41 @@ NAMES = [
     "typed_trials",
     "unmarked",
 ]
+DEFINITION = [
+    "calling",
+    "calling_misread",
+    "calling_once",
+    "calling_secretly",
+    "code_attempts",
+    "code_batch",
+    "code_plain",
+    "code_timeout",
+    "code_waiter",
+    "expand_bag",
+    "hasty",
+    "hasty_batch",
+    "hasty_waiter",
+    "paused_attempts",
+    "paused_batch",
+    "pausing_waiter",
+    "readings",
+    "readings_batch",
+    "sheets",
+    "split_bag",
+    "split_deque",
+    "split_frozenset",
+    "split_keys",
+    "split_range",
+    "split_set",
+    "split_text",
+    "split_tuple",
+    "stamping",
+    "tries_batch",
+    "tries_one",
+    "waiter",
+    "waits_batch",
+    "waits_one",
+]
 
 
 def targets(root: Path) -> list[str]:
@@ -72,6 +107,10 @@ def targets(root: Path) -> list[str]:
         f"{root / 'examples/quorum.py'}:quorum",
         f"{root / 'examples/wordcount.py'}:wordcount",
         *(f"{root / 'tests/integration/fan_outs.py'}:{name}" for name in NAMES),
+        *(
+            f"{root / 'tests/integration/fan_outs_definition.py'}:{name}"
+            for name in DEFINITION
+        ),
     ]
 
 

@@ -1,0 +1,46 @@
+"""What JSON does not carry as it is: bytes that are no text. Pure."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+_NO_SCHEMAS = {"const", "default", "enum", "examples"}  # in them there are values
+_NAMED = {"$defs", "properties"}
+
+
+def bytes_in(schema: Mapping[str, Any]) -> str | None:
+    """Where there are bytes that may be no text, with the remedy; None if nowhere.
+
+    Args:
+        schema: The JSON schema of what is written.
+    """
+    for path, format_ in _formats(schema, ""):
+        if format_ == "binary":  # pydantic's word for bytes that it writes as UTF-8
+            return (
+                f"{repr(path) if path else 'it'} is bytes, and JSON carries no bytes "
+                "that are not UTF-8: use pydantic.Base64Bytes, or in a model "
+                "model_config = ConfigDict(ser_json_bytes='base64', "
+                "val_json_bytes='base64')"
+            )
+    return None
+
+
+def _formats(schema: object, path: str) -> Iterator[tuple[str, str]]:
+    """Each `format` in a JSON schema, with the path of its field: `Photo.data`."""
+    if isinstance(schema, dict):
+        parts = cast("dict[str, object]", schema)
+        if isinstance(parts.get("format"), str):
+            yield path, str(parts["format"])
+        for name, part in _parts(parts):
+            yield from _formats(part, ".".join(filter(None, (path, name))))
+    elif isinstance(schema, list):
+        for part in cast("list[object]", schema):
+            yield from _formats(part, path)
+
+
+def _parts(schema: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    """The schemas in a schema, with the names of those that have one."""
+    for key, part in schema.items():
+        if key in _NAMED and isinstance(part, dict):
+            yield from cast("dict[str, object]", part).items()
+        elif key not in _NO_SCHEMAS:
+            yield "", part

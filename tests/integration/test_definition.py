@@ -1,0 +1,162 @@
+"""What a user defines is what runs: functions and their types, executors, calls."""
+
+import pytest
+
+from .conftest import Server
+
+INF, NAN = "inf", "nan"
+
+
+def test_aggregate_takes_the_task_as_it_was_posted(server: Server) -> None:
+    """Whatever `split` has made of its own."""
+    order = {"name": "third", "numbers": [3, -1, 2]}
+
+    answer = server.run("Sheets", order)
+
+    squares = {"3": 9, "-1": "-1 is negative", "2": 4}
+    reason = "ALL_COMPLETED"
+    assert answer.json() == {"name": "third", "squares": squares, "reason": reason}
+
+
+@pytest.mark.parametrize(
+    "service",
+    [
+        "SplitSet",
+        "SplitFrozenset",
+        "SplitTuple",
+        "SplitDeque",
+        "SplitRange",
+        "SplitKeys",
+        "SplitBag",
+        "ExpandBag",
+    ],
+)
+def test_any_iterable_that_a_hint_promises_is_split_into_its_items(
+    server: Server, service: str
+) -> None:
+    assert server.run(service, 0).json() == [1, 4, 9]
+
+
+def test_a_text_is_not_split_into_its_letters(server: Server) -> None:
+    answer = server.run("SplitText", "word")
+
+    assert answer.status_code == 500
+    assert answer.json()["message"] == (
+        "split=forgotten_list returned a str instead of a list of items: did you mean "
+        "a list that contains it?"
+    )
+
+
+@pytest.mark.parametrize("service", ["Readings", "ReadingsBatch"])
+def test_what_a_model_holds_is_what_the_next_function_gets(
+    server: Server, service: str
+) -> None:
+    """NaN, infinity and pydantic.Json in a model that forbids what is computed."""
+    answer = server.run(service, "s3cr3t")
+
+    seen = ["nan nan {'a': 1}", "inf None None", "-1.0 nan None"]
+    assert answer.json() == {"seen": seen, "count": 3}
+
+
+def test_a_fan_out_is_called_from_handler_code(server: Server) -> None:
+    answer = server.run("Calling", 3)
+
+    assert [sheet["name"] for sheet in answer.json()] == ["of 0", "of 1", "of 2"]
+    assert answer.json()[2]["squares"] == {"2": 4, "-2": "-2 is negative"}
+
+
+def test_calls_with_the_same_key_get_the_result_of_one_run(
+    server: Server, key: str
+) -> None:
+    answers = [server.run("CallingOnce", key).json() for _ in range(2)]
+
+    assert answers == [[1, 1, 1], [1, 1, 1]]
+
+
+@pytest.mark.parametrize(
+    ("service", "task", "message"),
+    [
+        ("CallingMisread", 1, "the result of Sheets is not valid"),
+        (
+            "CallingSecretly",
+            "s3cr3t",
+            "the task of Readings is not valid: pydantic hides a secret",
+        ),
+    ],
+)
+def test_a_call_that_loses_something_on_its_way_fails(
+    server: Server, service: str, task: object, message: str
+) -> None:
+    answer = server.run(service, task)
+
+    assert answer.status_code in (400, 500)
+    assert message in answer.json()["message"]
+
+
+@pytest.mark.parametrize("service", ["Waits", "WaitsBatch"])
+def test_a_fan_outs_subtask_timeout_holds_at_its_executor(
+    server: Server, service: str
+) -> None:
+    late = server.run(service, {"seconds": 60})
+    early = server.run(service, {"seconds": 0})
+
+    assert late.json() == ["timed_out 504: it took longer than 0.5 s"] * 2
+    assert early.json() == ["succeeded"]
+
+
+@pytest.mark.parametrize("service", ["Tries", "TriesBatch", "Hasty", "HastyBatch"])
+def test_an_attempt_elsewhere_takes_as_long_as_the_fan_out_or_the_executor_says(
+    server: Server, service: str
+) -> None:
+    late = server.run(service, {"seconds": 60})
+    early = server.run(service, {"seconds": 0})
+
+    message = "timed_out 504: an attempt took longer than 0.5 s"
+    assert late.json() == [message] * 2
+    assert early.json() == ["succeeded"]
+
+
+def test_a_fan_out_may_say_how_long_handler_code_elsewhere_takes(
+    server: Server,
+) -> None:
+    late = server.run("CodePlain", {"seconds": 60})
+
+    assert late.json() == ["timed_out 504: it took longer than 0.5 s"] * 2
+
+
+@pytest.mark.parametrize(
+    ("service", "complaint"),
+    [
+        ("CodeAttempts", "max_attempts=3 cannot differ from the definition's 10"),
+        ("CodeTimeout", "whose attempts have no timeout: use subtask_timeout"),
+        ("PausedAttempts", "max_attempts=3 cannot differ from the definition's 10"),
+    ],
+)
+def test_what_an_executor_cannot_do_is_refused_at_once(
+    server: Server, service: str, complaint: str
+) -> None:
+    failures = server.run(service, {"seconds": 0}).json()
+
+    assert len(failures) == 2
+    for failure in failures:
+        assert failure.startswith("failed 400: the policy of ")
+        assert complaint in failure
+
+
+@pytest.mark.parametrize("service", ["CodeBatch", "PausedBatch"])
+def test_batches_that_an_executor_cannot_do_fail_the_run_at_once(
+    server: Server, service: str
+) -> None:
+    answer = server.run(service, {"seconds": 0})
+
+    assert answer.status_code == 400
+    assert "leave max_items_per_batch at 1" in answer.json()["message"]
+
+
+def test_a_request_cannot_ask_an_executor_to_pause(server: Server) -> None:
+    policy = {"on_exhausted": "pause"}
+
+    answer = server.run("Waits", {"seconds": 0, "policy": policy})
+
+    assert answer.status_code == 400
+    assert "is for the policy of the Executor to say" in answer.json()["message"]
