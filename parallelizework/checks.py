@@ -205,7 +205,7 @@ def check_policy(execute: Function, policy: Policy, served: Policy) -> None:
             "attempts have no timeout: use subtask_timeout"
         )
     pauses = "pause" in (policy.on_exhausted, served.on_exhausted)
-    if execute.takes_context or pauses:
+    if execute.takes_context and pauses:
         _check_retry(policy, served)
 
 
@@ -220,15 +220,6 @@ def check_batches(execute: Function, policy: Policy) -> None:
         raise DefinitionError(
             "on_exhausted='pause' would execute a whole batch again when it is "
             "resumed: leave max_items_per_batch at 1"
-        )
-
-
-def check_policy_elsewhere(policy: Policy) -> None:
-    """Refuse what a fan-out cannot ask of an executor, whose policy has to say it."""
-    if policy.on_exhausted == "pause":
-        raise DefinitionError(
-            "on_exhausted='pause' is for the policy of the Executor to say, with "
-            "max_attempts and the intervals: Restate itself then retries its subtasks"
         )
 
 
@@ -248,7 +239,7 @@ def _check_retry(policy: Policy, served: Policy) -> None:
         if wanted[name] != ours[name]:
             raise DefinitionError(
                 f"{name}={wanted[name]} cannot differ from the definition's "
-                f"{ours[name]}: Restate itself retries handler code and what is to be "
+                f"{ours[name]}: Restate itself retries handler code that is to be "
                 "paused, as the definition of the service that executes it says"
             )
 

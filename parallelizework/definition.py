@@ -9,7 +9,6 @@ from parallelizework.checks import (
     check_carried,
     check_executor_policy,
     check_gives,
-    check_policy_elsewhere,
     check_takes,
     check_takes_list,
     checked_executor,
@@ -132,8 +131,6 @@ def define(
 
 
 def _check(this: Definition, subtask: object) -> None:
-    if not this.execution:
-        check_policy_elsewhere(this.policy)
     if this.expand:
         check_carried(this.shard)
     subtasks = Json[Any](subtask, f"a subtask of {this.name}")

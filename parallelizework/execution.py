@@ -13,7 +13,6 @@ from parallelizework.batch import BatchRunner
 from parallelizework.checks import (
     check_batches,
     check_policy,
-    check_policy_elsewhere,
     check_takes_attempt,
 )
 from parallelizework.errors import DefinitionError
@@ -188,8 +187,6 @@ def overridden(
         changed = policy.overridden(Policy.model_validate(overrides))
         if execute:
             check_policy(execute, changed, policy)
-        else:
-            check_policy_elsewhere(changed)
     return changed
 
 

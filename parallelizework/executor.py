@@ -22,8 +22,8 @@ class Executor(Generic[Subtask, Value]):
         execute: As that of a `FanOut`.
         policy: How often a subtask is tried, with which pauses, and how long an attempt
             takes; a fan-out or a request may say otherwise. The rest is for the policy
-            of the fan-out to say. With `on_exhausted="pause"`, and for handler code,
-            Restate itself retries: then nobody else may say how often.
+            of the fan-out to say. Handler code with `on_exhausted="pause"` is retried
+            by Restate itself: then nobody else may say how often.
         max_threads: As that of a `FanOut`.
 
     Raises:

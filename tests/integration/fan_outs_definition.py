@@ -302,12 +302,20 @@ async def waited(wait: Wait) -> float:
 
 
 async def waited_durably(ctx: Context, wait: Wait) -> float:
+    if wait.seconds < 0:
+        raise ValueError("a pause in the past")
     await ctx.sleep(timedelta(seconds=wait.seconds))
     return wait.seconds
 
 
 def count_and_kinds(values: list[float], failures: list[Failure[Wait]]) -> list[str]:
     return [f"{f.status} {f.code}: {f.message}" for f in failures] or ["succeeded"]
+
+
+def counted_attempts(
+    values: list[float], failures: list[Failure[Wait]]
+) -> list[int | None]:
+    return [failure.attempts for failure in failures]
 
 
 def elsewhere(
@@ -349,7 +357,13 @@ tries_batch = elsewhere(
 hasty = elsewhere("Hasty", "HastyWaiter")
 hasty_batch = elsewhere("HastyBatch", "HastyWaiter", max_items_per_batch=2)
 code_plain = elsewhere("CodePlain", "CodeWaiter", subtask_timeout=_SOON)
-code_attempts = elsewhere("CodeAttempts", "CodeWaiter", max_attempts=3)
+code_attempts = FanOut(
+    "CodeAttempts",
+    split=waits,
+    executor="CodeWaiter",
+    aggregate=counted_attempts,
+    policy=Policy(tolerated_failure_percentage=100, max_attempts=3),
+)
 code_timeout = elsewhere("CodeTimeout", "CodeWaiter", attempt_timeout=_SOON)
 code_batch = elsewhere("CodeBatch", "CodeWaiter", max_items_per_batch=2)
 paused_attempts = elsewhere("PausedAttempts", "PausingWaiter", max_attempts=3)

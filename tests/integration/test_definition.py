@@ -127,9 +127,7 @@ def test_a_fan_out_may_say_how_long_handler_code_elsewhere_takes(
 @pytest.mark.parametrize(
     ("service", "complaint"),
     [
-        ("CodeAttempts", "max_attempts=3 cannot differ from the definition's 10"),
         ("CodeTimeout", "whose attempts have no timeout: use subtask_timeout"),
-        ("PausedAttempts", "max_attempts=3 cannot differ from the definition's 10"),
     ],
 )
 def test_what_an_executor_cannot_do_is_refused_at_once(
@@ -153,10 +151,7 @@ def test_batches_that_an_executor_cannot_do_fail_the_run_at_once(
     assert "leave max_items_per_batch at 1" in answer.json()["message"]
 
 
-def test_a_request_cannot_ask_an_executor_to_pause(server: Server) -> None:
-    policy = {"on_exhausted": "pause"}
-
-    answer = server.run("Waits", {"seconds": 0, "policy": policy})
-
-    assert answer.status_code == 400
-    assert "is for the policy of the Executor to say" in answer.json()["message"]
+def test_a_fan_out_may_say_how_often_handler_code_elsewhere_is_tried(
+    server: Server,
+) -> None:
+    assert server.run("CodeAttempts", {"seconds": -1}).json() == [3, 3]

@@ -288,10 +288,6 @@ def test_an_executor_is_refused_what_json_does_not_carry() -> None:
     ("parts", "complaint"),
     [
         ({"executor": "Test"}, "executor='Test' is the name of the fan-out itself"),
-        (
-            {"executor": "Other", "policy": Policy(on_exhausted="pause")},
-            "on_exhausted='pause' is for the policy of the Executor to say",
-        ),
         ({"max_threads": 0}, "max_threads=0 is less than the one that is needed"),
         ({"executor": "Other", "max_threads": -1}, "max_threads=-1 is less than"),
     ],
