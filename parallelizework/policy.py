@@ -18,7 +18,7 @@ from parallelizework.plan import WINDOW
 Duration = Annotated[timedelta, Gt(timedelta(0)), Le(timedelta(days=3_650))]
 
 _MOST = 1_000_000  # a request may say it, and what is planned with it takes memory
-_LONGEST = timedelta(seconds=10)  # pauses between attempts, by default
+_LONGEST = timedelta(seconds=30)  # pauses between attempts, by default
 _TOLERANCE = {"tolerated_failure_count", "tolerated_failure_percentage"}
 _RULE = _TOLERANCE | {"min_successful", "race"}
 
@@ -63,17 +63,20 @@ class Policy(BaseModel):
         race: The run ends with the first outcome, good or bad. The rest is cancelled.
         deadline: How long the run may take.
         on_deadline: Whether a run that takes longer fails, or answers with what is
-            there.
+            there. Then `aggregate` gets each subtask that has not ended as a failure
+            with status `cancelled` and code 504, unless its shard was not expanded yet.
         max_attempts: How often `split`, one `execute` or `aggregate` may be tried
-            before its error becomes final. A `TerminalError` is final at once.
+            before its error becomes final. A `TerminalError` is final at once. With the
+            defaults, attempts take about four minutes: long enough for a service that
+            is called to be restarted. An outage of the worker is no attempt.
         initial_retry_interval: The pause after the first attempt.
-        max_retry_interval: The longest pause between attempts: 10 seconds, or the first
+        max_retry_interval: The longest pause between attempts: 30 seconds, or the first
             pause where that is longer.
         retry_interval_factor: By what the pause grows from attempt to attempt.
         attempt_timeout: How long one attempt at a subtask may take; it is retried then.
         subtask_timeout: How long a subtask may take altogether, from its call on.
-        on_exhausted: Whether a subtask whose attempts are used up fails, or is paused
-            until somebody has mended the cause and resumes its invocation.
+        on_exhausted: Whether a function whose attempts are used up fails, or is paused
+            until somebody has repaired the cause and resumes the run.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -88,7 +91,7 @@ class Policy(BaseModel):
     race: bool = False
     deadline: Duration | None = None
     on_deadline: Literal["fail", "answer"] = "fail"
-    max_attempts: int = Field(default=10, ge=1, le=_MOST)
+    max_attempts: int = Field(default=20, ge=1, le=_MOST)
     initial_retry_interval: Duration = timedelta(milliseconds=50)
     max_retry_interval: Duration = Field(default_factory=_longest)
     retry_interval_factor: float = Field(default=2.0, ge=1, le=1_000)

@@ -39,13 +39,15 @@ _RETENTION = timedelta(0)
 
 # A coordinator waits for its worker as long as its run may live: it has nothing that
 # could be repaired. A pause grows to 10 s, so it continues soon after an outage.
-_COORDINATORS = InvocationRetryPolicy(
-    initial_interval=timedelta(milliseconds=50),
-    exponentiation_factor=2.0,
-    max_interval=timedelta(seconds=10),
-    max_attempts=2**31 - 1,
-    on_max_attempts="pause",
-)
+_COORDINATES: dict[str, Any] = {
+    "invocation_retry_policy": InvocationRetryPolicy(
+        initial_interval=timedelta(milliseconds=50),
+        exponentiation_factor=2.0,
+        max_interval=timedelta(seconds=10),
+        max_attempts=2**31 - 1,
+        on_max_attempts="pause",
+    )
+}
 # A subtask waits for a day; one that kills its worker each time is paused then. What
 # its function fails is counted by our own attempts.
 _SUBTASKS = InvocationRetryPolicy(
@@ -67,18 +69,17 @@ def service(definition: Definition) -> Service:
         description=f"Fan-out {this.name}",
         inactivity_timeout=_COMBINING if this.combine else _INACTIVITY,
         abort_timeout=_ABORT,
-        invocation_retry_policy=_COORDINATORS,
     )
-    _add(made, "run", handlers.run, (this.task, this.result), {})
+    _add(made, "run", handlers.run, (this.task, this.result), _COORDINATES)
     if this.execution:
         _add_execution(made, this.execution, handlers.run_batch)
     _add_pause(made)
     segment = (handlers.subtasks.slice, handlers.part)
-    _add(made, "runSegment", handlers.run_segment, segment, _INNER)
+    _add(made, "runSegment", handlers.run_segment, segment, _INNER | _COORDINATES)
     if this.expand:
         shards = (handlers.shards.slice, handlers.part)
-        _add(made, "runShard", handlers.run_shard, shards, _INNER)
-        _add(made, "runShards", handlers.run_shards, shards, _INNER)
+        _add(made, "runShard", handlers.run_shard, shards, _INNER | _COORDINATES)
+        _add(made, "runShards", handlers.run_shards, shards, _INNER | _COORDINATES)
     return made
 
 
@@ -89,7 +90,6 @@ def executing_service(name: str, execution: Execution) -> Service:
         description=f"Executor {name}",
         inactivity_timeout=_INACTIVITY,
         abort_timeout=_ABORT,
-        invocation_retry_policy=_COORDINATORS,
     )
     _add_execution(made, execution, execution.run_batch)
     _add_pause(made)

@@ -98,6 +98,9 @@ DEFINITION = [
 ]
 
 
+ENDING = ["aggregate_pausing", "put_off_long"]
+
+
 def targets(root: Path) -> list[str]:
     """What to hand to `parallelizework serve`."""
     return [
@@ -111,6 +114,7 @@ def targets(root: Path) -> list[str]:
             f"{root / 'tests/integration/fan_outs_definition.py'}:{name}"
             for name in DEFINITION
         ),
+        *(f"{root / 'tests/integration/fan_outs_ending.py'}:{n}" for n in ENDING),
     ]
 
 

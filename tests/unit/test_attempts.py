@@ -118,3 +118,12 @@ def test_a_pause_grows_up_to_the_longest(
     )
 
     assert pause_after(policy, attempt) == seconds
+
+
+def test_the_default_attempts_outlive_an_outage_of_two_minutes() -> None:
+    policy = Policy()
+
+    pauses = [pause_after(policy, number) for number in range(1, policy.max_attempts)]
+
+    assert sum(pauses) / 2 > 120  # a pause is up to half shorter
+    assert round(sum(pauses)) == 321

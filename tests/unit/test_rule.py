@@ -81,6 +81,19 @@ def test_what_ends_a_part_ends_the_whole(
         assert bool(rule.rest(whole).reason(part)) <= bool(rule.reason(whole + part))
 
 
+@pytest.mark.parametrize(
+    ("total", "percentage", "failed"),
+    [(1_000, 2.3, 23), (1_000, 0.7, 7), (1_000, 33.3, 333), (500, 4.6, 23)],
+)
+def test_a_percentage_is_a_decimal_number(
+    total: int, percentage: float, failed: int
+) -> None:
+    rule = Rule.of(Policy(tolerated_failure_percentage=percentage), total)
+
+    assert rule.reason(Counts(failed=failed)) is None
+    assert rule.reason(Counts(failed=failed + 1)) is not None
+
+
 @given(st.integers(1, 1_000), st.floats(0, 100), st.integers(0, 1_000))
 def test_a_percentage_is_exceeded_only_by_a_larger_share(
     total: int, percentage: float, failed: int
@@ -90,7 +103,7 @@ def test_a_percentage_is_exceeded_only_by_a_larger_share(
     rule = Rule.of(Policy(tolerated_failure_percentage=percentage), total)
 
     exceeded = rule.reason(Counts(failed=failed)) is not None
-    assert exceeded == (Fraction(failed, total) * 100 > Fraction(percentage))
+    assert exceeded == (Fraction(failed, total) * 100 > Fraction(str(percentage)))
 
 
 @given(st.integers(1, 10**6), st.integers(1, 10**6))

@@ -1,0 +1,126 @@
+"""How runs end, and pause, when something is used up, late, or never answers."""
+
+import time
+from typing import Any
+
+import httpx
+
+from parallelizework.client import Client, Progress
+
+from .conftest import Server
+from .processes import LONG, eventually
+
+
+def executions(server: Server, key: str) -> int:
+    return server.run("Executions", {"key": key}).json()
+
+
+def client_of(server: Server) -> Client:
+    return Client(server.ingress, server.admin)
+
+
+def statuses(server: Server, run: str, handler: str) -> list[str]:
+    rows = server.query(
+        "select status from sys_invocation where target_handler_name = "
+        f"'{handler}' and invoked_by_id = '{run}'"
+    )
+    return [row["status"] for row in rows]
+
+
+def test_an_aggregate_that_is_exhausted_pauses_and_keeps_the_values(
+    server: Server, key: str
+) -> None:
+    run = server.send("AggregatePausing", {"key": key})["invocationId"]
+    eventually(lambda: statuses(server, run, "awaitResume") == ["paused"])
+
+    server.mend(key)
+    with client_of(server) as client:
+        client.attach("AggregatePausing", run).resume()
+
+    assert server.attach(run).json() == [1, 1, 1]
+
+
+def test_an_exhausted_aggregate_may_be_resumed_in_vain(
+    server: Server, key: str
+) -> None:
+    run = server.send("AggregatePausing", {"key": key})["invocationId"]
+    eventually(lambda: statuses(server, run, "awaitResume") == ["paused"])
+    with client_of(server) as client:
+        client.attach("AggregatePausing", run).resume()
+
+        eventually(
+            lambda: (
+                sorted(statuses(server, run, "awaitResume"))
+                in (["paused"], ["completed", "paused"])
+            )
+        )
+        server.cancel(run)
+
+    assert server.attach(run).status_code == 409
+
+
+def test_a_subtask_that_pauses_before_its_next_attempt_holds_no_slot(
+    server: Server, key: str
+) -> None:
+    run = server.send("PutOffLong", {"key": key})["invocationId"]
+
+    eventually(lambda: statuses(server, run, "runSubtask") == ["suspended"] * 3)
+
+    server.cancel(run)
+    assert server.attach(run).status_code == 409
+
+
+def final_progress(server: Server, run: str) -> dict[str, Any]:
+    """What FanOutProgress says itself, without what a client adds."""
+    url = f"{server.ingress}/FanOutProgress/{run}/get"
+    progress: dict[str, Any] = {}
+
+    def ended() -> bool:
+        answer = httpx.get(url, timeout=LONG)
+        progress.update(answer.json())
+        return answer.is_success and progress["state"] != "running"
+
+    eventually(ended)
+    return progress
+
+
+def test_the_progress_of_shards_that_end_early_ends_too(
+    server: Server, key: str
+) -> None:
+    task = {"key": key, "count": 20, "bad": [19], "pause": 0.05}
+    policy = {"max_concurrency": 4}
+    run = server.send("TrialsSharded", task | {"policy": policy})["invocationId"]
+
+    assert server.attach(run).status_code == 418
+    assert final_progress(server, run)["state"] == "failed"
+
+
+def test_counts_never_decrease_and_agree_with_what_was_executed(
+    server: Server, key: str
+) -> None:
+    count, bad = 2_500, 2_000
+    task = {"key": key, "count": count, "bad": [bad]}
+    run = server.send("Trials", task)["invocationId"]
+    seen: list[Progress] = []
+    with client_of(server) as client:
+        known = client.attach("Trials", run)
+        while not seen or not seen[-1].ended:
+            seen.append(known.progress())
+            time.sleep(0.05)
+
+    last = final_progress(server, run)
+    succeeded = [each.succeeded for each in seen]
+    assert succeeded == sorted(succeeded)
+    assert last["succeeded"] >= succeeded[-1]
+    assert last["succeeded"] < executions(server, key) <= count
+    assert last["failed"] == 1
+    assert last["succeeded"] + last["failed"] + last["cancelled"] == count
+
+
+def test_the_server_retries_coordinators_without_end(server: Server) -> None:
+    url = f"{server.admin}/services/TrialsSharded"
+    handlers = httpx.get(url, timeout=LONG).json()["handlers"]
+    attempts = {each["name"]: each["retry_policy"]["max_attempts"] for each in handlers}
+
+    for name in ("run", "runSegment", "runShard", "runShards"):
+        assert attempts[name] == 2**31 - 1
