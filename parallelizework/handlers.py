@@ -85,7 +85,8 @@ class Handlers:
             reason = CompletionReason.CANCELLED if part.cancelled else reason
             progress.reason = reason = final(policy, part.counts, total, reason)
             check(policy, part, reason)
-            return await self._steps.aggregate(ctx, policy, part, reason, body)
+            given = body, items
+            return await self._steps.aggregate(ctx, policy, part, reason, given)
 
     async def run_segment(self, ctx: Context, body: bytes) -> bytes:
         """Execute a slice of the subtasks of a large run."""
@@ -102,7 +103,9 @@ class Handlers:
         policy = this.policy_for(part.overrides)
         shard = this.shard.typed(part.items[0])
         items = self.subtasks.items
-        subtasks = await self._steps.listed(ctx, this.expand, items, policy, shard)
+        subtasks = await self._steps.listed(
+            ctx, this.expand, items, policy, shard, size=len(body)
+        )
         expanded = {"first": 0, "shard": part.first, "items": subtasks}
         part = part.model_copy(update=expanded)
         return await self._part(ctx, self.subtasks, part)
@@ -121,7 +124,13 @@ class Handlers:
         split = self._definition.split
         try:
             found = await self._steps.listed(
-                ctx, split, level.items, policy, task, settle=settle
+                ctx,
+                split,
+                level.items,
+                policy,
+                task,
+                size=len(ctx.request().body),
+                settle=settle,
             )
         except Interrupted as end:
             return [], end.reason

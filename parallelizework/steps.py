@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 from restate import Context
 
 from parallelizework.checks import Extra
@@ -17,7 +17,9 @@ from parallelizework.retries import Retries, Settle, settled
 from parallelizework.rule import CompletionReason
 from parallelizework.serde import MAX_MESSAGE, JsonList
 
-T = TypeVar("T")
+# What a run holds when it answers. How much of it a restate-server (1.7) still holds
+# depends on time; up to half a message of an answer is safe.
+_HELD = "its task, its subtasks or its values"
 
 
 class Steps:
@@ -34,12 +36,18 @@ class Steps:
         policy: Policy,
         value: object,
         *,
+        size: int,
         settle: Settle = settled,
     ) -> list[Any]:
-        """What `split` or `expand` returns for a value, as plain JSON."""
+        """What `split` or `expand` returns for a value, as plain JSON.
+
+        Args:
+            size: The bytes of the value as JSON.
+        """
+        beside = items.beside(size, "what it was made of")
 
         async def execute() -> bytes:
-            return items.serialize(await function(value))
+            return beside.serialize(await function(value))
 
         found = await self._retried(ctx, function, policy, execute, settle)
         return items.deserialize(found)
@@ -66,15 +74,20 @@ class Steps:
         policy: Policy,
         outcomes: Part,
         reason: CompletionReason,
-        task: bytes,
+        given: tuple[bytes, list[Any]],
     ) -> bytes:
         """The answer to a run.
+
+        Args:
+            given: The task, and the items of the split.
+
 
         It is a step: without one, a server that dies between the answer and the end
         would find another answer in the next replay.
         """
         this = self._definition
         values = this.values.typed(outcomes.values)
+        task, items = given
         extras: dict[Extra, object] = {"reason": reason}
         if "failures" in this.extras:
             failed = in_order([*outcomes.failures, *outcomes.unfinished])
@@ -83,9 +96,13 @@ class Steps:
             extras["task"] = this.task.deserialize(task)
 
         async def execute() -> bytes:
-            given = (extras[extra] for extra in this.extras)
-            result = await this.aggregate(values, *given)
-            return this.result.answer(result)
+            wanted = (extras[extra] for extra in this.extras)
+            answer = this.result.answer(await this.aggregate(values, *wanted))
+            if len(answer) > MAX_MESSAGE // 2:
+                held = max(len(task), _size(items), _size(outcomes.values))
+                room = this.result.beside(min(held, MAX_MESSAGE // 2), _HELD)
+                room.checked(answer)
+            return answer
 
         return await self._retried(ctx, this.aggregate, policy, execute)
 
@@ -101,3 +118,7 @@ class Steps:
         about = f"fan_out={name} function={function.name} invocation={run}"
         retries = Retries(ctx, name, policy, settle)
         return await retries.value(function.role, about, lambda _: execute())
+
+
+def _size(plain: object) -> int:
+    return len(to_json(plain))
