@@ -232,6 +232,24 @@ async def large(
 
 
 @manner
+async def nested(
+    _this: Misbehaving, asked: Asked, _times: int, writer: asyncio.StreamWriter
+) -> None:
+    """JSON that is so many lists deep."""
+    levels = int(asked.path[1])
+    writer.write(whole(200, b"[" * levels + b"]" * levels, JSON))
+
+
+@manner
+async def foreign(
+    _this: Misbehaving, asked: Asked, _times: int, writer: asyncio.StreamWriter
+) -> None:
+    """A mebibyte that names its charset."""
+    body = b"-" + b"a" * (MIB - 1)
+    writer.write(whole(200, body, f"content-type: text/plain; charset={asked.path[1]}"))
+
+
+@manner
 async def bomb(
     _this: Misbehaving, asked: Asked, _times: int, writer: asyncio.StreamWriter
 ) -> None:

@@ -23,7 +23,29 @@ from parallelizework.workers.http.result import Response
         ("text/plain", b"\xe9", "base64", "6Q=="),
         ("text/plain; charset=nonsense", b"a", "base64", "YQ=="),
         ("text/plain; charset=rot13", b"a", "base64", "YQ=="),
-        ("text/plain; charset=punycode", b"\xff", "base64", "/w=="),
+        ("text/plain; charset=punycode", b"a-", "base64", "YS0="),
+        ("text/plain; charset*=punycode''a", b"a", "text", "a"),
+        ("text/plain; charset=unicode-escape", b"a", "base64", "YQ=="),
+        ("text/plain; charset=idna", b"a", "base64", "YQ=="),
+        ("text/plain; charset=utf-7", b"+AGE-", "base64", "K0FHRS0="),
+        ("text/plain; charset=", b"a", "text", "a"),
+        ('text/plain; a=b; Charset="UTF-8"', "é".encode(), "text", "é"),
+        *(
+            (f"text/plain; charset={charset}", text.encode(charset), "text", text)
+            for text, charsets in {
+                "a": ["us-ascii", "windows-1250", "iso-8859-16", "utf-16", "utf-32le"],
+                "Ж": ["koi8-r", "windows-1251", "iso-8859-5", "utf-16be"],
+                "ї": ["koi8-u"],
+                "あ": ["shift_jis", "Shift-JIS", "euc-jp", "cp932"],
+                "中": ["gb2312", "gbk", "gb18030", "big5"],
+                "한": ["euc-kr", "ks_c_5601-1987"],
+                "€": ["windows-1252", "iso-8859-15", "ISO_8859-15"],
+            }.items()
+            for charset in charsets
+        ),
+        ("application/json", b"[1e400]", "text", "[1e400]"),
+        ("application/json", b'"\\ud800"', "text", '"\\ud800"'),
+        ("application/json", b"9" * 5_000, "text", "9" * 5_000),
         ("image/svg+xml", b"<svg/>", "text", "<svg/>"),
         ("image/png", b"\x00", "base64", "AA=="),
         ("", b"a", "base64", "YQ=="),

@@ -15,7 +15,7 @@ from parallelizework.workers.http.faults import TooManyRedirects, answered, show
 from parallelizework.workers.http.hosts import Hosts
 from parallelizework.workers.http.network import CheckedNetwork, Resolve, resolved
 from parallelizework.workers.http.places import Places
-from parallelizework.workers.http.request import Options, Request
+from parallelizework.workers.http.request import Options, Request, check_url
 from parallelizework.workers.http.retrying import check
 from parallelizework.workers.http.secrets import Secrets, without
 from parallelizework.workers.http.transport import pooled
@@ -122,7 +122,7 @@ class HttpClient:
             if _origin(following.url) != _origin(sent.url):
                 for name in (*secrets, *_OF_THE_ORIGIN):
                     following.headers.pop(name, None)
-            sent = following
+            sent = _checked(following)
         raise TooManyRedirects
 
 
@@ -143,6 +143,14 @@ def _built(
     headers |= given | dict(secrets)
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
     return http.build_request(request.method, request.url, headers=raw, content=content)
+
+
+def _checked(following: httpx.Request) -> httpx.Request:
+    try:
+        check_url(following.url)
+    except ValueError as error:
+        raise httpx.InvalidURL(str(error)) from error
+    return following
 
 
 def _reply(

@@ -1,15 +1,15 @@
 """`Result`: what HttpFanOut answers with."""
 
 from base64 import b64encode
-from email.message import Message
 from typing import Literal, Self
 
-import httpx
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic_core import from_json
 
 from parallelizework.outcome import Failure
+from parallelizework.workers.http.charset import text_of
 from parallelizework.workers.http.client import Reply
+from parallelizework.workers.http.portable import is_portable
 from parallelizework.workers.http.subtask import SubTask
 
 _JSON = ("application/json", "+json")
@@ -97,23 +97,19 @@ class Written(BaseModel):
 
 
 def _body(reply: Reply) -> tuple[Literal["json", "text", "base64"], JsonValue]:
-    kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
+    content_type = reply.headers.get("content-type", "")
+    kind = content_type.partition(";")[0].strip().lower()
     if kind.endswith(_JSON):
         try:
-            return "json", from_json(reply.body, allow_inf_nan=False)
+            value = from_json(reply.body, allow_inf_nan=False)
+            if is_portable(value):
+                return "json", value
         except ValueError:
             pass
     if kind.endswith(_JSON) or kind.startswith(_TEXT) or kind.endswith(_TEXT):
-        try:
-            return "text", reply.body.decode(_charset(reply.headers))
-        except (ValueError, LookupError):
-            pass
+        text = text_of(reply.body, content_type)
+        if text is not None:
+            return "text", text
     if not reply.body:
         return "text", ""
     return "base64", b64encode(reply.body).decode()
-
-
-def _charset(headers: httpx.Headers) -> str:
-    kind = Message()
-    kind["content-type"] = headers.get("content-type", "")
-    return kind.get_content_charset("utf-8")

@@ -7,6 +7,7 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from parallelizework.outcome import Done
+from parallelizework.workers.http.portable import MISFIT, is_portable
 from parallelizework.workers.http.request import Options, Request, Template
 from parallelizework.workers.http.rows import Range, RowsFolder
 from parallelizework.workers.http.subtask import Job, SubTask
@@ -65,7 +66,9 @@ class InFile(BaseModel):
 
     def _subtask(self, index: int, row: JsonValue) -> SubTask:
         request, problem = None, f"row {index}: it is no JSON object"
-        if isinstance(row, dict):
+        if not is_portable(row):
+            problem = f"row {index}: it {MISFIT}"
+        elif isinstance(row, dict):
             try:
                 request, problem = filled(self.template, row), None
             except Unfilled as error:

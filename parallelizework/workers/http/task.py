@@ -2,10 +2,19 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, JsonValue, Tag
+from pydantic import AfterValidator, Discriminator, Field, JsonValue, Tag
 
 from parallelizework.policy import Policy
+from parallelizework.workers.http.portable import MISFIT, is_portable
 from parallelizework.workers.http.request import Options, Request, Template
+
+Row = dict[str, JsonValue]
+
+
+def _portable(row: Row) -> Row:
+    if not is_portable(dict(row)):
+        raise ValueError(f"the row {MISFIT}")
+    return row
 
 
 class _Common(Options):
@@ -27,7 +36,7 @@ class Rows(_Common):
     """One request for each row."""
 
     request: Template
-    rows: list[dict[str, JsonValue]]
+    rows: list[Annotated[Row, AfterValidator(_portable)]]
 
 
 class RowsFile(_Common):

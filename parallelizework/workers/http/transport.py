@@ -122,4 +122,11 @@ def pooled(network: CheckedNetwork) -> httpx.AsyncClient:
         trust_env=False,
         timeout=httpx.Timeout(None, connect=_CONNECT),
         headers={"accept": "*/*", "accept-encoding": "gzip", "user-agent": AGENT},
+        event_hooks={"response": [_check_location]},
     )
+
+
+async def _check_location(response: httpx.Response) -> None:
+    """Raise `InvalidURL`; httpx takes such a redirect for a fault of the network."""
+    if response.has_redirect_location:
+        httpx.URL(response.headers["location"])
