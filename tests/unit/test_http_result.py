@@ -5,8 +5,9 @@ from typing import Any
 import httpx
 import pytest
 
-from parallelizework.workers.http import Reply
+from parallelizework.workers.http import Options, Reply
 from parallelizework.workers.http.result import Response
+from parallelizework.workers.http.subtask import SubTask
 
 
 @pytest.mark.parametrize(
@@ -56,8 +57,9 @@ def test_a_body_is_told_as_what_it_says_it_is_if_it_is(
 ) -> None:
     headers = httpx.Headers({"Content-Type": kind, "X-Other": "b"})
     reply = Reply(200, headers, body, "http://h/", 0.0123)
+    subtask = SubTask(index=3, options=Options(response_headers=("x-OTHER",)))
 
-    response = Response.of(reply, index=3, headers=("x-OTHER",), attempts=2)
+    response = Response.of(reply, subtask, attempts=2)
 
     assert (response.encoding, response.body) == (encoding, told)
     assert (response.index, response.attempts, response.elapsed_ms) == (3, 2, 12.3)
