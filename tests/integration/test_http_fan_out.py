@@ -184,7 +184,7 @@ def test_a_pause_that_the_server_asks_for_is_made(
 
     [response] = answer["responses"]
     first, second = target.asked(path)
-    assert response["attempts"] == 2
+    assert response["attempts"] == 1  # it was postponed
     assert second.at - first.at >= 0.9
 
 
