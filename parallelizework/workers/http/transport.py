@@ -84,8 +84,10 @@ class _Pools:
         """Send a request by the first pool that is not busy."""
         host = request.url.host.decode("ascii")
         if host.endswith("."):  # which no certificate has; a redirect copies the others
-            name = {"sni_hostname": host.removesuffix(".")}
-            request.extensions = {**request.extensions, **name}
+            request.extensions = {
+                **request.extensions,  # pyright: ignore[reportUnknownMemberType] - half typed
+                "sni_hostname": host.removesuffix("."),
+            }
         free = (pool for pool in self._pools if pool.requests < _REQUESTS)
         return await next(free, self._pools[-1]).handle_async_request(request)
 
