@@ -1,6 +1,6 @@
 """Durable fan-out/fan-in for Python on Restate."""
 
-from parallelizework.attempts import Attempt
+from parallelizework.attempts import Attempt, Postponed
 from parallelizework.errors import ParallelizeworkError
 from parallelizework.executor import Executor
 from parallelizework.fan_out import FanOut, services
@@ -17,5 +17,6 @@ __all__ = [
     "FanOut",
     "ParallelizeworkError",
     "Policy",
+    "Postponed",
     "services",
 ]

@@ -19,9 +19,40 @@ from parallelizework.tracebacks import formatted, location
 _logger = logging.getLogger(__name__)
 
 _VALUE = b'{"value":'
+_TWO_HOURS = timedelta(hours=2)  # an API's hourly quota is renewed twice
 _LONGEST_MESSAGE = 4_096  # characters; it is repeated wherever the error goes
 _LONGEST_PAUSE = timedelta(days=365)
 _CODES = range(400, 600)
+
+
+class Postponed(RetryableError):
+    """Raise it where the outside asks to come back later.
+
+    It is for rate limits: an API that answers 429 with `Retry-After` is well, and will
+    do the work in a moment. So this is not an attempt: `max_attempts` and
+    `Attempt.number` do not count it. A time bounds it instead. The pause is durable,
+    and is a little longer than `retry_after`, so that subtasks that were postponed
+    together do not come back together.
+
+    Handler code counts it like any `RetryableError`.
+
+    Args:
+        status_code: The status of the subtask's failure, if it comes to that.
+        retry_after: When to try again; what has passed already is no pause.
+        within: What all such pauses of a subtask may take together. Instead of a pause
+            that would take longer, the subtask fails with this error.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        status_code: int = 429,
+        *,
+        retry_after: timedelta,
+        within: timedelta = _TWO_HOURS,
+    ) -> None:
+        super().__init__(message, status_code, retry_after)
+        self.within = within
 
 
 @dataclass(frozen=True)
@@ -44,11 +75,13 @@ class Miss(BaseModel):
     Attributes:
         again: It may be tried again.
         after: What its error asked for, in seconds.
+        within: It was postponed, and that is the bound of all such pauses, in seconds.
     """
 
     fault: Fault
     again: bool
     after: float | None = None
+    within: float | None = None
 
 
 class AttemptSerde(Serde[bytes | Miss]):
@@ -92,15 +125,34 @@ class Attempts:
             once: Makes the attempt of that number.
             before: How many attempts there have been already.
         """
-        policy, attempt = self.policy, 1
+        policy, attempt, postponed, waited = self.policy, 1, 0, 0.0
         while isinstance(missed := await once(before + attempt), Miss):
-            if not missed.again or attempt == policy.max_attempts:
-                fault = missed.fault.model_copy(update={"attempts": before + attempt})
-                return missed.model_copy(update={"fault": fault})
-            pause = pause_after(policy, attempt) * (1 - self.random() / 2)
-            await self.sleep(pause if missed.after is None else missed.after)
-            attempt += 1
+            pause = pause_after(policy, attempt + postponed) * (1 - self.random() / 2)
+            if missed.within is not None:
+                pause += missed.after or 0.0
+                postponed, waited = postponed + 1, waited + pause
+                if waited > missed.within:
+                    return _overdue(missed, before + attempt)
+            elif not missed.again or attempt == policy.max_attempts:
+                return _ended(missed, before + attempt)
+            else:
+                pause = pause if missed.after is None else missed.after
+                attempt += 1
+            await self.sleep(pause)
         return missed
+
+
+def _ended(missed: Miss, attempt: int) -> Miss:
+    fault = missed.fault.model_copy(update={"attempts": attempt})
+    return missed.model_copy(update={"fault": fault})
+
+
+def _overdue(missed: Miss, attempt: int) -> Miss:
+    """The end of what was postponed for too long."""
+    message = missed.fault.message
+    message += f" (its pauses would take longer than {missed.within:g} s)"
+    fault = missed.fault.model_copy(update={"message": message})
+    return _ended(missed.model_copy(update={"fault": fault}), attempt)
 
 
 def pause_after(policy: Policy, attempt: int) -> float:
@@ -141,6 +193,10 @@ def missed(about: str, error: Exception) -> Miss:
             miss = Miss(fault=fault, again=True)
         case TerminalError():
             miss = _miss(error.message, error.status_code, again=False)
+        case Postponed():
+            miss = _miss(error.message, error.status_code, after=error.retry_after)
+            _logger.info("attempt postponed: %s: %s", about, miss.fault.message)
+            return miss.model_copy(update={"within": _seconds(error.within)})
         case RetryableError():
             miss = _miss(error.message, error.status_code, after=error.retry_after)
         case _:

@@ -86,7 +86,7 @@ class Retries:
             if not outcome.again or self.policy.on_exhausted == "fail":
                 raise outcome.fault.error()
             await self._resumed(outcome.fault)
-            before += self.policy.max_attempts
+            before = outcome.fault.attempts or before
         return outcome
 
     async def _sleep(self, seconds: float) -> None:

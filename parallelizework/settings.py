@@ -64,6 +64,9 @@ class HttpSettings(BaseSettings):
         max_timeout: How long one request may take, in seconds.
         max_retry_after: How long a pause a server may ask for, in seconds; an hour is
             what the rate limits of public APIs take to be renewed. It may say a year.
+        max_postponement: How long all pauses together that servers ask one request to
+            make may take, in seconds: two hours, as a quota that is renewed each hour
+            may be used up by others once more.
         max_concurrency_per_host: How many requests one worker process sends to a host
             at once: the window of one run with its defaults.
     """
@@ -76,6 +79,7 @@ class HttpSettings(BaseSettings):
     max_body: int = Field(default=1024 * 1024, gt=0, le=20 * 1024 * 1024)
     max_timeout: float = Field(default=300, gt=0)
     max_retry_after: float = Field(default=3_600, ge=0, le=86_400)
+    max_postponement: float = Field(default=7_200, ge=0, le=315_360_000)
     max_concurrency_per_host: int = Field(default=64, ge=1)
 
     @field_validator("allowed_hosts", mode="before")

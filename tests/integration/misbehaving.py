@@ -47,6 +47,9 @@ class Misbehaving:
     inside: Counter[str] = field(default_factory=Counter[str])
     most: Counter[str] = field(default_factory=Counter[str])
     ledger: list[Asked] = field(default_factory=list[Asked])
+    quotas: dict[str, tuple[float, float]] = field(
+        default_factory=dict[str, tuple[float, float]]
+    )
     sent: int = 0
     let_go: bool = False
 
@@ -146,13 +149,27 @@ async def rough(
 async def busy(
     _this: Misbehaving, asked: Asked, times: int, writer: asyncio.StreamWriter
 ) -> None:
-    """Too many requests the first time; come back later, in one way or another."""
+    """Too much to do the first time; come back later, in one way or another."""
     after = asked.query("after")
     date, _, seconds = after.partition("-")
     if date == "date":
         at = datetime.now(UTC) + timedelta(seconds=int(seconds))
         after = format_datetime(at, usegmt=True)
-    writer.write(whole(429 if times == 1 else 200, b"", f"retry-after: {after}"))
+    status = 503 if asked.path[1:] == ["503"] else 429
+    writer.write(whole(status if times == 1 else 200, b"", f"retry-after: {after}"))
+
+
+@manner
+async def limited(
+    this: Misbehaving, asked: Asked, _times: int, writer: asyncio.StreamWriter
+) -> None:
+    """So many requests a second; who comes beyond that is asked to come back."""
+    rate, quota = int(asked.path[1]), "/".join(asked.path)
+    left, at = this.quotas.get(quota, (rate, asked.at))
+    left = min(rate, left + (asked.at - at) * rate)
+    this.quotas[quota] = (left - 1 if left >= 1 else left, asked.at)
+    is_well = left >= 1
+    writer.write(whole(200 if is_well else 429, b"", "retry-after: 1"))
 
 
 @manner
@@ -229,6 +246,24 @@ async def large(
 ) -> None:
     """A text of so many bytes."""
     writer.write(whole(200, b"x" * int(asked.path[1])))
+
+
+@manner
+async def nested(
+    _this: Misbehaving, asked: Asked, _times: int, writer: asyncio.StreamWriter
+) -> None:
+    """JSON that is so many lists deep."""
+    levels = int(asked.path[1])
+    writer.write(whole(200, b"[" * levels + b"]" * levels, JSON))
+
+
+@manner
+async def foreign(
+    _this: Misbehaving, asked: Asked, _times: int, writer: asyncio.StreamWriter
+) -> None:
+    """A mebibyte that names its charset."""
+    body = b"-" + b"a" * (MIB - 1)
+    writer.write(whole(200, body, f"content-type: text/plain; charset={asked.path[1]}"))
 
 
 @manner

@@ -96,6 +96,7 @@ DEFINITION = [
     "waits_batch",
     "waits_one",
 ]
+POSTPONED = ["postponing"]
 
 
 ENDING = ["aggregate_pausing", "put_off_long"]
@@ -115,6 +116,10 @@ def targets(root: Path) -> list[str]:
             for name in DEFINITION
         ),
         *(f"{root / 'tests/integration/fan_outs_ending.py'}:{n}" for n in ENDING),
+        *(
+            f"{root / 'tests/integration/fan_outs_postponed.py'}:{name}"
+            for name in POSTPONED
+        ),
     ]
 
 

@@ -95,6 +95,23 @@ def test_a_file_without_rows_has_results_without_lines(
     assert results(rows) == []
 
 
+@pytest.mark.parametrize(
+    ("include", "shown"),
+    [
+        (True, [{"n": 1, "m": [2]}, "no json", {"m": 3}, [4]]),
+        (["n", "o"], [{"n": 1}, None, {}, None]),
+    ],
+)
+def test_a_line_of_the_results_has_its_row_if_that_is_asked_for(
+    server: Server, target: Misbehaving, rows: Path, include: Any, shown: list[Any]
+) -> None:
+    rows.write_text('{"n": 1, "m": [2]}\nno json\n{"m": 3}\n[4]\n')
+
+    run(server, rows, target.url + "/echo/{n}", include_row=include)
+
+    assert [line.get("row") for line in results(rows)] == shown
+
+
 def test_few_results_can_be_answered_in_line(
     server: Server, target: Misbehaving, rows: Path
 ) -> None:

@@ -107,3 +107,14 @@ async def test_a_certificate_for_another_name_is_refused_at_once(
 
     assert error.value.status_code == 502
     assert "certificate" in error.value.message
+
+
+async def test_a_dot_at_the_end_of_a_name_is_no_part_of_it_for_tls(
+    certificate: Path,
+) -> None:
+    client = HttpClient(HttpSettings(allowed_hosts=(NAME,)), here)
+    async with serving(certificate, ["h2"]) as port:
+        reply = await client.send(Request(url=f"https://{NAME}.:{port}/"))
+        await client.aclose()
+
+    assert reply.status == 200

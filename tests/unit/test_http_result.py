@@ -5,8 +5,9 @@ from typing import Any
 import httpx
 import pytest
 
-from parallelizework.workers.http import Reply
+from parallelizework.workers.http import Options, Reply
 from parallelizework.workers.http.result import Response
+from parallelizework.workers.http.subtask import SubTask
 
 
 @pytest.mark.parametrize(
@@ -23,7 +24,29 @@ from parallelizework.workers.http.result import Response
         ("text/plain", b"\xe9", "base64", "6Q=="),
         ("text/plain; charset=nonsense", b"a", "base64", "YQ=="),
         ("text/plain; charset=rot13", b"a", "base64", "YQ=="),
-        ("text/plain; charset=punycode", b"\xff", "base64", "/w=="),
+        ("text/plain; charset=punycode", b"a-", "base64", "YS0="),
+        ("text/plain; charset*=punycode''a", b"a", "text", "a"),
+        ("text/plain; charset=unicode-escape", b"a", "base64", "YQ=="),
+        ("text/plain; charset=idna", b"a", "base64", "YQ=="),
+        ("text/plain; charset=utf-7", b"+AGE-", "base64", "K0FHRS0="),
+        ("text/plain; charset=", b"a", "text", "a"),
+        ('text/plain; a=b; Charset="UTF-8"', "é".encode(), "text", "é"),
+        *(
+            (f"text/plain; charset={charset}", text.encode(charset), "text", text)
+            for text, charsets in {
+                "a": ["us-ascii", "windows-1250", "iso-8859-16", "utf-16", "utf-32le"],
+                "Ж": ["koi8-r", "windows-1251", "iso-8859-5", "utf-16be"],
+                "ї": ["koi8-u"],
+                "あ": ["shift_jis", "Shift-JIS", "euc-jp", "cp932"],
+                "中": ["gb2312", "gbk", "gb18030", "big5"],
+                "한": ["euc-kr", "ks_c_5601-1987"],
+                "€": ["windows-1252", "iso-8859-15", "ISO_8859-15"],
+            }.items()
+            for charset in charsets
+        ),
+        ("application/json", b"[1e400]", "text", "[1e400]"),
+        ("application/json", b'"\\ud800"', "text", '"\\ud800"'),
+        ("application/json", b"9" * 5_000, "text", "9" * 5_000),
         ("image/svg+xml", b"<svg/>", "text", "<svg/>"),
         ("image/png", b"\x00", "base64", "AA=="),
         ("", b"a", "base64", "YQ=="),
@@ -34,8 +57,9 @@ def test_a_body_is_told_as_what_it_says_it_is_if_it_is(
 ) -> None:
     headers = httpx.Headers({"Content-Type": kind, "X-Other": "b"})
     reply = Reply(200, headers, body, "http://h/", 0.0123)
+    subtask = SubTask(index=3, options=Options(response_headers=("x-OTHER",)))
 
-    response = Response.of(reply, index=3, headers=("x-OTHER",), attempts=2)
+    response = Response.of(reply, subtask, attempts=2)
 
     assert (response.encoding, response.body) == (encoding, told)
     assert (response.index, response.attempts, response.elapsed_ms) == (3, 2, 12.3)

@@ -1,22 +1,25 @@
 """`HttpClient`: sends a request, and says of what goes wrong whether it may pass."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from time import perf_counter
 
 import httpx
 from pydantic_core import to_json
 
+from parallelizework.attempts import Postponed
 from parallelizework.settings import HttpSettings
 from parallelizework.workers.http.body import read
 from parallelizework.workers.http.faults import TooManyRedirects, answered, shown, told
 from parallelizework.workers.http.hosts import Hosts
 from parallelizework.workers.http.network import CheckedNetwork, Resolve, resolved
+from parallelizework.workers.http.pacer import Origin, Pacer, TooEarly
 from parallelizework.workers.http.places import Places
-from parallelizework.workers.http.request import Options, Request
-from parallelizework.workers.http.retrying import check
+from parallelizework.workers.http.request import Options, Request, check_url
+from parallelizework.workers.http.retrying import BUSY, asked, check
 from parallelizework.workers.http.secrets import Secrets, without
 from parallelizework.workers.http.transport import pooled
 
@@ -57,6 +60,9 @@ class HttpClient:
         self._settings = settings
         self._network = CheckedNetwork(Hosts(settings.allowed_hosts), resolve)
         self._places = Places(settings.max_concurrency_per_host)
+        self._pacer = Pacer()
+        self._longest = timedelta(seconds=settings.max_retry_after)
+        self._within = timedelta(seconds=settings.max_postponement)
         self._secrets = Secrets(settings.secret, settings.hosts_of_secrets)
         self._pooled: httpx.AsyncClient | None = None
 
@@ -74,6 +80,8 @@ class HttpClient:
                 none of its own.
 
         Raises:
+            Postponed: The host answers, to this request or to others, that it has too
+                much to do until some moment.
             RetryableError: No reply, one that is cut off, or one that asks to be tried
                 again; not before the moment that it names.
             TerminalError: A reply that will not change, a body that is too large, a
@@ -84,16 +92,14 @@ class HttpClient:
         sent = _built(self._http, request, secrets, key)
         about = f"{request.method} {shown(sent.url)}"
         seconds = min(request.timeout or TIMEOUT, limits.max_timeout)
-        async with self._places.at(request.host, options.max_concurrency_per_host):
+        async with self._turn(sent, options, about):
             start = perf_counter()
             with told(about, seconds=seconds, most=limits.max_body):
                 async with asyncio.timeout(seconds):
                     response, body = await self._exchanged(sent, options, secrets)
             taken = perf_counter() - start
         body = without(secrets, body)
-        longest = timedelta(seconds=limits.max_retry_after)
-        message = answered(about, response.status_code, body)
-        check(response, message, longest=longest, now=datetime.now(UTC))
+        self._check(response, answered(about, response.status_code, body), start)
         return _reply(response, body, secrets, taken)
 
     async def aclose(self) -> None:
@@ -106,6 +112,40 @@ class HttpClient:
         if self._pooled is None:
             self._pooled = pooled(self._network)
         return self._pooled
+
+    @asynccontextmanager
+    async def _turn(
+        self, sent: httpx.Request, options: Options, about: str
+    ) -> AsyncGenerator[None]:
+        """Hold one of the host's connections, once the host accepts requests."""
+        host, origin = sent.url.raw_host.decode("ascii"), _origin(sent.url)
+        most, is_sent = options.max_concurrency_per_host, False
+        while not is_sent:
+            try:
+                await self._pacer.wait(origin)
+            except TooEarly as early:
+                after = timedelta(seconds=early.seconds)
+                raise Postponed(
+                    f"{about} has not been sent, as {host} answered {early.status} "
+                    "and asked to come back later",
+                    early.status,
+                    retry_after=after,
+                    within=self._within,
+                ) from early
+            async with self._places.at(host, most):
+                if self._pacer.is_open(origin):  # still, after the wait for it
+                    is_sent = True
+                    yield
+
+    def _check(self, response: httpx.Response, message: str, sent: float) -> None:
+        """Pass if a response is no error, and learn the pace that its host wants."""
+        origin, status = _origin(response.request.url), response.status_code
+        after = asked(response, self._longest)
+        if after is not None and status in BUSY:
+            self._pacer.refused(origin, status, after.total_seconds(), sent=sent)
+        else:
+            self._pacer.answered(origin)
+        check(status, message, after, self._within)
 
     async def _exchanged(
         self, sent: httpx.Request, options: Options, secrets: Mapping[str, str]
@@ -122,7 +162,7 @@ class HttpClient:
             if _origin(following.url) != _origin(sent.url):
                 for name in (*secrets, *_OF_THE_ORIGIN):
                     following.headers.pop(name, None)
-            sent = following
+            sent = _checked(following)
         raise TooManyRedirects
 
 
@@ -145,6 +185,14 @@ def _built(
     return http.build_request(request.method, request.url, headers=raw, content=content)
 
 
+def _checked(following: httpx.Request) -> httpx.Request:
+    try:
+        check_url(following.url)
+    except ValueError as error:
+        raise httpx.InvalidURL(str(error)) from error
+    return following
+
+
 def _reply(
     response: httpx.Response, body: bytes, secrets: Mapping[str, str], seconds: float
 ) -> Reply:
@@ -153,5 +201,5 @@ def _reply(
     return Reply(response.status_code, httpx.Headers(headers), body, url, seconds)
 
 
-def _origin(url: httpx.URL) -> tuple[str, bytes, int | None]:
+def _origin(url: httpx.URL) -> Origin:
     return url.scheme, url.raw_host, url.port

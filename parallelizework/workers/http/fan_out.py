@@ -5,6 +5,7 @@ from datetime import timedelta
 from itertools import groupby
 from uuid import uuid4
 
+from pydantic import JsonValue
 from restate import TerminalError
 
 from parallelizework.attempts import Attempt
@@ -18,7 +19,7 @@ from parallelizework.workers.http.result import Failed, Response, Responses, Wri
 from parallelizework.workers.http.results_file import ResultsFile
 from parallelizework.workers.http.rows import RowsFolder
 from parallelizework.workers.http.shard import InFile, Listed, Shard
-from parallelizework.workers.http.subtask import Job, SubTask
+from parallelizework.workers.http.subtask import Job, SubTask, included
 from parallelizework.workers.http.task import Requests, Rows, RowsFile, Task
 from parallelizework.workers.http.template import Unfilled, filled
 from parallelizework.workers.http.value import Value, joined
@@ -65,7 +66,8 @@ class _Worker:
             )
         match task:
             case Requests():
-                return Listed.of(task.requests, task.options)
+                plain = ((request, None) for request in task.requests)
+                return Listed.of(plain, task.options)
             case Rows():
                 return Listed.of(_requests(task), task.options)
             case RowsFile():
@@ -84,12 +86,7 @@ class _Worker:
         reply = await self._client.send(
             subtask.request, subtask.options, key=attempt.key
         )
-        response = Response.of(
-            reply,
-            index=subtask.index,
-            headers=subtask.options.response_headers,
-            attempts=attempt.number,
-        )
+        response = Response.of(reply, subtask, attempts=attempt.number)
         return Value.of(response, subtask.job)
 
     def combine(self, values: list[Value]) -> Value:
@@ -130,6 +127,7 @@ class _Worker:
         shard = InFile(
             template=task.request,
             options=task.options,
+            include_row=task.include_row,
             rows_file=rows_file,
             rows=None,
             job=job,
@@ -142,10 +140,10 @@ class _Worker:
         return ResultsFile(self._folder.path(job.rows_file), job.name)
 
 
-def _requests(task: Rows) -> Iterator[Request]:
+def _requests(task: Rows) -> Iterator[tuple[Request, JsonValue]]:
     for index, row in enumerate(task.rows):
         try:
-            yield filled(task.request, row)
+            yield filled(task.request, row), included(row, task.include_row)
         except Unfilled as error:
             raise TerminalError(f"row {index}: {error}", 400) from error
 

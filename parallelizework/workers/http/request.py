@@ -15,10 +15,13 @@ from pydantic import (
     model_validator,
 )
 
+from parallelizework.workers.http.portable import MISFIT, is_portable
+
 Method = Literal["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 # The connection's own: set by hand, one end of it could take them for another request.
 _KEPT = frozenset(
     {
@@ -34,6 +37,10 @@ _KEPT = frozenset(
         "upgrade",
     }
 )
+
+_LABEL = re.compile(r"[a-z0-9_-]{1,63}", re.IGNORECASE)
+_LONGEST_HOST = 253  # characters of a name (RFC 1035)
+_PORTS = range(1, 65_536)
 
 
 class Secret(BaseModel):
@@ -93,8 +100,24 @@ class Template(BaseModel):
             if name.lower() in _KEPT:
                 raise ValueError(f"the header {name} cannot be set by hand")
             if isinstance(value, str) and not is_header_value(value):
-                raise ValueError(f"the header {name} has a line break or the like")
+                raise ValueError(
+                    f"the header {name} has a line break or the like, or begins or "
+                    "ends with a space"
+                )
         return headers
+
+    @field_validator("content")
+    @classmethod
+    def _is_json(cls, content: JsonValue) -> JsonValue:
+        if not is_portable(content):
+            raise ValueError(f"the value {MISFIT}")
+        return content
+
+    @field_validator("body")
+    @classmethod
+    def _is_text(cls, body: str | None) -> str | None:
+        (body or "").encode()
+        return body
 
     @model_validator(mode="after")
     def _has_one_body(self) -> Self:
@@ -113,10 +136,7 @@ class Request(Template):
             parsed = httpx.URL(url)
         except httpx.InvalidURL as error:
             raise ValueError(f"is no URL: {error}") from error
-        if parsed.scheme not in ("http", "https"):
-            raise ValueError("must begin with http:// or https://")
-        if not parsed.host:
-            raise ValueError("names no host")
+        check_url(parsed)
         if parsed.userinfo:
             raise ValueError(
                 "has a user or a password, which everybody could read: let a header "
@@ -151,4 +171,33 @@ class Options(BaseModel):
 
 def is_header_value(value: str) -> bool:
     """Whether a text can be sent as the value of a header."""
-    return not _CONTROL.search(value)
+    return (
+        not _CONTROL.search(value)
+        and value == value.strip(" \t")
+        and not _SURROGATE.search(value)
+    )
+
+
+def check_url(url: httpx.URL) -> None:
+    """Pass if a request can be sent to a URL.
+
+    Raises:
+        ValueError: It can not; the message says why.
+    """
+    if url.scheme not in ("http", "https"):
+        raise ValueError("must begin with http:// or https://")
+    host = url.raw_host.decode("ascii")
+    if not host:
+        raise ValueError("names no host")
+    if not _is_host(host):
+        raise ValueError(f"{host[:_LONGEST_HOST]!r} is no host")
+    if url.port is not None and url.port not in _PORTS:
+        raise ValueError(f"has the port {url.port}, but they end at {_PORTS[-1]}")
+
+
+def _is_host(host: str) -> bool:
+    """Whether a host is an IPv6 address, which httpx has checked, or can be a name."""
+    if ":" in host:
+        return True
+    labels = host.removesuffix(".").split(".")
+    return len(host) <= _LONGEST_HOST and all(map(_LABEL.fullmatch, labels))

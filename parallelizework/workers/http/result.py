@@ -1,15 +1,15 @@
 """`Result`: what HttpFanOut answers with."""
 
 from base64 import b64encode
-from email.message import Message
 from typing import Literal, Self
 
-import httpx
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic_core import from_json
 
 from parallelizework.outcome import Failure
+from parallelizework.workers.http.charset import text_of
 from parallelizework.workers.http.client import Reply
+from parallelizework.workers.http.portable import is_portable
 from parallelizework.workers.http.subtask import SubTask
 
 _JSON = ("application/json", "+json")
@@ -25,6 +25,11 @@ class Response(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     index: int = Field(description="of the request, or of the row, from 0")
+    row: JsonValue = Field(
+        default=None,
+        description="of the row, what include_row asks for",
+        exclude_if=lambda row: row is None,
+    )
     status: int
     headers: dict[str, str] = Field(description="those that were asked for")
     body: JsonValue = Field(description="JSON, text, or bytes in base64")
@@ -33,19 +38,13 @@ class Response(BaseModel):
     attempts: int | None = Field(description="how often it was tried")
 
     @classmethod
-    def of(
-        cls,
-        reply: Reply,
-        *,
-        index: int,
-        headers: tuple[str, ...],
-        attempts: int | None,
-    ) -> Self:
-        """A reply as JSON can have it, with those of its headers."""
+    def of(cls, reply: Reply, subtask: SubTask, *, attempts: int | None) -> Self:
+        """The reply to a subtask's request, as JSON can have it."""
         encoding, body = _body(reply)
-        wanted = {name.lower() for name in headers}
+        wanted = {name.lower() for name in subtask.options.response_headers}
         return cls(
-            index=index,
+            index=subtask.index,
+            row=subtask.row,
             status=reply.status,
             headers={k: v for k, v in reply.headers.items() if k in wanted},
             body=body,
@@ -61,6 +60,11 @@ class Failed(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     index: int = Field(description="of the request, or of the row, from 0")
+    row: JsonValue = Field(
+        default=None,
+        description="of the row, what include_row asks for",
+        exclude_if=lambda row: row is None,
+    )
     url: str | None = Field(description="null where a row makes no request")
     code: int = Field(
         description="the status of the response; 502 and 504 also where there is none"
@@ -74,6 +78,7 @@ class Failed(BaseModel):
         request = failure.subtask.request
         return cls(
             index=failure.subtask.index,
+            row=failure.subtask.row,
             url=request and request.url,
             code=failure.code,
             message=failure.message,
@@ -97,23 +102,19 @@ class Written(BaseModel):
 
 
 def _body(reply: Reply) -> tuple[Literal["json", "text", "base64"], JsonValue]:
-    kind = reply.headers.get("content-type", "").partition(";")[0].strip().lower()
+    content_type = reply.headers.get("content-type", "")
+    kind = content_type.partition(";")[0].strip().lower()
     if kind.endswith(_JSON):
         try:
-            return "json", from_json(reply.body, allow_inf_nan=False)
+            value = from_json(reply.body, allow_inf_nan=False)
+            if is_portable(value):
+                return "json", value
         except ValueError:
             pass
     if kind.endswith(_JSON) or kind.startswith(_TEXT) or kind.endswith(_TEXT):
-        try:
-            return "text", reply.body.decode(_charset(reply.headers))
-        except (ValueError, LookupError):
-            pass
+        text = text_of(reply.body, content_type)
+        if text is not None:
+            return "text", text
     if not reply.body:
         return "text", ""
     return "base64", b64encode(reply.body).decode()
-
-
-def _charset(headers: httpx.Headers) -> str:
-    kind = Message()
-    kind["content-type"] = headers.get("content-type", "")
-    return kind.get_content_charset("utf-8")

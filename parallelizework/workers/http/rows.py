@@ -109,9 +109,9 @@ def _rows(file: BinaryIO, end: int | None = None) -> Iterator[tuple[int, bytes]]
 
 def _parsed(line: bytes) -> JsonValue:
     try:
-        return from_json(line)
+        return from_json(line, allow_inf_nan=False)
     except ValueError:
-        return line.decode(errors="replace")
+        return line.decode(errors="replace").strip()
 
 
 def _state(file: BinaryIO) -> tuple[int, int]:

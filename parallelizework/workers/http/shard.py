@@ -7,9 +7,10 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from parallelizework.outcome import Done
+from parallelizework.workers.http.portable import MISFIT, is_portable
 from parallelizework.workers.http.request import Options, Request, Template
 from parallelizework.workers.http.rows import Range, RowsFolder
-from parallelizework.workers.http.subtask import Job, SubTask
+from parallelizework.workers.http.subtask import Include, Job, SubTask, included
 from parallelizework.workers.http.template import Unfilled, filled
 from parallelizework.workers.http.value import Value
 
@@ -24,14 +25,16 @@ class Listed(BaseModel):
     subtasks: list[SubTask]
 
     @classmethod
-    def of(cls, requests: Iterable[Request], options: Options) -> Iterator[Self]:
-        """Requests in pieces of bounded size."""
+    def of(
+        cls, requests: Iterable[tuple[Request, JsonValue]], options: Options
+    ) -> Iterator[Self]:
+        """Requests, with what is included of their rows, in pieces of bounded size."""
         numbered = enumerate(requests)
         while piece := list(islice(numbered, _REQUESTS)):
             yield cls(
                 subtasks=[
-                    SubTask(index=index, request=request, options=options)
-                    for index, request in piece
+                    SubTask(index=index, request=request, options=options, row=row)
+                    for index, (request, row) in piece
                 ]
             )
 
@@ -40,6 +43,7 @@ class InFile(BaseModel):
     """Rows of a file, and what makes them requests.
 
     Attributes:
+        include_row: What is included of a row in its response or failure.
         rows: Which ones; None if there are none in the file.
         job: Where their responses go; None if they are the answer.
     """
@@ -48,6 +52,7 @@ class InFile(BaseModel):
 
     template: Template
     options: Options
+    include_row: Include = False
     rows_file: str
     rows: Range | None
     job: Job | None
@@ -65,7 +70,9 @@ class InFile(BaseModel):
 
     def _subtask(self, index: int, row: JsonValue) -> SubTask:
         request, problem = None, f"row {index}: it is no JSON object"
-        if isinstance(row, dict):
+        if not is_portable(row):
+            row, problem = None, f"row {index}: it {MISFIT}"
+        elif isinstance(row, dict):
             try:
                 request, problem = filled(self.template, row), None
             except Unfilled as error:
@@ -75,6 +82,7 @@ class InFile(BaseModel):
             request=request,
             problem=problem,
             options=self.options,
+            row=included(row, self.include_row),
             job=self.job,
         )
 

@@ -1,8 +1,10 @@
 """`SubTask`: one request of a run, as it travels to where it is executed."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictBool
 
 from parallelizework.workers.http.request import Options, Request
+
+Include = StrictBool | tuple[str, ...]  # all of a row, nothing, or some fields
 
 
 class Job(BaseModel):
@@ -26,6 +28,7 @@ class SubTask(BaseModel):
         index: Its position in the task.
         request: What to send.
         problem: Why there is nothing to send.
+        row: What its response or failure has of the row; None for nothing.
         job: Where its response goes; None if that is the answer.
     """
 
@@ -37,4 +40,14 @@ class SubTask(BaseModel):
     options: Options = Field(
         default=Options(), exclude_if=lambda options: options == Options()
     )
+    row: JsonValue = Field(default=None, exclude_if=lambda row: row is None)
     job: Job | None = Field(default=None, exclude_if=lambda job: job is None)
+
+
+def included(row: JsonValue, include: Include) -> JsonValue:
+    """What a response or failure has of its row; None for nothing."""
+    if include is True:
+        return row
+    if not include or not isinstance(row, dict):
+        return None
+    return {name: row[name] for name in include if name in row}

@@ -2,10 +2,20 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, JsonValue, Tag
+from pydantic import AfterValidator, Discriminator, Field, JsonValue, Tag
 
 from parallelizework.policy import Policy
+from parallelizework.workers.http.portable import MISFIT, is_portable
 from parallelizework.workers.http.request import Options, Request, Template
+from parallelizework.workers.http.subtask import Include
+
+Row = dict[str, JsonValue]
+
+
+def _portable(row: Row) -> Row:
+    if not is_portable(dict(row)):
+        raise ValueError(f"the row {MISFIT}")
+    return row
 
 
 class _Common(Options):
@@ -23,17 +33,24 @@ class Requests(_Common):
     requests: list[Request]
 
 
-class Rows(_Common):
+class _OfRows(_Common):
+    request: Template
+    include_row: Include = Field(
+        default=False,
+        description="answer with the row beside its response or failure: true, or the "
+        "names of the fields that are wanted",
+    )
+
+
+class Rows(_OfRows):
     """One request for each row."""
 
-    request: Template
-    rows: list[dict[str, JsonValue]]
+    rows: list[Annotated[Row, AfterValidator(_portable)]]
 
 
-class RowsFile(_Common):
+class RowsFile(_OfRows):
     """One request for each row of a file, one JSON object a line (NDJSON)."""
 
-    request: Template
     rows_file: str = Field(
         description="its path in the folder that the worker's operator has named"
     )

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from textwrap import shorten
 from urllib.parse import quote
 
 from pydantic import JsonValue, ValidationError
@@ -13,6 +14,8 @@ Row = Mapping[str, JsonValue]
 
 _NAME = r"[A-Za-z_][A-Za-z0-9_.-]*"
 _PLACEHOLDER = re.compile(rf"\{{\{{(?P<kept>{_NAME})\}}\}}|\{{(?P<name>{_NAME})\}}")
+
+_SHOWN = 200  # characters of the names in a row
 
 
 class Unfilled(ValueError):
@@ -87,5 +90,5 @@ def _value(name: str, row: Row) -> JsonValue:
     try:
         return row[name]
     except KeyError:
-        has = ", ".join(row) or "nothing"
+        has = shorten(", ".join(row), _SHOWN, placeholder="...") or "nothing"
         raise Unfilled(f"it has no {name!r} for the template, but {has}") from None

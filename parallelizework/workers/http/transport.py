@@ -82,6 +82,12 @@ class _Pools:
         self, request: httpcore.Request
     ) -> httpcore.Response:
         """Send a request by the first pool that is not busy."""
+        host = request.url.host.decode("ascii")
+        if host.endswith("."):  # which no certificate has; a redirect copies the others
+            request.extensions = {
+                **request.extensions,  # pyright: ignore[reportUnknownMemberType] - half typed
+                "sni_hostname": host.removesuffix("."),
+            }
         free = (pool for pool in self._pools if pool.requests < _REQUESTS)
         return await next(free, self._pools[-1]).handle_async_request(request)
 
@@ -122,4 +128,11 @@ def pooled(network: CheckedNetwork) -> httpx.AsyncClient:
         trust_env=False,
         timeout=httpx.Timeout(None, connect=_CONNECT),
         headers={"accept": "*/*", "accept-encoding": "gzip", "user-agent": AGENT},
+        event_hooks={"response": [_check_location]},
     )
+
+
+async def _check_location(response: httpx.Response) -> None:
+    """Raise `InvalidURL`; httpx takes such a redirect for a fault of the network."""
+    if response.has_redirect_location:
+        httpx.URL(response.headers["location"])

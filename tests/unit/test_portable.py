@@ -1,0 +1,45 @@
+"""Values that can travel as JSON: read again, whatever is put around them."""
+
+from typing import Any
+
+import pytest
+from pydantic_core import from_json, to_json
+
+from parallelizework.workers.http.portable import is_portable
+
+
+def nested(levels: int) -> Any:
+    value: Any = 1
+    for _ in range(levels):
+        value = {"a": value}
+    return value
+
+
+def test_what_is_portable_can_be_read_inside_of_forty_levels_more() -> None:
+    value = nested(160)
+
+    assert is_portable(value)
+    assert from_json(b"[" * 40 + to_json(value) + b"]" * 40)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        nested(161),
+        nested(253),
+        nested(900),
+        float("nan"),
+        [float("inf")],
+        10**4_000 * 10**1_000,
+        "\ud800",
+        {"\udfff": 1},
+    ],
+    ids=["161", "253", "900", "NaN", "infinity", "digits", "surrogate", "key"],
+)
+def test_what_could_not_be_read_again_is_not(value: Any) -> None:
+    assert not is_portable(value)
+
+
+@pytest.mark.parametrize("value", [None, True, 0, -1.5, "é", [], {"": [None]}, 9**999])
+def test_all_else_is(value: Any) -> None:
+    assert is_portable(value)

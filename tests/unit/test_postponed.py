@@ -1,0 +1,125 @@
+"""A postponed attempt: not counted, but bounded by a time."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from restate import TerminalError
+
+from parallelizework import Policy, Postponed
+from parallelizework.attempts import Attempts, AttemptSerde, Miss, attempted, missed
+from parallelizework.outcome import Fault
+
+pytestmark = pytest.mark.anyio
+SERDE = AttemptSerde()
+POLICY = Policy(
+    max_attempts=2,
+    initial_retry_interval=timedelta(seconds=1),
+    max_retry_interval=timedelta(seconds=4),
+)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def busy(seconds: float, within: float = 1_000) -> Postponed:
+    return Postponed(
+        "busy",
+        retry_after=timedelta(seconds=seconds),
+        within=timedelta(seconds=within),
+    )
+
+
+async def run(*errors: Exception) -> tuple[bytes | Fault, list[int], list[float]]:
+    """The outcome after these errors, the numbers of the attempts, and the pauses."""
+    numbers: list[int] = []
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    attempts = Attempts(POLICY, sleep=sleep, random=lambda: 0.0)
+    failing = iter(errors)
+
+    async def execute() -> bytes:
+        for error in failing:
+            raise error
+        return b"1"
+
+    async def once(number: int) -> Any:
+        numbers.append(number)
+        journaled = SERDE.serialize(await attempted("it", execute))
+        return SERDE.deserialize(journaled)
+
+    outcome = await attempts.until_final(once)
+    return outcome.fault if isinstance(outcome, Miss) else outcome, numbers, pauses
+
+
+async def test_a_postponed_attempt_is_not_counted() -> None:
+    outcome, numbers, _ = await run(*[busy(10)] * 5, ValueError(), busy(10))
+
+    assert outcome == b"1"
+    assert numbers == [1, 1, 1, 1, 1, 1, 2, 2]
+
+
+async def test_its_pause_is_what_it_asks_for_and_that_of_the_policy() -> None:
+    """So those that were postponed together do not all come back at once."""
+    _, _, pauses = await run(*[busy(10)] * 4)
+
+    assert pauses == [11, 12, 14, 14]
+
+
+async def test_a_pause_beyond_the_time_is_not_made_and_the_subtask_fails() -> None:
+    outcome, numbers, pauses = await run(*[busy(10, within=25)] * 9)
+
+    assert isinstance(outcome, Fault)
+    assert (outcome.status, outcome.code, outcome.attempts) == ("failed", 429, 1)
+    assert outcome.message == "busy (its pauses would take longer than 25 s)"
+    assert (numbers, pauses) == ([1, 1, 1], [11, 12])
+
+
+@pytest.mark.parametrize(
+    ("after", "within"),
+    [
+        (timedelta(0), timedelta(seconds=30)),
+        (timedelta(days=-1), timedelta(seconds=30)),
+        (timedelta.max, timedelta.max),
+        (timedelta(seconds=1), timedelta.min),
+    ],
+)
+async def test_it_ends_whatever_it_asks_for(
+    after: timedelta, within: timedelta
+) -> None:
+    error = Postponed("busy", 503, retry_after=after, within=within)
+
+    outcome, numbers, pauses = await run(*[error] * 100)
+
+    assert isinstance(outcome, Fault)
+    assert outcome.code == 503
+    assert len(numbers) < 12
+    assert all(0 <= pause < 100 for pause in pauses)
+
+
+async def test_other_errors_are_counted_as_ever() -> None:
+    outcome, numbers, _ = await run(ValueError(), busy(1), ValueError())
+
+    assert isinstance(outcome, Fault)
+    assert outcome.attempts == 2
+    assert numbers == [1, 2, 2]
+    assert await run(TerminalError("no", 404)) == (
+        Fault(status="failed", message="no", code=404, attempts=1),
+        [1],
+        [],
+    )
+
+
+def test_what_it_asks_for_is_made_to_fit_like_that_of_any_error() -> None:
+    error = Postponed("\udce4" * 9_000, 70_000, retry_after=timedelta.max)
+
+    miss = missed("it", error)
+
+    assert SERDE.deserialize(SERDE.serialize(miss)) == miss
+    assert miss.fault.code == 500
+    assert (miss.after, miss.within) == (365 * 86_400, 7_200)
