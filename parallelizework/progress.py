@@ -18,6 +18,7 @@ from restate.serde import BytesSerde
 
 from parallelizework.outcome import Failure, in_order
 from parallelizework.rule import CompletionReason, Counts
+from parallelizework.sdk import RETRIED_WITHOUT_END
 from parallelizework.serde import Message
 
 NAME = "FanOutProgress"
@@ -157,7 +158,13 @@ def progress_object(retention: timedelta = RETENTION) -> VirtualObject:
         idempotency_retention=timedelta(0),  # or the server keeps each answer for a day
     )
 
-    @made.handler(ingress_private=True, input_serde=UPDATE, output_serde=BytesSerde())
+    private: dict[str, Any] = {
+        "ingress_private": True,
+        "output_serde": BytesSerde(),
+        "invocation_retry_policy": RETRIED_WITHOUT_END,
+    }
+
+    @made.handler(input_serde=UPDATE, **private)
     async def update(ctx: ObjectContext, update: Update) -> bytes:
         """Take note of how far a run has come."""
         now = await ctx.time()
@@ -171,9 +178,7 @@ def progress_object(retention: timedelta = RETENTION) -> VirtualObject:
             ctx.generic_send(NAME, "forget", b"", key=ctx.key(), send_delay=retention)
         return b""
 
-    @made.handler(
-        ingress_private=True, input_serde=BytesSerde(), output_serde=BytesSerde()
-    )
+    @made.handler(input_serde=BytesSerde(), **private)
     async def forget(ctx: ObjectContext, _body: bytes) -> bytes:
         """Forget a run of which nothing has been heard for long enough."""
         now = await ctx.time()

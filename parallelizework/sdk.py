@@ -1,8 +1,9 @@
 """What is restate-sdk's own: its exceptions, and what it has no public name for."""
 
+from datetime import timedelta
 from typing import cast
 
-from restate import Context
+from restate import Context, InvocationRetryPolicy
 from restate.exceptions import SdkInternalBaseException
 from restate.server_context import DisconnectedException, ServerInvocationContext
 from restate.vm import VMException  # pyright: ignore[reportUnknownVariableType] - its core is compiled
@@ -13,6 +14,16 @@ OWN_EXCEPTIONS = (
     cast("type[Exception]", VMException),
 )
 """How the SDK ends an attempt at an invocation that restate-server will continue."""
+
+# The most that the server takes. A pause grows to 10 s, so what waits for a worker
+# continues soon after an outage.
+RETRIED_WITHOUT_END = InvocationRetryPolicy(
+    initial_interval=timedelta(milliseconds=50),
+    exponentiation_factor=2.0,
+    max_interval=timedelta(seconds=10),
+    max_attempts=2**31 - 1,
+    on_max_attempts="pause",
+)
 
 
 def suspend_at_next_wait(ctx: Context) -> None:

@@ -14,7 +14,7 @@ from parallelizework.definition import Definition
 from parallelizework.execution import Execution
 from parallelizework.handlers import Handlers
 from parallelizework.retries import AWAIT_RESUME, await_resume
-from parallelizework.sdk import OWN_EXCEPTIONS
+from parallelizework.sdk import OWN_EXCEPTIONS, RETRIED_WITHOUT_END
 from parallelizework.serde import Json
 
 _logger = logging.getLogger(__name__)
@@ -38,16 +38,8 @@ _ABORT = timedelta(days=1)
 _RETENTION = timedelta(0)
 
 # A coordinator waits for its worker as long as its run may live: it has nothing that
-# could be repaired. A pause grows to 10 s, so it continues soon after an outage.
-_COORDINATES: dict[str, Any] = {
-    "invocation_retry_policy": InvocationRetryPolicy(
-        initial_interval=timedelta(milliseconds=50),
-        exponentiation_factor=2.0,
-        max_interval=timedelta(seconds=10),
-        max_attempts=2**31 - 1,
-        on_max_attempts="pause",
-    )
-}
+# could be repaired.
+_COORDINATES: dict[str, Any] = {"invocation_retry_policy": RETRIED_WITHOUT_END}
 # A subtask waits for a day; one that kills its worker each time is paused then. What
 # its function fails is counted by our own attempts.
 _SUBTASKS = InvocationRetryPolicy(

@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 import httpx
+import pytest
 
 from parallelizework.client import Client, Progress
 
@@ -117,10 +118,19 @@ def test_counts_never_decrease_and_agree_with_what_was_executed(
     assert last["succeeded"] + last["failed"] + last["cancelled"] == count
 
 
-def test_the_server_retries_coordinators_without_end(server: Server) -> None:
-    url = f"{server.admin}/services/TrialsSharded"
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("service", "names"),
+    [
+        ("TrialsSharded", ["run", "runSegment", "runShard", "runShards"]),
+        ("FanOutProgress", ["update", "forget"]),
+    ],
+)
+def test_the_server_retries_what_waits_for_a_worker_without_end(
+    server: Server, service: str, names: list[str]
+) -> None:
+    url = f"{server.admin}/services/{service}"
     handlers = httpx.get(url, timeout=LONG).json()["handlers"]
     attempts = {each["name"]: each["retry_policy"]["max_attempts"] for each in handlers}
 
-    for name in ("run", "runSegment", "runShard", "runShards"):
-        assert attempts[name] == 2**31 - 1
+    assert [attempts[name] for name in names] == [2**31 - 1] * len(names)
