@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import restate
+from restate.aws_lambda import is_running_on_lambda
 
+from parallelizework.errors import StartError
 from parallelizework.fan_out import services
 from parallelizework.gate import Gate
 from parallelizework.settings import HttpSettings, Settings
+from parallelizework.shutdown import leave_signals_to_the_server
 from parallelizework.target import Served, load
 from parallelizework.workers.checklist import checklist
 from parallelizework.workers.http import http_fan_out
@@ -21,6 +24,12 @@ def served(settings: Settings) -> Sequence[Served]:
     return [ready_made.get(target) or load(target) for target in targets]
 
 
+if is_running_on_lambda():
+    raise StartError(
+        "AWS Lambda calls a handler, and parallelizework.app has none yet: name one of "
+        "your own, handler = restate.app(FAN_OUT.services)"
+    )
+leave_signals_to_the_server()
 settings = Settings()
 app = Gate(
     restate.app(

@@ -3,22 +3,29 @@
 import os
 import socket
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+import httpx
+
+from parallelizework.admin import Admin
 from parallelizework.client import Client, healthy
 from parallelizework.errors import PortInUse, StartError
 from parallelizework.programs import find
+from parallelizework.supervisor import ending
+from parallelizework.transport import run
+from parallelizework.worker_process import WorkerProcess
 
 _READY_SECONDS = 60  # a cold start on a busy machine; it is usually ready in two
 _STOP_SECONDS = 20  # then it is killed
 _HOST = "127.0.0.1"
+_LOG = "restate-server.log"  # in the data folder
+_TAIL = 2_000  # bytes of it that an error shows
 
 
 @dataclass(frozen=True)
@@ -43,20 +50,59 @@ class Ports:
 
 
 @dataclass(frozen=True)
+class LocalServer:
+    """A restate-server on this machine: its URLs, its process, its log."""
+
+    ingress: str
+    admin: str
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    def check(self) -> None:
+        """See that it runs.
+
+        Raises:
+            StartError: It has ended.
+        """
+        code = self.process.poll()
+        if code is not None:
+            raise StartError(
+                f"restate-server {ending(code)}\n{_tail(self.log)}".strip()
+            )
+
+
+@dataclass(frozen=True)
 class Local:
     """A local restate-server with a worker registered at it.
 
     Attributes:
-        ingress, admin, worker: URLs.
+        server: The server.
+        worker: The worker's URL.
+        worker_process: What runs it.
         services: The names of what the worker serves.
-        processes: The server's process and the worker's.
+        fan_outs: Those of them that are fan-outs.
     """
 
-    ingress: str
-    admin: str
+    server: LocalServer
     worker: str
+    worker_process: WorkerProcess
     services: Sequence[str]
-    processes: Sequence["subprocess.Popen[bytes]"]
+    fan_outs: Sequence[str]
+
+    @property
+    def ingress(self) -> str:
+        """The URL for requests."""
+        return self.server.ingress
+
+    @property
+    def admin(self) -> str:
+        """The URL of the admin interface."""
+        return self.server.admin
+
+    @property
+    def processes(self) -> Sequence["subprocess.Popen[bytes]"]:
+        """The server's process and the worker's."""
+        return [self.server.process, self.worker_process.process]
 
 
 @contextmanager
@@ -72,7 +118,8 @@ def local(  # noqa: PLR0913 - each is one switch of `parallelizework dev`
     """Run a restate-server and a worker until the block ends.
 
     Args:
-        fan_outs: `MODULE:OBJECT`s to serve; none for the ready-made fan-outs.
+        fan_outs: What to serve, as `target.load` reads it; none for the ready-made
+            fan-outs.
         ports: Where to listen; see `Ports` for the defaults.
         data: The server's data folder; without one, what it stores goes at the end.
         server: The restate-server program; without one, it is found or installed.
@@ -83,22 +130,49 @@ def local(  # noqa: PLR0913 - each is one switch of `parallelizework dev`
         ServerNotFound, PortInUse, StartError, RegistrationError, Unreachable: It did
             not come up.
     """
-    program = find("restate-server", server)
     ports = (ports or Ports()).chosen()
-    environment = {**os.environ, **(environment or {})}
-    admin, worker = _url(ports.admin), _url(ports.worker)
+    variables = {**os.environ, **(environment or {})}
+    with (
+        local_server(
+            ports=ports, data=data, server=server, environment=variables
+        ) as started,
+        _worker(
+            fan_outs, ports.worker, workers=workers, environment=variables
+        ) as process,
+    ):
+        worker = _url(ports.worker)
+        # A kept data folder may know other handlers under this address.
+        with Client(admin=started.admin) as client:
+            services = client.register(worker, force=data is not None)
+        with httpx.Client(trust_env=False) as http:
+            known = run(Admin(started.admin).fan_outs(), http)
+        served = [name for name in services if name in known]
+        yield Local(started, worker, process, services, served)
+
+
+@contextmanager
+def local_server(
+    *,
+    ports: Ports,
+    data: Path | None = None,
+    server: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Generator[LocalServer, None, None]:
+    """Run a restate-server until the block ends; the arguments are those of `local`."""
+    program = find("restate-server", server)
     with ExitStack() as stack:
         folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        processes = [
-            stack.enter_context(restate_server(program, ports, folder, environment)),
-            stack.enter_context(
-                serve(fan_outs, ports.worker, workers=workers, environment=environment)
-            ),
-        ]
-        # A kept data folder may know other handlers under this address.
-        with Client(admin=admin) as client:
-            services = client.register(worker, force=data is not None)
-        yield Local(_url(ports.ingress), admin, worker, services, processes)
+        process = stack.enter_context(
+            restate_server(
+                program,
+                ports,
+                folder,
+                os.environ if environment is None else environment,
+            )
+        )
+        yield LocalServer(
+            _url(ports.ingress), _url(ports.admin), process, folder / _LOG
+        )
 
 
 @contextmanager
@@ -126,7 +200,7 @@ def restate_server(
         "RESTATE_DISABLE_TELEMETRY": "true",
         "RESTATE_LOG_DISABLE_ANSI_CODES": "true",
     }
-    log = data / "restate-server.log"
+    log = data / _LOG
     with log.open("ab") as output:
         process = subprocess.Popen(
             [program, "--no-logo"],
@@ -135,7 +209,7 @@ def restate_server(
             stderr=subprocess.STDOUT,
             start_new_session=True,  # Ctrl-C stops the worker first, then the server
         )
-    with _stopped_at_the_end(process):
+    with _stopped_at_the_end(lambda: process):
         health = [
             _url(ports.ingress) + "/restate/health",
             _url(ports.admin) + "/health",
@@ -158,27 +232,41 @@ def serve(
     Args:
         output: Where it writes its log; by default where this process does.
     """
-    command = [sys.executable, "-m", "parallelizework", "serve", *fan_outs]
-    options = ["--bind", f"{_HOST}:{port}", "--workers", str(workers)]
-    process = subprocess.Popen(
-        command + options,
-        env=dict(environment),
-        stdout=output,
-        stderr=output,
-        start_new_session=True,
+    with _worker(
+        fan_outs, port, workers=workers, environment=environment, output=output
+    ) as worker:
+        yield worker.process
+
+
+@contextmanager
+def _worker(
+    fan_outs: Sequence[str],
+    port: int,
+    *,
+    workers: int,
+    environment: Mapping[str, str],
+    output: BinaryIO | None = None,
+) -> Generator[WorkerProcess, None, None]:
+    worker = WorkerProcess(
+        fan_outs,
+        f"{_HOST}:{port}",
+        workers=workers,
+        environment=environment,
+        output=output,
     )
-    with _stopped_at_the_end(process):
-        _await_ready(process, [_url(port) + "/health"], "the worker")
-        yield process
+    with _stopped_at_the_end(lambda: worker.process):
+        _await_ready(worker.process, [_url(port) + "/health"], "the worker")
+        yield worker
 
 
 @contextmanager
 def _stopped_at_the_end(
-    process: "subprocess.Popen[bytes]",
+    current: Callable[[], "subprocess.Popen[bytes]"],
 ) -> Generator[None, None, None]:
     try:
         yield
     finally:
+        process = current()
         process.terminate()
         try:
             process.wait(_STOP_SECONDS)
@@ -196,13 +284,20 @@ def _await_ready(
     deadline = time.monotonic() + _READY_SECONDS
     while not all(map(healthy, health)):
         if process.poll() is not None:
-            tail = log.read_text(errors="replace")[-2_000:] if log else ""
+            tail = _tail(log) if log else ""
             raise StartError(
                 f"{name} ended at once with code {process.returncode}\n{tail}".strip()
             )
         if time.monotonic() > deadline:
             raise StartError(f"{name} was not ready within {_READY_SECONDS} s")
         time.sleep(0.05)
+
+
+def _tail(log: Path) -> str:
+    """The last lines."""
+    with log.open("rb") as file:
+        file.seek(max(file.seek(0, os.SEEK_END) - _TAIL, 0))
+        return file.read().decode(errors="replace")
 
 
 def _held(held: ExitStack, name: str, port: int) -> int:

@@ -9,6 +9,8 @@ import struct
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from parallelizework import shutdown
+
 Event = Mapping[str, Any]
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Event]]
@@ -42,6 +44,8 @@ class Gate:
         """Serve one request; 400 for one that is no call of a restate-server."""
         if scope["type"] == "websocket":
             await send({"type": "websocket.close"})
+        elif scope["type"] == "lifespan":
+            await _live(receive, send)
         elif scope["type"] != "http":
             await self._app(scope, receive, send)
         else:
@@ -54,6 +58,17 @@ class Gate:
             await call.end()
             if call.messages.size > _LARGE:
                 gc.collect()  # the SDK's errors refer to themselves, and to its input
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    """Answer a server that starts, and one that shuts down: the SDK does neither."""
+    while True:
+        event = await receive()
+        if event["type"] == "lifespan.shutdown":
+            shutdown.notify()
+        await send({"type": f"{event['type']}.complete"})
+        if event["type"] == "lifespan.shutdown":
+            return
 
 
 class _Call:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from errno import EADDRINUSE
 from typing import Any
@@ -37,6 +38,8 @@ class Drained:
         self._in_flight += 1
         try:
             await self._app(scope, receive, send)
+        except KeyboardInterrupt:  # granian would keep it to itself
+            asyncio.get_running_loop().call_soon(_interrupt)
         finally:
             self._in_flight -= 1
             if self._is_ending and not self._in_flight:
@@ -50,10 +53,21 @@ class Drained:
                 await asyncio.wait_for(self._ended.wait(), seconds)
 
 
+def _interrupt() -> None:
+    raise KeyboardInterrupt
+
+
 async def serve(
-    app: Any, address: str, *, stop: asyncio.Event, grace_period: float
+    app: Any,
+    address: str,
+    *,
+    on_start: Callable[[], None],
+    stop: asyncio.Event,
+    grace_period: float,
 ) -> None:
     """Serve `app` at `HOST:PORT` until `stop`, then let calls in flight finish.
+
+    `on_start` is called once the port is open.
 
     Threads of granian's may outlive this. They abort an interpreter that ends before
     they do: leave the process by `os._exit`.
@@ -63,6 +77,7 @@ async def serve(
     """
     drained = Drained(app)
     server = _server(drained, address)
+    server.on_startup(on_start)
     serving = asyncio.create_task(server.serve())
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait([serving, stopped], return_when=asyncio.FIRST_COMPLETED)

@@ -8,83 +8,69 @@ import shlex
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
-from logging.config import dictConfig
 from typing import Any
 
-from hypercorn.asyncio import (
-    serve as serve_here,  # pyright: ignore[reportUnknownVariableType] - half typed
+from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.asyncio.run import (
+    worker_serve,  # pyright: ignore[reportUnknownVariableType] - half typed
 )
-from hypercorn.config import Config
-from hypercorn.run import run as serve_in_processes
-from restate.extensions import current_context
-from restate.server import install_shutdown_hook
+from hypercorn.config import Config, Sockets
 
+from parallelizework import logs, shutdown
 from parallelizework.errors import PortInUse, StartError
 from parallelizework.http2 import mend
 from parallelizework.settings import ServerName, Settings
+from parallelizework.supervisor import Supervisor
 
-mend()  # in each worker process, as its logging set-up imports this module
 _logger = logging.getLogger(__name__)
 _UNLIMITED = 2**31 - 1  # Restate bounds what is in flight; a second limit only stalls
 # Calls on one connection; for more, the server opens another.
 _STREAMS = 1_000
 # Of several processes each gets connections, not calls: many small ones spread evenly.
 _SHARED = 32
-_APP = "parallelizework.app"
+_INTERRUPTED = 128 + signal.SIGINT  # the exit code, as a shell has it
 
 
 def serve(
     fan_outs: Sequence[str], *, bind: str, workers: int = 1, server: ServerName | None
-) -> int:
+) -> None:
     """Serve until SIGTERM or SIGINT, then let calls in flight finish for a while.
 
     Args:
-        fan_outs: `MODULE:OBJECT`s; none for the ready-made fan-outs.
+        fan_outs: What to serve, as `target.load` reads it; none for what the settings
+            name.
         bind: `HOST:PORT` to listen on.
         workers: How many processes share that port; one, with granian.
         server: Which ASGI server; None for what the settings say.
 
-    Returns:
-        The exit code.
-
     Raises:
-        TargetError: One of `fan_outs` names no fan-out.
+        TargetError: One of `fan_outs` names nothing that can be served.
         PortInUse: `bind` is taken.
-        StartError: The server is not installed, or cannot have so many workers.
+        StartError: `bind` cannot be had; the server is not installed, or cannot have so
+            many workers; or a worker died at each of its starts.
     """
     settings = Settings()
     server = server or settings.server
     if server == "granian":
         _check_granian(workers)
     os.environ["PARALLELIZEWORK_FAN_OUTS"] = shlex.join(fan_outs or settings.fan_outs)
-    app = import_module(_APP).app  # here also to fail before any process starts
-    config = _config(bind, workers, settings.grace_period)
-    dictConfig(_LOGGING)
-    _logger.info("Serving on %s", bind)
-    try:
-        if workers > 1:
-            return serve_in_processes(config)
-        asyncio.run(_serve(app, config, server))
-        # A sync function would hold up the exit, and granian's threads would abort it.
-        if server == "granian" or threading.active_count() > 1:
-            _exit()
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            raise
-        raise PortInUse(f"{bind} is in use: choose another --bind") from error
-    return 0
-
-
-def _exit() -> None:
-    """End without waiting for threads."""
-    logging.shutdown()
-    with suppress(OSError):  # nobody reads it any more
-        sys.stdout.flush()
-    os._exit(0)
+    app = _load()  # here also to fail before any process starts
+    sockets, address = _listening(bind)
+    grace = settings.grace_period
+    if server == "granian":
+        _close(sockets)  # granian opens its own, but would share a port with others
+        _run(_serve_with_granian(app, address, grace))
+        _exit(0)  # its threads would abort an interpreter that ends before they do
+    _logger.info("Serving on %s", address)
+    if workers == 1:
+        _work(sockets, _STREAMS, grace)
+    else:
+        supervisor = Supervisor(_work, sockets, _SHARED, grace, grace_period=grace)
+        supervisor.run(workers, on_stop=lambda: _close(sockets))
 
 
 def _check_granian(workers: int) -> None:
@@ -96,73 +82,98 @@ def _check_granian(workers: int) -> None:
         raise StartError("granian has one process here: leave --workers at 1")
 
 
-async def _serve(app: Any, config: Config, server: ServerName) -> None:
-    """Serve in this process, stopped through the SDK's hooks.
-
-    The SDK takes SIGTERM for itself at the first request, so hypercorn's own handler
-    would never hear of it; nor would granian's.
-    """
-    stop = asyncio.Event()
-    for signum in (signal.SIGTERM, signal.SIGINT):
-        install_shutdown_hook(asyncio.get_running_loop(), stop.set, signum)
-    if server == "granian":
-        from parallelizework import granian_server  # noqa: PLC0415 - an optional extra
-
-        grace = config.graceful_timeout
-        await granian_server.serve(app, config.bind[0], stop=stop, grace_period=grace)
-    else:
-        await serve_here(app, config, shutdown_trigger=stop.wait)
+def _load() -> Any:
+    app = import_module("parallelizework.app").app
+    logs.configure()  # unless what is served has done so
+    return app
 
 
-def _config(bind: str, workers: int, grace_period: float) -> Config:
+def _listening(bind: str) -> tuple[Sockets, str]:
+    """Sockets that listen, and their `HOST:PORT`."""
     config = Config()
-    config.application_path = f"{_APP}:app"
     config.bind = [bind]
-    config.workers = workers
+    try:
+        sockets = config.create_sockets()
+        for listener in sockets.insecure_sockets:
+            listener.listen(config.backlog)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortInUse(f"{bind} is in use: choose another --bind") from error
+        raise StartError(f"cannot listen on {bind}: {error.strerror}") from error
+    host, port = bind.rpartition(":")[0], sockets.insecure_sockets[0].getsockname()[1]
+    return sockets, f"{host}:{port}"
+
+
+def _close(sockets: Sockets) -> None:
+    for listener in sockets.insecure_sockets:
+        listener.close()
+
+
+def _work(sockets: Sockets, streams: int, grace_period: float) -> None:
+    """Serve in this process, of one or of several."""
+    mend()
+    _run(_serve_with_hypercorn(_load(), sockets, _config(streams, grace_period)))
+    if threading.active_count() > 1:  # a sync function would hold up the exit
+        _exit(0)
+
+
+def _run(serving: Coroutine[Any, Any, None]) -> None:
+    """Run until the end, or until a subtask raises KeyboardInterrupt.
+
+    That stops the loop. To close it would wait for calls that cannot end without it.
+    """
+    with asyncio.Runner() as runner:
+        try:
+            runner.run(serving)
+        except KeyboardInterrupt:
+            _logger.error("KeyboardInterrupt: this process ends")  # noqa: TRY400 - as asked
+            _exit(_INTERRUPTED)
+
+
+def _exit(code: int) -> None:
+    """End without waiting for threads."""
+    logging.shutdown()
+    with suppress(OSError):  # nobody reads it any more
+        sys.stdout.flush()
+    os._exit(code)
+
+
+async def _serve_with_hypercorn(app: Any, sockets: Sockets, config: Config) -> None:
+    stop = _stop_at_a_signal()
+    app = ASGIWrapper(app)
+    await worker_serve(app, config, sockets=sockets, shutdown_trigger=stop.wait)
+
+
+async def _serve_with_granian(app: Any, address: str, grace_period: float) -> None:
+    from parallelizework import granian_server  # noqa: PLC0415 - an optional extra
+
+    await granian_server.serve(
+        app,
+        address,
+        on_start=lambda: _logger.info("Serving on %s", address),
+        stop=_stop_at_a_signal(),
+        grace_period=grace_period,
+    )
+
+
+def _stop_at_a_signal() -> asyncio.Event:
+    """What is set at SIGTERM or SIGINT."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def end() -> None:
+        stop.set()
+        shutdown.notify()
+
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signum, end)
+    return stop
+
+
+def _config(streams: int, grace_period: float) -> Config:
+    config = Config()
     config.graceful_timeout = grace_period
-    config.h2_max_concurrent_streams = _STREAMS if workers == 1 else _SHARED
+    config.h2_max_concurrent_streams = streams
     config.keep_alive_max_requests = _UNLIMITED
     config.keep_alive_timeout = _UNLIMITED
     config.errorlog = logging.getLogger("hypercorn.error")
-    config.logconfig_dict = _LOGGING
     return config
-
-
-class InvocationFilter(logging.Filter):
-    """Adds the invocation id to a log record, or `-` outside of a handler."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record through."""
-        try:
-            context = current_context()
-        except LookupError:
-            context = None
-        record.invocation = context.request().id if context else "-"
-        return True
-
-
-_LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"invocation": {"()": f"{__name__}.{InvocationFilter.__name__}"}},
-    "formatters": {
-        "line": {
-            "format": "%(asctime)s %(levelname)s pid=%(process)d "
-            "invocation=%(invocation)s %(message)s"
-        }
-    },
-    "handlers": {
-        "stderr": {
-            "class": "logging.StreamHandler",
-            "filters": ["invocation"],
-            "formatter": "line",
-        }
-    },
-    # It warns at each start that the SDK's app takes no part in ASGI's lifespan.
-    # httpx would log the URL of each request of HttpFanOut, with all that is in it.
-    "loggers": {
-        "hypercorn.error": {"level": "ERROR"},
-        "httpx": {"level": "WARNING"},
-    },
-    "root": {"level": "INFO", "handlers": ["stderr"]},
-}

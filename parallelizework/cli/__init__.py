@@ -5,7 +5,9 @@ from parallelizework.cli.app import cli, main
 
 __all__ = ["main", "running", "runs", "serving"]
 
-_ORDER = "watch result list failures cancel pause resume dev serve register doctor"
+_ORDER = (
+    "watch result list failures cancel pause resume dev serve server register doctor"
+)
 
 for _place, _name in enumerate(_ORDER.split()):  # in the help, as one needs them
     cli[_name].sort_key = _place

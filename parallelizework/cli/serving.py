@@ -8,9 +8,9 @@ from pathlib import Path
 from parallelizework import dev as dev_server
 from parallelizework.cli.app import HERE, SERVE, Flag, Where, cli, note
 from parallelizework.doctor import Finding, examine
-from parallelizework.progress import NAME as PROGRESS
 from parallelizework.server import serve as serve_fan_outs
 from parallelizework.settings import ServerName, Settings
+from parallelizework.worker_process import WorkerProcess
 
 
 @cli.command(group=SERVE)
@@ -37,8 +37,7 @@ def serve(
         The ASGI server: hypercorn unless PARALLELIZEWORK_SERVER says otherwise; granian
         is quicker, and has to be installed.
     """
-    code = serve_fan_outs(targets or [], bind=bind, workers=workers, server=server)
-    sys.exit(code)
+    serve_fan_outs(targets or [], bind=bind, workers=workers, server=server)
 
 
 @cli.command(group=SERVE)
@@ -72,8 +71,7 @@ def dev(  # noqa: PLR0913 - each is one switch of the command
         everything is forgotten at the end.
     """
     ports = dev_server.Ports(ingress_port, admin_port, worker_port)
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signum, _interrupt)  # SIGINT too: a script's `&` has it ignored
+    _take_signals()
     with dev_server.local(
         targets or [],
         ports=ports,
@@ -81,8 +79,38 @@ def dev(  # noqa: PLR0913 - each is one switch of the command
         server=Settings().restate_server,
         workers=workers,
     ) as local:
-        _print_welcome(local)
-        _wait_for_the_end(local)
+        _welcome(local)
+        _wait_for_the_end(local.server, local.worker_process)
+
+
+@cli.command(group=SERVE)
+def server(
+    *,
+    ingress_port: int = 8080,
+    admin_port: int = 9070,
+    data: Path | None = None,
+) -> None:
+    """Start a local restate-server without a worker, until Ctrl-C.
+
+    Parameters
+    ----------
+    ingress_port
+        Where the server takes requests; 0 for any free port, as for the other.
+    admin_port
+        Where the server's UI and admin interface are.
+    data
+        The server's data folder, to go on with its runs the next time. Without one,
+        everything is forgotten at the end.
+    """
+    ports = dev_server.Ports(ingress_port, admin_port, worker=0).chosen()
+    _take_signals()
+    program = Settings().restate_server
+    with dev_server.local_server(ports=ports, data=data, server=program) as started:
+        note(f"UI        {started.admin}")
+        note(f"Ingress   {started.ingress}")
+        note("Next      parallelizework serve, then parallelizework register URL")
+        note("Ctrl-C stops the server")
+        _wait_for_the_end(started)
 
 
 @cli.command(group=SERVE)
@@ -121,12 +149,13 @@ def _said(finding: Finding) -> str:
     return f"{line}\n{'':7}{finding.remedy}" if finding.remedy else line
 
 
-def _print_welcome(local: dev_server.Local) -> None:
-    print(f"UI        {local.admin}")
-    print(f"Services  {', '.join(local.services)}")
-    print("Try       " + _example(local))
-    print("or        " + _run_example(local))
-    print("Ctrl-C stops server and worker", flush=True)
+def _welcome(local: dev_server.Local) -> None:
+    note(f"UI        {local.admin}")
+    note(f"Services  {', '.join(local.services)}")
+    if local.fan_outs:
+        note("Try       " + _example(local))
+        note("or        " + _run_example(local))
+    note("Ctrl-C stops server and worker")
 
 
 def _example(local: dev_server.Local) -> str:
@@ -143,8 +172,8 @@ def _run_example(local: dev_server.Local) -> str:
 
 def _first(local: dev_server.Local) -> tuple[str, str]:
     """A fan-out that is served, and a task for it; one that we know, if possible."""
-    known = [name for name in _TASKS if name in local.services]
-    name = next(name for name in (*known, *local.services) if name != PROGRESS)
+    known = [name for name in _TASKS if name in local.fan_outs]
+    name = next(iter((*known, *local.fan_outs)))
     return name, _TASKS.get(name, "...")
 
 
@@ -156,17 +185,23 @@ _TASKS = {
 }
 
 
-def _wait_for_the_end(local: dev_server.Local) -> None:
+def _wait_for_the_end(
+    server: dev_server.LocalServer, worker: WorkerProcess | None = None
+) -> None:
+    """Wait for Ctrl-C, or for an end that is none of ours."""
     try:
         while True:
-            for process in local.processes:
-                if process.poll() is not None:
-                    raise dev_server.StartError(
-                        f"{process.args} ended with code {process.returncode}"
-                    )
+            server.check()
+            if worker and (how := worker.revive()):
+                note(f"the worker {how}: it is started again")
             time.sleep(0.2)
     except KeyboardInterrupt:
         note("stopping")
+
+
+def _take_signals() -> None:
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, _interrupt)  # SIGINT too: a script's `&` has it ignored
 
 
 def _interrupt(_signum: int, _frame: object) -> None:

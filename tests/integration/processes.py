@@ -29,9 +29,13 @@ class Running:
     def output(self) -> str:
         return self._output.read_text()
 
+    @property
+    def has_ended(self) -> bool:
+        return self.process.poll() is not None
+
     def wait_for(self, text: str) -> str:
         """The first line with `text` in it, as soon as there is one."""
-        eventually(lambda: text in self.output or self.process.poll() is not None)
+        eventually(lambda: text in self.output or self.has_ended)
         return next(line for line in self.output.splitlines() if text in line)
 
     def ended(self) -> int:

@@ -27,7 +27,8 @@ def alone(
     options = ["--bind", bind, "--workers", str(workers), "--server", server]
     environment = {"PARALLELIZEWORK_GRACE_PERIOD": str(grace)}
     with running("serve", *targets, *options, environment=environment) as worker:
-        eventually(lambda: healthy(f"http://{bind}/health"))
+        eventually(lambda: healthy(f"http://{bind}/health") or worker.has_ended)
+        assert not worker.has_ended, worker.output
         yield worker, f"http://{bind}"
 
 

@@ -83,3 +83,21 @@ async def test_a_call_that_goes_wrong_later_is_cut_off() -> None:
     said = await talk(Gate(sdk, most=100), [message(0, 5), *[message(1, 20)] * 9])
 
     assert [event.get("status") for event in said] == [200]
+
+
+async def test_a_server_that_starts_and_shuts_down_is_answered() -> None:
+    coming = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+    said: list[Event] = []
+
+    async def receive() -> Event:
+        return next(coming)
+
+    async def send(event: Event) -> None:
+        said.append(event)
+
+    await Gate(sdk)({"type": "lifespan"}, receive, send)
+
+    assert [event["type"] for event in said] == [
+        "lifespan.startup.complete",
+        "lifespan.shutdown.complete",
+    ]

@@ -1,0 +1,230 @@
+"""Processes that die: `dev` and `serve --workers` start others in their place."""
+
+import os
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+
+from parallelizework.client import healthy
+from parallelizework.dev import Ports
+
+from .conftest import ROOT
+from .fan_outs import Ledger, mend
+from .processes import COMMAND, LONG, Running, eventually, running
+from .test_dev import FAN_OUTS, FREE
+from .test_serve import alone, served
+
+SERVING = ROOT / "tests" / "integration" / "fan_outs_serving.py"
+BREAKABLE = """
+import os
+from pathlib import Path
+
+from tests.integration.fan_outs import squares
+
+if Path(__file__).with_name("broken").exists():
+    print("the disk is on fire", flush=True)
+    os._exit(3)
+"""
+
+
+@pytest.fixture
+def breakable(tmp_path: Path) -> Path:
+    """A module that ends each process that imports it, once `broken` is beside it."""
+    module = tmp_path / "breakable.py"
+    module.write_text(BREAKABLE)
+    return module
+
+
+def children(process: Running, of: str) -> list[int]:
+    """The processes that it has started, with that in their command line."""
+    pid = process.process.pid
+    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(child) for child in listed if of in words(int(child))]
+
+
+def words(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""
+
+
+def workers(process: Running) -> list[int]:
+    """The processes of a `serve --workers`."""
+    return children(process, "spawn_main")
+
+
+def test_dev_starts_a_killed_worker_again_and_its_run_ends(key: str) -> None:
+    with running("dev", f"{FAN_OUTS}:staggering", *FREE) as dev:
+        ingress = dev.wait_for("curl").split()[2].removesuffix("/Staggering/run")
+        task = {"key": key, "count": 8, "free": 4}
+        send = f"{ingress}/restate/send/Staggering/run"
+        run = httpx.post(send, json=task, timeout=LONG).json()["invocationId"]
+        eventually(lambda: all(Ledger(f"{key}-{n}").size for n in range(8)))
+        [worker] = children(dev, " serve ")
+
+        os.kill(worker, signal.SIGKILL)
+        dev.wait_for("the worker was killed by SIGKILL")
+        mend(key)
+
+        answer = httpx.get(f"{ingress}/restate/attach/{run}", timeout=LONG)
+        assert len(answer.json()) == 8
+        [second] = children(dev, " serve ")
+        assert second != worker
+        dev.process.terminate()
+        assert dev.ended() == 0
+
+
+def test_dev_gives_up_a_worker_that_dies_at_each_start(breakable: Path) -> None:
+    with running("dev", f"{breakable}:squares", *FREE) as dev:
+        dev.wait_for("Ctrl-C")
+        [worker] = children(dev, " serve ")
+        breakable.with_name("broken").touch()
+
+        os.kill(worker, signal.SIGKILL)
+
+        assert dev.ended() == 1
+        last = dev.output.splitlines()[-2:]
+        assert last[0] == "the disk is on fire"
+        assert "the worker ended with code 3" in last[1]
+        assert "Traceback" not in dev.output
+
+
+def test_dev_ends_with_its_server_and_shows_the_end_of_its_log() -> None:
+    with running("dev", *FREE) as dev:
+        dev.wait_for("Ctrl-C")
+        [server] = children(dev, "restate-server")
+
+        os.kill(server, signal.SIGKILL)
+
+        assert dev.ended() == 1
+        said = dev.output.partition("restate-server was killed by SIGKILL")[2]
+        assert "INFO" in said
+        assert "Traceback" not in dev.output
+
+
+def test_dev_prints_nothing_but_results_to_stdout() -> None:
+    with subprocess.Popen(
+        [*COMMAND, "dev", *FREE], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as dev:
+        assert dev.stdout
+        assert dev.stderr
+        line = next(line for line in dev.stderr if b"Ctrl-C" in line)
+        dev.terminate()
+
+        assert line
+        dev.stderr.read()
+        assert dev.stdout.read() == b""
+
+
+@pytest.mark.parametrize("end", ["kill", "exit", "segfault"])
+def test_a_process_that_a_subtask_takes_down_is_replaced(
+    tmp_path: Path, key: str, end: str
+) -> None:
+    with served(tmp_path, f"{SERVING}:deadly", workers=2) as (worker, ingress):
+        before = workers(worker)
+        task = {"key": key, "end": end}
+        url = f"{ingress}/Deadly/run"
+
+        answer = httpx.post(url, json=task, timeout=LONG)
+
+        assert answer.json() == 2
+        how = "ended with code 3" if end == "exit" else "was killed by SIG"
+        assert how in worker.wait_for("is started in its place")
+        eventually(lambda: len(workers(worker)) == 2)
+        assert len({*before, *workers(worker)}) == 3
+        worker.process.terminate()
+        assert worker.ended() == 0
+
+
+def test_processes_that_die_at_each_start_end_the_worker(breakable: Path) -> None:
+    with alone(f"{breakable}:squares", workers=2) as (worker, _):
+        breakable.with_name("broken").touch()
+
+        os.kill(workers(worker)[0], signal.SIGKILL)
+
+        assert worker.ended() == 1
+        assert "5 times" in worker.output.splitlines()[-1]
+        assert "Traceback" not in worker.output
+
+
+def test_no_process_outlives_a_killed_parent() -> None:
+    with alone(f"{FAN_OUTS}:squares", workers=2) as (worker, url):
+        started = workers(worker)
+        assert len(started) == 2
+
+        worker.process.kill()
+
+        eventually(lambda: not any("spawn_main" in words(pid) for pid in started))
+        with socket.socket() as listener:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(("127.0.0.1", int(url.rpartition(":")[2])))
+            listener.listen()
+
+
+def test_a_process_that_does_not_answer_does_not_hold_up_the_end() -> None:
+    with alone(f"{FAN_OUTS}:squares", workers=2, grace=0.5) as (worker, _):
+        os.kill(workers(worker)[0], signal.SIGSTOP)
+
+        worker.process.terminate()
+
+        assert worker.ended() == 0
+
+
+@pytest.mark.parametrize("first", [1, 2])
+def test_an_address_that_is_taken_is_one_line_with_several_processes_too(
+    first: int,
+) -> None:
+    with alone(f"{FAN_OUTS}:squares", workers=first) as (_, url):
+        bind = url.removeprefix("http://")
+        with running("serve", "--bind", bind, "--workers", "2") as second:
+            assert second.ended() == 1
+            assert second.output == (
+                f"parallelizework: {bind} is in use: choose another --bind\n"
+            )
+
+
+@pytest.mark.parametrize("asgi", ["hypercorn", "granian"])
+@pytest.mark.parametrize("name", ["Deadly", "DeadlyAsync", "DeadlyCode"])
+def test_a_keyboard_interrupt_in_a_subtask_ends_the_worker(
+    tmp_path: Path, key: str, asgi: str, name: str
+) -> None:
+    targets = [f"{SERVING}:{n}" for n in ("deadly", "deadly_async", "deadly_code")]
+    with served(tmp_path, *targets, server=asgi) as (worker, ingress):
+        send = f"{ingress}/restate/send/{name}/run"
+        task = {"key": key, "end": "interrupt"}
+        run = httpx.post(send, json=task, timeout=LONG).json()["invocationId"]
+
+        assert worker.ended() == 130
+        with running(*worker.arguments):
+            answer = httpx.get(f"{ingress}/restate/attach/{run}", timeout=LONG)
+        assert answer.json() == 2
+
+
+def test_a_keyboard_interrupt_in_one_of_several_processes_has_it_replaced(
+    tmp_path: Path, key: str
+) -> None:
+    with served(tmp_path, f"{SERVING}:deadly", workers=2) as (worker, ingress):
+        task = {"key": key, "end": "interrupt"}
+
+        answer = httpx.post(f"{ingress}/Deadly/run", json=task, timeout=LONG)
+
+        assert answer.json() == 2
+        worker.wait_for("ended with code 130")
+
+
+def test_a_worker_says_where_it_serves_once_it_does() -> None:
+    port = Ports(0, 0, 0).chosen().worker
+    bind = f"127.0.0.1:{port}"
+    with running("serve", "--bind", bind):
+        eventually(lambda: healthy(f"http://{bind}/health"))
+        with running("serve", "--bind", bind) as second:
+            assert second.ended() == 1
+            assert "Serving on" not in second.output
+    with running("serve", "--bind", "127.0.0.1:0") as worker:
+        url = "http://" + worker.wait_for("Serving on").split()[-1]
+        assert healthy(f"{url}/health")
