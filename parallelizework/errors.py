@@ -2,7 +2,8 @@
 
 ParallelizeworkError
 ├── DefinitionError     a FanOut was built wrongly (a hint, a name, a callable)
-├── TargetError         MODULE:OBJECT names no FanOut
+├── TargetError         what is to be served is not there, or not once
+├── SettingsError       a PARALLELIZEWORK_ variable has a value that it cannot have
 ├── ServerNotFound      no restate-server on this machine, and none to be had
 ├── PortInUse           a port that was asked for is taken
 ├── StartError          a process that we started ended, or never became ready
@@ -29,7 +30,11 @@ class DefinitionError(ParallelizeworkError, TypeError):
 
 
 class TargetError(ParallelizeworkError):
-    """A `MODULE:OBJECT` on the command line names no `FanOut`."""
+    """What is to be served is not there, or two services have the same name."""
+
+
+class SettingsError(ParallelizeworkError):
+    """An environment variable has a value that it cannot have."""
 
 
 class ServerNotFound(ParallelizeworkError):

@@ -3,21 +3,46 @@
 import os
 import shlex
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import (
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from parallelizework.errors import SettingsError
 
 ServerName = Literal["hypercorn", "granian"]
 
 
-class Settings(BaseSettings):
+class _Settings(BaseSettings):
+    @model_validator(mode="wrap")
+    @classmethod
+    def _in_one_line(
+        cls, values: Any, handler: ModelWrapValidatorHandler[Self]
+    ) -> Self:
+        try:
+            return handler(values)
+        except ValidationError as error:
+            prefix = cls.model_config.get("env_prefix", "")
+            wrong = [
+                f"{prefix}{e['loc'][0]}".upper() + f"={values[e['loc'][0]]}: {e['msg']}"
+                for e in error.errors()
+            ]
+            raise SettingsError("; ".join(wrong)) from error
+
+
+class Settings(_Settings):
     """What an operator may set, as `PARALLELIZEWORK_` and the name in capitals.
 
     Args:
         fan_outs: What to serve, separated by spaces (quoted as in
-            a shell where they contain one): `MODULE:OBJECT`s and names of
-            ready-made fan-outs; nothing for all the ready-made ones.
+            a shell where they contain one), as `target.load` reads each; nothing for
+            all the ready-made fan-outs.
         max_pause: The longest that a subtask of FanOutWorker takes, in seconds.
         grace_period: How long a stopping worker lets calls in flight finish, in
             seconds; 10 is what `docker stop` waits.
@@ -50,7 +75,7 @@ class Settings(BaseSettings):
         return tuple(shlex.split(value)) if isinstance(value, str) else value
 
 
-class HttpSettings(BaseSettings):
+class HttpSettings(_Settings):
     """What an operator may set for HttpFanOut: `PARALLELIZEWORK_HTTP_` and the name.
 
     Args:

@@ -1,45 +1,79 @@
-"""`MODULE:OBJECT`: how a user hands us what to serve on the command line."""
+"""Targets: how a user hands us what to serve on the command line."""
 
 import importlib
 import importlib.util
 import sys
+from collections.abc import Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+
+from restate import Service, VirtualObject, Workflow
 
 from parallelizework.errors import TargetError
 from parallelizework.executor import Executor
 from parallelizework.fan_out import FanOut
 
-Served = FanOut[Any, Any, Any, Any] | Executor[Any, Any]
+Plain = Service | VirtualObject | Workflow
+Served = FanOut[Any, Any, Any, Any] | Executor[Any, Any] | Plain
+_SERVED = FanOut, Executor, Service, VirtualObject, Workflow
 
 
-def load(target: str) -> Served:
-    """The `FanOut` or `Executor` that `target` names.
+def load(target: str, ready_made: Mapping[str, Served]) -> list[Served]:
+    """What `target` names: something ready-made, an object of a module, or all of it.
 
     Args:
-        target: `package.module:object` or `folder/file.py:object`. The module is
-            looked up from the current folder too.
+        target: A name in `ready_made`; or `package.module:object` or
+            `folder/file.py:object`, or either without the object. The module is looked
+            up from the current folder too.
 
     Raises:
         TargetError: There is no such thing; it says what was tried.
     """
-    place, colon, name = target.rpartition(":")
-    if not colon or not place or not name:
+    if target in ready_made:
+        return [ready_made[target]]
+    path, _, name = target.rpartition(":")
+    if not path or target.endswith(".py"):
+        path, name = target, ""
+    if path.endswith(".py"):
+        module = _from_file(Path(path))
+    elif not name and not _is_module(path):
         raise TargetError(
-            f"{target!r} is neither a ready-made fan-out nor of the form MODULE:OBJECT "
-            "or FILE.py:OBJECT"
+            f"{target!r} is neither a ready-made fan-out ({', '.join(ready_made)}) nor "
+            "a module: name MODULE, MODULE:OBJECT, FILE.py or FILE.py:OBJECT"
         )
-    module = _from_file(Path(place)) if place.endswith(".py") else _from_name(place)
-    found = getattr(module, name, None)
-    if not isinstance(found, FanOut | Executor):
+    else:
+        module = _from_name(path)
+    return _named(module, name) if name else _all(module)
+
+
+def _all(module: ModuleType) -> list[Served]:
+    served = _served(module)
+    if not served:
+        raise TargetError(f"there is nothing to serve in {module.__file__}")
+    return list(served.values())
+
+
+def _named(module: ModuleType, name: str) -> list[Served]:
+    served = _served(module)
+    if name not in served:
         is_there = hasattr(module, name)
-        what = f"is a {type(found).__name__}" if is_there else "is not there"
+        what = f"a {type(getattr(module, name)).__name__}" if is_there else "not there"
         raise TargetError(
-            f"{target!r}: {name!r} {what}; the FanOut and Executor objects in "
-            f"{module.__file__} are: {', '.join(_names(module)) or 'none'}"
+            f"{name!r} is {what}; the objects that can be served in {module.__file__} "
+            f"are: {', '.join(served) or 'none'}"
         )
-    return found  # pyright: ignore[reportUnknownVariableType] - types known to its author
+    return [served[name]]
+
+
+def _served(module: ModuleType) -> dict[str, Served]:
+    """What a module has that can be served, by the names it has there."""
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if isinstance(value, _SERVED)
+    }
 
 
 def _from_file(path: Path) -> ModuleType:
@@ -59,6 +93,14 @@ def _from_file(path: Path) -> ModuleType:
     return module
 
 
+def _is_module(name: str) -> bool:
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        return all(map(str.isidentifier, name.split("."))) and bool(find_spec(name))
+    except ModuleNotFoundError:  # of a package that it would be in
+        return False
+
+
 def _from_name(name: str) -> ModuleType:
     sys.path.insert(0, str(Path.cwd()))
     try:
@@ -70,11 +112,3 @@ def _from_name(name: str) -> ModuleType:
             f"there is no module {name!r}; looked in {Path.cwd()} and in the "
             f"packages of {sys.executable}"
         ) from error
-
-
-def _names(module: ModuleType) -> list[str]:
-    return [
-        name
-        for name, value in vars(module).items()
-        if isinstance(value, FanOut | Executor)
-    ]

@@ -4,6 +4,9 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from parallelizework import dev as dev_server
 from parallelizework.cli.app import HERE, SERVE, Flag, Where, cli, note
@@ -12,13 +15,21 @@ from parallelizework.server import serve as serve_fan_outs
 from parallelizework.settings import ServerName, Settings
 from parallelizework.worker_process import WorkerProcess
 
+_PORTS = 65_536
+
+
+def _check_bind(_type: Any, bind: str) -> None:
+    host, _, port = bind.rpartition(":")
+    if not (host and port.isascii() and port.isdigit() and int(port) < _PORTS):
+        raise ValueError(f"{bind!r} is not HOST:PORT, such as 127.0.0.1:9080")
+
 
 @cli.command(group=SERVE)
 def serve(
     targets: list[str] | None = None,
     /,
     *,
-    bind: str = "127.0.0.1:9080",
+    bind: Annotated[str, Parameter(validator=_check_bind)] = "127.0.0.1:9080",
     workers: int = 1,
     server: ServerName | None = None,
 ) -> None:
@@ -27,8 +38,9 @@ def serve(
     Parameters
     ----------
     targets
-        Fan-outs to serve: MODULE:OBJECT, FILE.py:OBJECT or the name of a ready-made
-        one; none for all the ready-made ones.
+        What to serve: a module, MODULE or FILE.py, with every fan-out, executor and
+        Restate service in it; one of these, MODULE:OBJECT or FILE.py:OBJECT; or the
+        name of a ready-made fan-out. None for all the ready-made ones.
     bind
         The address to listen on. Anyone who reaches it may run the fan-outs.
     workers
@@ -56,8 +68,9 @@ def dev(  # noqa: PLR0913 - each is one switch of the command
     Parameters
     ----------
     targets
-        Fan-outs to serve: MODULE:OBJECT, FILE.py:OBJECT or the name of a ready-made
-        one; none for all the ready-made ones.
+        What to serve: a module, MODULE or FILE.py, with every fan-out, executor and
+        Restate service in it; one of these, MODULE:OBJECT or FILE.py:OBJECT; or the
+        name of a ready-made fan-out. None for all the ready-made ones.
     ingress_port
         Where the server takes requests; 0 for any free port, as for the others.
     admin_port

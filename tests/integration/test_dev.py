@@ -162,3 +162,19 @@ def _children(pid: int) -> list[int]:
         int(child)
         for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     ]
+
+
+def test_a_server_without_a_worker_runs_until_it_is_stopped(tmp_path: Path) -> None:
+    ports = ["--ingress-port", "0", "--admin-port", "0", "--data", str(tmp_path)]
+    with running("server", *ports) as server:
+        admin = server.wait_for("UI").split()[1]
+        ingress = server.wait_for("Ingress").split()[1]
+        server.wait_for("Ctrl-C")
+
+        assert httpx.get(f"{admin}/health", timeout=LONG).is_success
+        assert httpx.get(f"{ingress}/restate/health", timeout=LONG).is_success
+        assert len(_children(server.process.pid)) == 1
+        server.process.send_signal(signal.SIGINT)
+
+        assert server.ended() == 0
+    assert (tmp_path / "restate-server.log").exists()

@@ -183,7 +183,7 @@ def test_the_asgi_app_serves_what_the_environment_names() -> None:
     [
         ("nowhere.at_all:thing", "there is no module 'nowhere.at_all'; looked in "),
         ("nowhere.py:thing", "there is no file "),
-        ("thing", "'thing' is neither a ready-made fan-out nor of the form"),
+        ("thing", "'thing' is neither a ready-made fan-out (FanOutWorker, "),
         ("parallelizework:Policy", "'Policy' is a "),
     ],
 )

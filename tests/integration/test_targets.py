@@ -1,0 +1,158 @@
+"""What `serve` is given: modules, names, settings, an address, a logging set-up."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import httpx
+import pytest
+
+from parallelizework.client import healthy
+
+from .fan_outs_serving import greeter
+from .processes import LONG, eventually, running
+from .test_dev import FAN_OUTS, FREE
+from .test_serve import alone
+from .test_supervision import SERVING
+
+MANIFEST = {"accept": "application/vnd.restate.endpointmanifest.v4+json"}
+SQUARES = "from tests.integration.fan_outs import squares"
+
+
+def discovered(url: str) -> set[str]:
+    """The names of the services that a worker serves."""
+    answer = httpx.get(f"{url}/discover", headers=MANIFEST, timeout=LONG)
+    return {service["name"] for service in answer.json()["services"]}
+
+
+def refused(
+    *arguments: str, code: int, environment: Mapping[str, str] | None = None
+) -> str:
+    """What a command says that ends at once: one line."""
+    with running(*arguments, environment=environment) as process:
+        assert process.ended() == code, process.output
+        assert process.output.startswith("parallelizework: ")
+        assert process.output.count("\n") == 1
+        return process.output
+
+
+def test_a_module_without_a_name_is_served_with_all_that_is_in_it() -> None:
+    with alone(str(SERVING)) as (_, url):
+        names = discovered(url)
+
+    fan_outs = {"Deadly", "DeadlyAsync", "DeadlyCode"}
+    assert names == {*fan_outs, greeter.name, "FanOutProgress"}
+
+
+def test_a_module_may_be_named_as_it_is_imported() -> None:
+    with alone("tests.integration.fan_outs_serving") as (_, url):
+        assert greeter.name in discovered(url)
+
+
+def test_a_plain_service_is_served_beside_a_fan_out() -> None:
+    with alone(f"{FAN_OUTS}:squares", f"{SERVING}:greeter") as (_, url):
+        assert discovered(url) == {"Squares", "Greeter", "FanOutProgress"}
+
+
+def test_dev_calls_fan_outs_and_plain_services() -> None:
+    with running("dev", str(SERVING), *FREE) as dev:
+        line = dev.wait_for("curl")
+        ingress = line.split()[2].rpartition("/")[0].rpartition("/")[0]
+        url = f"{ingress}/Greeter/greet"
+
+        assert "/Greeter/" not in line
+        assert httpx.post(url, json="Ada", timeout=LONG).json() == "Hello Ada"
+
+
+def test_what_is_named_twice_is_served_once() -> None:
+    with alone(f"{SERVING}:greeter", f"{SERVING}:greeter", str(SERVING)) as (_, url):
+        assert "Greeter" in discovered(url)
+
+
+def test_two_things_of_one_name_are_refused(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        text = f"import restate\n{name} = restate.Service('Same')\n"
+        (tmp_path / f"{name}.py").write_text(text)
+
+    said = refused("serve", f"{tmp_path}/one.py:one", f"{tmp_path}/two.py", code=1)
+
+    assert "'Same'" in said
+
+
+@pytest.mark.parametrize("target", ["FanOutWorkr", "nothing.at_all", "a:b:"])
+def test_what_is_no_target_is_told_with_the_names_of_the_ready_made_ones(
+    target: str,
+) -> None:
+    said = refused("serve", target, code=1)
+
+    assert repr(target) in said
+    assert "FanOutWorker, HttpFanOut" in said
+
+
+def test_a_module_with_nothing_to_serve_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty.py").write_text("x = 1\n")
+
+    assert "nothing to serve" in refused("serve", f"{tmp_path}/empty.py", code=1)
+
+
+@pytest.mark.parametrize(
+    "bind", ["9080", "127.0.0.1", "127.0.0.1:", "localhost:http", "h:99999", "h:-1"]
+)
+def test_an_address_without_a_port_that_can_be_is_a_mistake_in_usage(bind: str) -> None:
+    said = refused("serve", f"--bind={bind}", code=2)
+
+    assert "HOST:PORT" in said
+
+
+@pytest.mark.parametrize("bind", ["no.such.host.invalid:9080", "192.0.2.1:0"])
+def test_an_address_that_cannot_be_had_is_one_line(bind: str) -> None:
+    assert bind in refused("serve", "--bind", bind, code=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("GRACE_PERIOD", "soon"),
+        ("FAN_OUTS", "'one quote"),
+        ("SERVER", "apache"),
+        ("MAX_PAUSE", "-1"),
+        ("HTTP_MAX_BODY", "many"),
+        ("HTTP_HOSTS_OF_SECRETS", "TOKEN"),
+    ],
+)
+def test_a_setting_that_is_wrong_is_one_line_with_its_name(
+    name: str, value: str
+) -> None:
+    variable = f"PARALLELIZEWORK_{name}"
+
+    said = refused("serve", code=1, environment={variable: value})
+
+    assert f"{variable}={value}" in said
+
+
+def test_settings_in_the_command_line_are_checked_everywhere() -> None:
+    environment = {"PARALLELIZEWORK_GRACE_PERIOD": "soon"}
+
+    assert "GRACE_PERIOD=soon" in refused("list", code=1, environment=environment)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    "set_up",
+    [
+        "logging.basicConfig(level='INFO', format='MINE %(message)s')",
+        "logging.config.dictConfig({'version': 1, 'formatters': {'f': {'format': "
+        "'MINE %(message)s'}}, 'handlers': {'h': {'class': 'logging.StreamHandler', "
+        "'formatter': 'f'}}, 'root': {'level': 'INFO', 'handlers': ['h']}})",
+    ],
+)
+def test_a_logging_set_up_of_the_users_module_stays(
+    tmp_path: Path, set_up: str, workers: int
+) -> None:
+    module = tmp_path / "mine.py"
+    module.write_text(f"import logging.config\n{set_up}\n{SQUARES}\n")
+    with alone(f"{module}:squares", workers=workers) as (worker, url):
+        bind = url.removeprefix("http://")
+        eventually(lambda: healthy(f"{url}/health"))
+
+        assert f"MINE Serving on {bind}" in worker.output
+        assert "pid=" not in worker.output
