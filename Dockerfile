@@ -27,6 +27,8 @@ ENV PATH=/opt/parallelizework/bin:$PATH \
 COPY --from=builder /opt/parallelizework /opt/parallelizework
 WORKDIR /app
 COPY examples examples
+# Where docker-compose.yml has files of rows: a new volume takes its owner from here.
+RUN install --directory --owner=10001 --group=10001 /rows
 # A number, so that Kubernetes' runAsNonRoot can check it.
 USER 10001:10001
 EXPOSE 9080
