@@ -159,11 +159,18 @@ def test_no_process_outlives_a_killed_parent() -> None:
 
         worker.process.kill()
 
-        eventually(lambda: not any("spawn_main" in words(pid) for pid in started))
-        with socket.socket() as listener:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(("127.0.0.1", int(url.rpartition(":")[2])))
-            listener.listen()
+        eventually(lambda: is_free(int(url.rpartition(":")[2])))
+        assert not any("spawn_main" in words(pid) for pid in started)
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
 def test_a_process_that_does_not_answer_does_not_hold_up_the_end() -> None:
