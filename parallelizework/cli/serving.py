@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from parallelizework import dev as dev_server
 from parallelizework.cli.app import HERE, SERVE, Flag, Where, cli, note
@@ -16,6 +17,8 @@ from parallelizework.settings import ServerName, Settings
 from parallelizework.worker_process import WorkerProcess
 
 _PORTS = 65_536
+Port = Annotated[int, Parameter(validator=Number(gte=0, lt=_PORTS))]
+Workers = Annotated[int, Parameter(validator=Number(gte=1))]
 
 
 def _check_bind(_type: Any, bind: str) -> None:
@@ -30,7 +33,7 @@ def serve(
     /,
     *,
     bind: Annotated[str, Parameter(validator=_check_bind)] = "127.0.0.1:9080",
-    workers: int = 1,
+    workers: Workers = 1,
     server: ServerName | None = None,
 ) -> None:
     """Serve fan-outs to a restate-server, until stopped.
@@ -57,10 +60,10 @@ def dev(  # noqa: PLR0913 - each is one switch of the command
     targets: list[str] | None = None,
     /,
     *,
-    ingress_port: int = 8080,
-    admin_port: int = 9070,
-    worker_port: int = 9080,
-    workers: int = 1,
+    ingress_port: Port = 8080,
+    admin_port: Port = 9070,
+    worker_port: Port = 9080,
+    workers: Workers = 1,
     data: Path | None = None,
 ) -> None:
     """Start a local restate-server and a worker, registered, until Ctrl-C.
@@ -99,8 +102,8 @@ def dev(  # noqa: PLR0913 - each is one switch of the command
 @cli.command(group=SERVE)
 def server(
     *,
-    ingress_port: int = 8080,
-    admin_port: int = 9070,
+    ingress_port: Port = 8080,
+    admin_port: Port = 9070,
     data: Path | None = None,
 ) -> None:
     """Start a local restate-server without a worker, until Ctrl-C.

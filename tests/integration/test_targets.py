@@ -103,6 +103,19 @@ def test_an_address_without_a_port_that_can_be_is_a_mistake_in_usage(bind: str) 
     assert "HOST:PORT" in said
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["serve", "--workers=0"],
+        ["dev", "--workers=-1"],
+        ["dev", "--ingress-port=99999"],
+        ["server", "--admin-port=-1"],
+    ],
+)
+def test_a_number_that_cannot_be_is_a_mistake_in_usage(arguments: list[str]) -> None:
+    assert arguments[1].partition("=")[0] in refused(*arguments, code=2)
+
+
 @pytest.mark.parametrize("bind", ["no.such.host.invalid:9080", "192.0.2.1:0"])
 def test_an_address_that_cannot_be_had_is_one_line(bind: str) -> None:
     assert bind in refused("serve", "--bind", bind, code=1)
