@@ -106,6 +106,13 @@ class Threads:
         self._warn()
 
     def _warn(self) -> None:
+        if self.is_exhausted:
+            _logger.error(
+                "%s has no thread left: %d sync functions hang in all that it may "
+                "have. Restart this worker, or wait until some of them end",
+                self._name,
+                self._abandoned,
+            )
         if self._abandoned < self._warn_at:
             return
         self._warn_at = 2 * self._abandoned
@@ -146,7 +153,8 @@ class Threads:
     def _start(self, count: int) -> None:
         """Start threads that are counted already."""
         for started in range(count):
-            thread = threading.Thread(target=self._serve, daemon=True)
+            name = f"{self._name} thread"
+            thread = threading.Thread(target=self._serve, name=name, daemon=True)
             try:
                 thread.start()
             except RuntimeError:
