@@ -1,6 +1,7 @@
 """`Job`: one call of a sync function in a thread, and `Clock`: how long it may take."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable
 from contextvars import Context
@@ -18,7 +19,7 @@ class Job:
     Attributes:
         context: What the function sees of context variables.
         future: Of what it returns or raises, in the event loop of the one who waits.
-        began: When it got its thread, by `time.monotonic`.
+        began: When it got its thread, by `time.monotonic`; infinity before.
         has_ended: The function has returned or raised.
         is_abandoned: Nobody waits for it any more, but it is still running.
     """
@@ -26,7 +27,7 @@ class Job:
     function: Callable[[], object]
     context: Context
     future: asyncio.Future[object]
-    began: float | None = None
+    began: float = math.inf
     has_ended: bool = False
     is_abandoned: bool = False
     _result: object = None
@@ -76,7 +77,7 @@ class Clock:
 
     def _check(self) -> None:
         left, message = self._seconds, f"longer than {self._seconds:g} s"
-        if self._job.began is not None:
+        if self._job.began < math.inf:
             left += self._job.began - time.monotonic()
         elif self._is_exhausted():
             left, message = (

@@ -48,7 +48,8 @@ class Threads:
         self._ended: dict[asyncio.AbstractEventLoop, list[Job]] = {}
         self._total = self._idle = self._abandoned = 0
         self._watcher: asyncio.AbstractEventLoop | None = None
-        self._taken, self._since = 0, 0.0  # jobs, since then
+        self._running: set[Job] = set()  # without the abandoned ones
+        self._count, self._seconds = 0.0, 0.0  # of the jobs that ended lately
         self._warn_at = _MANY
 
     async def run(
@@ -101,6 +102,7 @@ class Threads:
                 del self._queue[job]
             elif not job.has_ended:
                 job.is_abandoned = True
+                self._running.remove(job)
                 self._abandoned += 1
                 self._watch(loop)
         self._warn()
@@ -129,17 +131,15 @@ class Threads:
         """Look at the queue in a moment, if jobs may need more threads."""
         waiting = len(self._queue) > self._idle and self._total < self._allowed
         if waiting and self._watcher is not loop:
-            self._watcher, self._taken, self._since = loop, 0, time.monotonic()
+            self._watcher = loop
             loop.call_later(delay, self._grow, loop)
 
     def _grow(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Double the threads, where jobs take longer than a hop."""
+        """Add threads, where jobs wait that others hold up for longer than a hop."""
         with self._changed:
-            live = self._total - self._abandoned
-            elapsed = time.monotonic() - self._since
-            is_slow = self._taken * _HOP <= live * elapsed
-            room = min(len(self._queue) - self._idle, self._allowed - self._total)
-            more = max(0, min(room, max(1, live))) if is_slow else 0
+            waiting = len(self._queue) - self._idle
+            room = self._allowed - self._total
+            more = max(0, min(self._held_up(), waiting, room))
             self._total += more
             self._watcher, delay = None, _TICK
         try:
@@ -149,6 +149,20 @@ class Threads:
             delay = _RETRY
         with self._changed:
             self._watch(loop, delay)
+
+    def _held_up(self) -> int:
+        """How many threads execute a job that takes long; one, where there is none.
+
+        A short job may seem long, as its thread waits for Python's lock. So the jobs of
+        the last moments must be long on average too.
+        """
+        if self._total == self._abandoned:
+            return 1
+        now = time.monotonic()
+        ages = [now - job.began for job in self._running]
+        count, seconds = self._count + len(ages), self._seconds + sum(ages)
+        self._count, self._seconds = self._count / 2, self._seconds / 2
+        return sum(age > _HOP for age in ages) if seconds > count * _HOP else 0
 
     def _start(self, count: int) -> None:
         """Start threads that are counted already."""
@@ -186,7 +200,7 @@ class Threads:
                     return None
             job, _ = self._queue.popitem(last=False)
             job.began = time.monotonic()
-            self._taken += 1
+            self._running.add(job)
             return job
 
     def _end(self, job: Job) -> bool:
@@ -199,6 +213,9 @@ class Threads:
                 surplus = self._total > self._allowed
                 self._total -= surplus
                 return not surplus
+            self._running.remove(job)
+            self._count += 1
+            self._seconds += time.monotonic() - job.began
             ended = self._ended.setdefault(loop, [])
             ended.append(job)
             is_first = len(ended) == 1
