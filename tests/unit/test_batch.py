@@ -63,13 +63,14 @@ async def test_one_that_fails_leaves_its_mates_alone() -> None:
 
     part = await run(execute, [0, 1, 2, 3], policy=Policy(max_attempts=2))
 
+    line = execute.__code__.co_firstlineno + 3
     assert part.values == [0, 3]
     assert part.failures == [
         Failure(
             index=11,
             subtask=1,
             status="failed",
-            message="ValueError('poison') in execute, test_batch.py:58",
+            message=f"ValueError('poison') in execute, test_batch.py:{line}",
             code=500,
             attempts=2,
         ),
