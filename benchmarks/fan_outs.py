@@ -28,6 +28,11 @@ async def nothing(number: int) -> int:
     return number
 
 
+def nothing_in_a_thread(number: int) -> int:
+    """The same, as a sync function."""
+    return number
+
+
 async def a_second(number: int) -> int:
     """Work that waits."""
     await asyncio.sleep(1)
@@ -64,6 +69,13 @@ batched = FanOut(
     "Batched",
     split=numbers,
     execute=nothing,
+    aggregate=total,
+    policy=Policy(max_items_per_batch=64),
+)
+batched_sync = FanOut(
+    "BatchedSync",
+    split=numbers,
+    execute=nothing_in_a_thread,
     aggregate=total,
     policy=Policy(max_items_per_batch=64),
 )

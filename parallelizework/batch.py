@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from random import random
 from typing import Any
 
@@ -40,31 +41,39 @@ class BatchRunner:
         """Execute all, or until the rule ends the run; one's failure is its own.
 
         Args:
-            values: Those that are known already, by place.
+            values: Those that are known already, in order, by index in the batch.
         """
-        known: Outcomes = {place: to_json(value) for place, value in values.items()}
-        todo = [place for place in range(len(part.items)) if place not in known]
-        subtasks = self.typed([part.items[place] for place in todo])
-        rule = part.rule.rest(Counts(succeeded=len(known)))
-        fresh = await self._executed(dict(zip(todo, subtasks, strict=True)), part, rule)
-        return _part(part, known | fresh)
+        todo = [index for index in range(len(part.items)) if index not in values]
+        subtasks = self.typed([part.items[index] for index in todo])
+        known: Outcomes = {
+            index: to_json(value)
+            for index, value in islice(values.items(), _enough(part.rule))
+        }
+        executed = await self._executed(
+            dict(zip(todo, subtasks, strict=True)), part, Counts(succeeded=len(known))
+        )
+        return _part(part, known | executed)
 
     async def _executed(
-        self, subtasks: Mapping[int, Any], part: Slice[Any], rule: Rule
+        self, subtasks: Mapping[int, Any], part: Slice[Any], counts: Counts
     ) -> Outcomes:
+        """The outcomes of those that are not known.
+
+        Args:
+            counts: Of those that are.
+        """
         outcomes: Outcomes = {}
-        slots = asyncio.Semaphore(part.slots)
-        counts = Counts()
+        slots, rule = asyncio.Semaphore(part.slots), part.rule
         first = SubtaskName(part.run, part.first, part.shard)
 
-        async def one(place: int, subtask: object) -> None:
+        async def one(index: int, subtask: object) -> None:
             nonlocal counts
-            key, name = f"{self.key}-{place}", first.moved(place)
+            key, name = f"{self.key}-{index}", first.moved(index)
             about = f"{self.about} {name}"
             outcome = await self._outcome(slots, subtask, key, about)
             if rule.reason(counts):
                 return
-            outcomes[place] = outcome
+            outcomes[index] = outcome
             kind = outcome.status if isinstance(outcome, Fault) else "succeeded"
             counts += Counts(**{kind: 1})
             if rule.reason(counts):
@@ -87,14 +96,21 @@ class BatchRunner:
             execute = partial(self.execute, subtask, Attempt(number, key))
             return await attempted(f"{about} attempt={number}", execute)
 
-        clock = asyncio.timeout(timeout.total_seconds() if timeout else None)
+        seconds = timeout.total_seconds() if timeout else None
         try:
-            async with clock, slots:
+            async with slots, asyncio.timeout(seconds):  # which is when it is called
                 outcome = await attempts.until_final(once)
                 return outcome.fault if isinstance(outcome, Miss) else outcome
         except TimeoutError:
             assert timeout, "only a timeout ends it early"
             return Fault.late(timeout)
+
+
+def _enough(rule: Rule) -> int | None:
+    """How many successes end a run; None for all."""
+    if rule.race:
+        return 1
+    return None if rule.min_successful is None else max(0, rule.min_successful)
 
 
 def _part(part: Slice[Any], outcomes: Outcomes) -> Part:

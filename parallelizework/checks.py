@@ -46,11 +46,11 @@ def checked_executor(executor: str, fan_out: str) -> str:
     return checked_name(executor)
 
 
-def checked_threads(most: int) -> Threads:
-    """Threads for sync functions, of which there is one at least."""
+def checked_threads(most: int, name: str) -> Threads:
+    """Threads for the sync functions of `name`, of which there is one at least."""
     if most < 1:
         raise DefinitionError(f"max_threads={most} is less than the one that is needed")
-    return Threads(most)
+    return Threads(most, name)
 
 
 def items_of(function: Function) -> object:

@@ -25,7 +25,6 @@ from parallelizework.function import Function
 from parallelizework.overrides import Overrides
 from parallelizework.policy import ABOUT_SUBTASKS, Policy
 from parallelizework.serde import Json, list_of
-from parallelizework.threads import Threads
 
 _MOST = {"execute": 2, "aggregate": 4}  # values that a function may take
 _LISTING = {"split", "expand"}  # what they return is a list, or becomes one
@@ -89,7 +88,7 @@ def define(
     Raises:
         DefinitionError: One of them is missing something, or two do not fit.
     """
-    made = _made(functions, checked_threads(max_threads))
+    made = _made(name, functions, max_threads)
     split, aggregate = (_needed(made, role) for role in ("split", "aggregate"))
     execute = None if executor else _needed(made, "execute")
     expand, combine = made.get("expand"), made.get("combine")
@@ -145,7 +144,7 @@ def executes(
     Raises:
         DefinitionError: Something is missing, or does not fit.
     """
-    made = _made({"execute": function}, checked_threads(max_threads))
+    made = _made(name, {"execute": function}, max_threads)
     execute = _needed(made, "execute")
     check_executor_policy(name, policy)
     execution = Execution(name, execute, policy, execute.parameter)
@@ -154,11 +153,17 @@ def executes(
 
 
 def _made(
-    functions: Mapping[str, Callable[..., Any] | None], threads: Threads
+    name: str, functions: Mapping[str, Callable[..., Any] | None], max_threads: int
 ) -> dict[str, Function | None]:
+    others = checked_threads(max_threads, name)  # so that no `execute` starves them
+    threads = {"execute": checked_threads(max_threads, name)}
     made = {
         role: Function(
-            role, function, threads, _MOST.get(role, 1), lists=role in _LISTING
+            role,
+            function,
+            threads.get(role, others),
+            _MOST.get(role, 1),
+            lists=role in _LISTING,
         )
         if function is not None
         else None

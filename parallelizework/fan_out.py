@@ -57,9 +57,11 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
             for one list: it folds them in each part of a run, so that `aggregate` gets
             a list of one value (of none, where there was nothing to do).
         policy: The limits and the completion rule of a run.
-        max_threads: How many sync functions may run at once in one worker process.
-            The default is enough for four runs of the default policy; a thread that
-            waits costs some 50 kB.
+        max_threads: How many sync `execute`s may run at once in one worker process;
+            the other functions together have as many threads of their own. The
+            default is enough for four runs of the default policy; a thread that waits
+            costs some 50 kB. Functions that timed out or were cancelled do not count,
+            up to four times as many.
 
     Raises:
         DefinitionError: A name Restate would refuse, something that is not callable,

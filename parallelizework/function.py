@@ -19,13 +19,10 @@ from restate import Context, TerminalError
 from restate.exceptions import SdkInternalBaseException
 
 from parallelizework.errors import DefinitionError
+from parallelizework.job import TookTooLong
 from parallelizework.threads import Threads
 
 _NO_LIST = (str, bytes, bytearray, Mapping)
-
-
-class TookTooLong(Exception):
-    """A function took longer than it may."""
 
 
 class Function:
@@ -96,9 +93,9 @@ class Function:
                 async with clock:
                     clock.reschedule(_from_now(seconds))
                     return await self._collected(self._function(*args))
-            async with self._threads.place() as run, clock:
+            result = await self._threads.run(partial(self._in_thread, *args), seconds)
+            async with clock:  # a lambda may have returned a coroutine
                 clock.reschedule(_from_now(seconds))
-                result = await run(partial(self._in_thread, *args))
                 return await self._collected(result)
         except (KeyboardInterrupt, SdkInternalBaseException):
             raise

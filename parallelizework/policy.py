@@ -74,7 +74,8 @@ class Policy(BaseModel):
             pause where that is longer.
         retry_interval_factor: By what the pause grows from attempt to attempt.
         attempt_timeout: How long one attempt at a subtask may take; it is retried then.
-        subtask_timeout: How long a subtask may take altogether, from its call on.
+        subtask_timeout: How long a subtask may take altogether, from its call on; in a
+            batch, from when it has a slot.
         on_exhausted: Whether a function whose attempts are used up fails, or is paused
             until somebody has repaired the cause and resumes the run.
     """

@@ -101,6 +101,14 @@ POSTPONED = ["postponing"]
 
 ENDING = ["aggregate_pausing", "put_off_long"]
 
+THREADS = [
+    "hung",
+    "hung_async",
+    "hung_for_ever",
+    "partly_known",
+    "whose",
+]
+
 
 def targets(root: Path) -> list[str]:
     """What to hand to `parallelizework serve`."""
@@ -119,6 +127,10 @@ def targets(root: Path) -> list[str]:
         *(
             f"{root / 'tests/integration/fan_outs_postponed.py'}:{name}"
             for name in POSTPONED
+        ),
+        *(
+            f"{root / 'tests/integration/fan_outs_threads.py'}:{name}"
+            for name in THREADS
         ),
     ]
 

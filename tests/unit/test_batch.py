@@ -1,6 +1,7 @@
 """A batch: each subtask has an outcome and attempts of its own."""
 
 import asyncio
+import threading
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -62,13 +63,14 @@ async def test_one_that_fails_leaves_its_mates_alone() -> None:
 
     part = await run(execute, [0, 1, 2, 3], policy=Policy(max_attempts=2))
 
+    line = execute.__code__.co_firstlineno + 3
     assert part.values == [0, 3]
     assert part.failures == [
         Failure(
             index=11,
             subtask=1,
             status="failed",
-            message="ValueError('poison') in execute, test_batch.py:58",
+            message=f"ValueError('poison') in execute, test_batch.py:{line}",
             code=500,
             attempts=2,
         ),
@@ -142,3 +144,75 @@ async def test_one_that_takes_too_long_is_timed_out_whatever_it_makes_of_that() 
     assert [str(failure) for failure in part.failures] == [
         "subtask 10 timed out: it took longer than 0.01 s (subtask: 1)",
     ]
+
+
+async def test_one_that_waits_for_its_slot_has_all_of_its_time() -> None:
+    async def execute(number: int) -> bytes:
+        if number == 0:
+            await anyio.sleep_forever()
+        return b"%d" % number
+
+    part = Part()
+    for seconds in (0.1, 1, 10):  # more, where even that was not enough to execute them
+        policy = Policy(subtask_timeout=timedelta(seconds=seconds))
+        part = await run(execute, [0, 1, 2], slots=1, policy=policy)
+        if part.values:
+            break
+
+    assert part.values == [1, 2]
+    assert [(f.index, f.status) for f in part.failures] == [(10, "timed_out")]
+
+
+DONE = [{"parallelizework.Done": value} for value in "abc"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "values"),
+    [
+        (Rule(race=True), ["a"]),
+        (Rule(min_successful=1, tolerated=5), ["a"]),
+        (Rule(min_successful=2, tolerated=4), ["a", "b"]),
+        (Rule(min_successful=3, tolerated=3), ["a", "b", "c"]),
+        (Rule(min_successful=4, tolerated=2), ["a", 1, "b", "c"]),
+        (Rule(tolerated=0), ["a", 1, "b", 3, "c", 5]),
+    ],
+)
+async def test_what_is_known_counts_and_there_is_no_more_than_is_needed(
+    rule: Rule, values: list[object]
+) -> None:
+    executed: list[int] = []
+
+    async def execute(number: int) -> bytes:
+        executed.append(number)
+        return b"%d" % number
+
+    items = [DONE[0], 1, DONE[1], 3, DONE[2], 5]
+    part = await run(execute, items, slots=1, rule=rule)
+
+    assert part == Part(succeeded=len(values), values=values)
+    assert executed == [value for value in values if isinstance(value, int)]
+
+
+async def test_sync_subtasks_that_block_run_slots_wide() -> None:
+    now, most, lock = set[int](), 0, threading.Lock()
+    together = threading.Barrier(7)
+
+    def blocks(number: int) -> int:
+        nonlocal most
+        with lock:
+            now.add(number)
+            most = max(most, len(now))
+        together.wait(200)
+        with lock:
+            now.remove(number)
+        return number
+
+    function = Function("execute", blocks, Threads(100))
+
+    async def execute(number: int) -> bytes:
+        return b"%d" % await function(number)
+
+    part = await run(execute, list(range(21)), slots=7)
+
+    assert part.values == list(range(21))
+    assert most == 7

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from parallelizework.function import Function, TookTooLong
+from parallelizework.function import Function
 from parallelizework.threads import Threads
 
 pytestmark = pytest.mark.anyio
@@ -58,27 +58,6 @@ async def test_the_time_spent_waiting_for_a_thread_does_not_count() -> None:
             break
 
     assert (first.result(), second.result()) == (1, 0)
-
-
-async def test_a_function_nobody_waits_for_keeps_its_place_until_it_ends() -> None:
-    free = threading.Event()
-    running: list[int] = []
-
-    def blocks(number: int) -> int:
-        running.append(number)
-        free.wait(200)
-        return number
-
-    function = Function("execute", blocks, Threads(1))
-    with pytest.raises(TookTooLong):
-        await function(1, seconds=0.01)
-    second = asyncio.create_task(function(2))
-    await asyncio.sleep(0.1)
-    started = list(running)
-    free.set()
-
-    assert started == [1]
-    assert await second == 2
 
 
 class Panic(BaseException):

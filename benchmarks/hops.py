@@ -1,0 +1,62 @@
+"""What a sync function costs: one hop to a thread and back, and one of a batch.
+
+    python -m benchmarks.hops
+
+Sync and async runs take turns, so that both see the same machine. Read the ratio.
+"""
+
+import asyncio
+import statistics
+import time
+
+import httpx
+
+from benchmarks.fan_outs import nothing, nothing_in_a_thread
+from parallelizework.dev import Ports, local
+from parallelizework.function import Function
+from parallelizework.threads import Threads
+
+HOPS = 5_000
+COUNT = 20_000
+TURNS = 5
+NAMES = ("Batched", "BatchedSync")
+
+
+def main() -> None:
+    """Measure, and print two tables."""
+    print("| one call | microseconds |\n| --- | --: |")
+    for name, execute in (("async", nothing), ("sync", nothing_in_a_thread)):
+        called = Function("execute", execute, Threads(256))
+        print(f"| {name} | {asyncio.run(one_by_one(called)):.0f} |")
+    targets = [f"{__package__}.fan_outs:{name}" for name in ("batched", "batched_sync")]
+    with local(targets, ports=Ports(0, 0, 0)) as started:
+        seconds = in_turns(started.ingress)
+    asynchronous, synchronous = (statistics.median(seconds[name]) for name in NAMES)
+    print(f"\n| {COUNT:,} subtasks in batches of 64 | seconds |\n| --- | --: |")
+    print(f"| async | {asynchronous:.2f} |\n| sync | {synchronous:.2f} |")
+    print(f"\nsync / async: {synchronous / asynchronous:.2f}")
+
+
+async def one_by_one(called: Function) -> float:
+    """How long a call takes that waits for the one before, in microseconds."""
+    await called(0)
+    start = time.perf_counter()
+    for number in range(HOPS):
+        await called(number)
+    return (time.perf_counter() - start) / HOPS * 1e6
+
+
+def in_turns(ingress: str) -> dict[str, list[float]]:
+    """The seconds of each run, by fan-out."""
+    seconds: dict[str, list[float]] = {name: [] for name in NAMES}
+    for count in (1_000, *[COUNT] * TURNS):
+        for name in NAMES:
+            start = time.perf_counter()
+            answer = httpx.post(f"{ingress}/{name}/run", json=count, timeout=600)
+            answer.raise_for_status()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: each[1:] for name, each in seconds.items()}
+
+
+if __name__ == "__main__":
+    main()
