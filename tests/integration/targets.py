@@ -100,6 +100,7 @@ POSTPONED = ["postponing"]
 
 
 ENDING = ["aggregate_pausing", "put_off_long"]
+CLIENT = ["idling_segmented", "idling_sharded", "loud"]
 
 
 def targets(root: Path) -> list[str]:
@@ -120,6 +121,7 @@ def targets(root: Path) -> list[str]:
             f"{root / 'tests/integration/fan_outs_postponed.py'}:{name}"
             for name in POSTPONED
         ),
+        *(f"{root / 'tests/integration/fan_outs_client.py'}:{n}" for n in CLIENT),
     ]
 
 
