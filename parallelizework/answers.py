@@ -121,15 +121,18 @@ class Paused(_Model):
     """A call of a run that is paused until `resume`.
 
     Attributes:
-        invocation: Its invocation id.
-        target: What was called, such as `Thumbnails/runSubtask`.
+        invocation: The invocation id that `restate invocations resume` takes.
+        target: What does not go on, such as `Thumbnails/runSubtask`.
         error: The last error; None where somebody has paused it.
-        subtask: What it was to do, as JSON, if it is a subtask and not too large.
+        index, shard: Which subtask it is, if it is one.
+        subtask: What that was to do, as JSON, if it is not too large.
     """
 
     invocation: str
     target: str
     error: str | None = None
+    index: int | None = None
+    shard: int | None = None
     subtask: JsonValue = None
 
 

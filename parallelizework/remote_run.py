@@ -71,7 +71,7 @@ class Server:
         """Whether a run was surely submitted with another task."""
         inputs = yield from _tried(self.tables.inputs([run], patient=False))
         try:
-            return bool(inputs) and not codec.is_same(task, inputs[run])
+            return bool(inputs) and not codec.is_same(task, inputs[run].body)
         except Exception:  # of a validator, or an __eq__, of the task's own type
             return False
 

@@ -26,6 +26,21 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
+class Input:
+    """What an invocation was called with."""
+
+    body: bytes
+    headers: dict[str, str]
+
+    @classmethod
+    def of(cls, entry: str) -> "Input":
+        """The first entry of a journal."""
+        found = json.loads(entry)["Command"]["Input"]
+        headers = {each["name"]: each["value"] for each in found["headers"]}
+        return cls(bytes(found["payload"]), headers)
+
+
+@dataclass(frozen=True)
 class Tables:
     """The tables of a restate-server."""
 
@@ -90,10 +105,9 @@ class Tables:
             f"limit {_MANY}"
         )
 
-    def callers(self, ids: Collection[str]) -> Exchange[dict[str, str | None]]:
-        """What called each of these invocations; None for what a client has sent."""
-        rows = yield from self._of(f"select id, invoked_by_id {_FROM} where id in", ids)
-        return {row["id"]: row.get("invoked_by_id") for row in rows}
+    def calls(self, ids: Collection[str]) -> Exchange[list[Row]]:
+        """These invocations: id, target, and what has called them, if not a client."""
+        return self._of(f"select id, target, invoked_by_id {_FROM} where id in", ids)
 
     def pause_errors(self, ids: Collection[str]) -> Exchange[dict[str, str]]:
         """The errors that have paused these; none for what somebody has paused."""
@@ -112,7 +126,7 @@ class Tables:
 
     def inputs(
         self, ids: Collection[str], *, patient: bool = True
-    ) -> Exchange[dict[str, bytes]]:
+    ) -> Exchange[dict[str, Input]]:
         """What these were called with, where it is small and still kept."""
         rows = yield from self._of(
             "select id, entry_json from sys_journal "
@@ -120,12 +134,7 @@ class Tables:
             ids,
             patient=patient,
         )
-        return {
-            row["id"]: bytes(
-                json.loads(row["entry_json"])["Command"]["Input"]["payload"]
-            )
-            for row in rows
-        }
+        return {row["id"]: Input.of(row["entry_json"]) for row in rows}
 
     def active_at(self, deployment: str) -> Exchange[int]:
         """How many invocations have begun at a deployment, and have not ended."""

@@ -154,14 +154,20 @@ def _listed(run: Listed) -> tuple[str, ...]:
 
 
 def _row(failure: FailedSubtask) -> tuple[str, ...]:
-    shard = "" if failure.shard is None else f"{failure.shard}/"
-    index = f"{shard}{failure.index}"
+    index = _index(failure.index, failure.shard)
     return index, failure.status, failure.message, json.dumps(failure.subtask)
 
 
 def _paused_row(paused: Paused) -> tuple[str, ...]:
+    index = _index(paused.index, paused.shard)
+    subtask = "" if paused.subtask is None else json.dumps(paused.subtask)
     error = paused.error or "paused by somebody"
-    return "", "paused", error, _subtask(paused.subtask) or paused.target
+    return index, "paused", error, subtask or paused.target
+
+
+def _index(index: int | None, shard: int | None) -> str:
+    position = "" if index is None else str(index)
+    return position if shard is None else f"{shard}/{position}"
 
 
 def _failed_json(failure: FailedSubtask) -> JsonValue:
@@ -171,14 +177,11 @@ def _failed_json(failure: FailedSubtask) -> JsonValue:
 def _paused_json(paused: Paused) -> JsonValue:
     """As a failure, which it is not yet; with what `restate` needs to look at it."""
     return {
-        "index": None,
+        "index": paused.index,
+        "shard": paused.shard,
         "status": "paused",
         "message": paused.error,
         "subtask": paused.subtask,
         "invocation": paused.invocation,
         "target": paused.target,
     }
-
-
-def _subtask(subtask: JsonValue) -> str:
-    return "" if subtask is None else json.dumps(subtask)
