@@ -63,15 +63,19 @@ class Server:
             hint = yield from self._hint(codec.name)
             raise UnknownFanOut(f"{error}; {hint}") from None
         differs = not submitted.is_new and (
-            yield from self._differs(submitted.run, codec, task)
+            yield from self._differs(submitted.run, codec, task, body)
         )
         return RemoteRun(self, submitted.run, codec.load, submitted.is_new, differs)
 
-    def _differs(self, run: str, codec: Codec[Task, Any], task: Task) -> Exchange[bool]:
+    def _differs(
+        self, run: str, codec: Codec[Task, Any], task: Task, body: bytes
+    ) -> Exchange[bool]:
         """Whether a run was surely submitted with another task."""
         inputs = yield from _tried(self.tables.inputs([run], patient=False))
+        if not inputs or inputs[run].body == body:
+            return False
         try:
-            return bool(inputs) and not codec.is_same(task, inputs[run].body)
+            return not codec.is_same(task, inputs[run].body)
         except Exception:  # of a validator, or an __eq__, of the task's own type
             return False
 

@@ -187,6 +187,24 @@ def test_runs_go_on_without_counts_where_another_worker_served_them() -> None:
             eventually(lambda: client.recent(1)[0].progress.succeeded == 3)
 
 
+def test_a_run_of_a_fan_out_that_nobody_serves_any_more_is_listed() -> None:
+    with (
+        local([f"{FAN_OUTS}:squares"], ports=Ports(0, 0, 0)) as started,
+        Client(started.ingress, started.admin) as client,
+    ):
+        run = client.submit("Squares", 3)
+        run.result(60)
+        assert run.progress().succeeded == 3
+        deployments = f"{started.admin}/deployments"
+        [deployment] = httpx.get(deployments).json()["deployments"]
+        url = f"{deployments}/{deployment['id']}?force=true"
+        httpx.delete(url).raise_for_status()
+
+        [listed] = client.recent(20)
+
+        assert (listed.run, listed.progress.succeeded) == (run.id, 3)
+
+
 def test_two_addresses_share_no_work_and_register_and_doctor_say_so() -> None:
     targets, other = [f"{FAN_OUTS}:squares"], Ports(0, 0, 0).chosen().worker
     with (
