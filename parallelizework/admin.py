@@ -1,23 +1,26 @@
 """`Admin`: where a restate-server takes orders, and how each of them reads."""
 
 import json
-from collections.abc import Sequence
+import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from parallelizework.answers import Invocation
+from parallelizework.deployments import Deployment, Registered, deployments
 from parallelizework.errors import Refused, RegistrationError, UnknownRun
 from parallelizework.exchange import Exchange, Request, ask, need
 
-_COLUMNS = (
-    "id, target_service_name, status, created_at, modified_at, "
-    "completion_result, completion_failure"
-)
-_FROM = "from sys_invocation"
-_FAN_OUT = {"run", "runSubtask"}  # the handlers by which to know one
+_FAN_OUT = {"run", "runSegment"}  # the handlers by which to know one
 _UNKNOWN = (400, 404)  # no id at all, or one of no invocation
 _DONE_ALREADY = 409
+_CREATED = 201  # 200: that address was registered already
+_ACCEPTED = 202  # 200: there was nothing to do, or nothing that can be done
 _JSON = {"content-type": "application/json"}
+
+_CODE = re.compile(r"^(\[META\d+\] )+")
+_REMEDIES = {  # for what Restate says in terms of a command line that is not ours
+    "META0014": "it does not speak HTTP/2, so it is no worker, or a proxy before it "
+    "does not pass HTTP/2 on; `parallelizework serve` does",
+}
 
 Order = Literal["cancel", "pause", "resume"]
 
@@ -31,7 +34,7 @@ class Admin:
 
     url: str
 
-    def register(self, worker: str, *, force: bool) -> Exchange[list[str]]:
+    def register(self, worker: str, *, force: bool) -> Exchange[Registered]:
         """Register the worker at the URL `worker`; answer with its services' names.
 
         Raises:
@@ -42,30 +45,40 @@ class Admin:
         url = f"{self.url}/deployments"
         answer = yield from ask(Request("POST", url, headers=_JSON, body=body))
         if not answer.ok:
-            raise RegistrationError(f"{worker} was not registered: {answer.message}")
-        return [service["name"] for service in answer.json()["services"]]
+            why = _CODE.sub("", answer.message)
+            remedy = _REMEDIES.get(str(answer.error.get("restate_code")), "")
+            raise RegistrationError(f"{worker} was not registered: {remedy or why}")
+        registered = answer.json()
+        names = [service["name"] for service in registered["services"]]
+        others = [
+            other
+            for other in (yield from self.deployments())
+            if other.id != registered["id"] and set(other.all_lost) & set(names)
+        ]
+        return Registered(names, others, is_new=answer.status == _CREATED)
 
     def fan_outs(self) -> Exchange[list[str]]:
         """The names of the fan-outs that are served, sorted."""
-        answer = yield from need(self._get("services"))
-        return sorted(
-            service["name"]
-            for service in answer.json()["services"]
-            if {handler["name"] for handler in service["handlers"]} >= _FAN_OUT
-        )
+        return fan_outs((yield from self.services()))
 
-    def deployments(self) -> Exchange[list[dict[str, Any]]]:
-        """The workers that are registered, as Restate describes them."""
+    def services(self) -> Exchange[list[dict[str, Any]]]:
+        """The services that are served, as Restate describes them."""
+        answer = yield from need(self._get("services"))
+        return answer.json()["services"]
+
+    def deployments(self) -> Exchange[list[Deployment]]:
+        """The workers that are registered, and what each of them serves."""
         answer = yield from need(self._get("deployments"))
-        return answer.json()["deployments"]
+        known = answer.json()["deployments"]
+        return deployments(known, (yield from self.services()))
 
     def version(self) -> Exchange[str]:
         """The version of restate-server."""
         answer = yield from need(self._get("version"))
         return str(answer.json()["version"])
 
-    def order(self, run: str, order: Order) -> Exchange[None]:
-        """Cancel, pause or resume an invocation.
+    def order(self, run: str, order: Order) -> Exchange[bool]:
+        """Cancel, pause or resume an invocation; answer whether that will happen.
 
         Raises:
             UnknownRun: There is no such invocation.
@@ -79,47 +92,28 @@ class Admin:
             raise Refused(answer.message)
         if not answer.ok:
             raise Refused(f"{run} could not be asked to {order}: {answer.message}")
+        return answer.status == _ACCEPTED
 
-    def invocation(self, run: str) -> Exchange[Invocation]:
-        """What Restate knows of a run.
+    def query(
+        self, sql: str, *, patient: bool = True, timeout: float = 30.0
+    ) -> Exchange[list[dict[str, Any]]]:
+        """The rows that Restate's SQL gives.
 
-        Raises:
-            UnknownRun: Nothing.
+        Args:
+            patient: Ask again when nobody answers.
         """
-        where = f"id = '{run}'"
-        rows = yield from self.query(f"select {_COLUMNS} {_FROM} where {where}")
-        if not rows:
-            raise UnknownRun(f"{self.url} knows no run {run!r}")
-        return Invocation.model_validate(rows[0])
-
-    def recent(self, fan_outs: Sequence[str], limit: int) -> Exchange[list[Invocation]]:
-        """The latest runs of these fan-outs, the newest first."""
-        if not fan_outs:
-            return []
-        names = ", ".join(f"'{name}'" for name in fan_outs)
-        rows = yield from self.query(
-            f"select {_COLUMNS} {_FROM} where target_handler_name = 'run' "
-            f"and target_service_name in ({names}) "
-            f"order by created_at desc limit {limit}"
-        )
-        return [Invocation.model_validate(row) for row in rows]
-
-    def family(self, run: str) -> Exchange[list[dict[str, str]]]:
-        """A run and what it has called, unless ended: id, target, status."""
-        return self.query(
-            "with recursive family as ("
-            f"select id, target, status {_FROM} where id = '{run}' union all "
-            "select called.id, called.target, called.status "
-            "from sys_invocation called join family on called.invoked_by_id = family.id"
-            ") select id, target, status from family where status <> 'completed'"
-        )
-
-    def query(self, sql: str) -> Exchange[list[dict[str, Any]]]:
-        """The rows that Restate's SQL gives."""
         body = json.dumps({"query": sql}).encode()
         url = f"{self.url}/query"
-        request = Request("POST", url, headers=_JSON, body=body, repeatable=True)
-        answer = yield from ask(request)
+        answer = yield from ask(
+            Request(
+                "POST",
+                url,
+                headers=_JSON,
+                body=body,
+                repeatable=patient,
+                timeout=timeout,
+            )
+        )
         if "non valid invocation id" in answer.message:
             raise UnknownRun(f"{self.url} knows no run of that id")
         if not answer.ok:
@@ -128,3 +122,15 @@ class Admin:
 
     def _get(self, path: str) -> Request:
         return Request("GET", f"{self.url}/{path}", repeatable=True)
+
+
+def fan_outs(services: list[dict[str, Any]]) -> list[str]:
+    """The names of those services that are fan-outs, sorted.
+
+    An executor has `runSubtask` and no `run`, and a fan-out that has one the other way.
+    """
+    return sorted(
+        service["name"]
+        for service in services
+        if {handler["name"] for handler in service["handlers"]} >= _FAN_OUT
+    )

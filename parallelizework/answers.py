@@ -1,7 +1,8 @@
-"""What a client gets to know of a run: `Progress`, `Listed`, `FailedSubtask`."""
+"""What a client gets to know of a run: `Progress`, `Listed`, `Failures`, `Paused`."""
 
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
@@ -9,12 +10,7 @@ State = Literal[
     "scheduled", "starting", "running", "paused", "succeeded", "failed", "cancelled"
 ]
 _ENDED = ("succeeded", "failed", "cancelled")
-_NOT_RUNNING: dict[str, State] = {
-    "scheduled": "scheduled",
-    "pending": "starting",
-    "ready": "starting",
-    "paused": "paused",
-}
+_NOT_RUNNING: dict[str, State] = {"scheduled": "scheduled", "paused": "paused"}
 
 
 class _Model(BaseModel):
@@ -31,7 +27,10 @@ class Progress(_Model):
             is there), `running`, `paused`, or how it ended.
         total: How many subtasks it has; None while they are not all known.
         succeeded, failed, timed_out, cancelled: How many have ended, and how.
-        percent: Of the total, 0 to 100.
+        paused: How many of its calls, most of them subtasks, are paused until `resume`.
+        unanswered: The services that it needs and that no worker answers for now. Where
+            `FanOutProgress` is one of them, the counts are the last known ones.
+        percent: How many of the total have succeeded or failed, 0 to 100.
         rate: Subtasks per second.
         eta: Seconds until its end, if it goes on as it does.
         started, updated: When it began, and when this was true.
@@ -47,6 +46,8 @@ class Progress(_Model):
     failed: int = 0
     timed_out: int = 0
     cancelled: int = 0
+    paused: int = 0
+    unanswered: tuple[str, ...] = ()
     percent: float | None = None
     rate: float | None = None
     eta: float | None = None
@@ -55,6 +56,15 @@ class Progress(_Model):
     completion_reason: str | None = None
     error: str | None = None
 
+    @classmethod
+    def of(cls, found: Mapping[str, object]) -> Self:
+        """What FanOutProgress says; to it, what was cancelled counts as done."""
+        progress = cls.model_validate(found)
+        if progress.total is None:
+            return progress
+        share = 100 * progress.done / progress.total if progress.total else 100
+        return progress.model_copy(update={"percent": round(share, 1)})
+
     @property
     def ended(self) -> bool:
         """Whether nothing more will happen."""
@@ -62,13 +72,8 @@ class Progress(_Model):
 
     @property
     def done(self) -> int:
-        """How many subtasks have ended, well or badly."""
-        return self.succeeded + self.bad
-
-    @property
-    def bad(self) -> int:
-        """How many subtasks have ended without a value."""
-        return self.failed + self.timed_out + self.cancelled
+        """How many subtasks have succeeded or failed; cancelled ones are not done."""
+        return self.succeeded + self.failed + self.timed_out
 
 
 class FailedSubtask(_Model):
@@ -92,12 +97,52 @@ class FailedSubtask(_Model):
     attempts: int | None = None
 
 
+class Failures(list[FailedSubtask]):
+    """The first of the subtasks that failed.
+
+    Attributes:
+        more: How many others failed, of which nothing else is kept.
+    """
+
+    def __init__(self, first: Iterable[FailedSubtask] = (), more: int = 0) -> None:
+        super().__init__(first)
+        self.more = more
+
+    @classmethod
+    def of(cls, first: Iterable[FailedSubtask], progress: Progress) -> Self:
+        """Those that are kept, of those that the progress counts."""
+        kept = list(first)
+        counted = progress.failed + progress.timed_out
+        uncounted = sum(failure.status == "cancelled" for failure in kept)
+        return cls(kept, max(0, counted - len(kept) + uncounted))
+
+
+class Paused(_Model):
+    """A call of a run that is paused until `resume`.
+
+    Attributes:
+        invocation: The invocation id that `restate invocations resume` takes.
+        target: What does not go on, such as `Thumbnails/runSubtask`.
+        error: The last error; None where somebody has paused it.
+        index, shard: Which subtask it is, if it is one.
+        subtask: What that was to do, as JSON, if it is not too large.
+    """
+
+    invocation: str
+    target: str
+    error: str | None = None
+    index: int | None = None
+    shard: int | None = None
+    subtask: JsonValue = None
+
+
 class Invocation(_Model):
     """What Restate itself knows of a run: a row of `sys_invocation`."""
 
     id: str
     target_service_name: str
     status: str
+    journal_size: int = 0
     created_at: datetime
     modified_at: datetime | None = None
     completion_result: str | None = None
@@ -112,7 +157,8 @@ class Invocation(_Model):
             return "cancelled"
         if self.completion_result:
             return "failed"
-        return _NOT_RUNNING.get(self.status, "running")
+        has_begun = self.journal_size > 1  # there is more in it than the task
+        return _NOT_RUNNING.get(self.status, "running" if has_begun else "starting")
 
     @property
     def ended(self) -> bool:
@@ -126,11 +172,10 @@ class Invocation(_Model):
 
     def alone(self) -> Progress:
         """The progress of a run that nothing else is known of."""
-        state = "starting" if self.state == "running" else self.state
         return Progress(
             run=self.id,
             fan_out=self.target_service_name,
-            state=state,
+            state=self.state,
             started=self.created_at,
             updated=self.modified_at,
             error=self.completion_failure,
@@ -138,7 +183,7 @@ class Invocation(_Model):
 
     def correct(self, progress: Progress) -> Progress:
         """Progress with what it cannot know: that its run is paused, or was killed."""
-        if progress.ended or self.state == "running":
+        if progress.ended or self.state in ("running", "starting"):
             return progress
         changes = {"state": self.state, "error": self.completion_failure, "eta": None}
         return progress.model_copy(update=changes)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 import httpx
 
 from parallelizework import transport
-from parallelizework.answers import FailedSubtask, Listed, Progress
+from parallelizework.answers import Failures, Listed, Paused, Progress
 from parallelizework.codec import Codec, codec_of
-from parallelizework.remote_run import RemoteRun, server_at
+from parallelizework.deployments import Registered
+from parallelizework.remote_run import RemoteRun, server_at, warn_of_other_task
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -25,10 +28,13 @@ class AsyncRun(Generic[Result]):
 
     Attributes:
         id: Its id, with which any other process can `attach` to it.
+        is_new: Whether `submit` has started it. False if it was there before: it was
+            attached to, or its idempotency key was used before.
     """
 
     def __init__(self, remote: RemoteRun[Result], http: httpx.AsyncClient) -> None:
         self.id = remote.id
+        self.is_new = remote.is_new
         self._remote = remote
         self._http = http
 
@@ -50,16 +56,41 @@ class AsyncRun(Generic[Result]):
         """How far it is."""
         return await transport.run_async(self._remote.progress(), self._http)
 
-    async def failures(self) -> list[FailedSubtask]:
-        """What failed so far: the first subtasks of them."""
+    async def updates(self) -> AsyncIterator[Progress]:
+        """How far it is, each time that has changed; the last one is of its end.
+
+        It is looked at four times a second at first, and less often in a long run.
+        """
+        progress, since = None, monotonic()
+        while not (progress and progress.ended):
+            changed = self._remote.changed(progress, since)
+            progress = await transport.run_async(changed, self._http)
+            yield progress
+
+    async def failures(self) -> Failures:
+        """What failed so far: the first subtasks of them, and how many `more`.
+
+        Once the run has ended it waits, for some seconds at most, until all is known.
+        """
         return await transport.run_async(self._remote.failures(), self._http)
+
+    async def paused(self) -> list[Paused]:
+        """What of it is paused; fix the cause, and `resume`."""
+        return await transport.run_async(self._remote.paused(), self._http)
 
     async def cancel(self) -> None:
         """Cancel it, and all that it has called; `Refused` if it has ended."""
         await transport.run_async(self._remote.cancel(), self._http)
 
     async def pause(self) -> None:
-        """Start no more subtasks until `resume`; `Refused` if that cannot be now."""
+        """Start no more subtasks until `resume`.
+
+        Those that are executing go on to their end. All that starts subtasks is paused
+        when this returns.
+
+        Raises:
+            Refused: It has ended or not begun, or not all of it could be paused.
+        """
         await transport.run_async(self._remote.pause(), self._http)
 
     async def resume(self) -> None:
@@ -115,15 +146,19 @@ class AsyncClient:
         Args:
             fan_out: The `FanOut`, for a typed task and result; or a name, for JSON.
             task: What to do.
-            idempotency_key: The same key answers with the same run, for a day.
+            idempotency_key: The same key answers with the same run, for a day. A key
+                of a run with another task is an `OtherTask` warning.
             delay: Start in so many seconds.
 
         Raises:
             UnknownFanOut: Nothing of that name is served.
-            UnfitData: The task does not fit the fan-out's types.
+            UnfitData: The task does not fit the fan-out's types; or the key is empty or
+                not ASCII, or the delay negative or endless.
         """
-        remote = self._server.submit(codec_of(fan_out), task, idempotency_key, delay)
-        return AsyncRun(await transport.run_async(remote, self._http), self._http)
+        submit = self._server.submit(codec_of(fan_out), task, idempotency_key, delay)
+        remote = await transport.run_async(submit, self._http)
+        warn_of_other_task(remote, idempotency_key)
+        return AsyncRun(remote, self._http)
 
     @overload
     def attach(
@@ -183,7 +218,7 @@ class AsyncClient:
         """The latest runs of fan-outs, the newest first."""
         return await transport.run_async(self._server.recent(limit), self._http)
 
-    async def register(self, worker: str, *, force: bool = False) -> list[str]:
+    async def register(self, worker: str, *, force: bool = False) -> Registered:
         """Register the worker at the URL `worker`; answer with its services' names.
 
         Args:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 
 import httpx
 
 from parallelizework import transport
-from parallelizework.answers import FailedSubtask, Listed, Progress
+from parallelizework.answers import FailedSubtask, Failures, Listed, Paused, Progress
 from parallelizework.async_client import AsyncClient, AsyncRun
 from parallelizework.codec import Codec, codec_of
-from parallelizework.remote_run import RemoteRun, server_at
+from parallelizework.deployments import Registered
+from parallelizework.remote_run import RemoteRun, server_at, warn_of_other_task
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -22,7 +25,9 @@ __all__ = [
     "AsyncRun",
     "Client",
     "FailedSubtask",
+    "Failures",
     "Listed",
+    "Paused",
     "Progress",
     "Run",
     "healthy",
@@ -37,10 +42,13 @@ class Run(Generic[Result]):
 
     Attributes:
         id: Its id, with which any other process can `attach` to it.
+        is_new: Whether `submit` has started it. False if it was there before: it was
+            attached to, or its idempotency key was used before.
     """
 
     def __init__(self, remote: RemoteRun[Result], http: httpx.Client) -> None:
         self.id = remote.id
+        self.is_new = remote.is_new
         self._remote = remote
         self._http = http
 
@@ -59,16 +67,41 @@ class Run(Generic[Result]):
         """How far it is."""
         return transport.run(self._remote.progress(), self._http)
 
-    def failures(self) -> list[FailedSubtask]:
-        """What failed so far: the first subtasks of them."""
+    def updates(self) -> Iterator[Progress]:
+        """How far it is, each time that has changed; the last one is of its end.
+
+        It is looked at four times a second at first, and less often in a long run.
+        """
+        progress, since = None, monotonic()
+        while not (progress and progress.ended):
+            changed = self._remote.changed(progress, since)
+            progress = transport.run(changed, self._http)
+            yield progress
+
+    def failures(self) -> Failures:
+        """What failed so far: the first subtasks of them, and how many `more`.
+
+        Once the run has ended it waits, for some seconds at most, until all is known.
+        """
         return transport.run(self._remote.failures(), self._http)
+
+    def paused(self) -> list[Paused]:
+        """What of it is paused; fix the cause, and `resume`."""
+        return transport.run(self._remote.paused(), self._http)
 
     def cancel(self) -> None:
         """Cancel it, and all that it has called; `Refused` if it has ended."""
         transport.run(self._remote.cancel(), self._http)
 
     def pause(self) -> None:
-        """Start no more subtasks until `resume`; `Refused` if that cannot be now."""
+        """Start no more subtasks until `resume`.
+
+        Those that are executing go on to their end. All that starts subtasks is paused
+        when this returns.
+
+        Raises:
+            Refused: It has ended or not begun, or not all of it could be paused.
+        """
         transport.run(self._remote.pause(), self._http)
 
     def resume(self) -> None:
@@ -124,15 +157,19 @@ class Client:
         Args:
             fan_out: The `FanOut`, for a typed task and result; or a name, for JSON.
             task: What to do.
-            idempotency_key: The same key answers with the same run, for a day.
+            idempotency_key: The same key answers with the same run, for a day. A key
+                of a run with another task is an `OtherTask` warning.
             delay: Start in so many seconds.
 
         Raises:
             UnknownFanOut: Nothing of that name is served.
-            UnfitData: The task does not fit the fan-out's types.
+            UnfitData: The task does not fit the fan-out's types; or the key is empty or
+                not ASCII, or the delay negative or endless.
         """
-        remote = self._server.submit(codec_of(fan_out), task, idempotency_key, delay)
-        return Run(transport.run(remote, self._http), self._http)
+        submit = self._server.submit(codec_of(fan_out), task, idempotency_key, delay)
+        remote = transport.run(submit, self._http)
+        warn_of_other_task(remote, idempotency_key)
+        return Run(remote, self._http)
 
     @overload
     def attach(
@@ -191,7 +228,7 @@ class Client:
         """The latest runs of fan-outs, the newest first."""
         return transport.run(self._server.recent(limit), self._http)
 
-    def register(self, worker: str, *, force: bool = False) -> list[str]:
+    def register(self, worker: str, *, force: bool = False) -> Registered:
         """Register the worker at the URL `worker`; answer with its services' names.
 
         Args:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from pydantic import JsonValue, TypeAdapter, ValidationError
+from pydantic import JsonValue
 from pydantic_core import PydanticSerializationError, from_json, to_json
+from restate import TerminalError
 
 from parallelizework.errors import UnfitData
 
@@ -20,11 +21,16 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Codec(Generic[Task, Result]):
-    """How the tasks of the fan-out `name` are written and its results are read."""
+    """How the tasks of the fan-out `name` are written and its results are read.
+
+    Attributes:
+        is_same: Whether JSON stands for that task.
+    """
 
     name: str
     dump: Callable[[Task], bytes]
     load: Callable[[bytes], Result]
+    is_same: Callable[[Task, bytes], bool]
 
 
 def typed(fan_out: FanOut[Task, Any, Any, Result]) -> Codec[Task, Result]:
@@ -33,32 +39,42 @@ def typed(fan_out: FanOut[Task, Any, Any, Result]) -> Codec[Task, Result]:
     The codec raises `UnfitData` for what does not fit them.
     """
     definition = fan_out.definition
-    task: TypeAdapter[Task] = _adapter(definition.task.hint)
-    result: TypeAdapter[Result] = _adapter(definition.result.hint)
 
     def dump(value: Task) -> bytes:
         try:
-            return task.dump_json(value, warnings="error")
-        except PydanticSerializationError as error:
-            raise _unfit(definition.task.part, error) from error
+            return definition.task.serialize(value)
+        except TerminalError as error:
+            raise UnfitData(error.message) from error
 
     def load(body: bytes) -> Result:
         try:
-            return result.validate_json(body)
-        except ValidationError as error:
-            raise _unfit(definition.result.part, error) from error
+            return definition.result.deserialize(body)
+        except TerminalError as error:
+            raise UnfitData(error.message) from error
 
-    return Codec(definition.name, dump, load)
+    def is_same(value: Task, body: bytes) -> bool:
+        return definition.task.deserialize(body) == value
+
+    return Codec(definition.name, dump, load, is_same)
 
 
 def plain(name: str) -> Codec[JsonValue, JsonValue]:
     """Tasks and results as dicts, lists and scalars."""
-    return Codec(name, to_json, from_json)
+
+    def dump(value: JsonValue) -> bytes:
+        try:
+            return to_json(value)
+        except PydanticSerializationError as error:
+            raise UnfitData(f"the task of {name} is no JSON: {error}") from error
+
+    return Codec(name, dump, from_json, lambda value, body: from_json(body) == value)
 
 
 def raw(name: str) -> Codec[bytes, bytes]:
     """Tasks and results as the JSON text itself."""
-    return Codec(name, bytes, bytes)
+    return Codec(
+        name, bytes, bytes, lambda value, body: from_json(body) == from_json(value)
+    )
 
 
 def codec_of(
@@ -68,11 +84,3 @@ def codec_of(
     if isinstance(fan_out, str):
         return plain(fan_out)
     return fan_out if isinstance(fan_out, Codec) else typed(fan_out)
-
-
-def _adapter(hint: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(hint)
-
-
-def _unfit(part: str, error: Exception) -> UnfitData:
-    return UnfitData(f"{part} does not fit: {' '.join(str(error).split())}")

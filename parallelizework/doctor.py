@@ -8,9 +8,12 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from parallelizework.deployments import Deployment
 from parallelizework.errors import ClientError, Unreachable
 from parallelizework.exchange import Exchange
+from parallelizework.progress import NAME as PROGRESS
 from parallelizework.remote_run import Server, server_at
+from parallelizework.stalls import stalls as find_stalls
 from parallelizework.transport import run
 
 T = TypeVar("T")
@@ -20,6 +23,7 @@ _OLDEST_SDK = (1, 3)
 _STREAMS = "BidiStream"
 _SAME_NETWORK = ("localhost", "127.0.0.1", "::1")
 _NOWHERE = "inv_nowhere"
+_READY_MADE = ("FanOutWorker", "HttpFanOut")  # what `serve` knows by name
 
 
 @dataclass(frozen=True)
@@ -30,11 +34,13 @@ class Finding:
         what: What it is: `ingress`, `worker`, ...
         said: What was found.
         remedy: What to type, where something is wrong.
+        is_idle: It is right, but nothing goes to it.
     """
 
     what: str
     said: str
     remedy: str = ""
+    is_idle: bool = False
 
     @property
     def ok(self) -> bool:
@@ -71,8 +77,11 @@ class Doctor:
         yield self._registered(deployments)
         for deployment in deployments:
             yield self._worker(deployment)
-            yield _protocol(deployment)
+            yield Finding("serves", str(deployment), is_idle=deployment.is_idle)
+            if not deployment.is_idle:
+                yield _protocol(deployment.known)
         yield self._progress()
+        yield from self._paused()
 
     def _ask(self, exchange: Exchange[T]) -> T:
         return run(exchange, self._http)
@@ -97,7 +106,7 @@ class Doctor:
         wanted = ".".join(map(str, _OLDEST_SERVER))
         return Finding("admin", said, f"run {wanted} or later")
 
-    def _registered(self, deployments: list[dict[str, Any]]) -> Finding:
+    def _registered(self, deployments: list[Deployment]) -> Finding:
         names = self._ask(self._server.admin.fan_outs())
         if names:
             return Finding("fan-outs", ", ".join(names))
@@ -105,16 +114,41 @@ class Doctor:
         remedy = "parallelizework serve, then parallelizework register URL"
         return Finding("fan-outs", said, remedy)
 
-    def _worker(self, deployment: dict[str, Any]) -> Finding:
-        url = str(deployment.get("uri", deployment["id"])).rstrip("/")
+    def _worker(self, deployment: Deployment) -> Finding:
+        url = deployment.url
         try:
             answer = self._http.get(f"{url}/health", timeout=5)
         except httpx.HTTPError as error:
-            return _silent(url, error)
+            return self._silent(deployment, error)
         if answer.is_success:
-            return Finding("worker", f"{url} is healthy")
-        remedy = f"it is no worker, or an old one: parallelizework serve, at {url}"
+            return Finding("worker", f"{url} is healthy", is_idle=deployment.is_idle)
+        remedy = f"it is no worker, or an old one: {_serve(deployment)}"
         return Finding("worker", f"{url} answers {answer.status_code}", remedy)
+
+    def _silent(self, deployment: Deployment, error: Exception) -> Finding:
+        """A worker that does not answer; elsewhere, that may only seem so from here."""
+        url = deployment.url
+        if urlsplit(url).hostname not in _SAME_NETWORK:
+            return Finding("worker", f"{url} cannot be seen from here (see calls)")
+        said = f"{url} does not answer ({error})"
+        if not deployment.is_idle:
+            return Finding("worker", said, _serve(deployment))
+        active = self._ask(self._server.tables.active_at(deployment.id))
+        if active:
+            said = f"{said}, and {active} calls that began there wait for it"
+            return Finding("worker", said, _serve(deployment))
+        said = f"{said}, nor is it needed: restate deployments remove {deployment.id}"
+        return Finding("worker", said, is_idle=True)
+
+    def _paused(self) -> Iterator[Finding]:
+        """The calls that somebody has to resume, a finding a run."""
+        stalls = self._ask(find_stalls(self._server.tables))
+        for top, paused in stalls.exhausted().items():
+            said = f"{len(paused)} calls of {top} are paused"
+            if errors := [stall.error for stall in paused if stall.error]:
+                said = f"{said}: {paused[0].target}: {errors[0]}"
+            remedy = f"fix the cause, then parallelizework resume {top}"
+            yield Finding("paused", said, remedy)
 
     def _progress(self) -> Finding:
         """A call through the server to a worker and back."""
@@ -132,12 +166,15 @@ class Doctor:
         return Finding("calls", "FanOutProgress is not served", remedy)
 
 
-def _silent(url: str, error: Exception) -> Finding:
-    """A worker that does not answer; elsewhere, that may only seem so from here."""
-    if urlsplit(url).hostname in _SAME_NETWORK:
-        remedy = f"parallelizework serve --bind {urlsplit(url).netloc}"
-        return Finding("worker", f"{url} does not answer ({error})", remedy)
-    return Finding("worker", f"{url} cannot be seen from here (see calls)")
+def _serve(deployment: Deployment) -> str:
+    """The command that serves what a deployment has served, as far as that is known."""
+    names = sorted({*deployment.serves, *deployment.all_lost} - {PROGRESS})
+    others = [name for name in names if name not in _READY_MADE]
+    targets = [name for name in names if name in _READY_MADE]
+    targets += ["MODULE:OBJECT"] if others else []
+    bind = f"--bind {urlsplit(deployment.url).netloc}"
+    command = f"parallelizework serve {' '.join(targets)} {bind}"
+    return f"{command}, with the target of {', '.join(others)}" if others else command
 
 
 def _protocol(deployment: dict[str, Any]) -> Finding:

@@ -18,11 +18,29 @@ ParallelizeworkError
     └── RunNotFinished  the run has not ended within the time that was given
 
 Inside a handler, what is permanent is a `restate.TerminalError` (see `serde`).
+
+A `ParallelizeworkWarning` is about what was done all the same:
+└── OtherTask           an idempotency key was used before, with another task
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from parallelizework.rule import CompletionReason
 
 
 class ParallelizeworkError(Exception):
     """The base of every error that parallelizework raises on its own account."""
+
+
+class ParallelizeworkWarning(UserWarning):
+    """The base of every warning of parallelizework."""
+
+
+class OtherTask(ParallelizeworkWarning):
+    """An idempotency key was used before, with another task: that one was not sent."""
 
 
 class DefinitionError(ParallelizeworkError, TypeError):
@@ -58,7 +76,7 @@ class ClientError(ParallelizeworkError):
 
 
 class Unreachable(ClientError):
-    """No restate-server answers at an address, or it did not answer in time."""
+    """No restate-server answers at an address, or not in time, or only a proxy does."""
 
 
 class Refused(ClientError):
@@ -84,12 +102,22 @@ class RunFailed(ClientError):
         run: Its id.
         status: An HTTP status: that of the `TerminalError`, 409 if it was cancelled.
         message: What went wrong.
+        reason: The `CompletionReason` that ended it, such as
+            `FAILURE_TOLERANCE_EXCEEDED`; None where no rule did, but an error of
+            `split` or `aggregate`, or a task that is not valid.
     """
 
-    def __init__(self, run: str, status: int, message: str) -> None:
+    def __init__(
+        self,
+        run: str,
+        status: int,
+        message: str,
+        reason: CompletionReason | None = None,
+    ) -> None:
         self.run = run
         self.status = status
         self.message = message
+        self.reason = reason
         how = "was cancelled" if self.cancelled else f"failed with {status}: {message}"
         super().__init__(f"{run} {how}")
 
@@ -98,9 +126,9 @@ class RunFailed(ClientError):
         """Whether somebody cancelled it."""
         return (self.status, self.message) == (409, "cancelled")
 
-    def __reduce__(self) -> tuple[type["RunFailed"], tuple[str, int, str]]:
+    def __reduce__(self) -> tuple[type[RunFailed], tuple[object, ...]]:
         """Let it travel between processes."""
-        return RunFailed, (self.run, self.status, self.message)
+        return RunFailed, (self.run, self.status, self.message, self.reason)
 
 
 class RunNotFinished(ClientError):
@@ -117,6 +145,6 @@ class RunNotFinished(ClientError):
         )
         self.run = run
 
-    def __reduce__(self) -> tuple[type["RunNotFinished"], tuple[str]]:
+    def __reduce__(self) -> tuple[type[RunNotFinished], tuple[str]]:
         """Let it travel between processes."""
         return RunNotFinished, (self.run,)

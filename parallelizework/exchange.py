@@ -7,13 +7,16 @@ of seconds to pause; so it is written once, and run by a sync and an async clien
 import json
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, cast
 
 from parallelizework.errors import Refused, Unreachable
 
 T = TypeVar("T")
 
 _PAUSES = (0.1, 0.3, 1.0)  # seconds between attempts: a server that restarts, no more
+_OUTAGE = (*_PAUSES, 2.0, 4.0)  # a cluster that has to find another leader
+_AWAY = (502, 503, 504)  # what a proxy says, or the ingress, of a server that is away
+_LONGEST = 300  # characters of a page that a proxy answers with
 _TIMEOUT = 30.0  # seconds; the server answers what is not an attach within one
 
 
@@ -44,10 +47,16 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: a status, 0 after a pause, and a body."""
+    """What came back.
+
+    Attributes:
+        status: The HTTP status; 0 after a pause.
+        source: Who failed, as the header `x-restate-error-source` says.
+    """
 
     status: int = 0
     body: bytes = b""
+    source: str = ""
 
     @property
     def ok(self) -> bool:
@@ -57,10 +66,34 @@ class Answer:
     @property
     def message(self) -> str:
         """The message of an error, as Restate words it."""
+        if message := self.error.get("message"):
+            return str(message)
+        text = " ".join(self.body.decode(errors="replace").split())
+        return text[:_LONGEST] or f"status {self.status}"
+
+    @property
+    def error(self) -> dict[str, Any]:
+        """An error of Restate: `code`, `message`, `source`; empty if it is none."""
         try:
-            return str(self.json()["message"])
-        except (ValueError, TypeError, KeyError):
-            return self.body.decode(errors="replace") or f"status {self.status}"
+            body = self.json()
+        except ValueError:
+            return {}
+        is_error = isinstance(body, dict) and "message" in body
+        return cast(dict[str, Any], body) if is_error else {}
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether a proxy, or the ingress, could not pass the request on."""
+        if self.status not in _AWAY:
+            return False
+        source = self.source or self.error.get("source")
+        return source == "ingress" or not (source or self.error)
+
+    @property
+    def is_of_invocation(self) -> bool:
+        """Whether an error is how the invocation has ended."""
+        source = self.source or self.error.get("source", "invocation")
+        return source == "invocation" and bool(self.error)
 
     def json(self) -> Any:
         """The body as plain JSON."""
@@ -74,16 +107,31 @@ def ask(request: Request) -> Exchange[Answer]:
     """Send a request; one that is repeatable again, when nobody was there to take it.
 
     Raises:
-        Unreachable: Nobody answers.
+        Unreachable: Nobody answers, or only a proxy that does not reach the server.
     """
-    for pause in _PAUSES if request.repeatable else ():
+    attempt = 0
+    while True:
         try:
-            return (yield request)
+            answer = yield request
         except TimedOut:
             raise  # somebody was there, and has it
         except Unreachable:
-            yield pause
-    return (yield request)
+            if not request.repeatable or attempt >= len(_PAUSES):
+                raise
+        else:
+            if not answer.is_outage:
+                return answer
+            if not request.repeatable or attempt >= len(_OUTAGE):
+                raise _outage(request, answer)
+        yield _OUTAGE[attempt]
+        attempt += 1
+
+
+def _outage(request: Request, answer: Answer) -> Unreachable:
+    return Unreachable(
+        f"{request.method} {request.url} was answered with {answer.status} by a proxy "
+        f"or the ingress, which cannot reach the restate-server: {answer.message}"
+    )
 
 
 def need(request: Request) -> Exchange[Answer]:

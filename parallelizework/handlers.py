@@ -84,7 +84,7 @@ class Handlers:
             part = await fan_in.part()
             reason = CompletionReason.CANCELLED if part.cancelled else reason
             progress.reason = reason = final(policy, part.counts, total, reason)
-            check(policy, part, reason)
+            check(policy, part, reason, total)
             given = body, items
             return await self._steps.aggregate(ctx, policy, part, reason, given)
 

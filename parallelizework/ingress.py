@@ -1,25 +1,46 @@
 """`Ingress`: where a restate-server takes requests, and how each of them reads."""
 
+import re
 from dataclasses import dataclass
+from math import isfinite
 from urllib.parse import quote
 
 from parallelizework.answers import FailedSubtask, Progress
 from parallelizework.errors import (
     Refused,
     RunFailed,
+    UnfitData,
     UnknownFanOut,
     UnknownRun,
     Unreachable,
 )
 from parallelizework.exchange import Answer, Exchange, Request, TimedOut, ask, need
+from parallelizework.rule import CompletionReason
+from parallelizework.verdict import REASON
 
 _NOT_READY = 470
 _NOT_FOUND = 404
+_CONFLICT = 409
 _JSON = {"content-type": "application/json"}
 _READ = 30.0  # seconds
-_PROGRESS = 5.0  # seconds; a worker answers at once, or there is none
+_PROGRESS = 3.0  # seconds; a worker answers at once, or there is none
+_LONGEST_DELAY = 10 * 365 * 86_400  # seconds
+_HEADER = re.compile(r"[!-~]([ -~]*[!-~])?")  # what a header can carry as it is
 # A run that failed with 404 has a message of its own, which names a subtask or a part.
 _NO_SUCH_RUN = ("not found", "invocation not found")
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """What became of a submit.
+
+    Attributes:
+        run: The run's id.
+        is_new: It was not there before.
+    """
+
+    run: str
+    is_new: bool
 
 
 @dataclass(frozen=True)
@@ -30,15 +51,16 @@ class Ingress:
 
     def submit(
         self, name: str, task: bytes, idempotency_key: str | None, delay: float | None
-    ) -> Exchange[str]:
-        """Start a run of the fan-out `name`, in `delay` seconds; answer with its id.
+    ) -> Exchange["Submitted"]:
+        """Start a run of the fan-out `name`, in `delay` seconds.
 
         Raises:
             UnknownFanOut: Nothing of that name is served.
+            UnfitData: No header can carry that key, or the delay is no time to come.
             Unreachable, Refused: The server is away, or did not take it.
         """
-        key = {"idempotency-key": idempotency_key} if idempotency_key else {}
-        query = {} if delay is None else {"delay": f"{round(delay * 1000)}ms"}
+        key = {} if idempotency_key is None else _key(idempotency_key)
+        query = {} if delay is None else {"delay": f"{_milliseconds(delay)}ms"}
         answer = yield from ask(
             Request(
                 "POST",
@@ -53,7 +75,8 @@ class Ingress:
             raise UnknownFanOut(f"no fan-out {name!r} is served")
         if not answer.ok:
             raise Refused(f"{name} was not submitted: {answer.message}")
-        return str(answer.json()["invocationId"])
+        said = answer.json()
+        return Submitted(said["invocationId"], said["status"] != "PreviouslyAccepted")
 
     def result(self, run: str, timeout: float) -> Exchange[bytes | None]:
         """The result of a run as JSON, or None if it does not end within `timeout` s.
@@ -79,7 +102,7 @@ class Ingress:
     def progress(self, run: str) -> Exchange[Progress | None]:
         """The progress of a run; None if FanOutProgress does not know it (yet)."""
         answer = yield from self._progress(run, "get")
-        return Progress.model_validate_json(answer.body) if answer else None
+        return Progress.of(answer.json()) if answer else None
 
     def failures(self, run: str) -> Exchange[list[FailedSubtask] | None]:
         """The first subtasks that failed; None if FanOutProgress does not know it."""
@@ -117,4 +140,30 @@ class Ingress:
         message = answer.message
         if "bad invocation id" in message or message in _NO_SUCH_RUN:
             return UnknownRun(f"{self.url} knows no run {run!r}")
-        return RunFailed(run, answer.status, message)
+        if answer.is_of_invocation:
+            return RunFailed(run, answer.status, message, _reason(answer))
+        return Refused(f"the result of {run} could not be had: {message}")
+
+
+def _reason(answer: Answer) -> CompletionReason | None:
+    if (answer.status, answer.message) == (_CONFLICT, "cancelled"):
+        return CompletionReason.CANCELLED
+    word = answer.error.get("metadata", {}).get(REASON)
+    return CompletionReason(word) if word in list(CompletionReason) else None
+
+
+def _key(idempotency_key: str) -> dict[str, str]:
+    if not _HEADER.fullmatch(idempotency_key):
+        raise UnfitData(
+            f"the idempotency key {idempotency_key!r} cannot be sent: give one or more "
+            "printable ASCII characters, without spaces around them"
+        )
+    return {"idempotency-key": idempotency_key}
+
+
+def _milliseconds(delay: float) -> int:
+    if not (isfinite(delay) and 0 <= delay <= _LONGEST_DELAY):
+        raise UnfitData(
+            f"a run cannot be delayed by {delay} s: give 0 to {_LONGEST_DELAY} s"
+        )
+    return round(delay * 1000)

@@ -1,26 +1,29 @@
 """`RemoteRun`: one run on a restate-server, and all that can be asked of it."""
 
 import re
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from time import monotonic
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
+from parallelizework import looks, steering
 from parallelizework.admin import Admin
-from parallelizework.answers import FailedSubtask, Invocation, Listed, Progress
+from parallelizework.answers import Failures, Listed, Paused, Progress
 from parallelizework.codec import Codec
 from parallelizework.errors import (
     ClientError,
-    Refused,
+    OtherTask,
     RunNotFinished,
     UnknownFanOut,
     UnknownRun,
-    Unreachable,
 )
 from parallelizework.exchange import Exchange
 from parallelizework.ingress import Ingress
 from parallelizework.settings import Settings
+from parallelizework.stalls import paused
+from parallelizework.tables import Tables
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -28,9 +31,8 @@ T = TypeVar("T")
 
 _ID = re.compile(r"inv_[A-Za-z0-9]+")
 _TURN = 60.0  # seconds of one attach; idle connections are cut after a while
-_COORDINATORS = ("/run", "/runSegment")
-_LAST_TURNS, _LAST_TURN = 30, 0.1  # an update takes some ms to arrive; some s at worst
-_PAUSE_TURNS, _PAUSE_TURN = 20, 0.1  # an order to pause is obeyed within a moment
+_OFTEN, _SELDOM = 0.25, 2.0  # seconds between looks: at first, and in a long run
+_SHARE = 0.01  # of the time it has taken: a look a second after 100 s
 
 
 @dataclass(frozen=True)
@@ -54,25 +56,37 @@ class Server:
         """
         body = codec.dump(task)
         try:
-            run = yield from self.ingress.submit(
+            submitted = yield from self.ingress.submit(
                 codec.name, body, idempotency_key, delay
             )
         except UnknownFanOut as error:
             hint = yield from self._hint(codec.name)
             raise UnknownFanOut(f"{error}; {hint}") from None
-        return RemoteRun(self, run, codec.load)
+        differs = not submitted.is_new and (
+            yield from self._differs(submitted.run, codec, task, body)
+        )
+        return RemoteRun(self, submitted.run, codec.load, submitted.is_new, differs)
+
+    def _differs(
+        self, run: str, codec: Codec[Task, Any], task: Task, body: bytes
+    ) -> Exchange[bool]:
+        """Whether a run was surely submitted with another task."""
+        inputs = yield from _tried(self.tables.inputs([run], patient=False))
+        if not inputs or inputs[run].body == body:
+            return False
+        try:
+            return not codec.is_same(task, inputs[run].body)
+        except Exception:  # of a validator, or an __eq__, of the task's own type
+            return False
 
     def recent(self, limit: int) -> Exchange[list[Listed]]:
-        """The latest runs of all fan-outs, the newest first."""
-        names = yield from self.admin.fan_outs()
-        listed: list[Listed] = []
-        for invocation in (yield from self.admin.recent(names, limit)):
-            progress = None
-            if invocation.state != "scheduled":
-                progress = yield from _tried(self.ingress.progress(invocation.id))
-            known = invocation.correct(progress) if progress else invocation.alone()
-            listed.append(Listed.of(invocation, known))
-        return listed
+        """The latest runs of all fan-outs, served or not, the newest first."""
+        return looks.recent(self.tables, limit)
+
+    @property
+    def tables(self) -> Tables:
+        """Its SQL tables."""
+        return Tables(self.admin)
 
     def _hint(self, name: str) -> Exchange[str]:
         names = yield from _tried(self.admin.fan_outs())
@@ -93,11 +107,18 @@ def server_at(ingress: str | None = None, admin: str | None = None) -> Server:
 
 @dataclass(frozen=True)
 class RemoteRun(Generic[Result]):
-    """The run `id`, whose result `load` reads."""
+    """The run `id`, whose result `load` reads.
+
+    Attributes:
+        is_new: It was submitted just now.
+        differs: It was submitted before, with the same key and another task.
+    """
 
     server: Server
     id: str
     load: Callable[[bytes], Result]
+    is_new: bool = False
+    differs: bool = False
 
     def result(self, timeout: float | None) -> Exchange[Result]:
         """Wait for the result, for `timeout` seconds at most.
@@ -122,36 +143,40 @@ class RemoteRun(Generic[Result]):
             UnknownRun, Unreachable: Nobody knows.
         """
         self._check()
-        known = yield from self._both()
-        for _turn in range(_LAST_TURNS):
-            if isinstance(known, Progress):
-                return known
-            yield _LAST_TURN  # its last update is on its way
-            known = yield from self._both()
-        return known if isinstance(known, Progress) else known.alone()
+        seen = yield from self._last_look()
+        if seen.known.state == "scheduled" or (seen.known.ended and seen.is_final):
+            return seen.known
+        return (yield from looks.noted(self.server.tables, seen.known))
 
-    def _both(self) -> Exchange[Progress | Invocation]:
-        """Its progress; or, if that lags behind its end, what Restate knows of it."""
-        progress = yield from self.server.ingress.progress(self.id)
-        if progress and progress.ended:
-            return progress
-        try:
-            invocation = yield from self.server.admin.invocation(self.id)
-        except (UnknownRun, Unreachable):
-            if progress:
+    def changed(self, last: Progress | None, since: float) -> Exchange[Progress]:
+        """The next progress that differs from the last one.
+
+        Args:
+            since: When this began to be asked, on the monotonic clock.
+        """
+        while True:
+            progress = yield from self.progress()
+            if not last or _news(progress) != _news(last):
                 return progress
-            raise
-        if invocation.ended and not invocation.killed:
-            return invocation
-        return invocation.correct(progress) if progress else invocation.alone()
+            yield min(max(_OFTEN, (monotonic() - since) * _SHARE), _SELDOM)
 
-    def failures(self) -> Exchange[list[FailedSubtask]]:
-        """The first of the subtasks that failed."""
+    def failures(self) -> Exchange[Failures]:
+        """The first of the subtasks that failed, and how many others did."""
         self._check()
-        failures = yield from self.server.ingress.failures(self.id)
-        if failures is None:
-            yield from self.server.admin.invocation(self.id)  # or it is unknown
-        return failures or []
+        seen = yield from self._last_look()
+        if seen.failures is not None or not seen.progress:
+            return seen.failures or Failures()
+        found = yield from self.server.ingress.failures(self.id)
+        return Failures.of(found or [], seen.progress)
+
+    def paused(self) -> Exchange[list[Paused]]:
+        """What of it is paused."""
+        self._check()
+        yield from self.server.tables.invocation(self.id)  # or it is unknown
+        return (yield from paused(self.server.tables, self.id))
+
+    def _last_look(self) -> Exchange[looks.Look]:
+        return looks.last_look(self.server.tables, self.server.ingress, self.id)
 
     def cancel(self) -> Exchange[None]:
         """Cancel it and all that it has called.
@@ -166,20 +191,10 @@ class RemoteRun(Generic[Result]):
         """Start no more subtasks; those that are executing go on to their end.
 
         Raises:
-            Refused: It has ended, or waits for subtasks, which Restate cannot pause.
+            Refused: It has ended, or not all of it could be paused.
         """
         self._check()
-        for _turn in range(_PAUSE_TURNS):
-            running = yield from self._coordinators("running")
-            if not running and (yield from self._coordinators("paused")):
-                return
-            for coordinator in running or [self.id]:
-                yield from self._pause(coordinator)
-            yield _PAUSE_TURN
-        raise Refused(
-            f"{self.id} only waits for subtasks now, and Restate pauses what is "
-            "running: try again when one of them has ended"
-        )
+        yield from steering.pause(self.server.tables, self.id)
 
     def resume(self) -> Exchange[None]:
         """Go on with what is paused: the run, its parts, its subtasks.
@@ -188,34 +203,27 @@ class RemoteRun(Generic[Result]):
             Refused: Nothing of it is paused.
         """
         self._check()
-        paused = [
-            member["id"]
-            for member in (yield from self.server.admin.family(self.id))
-            if member["status"] == "paused"
-        ]
-        if not paused:
-            yield from self.server.admin.invocation(self.id)  # or it is unknown
-            raise Refused(f"nothing of {self.id} is paused")
-        for member in paused:
-            yield from self.server.admin.order(member, "resume")
-
-    def _pause(self, coordinator: str) -> Exchange[None]:
-        try:
-            yield from self.server.admin.order(coordinator, "pause")
-        except (Refused, UnknownRun):
-            if coordinator == self.id:
-                raise  # a part of it may have ended meanwhile
-
-    def _coordinators(self, status: str) -> Exchange[list[str]]:
-        return [
-            member["id"]
-            for member in (yield from self.server.admin.family(self.id))
-            if member["status"] == status and member["target"].endswith(_COORDINATORS)
-        ]
+        yield from steering.resume(self.server.tables, self.id)
 
     def _check(self) -> None:
         if not _ID.fullmatch(self.id):
             raise UnknownRun(f"{self.id!r} is no run's id; they begin with inv_")
+
+
+def _news(progress: Progress) -> Progress:
+    """Progress without the time when it was true."""
+    return progress.model_copy(update={"updated": None})
+
+
+def warn_of_other_task(run: RemoteRun[Any], idempotency_key: str | None) -> None:
+    """Say so if a run was submitted before, with the same key and another task."""
+    if run.differs:
+        warnings.warn(
+            f"the idempotency key {idempotency_key!r} was used before, with another "
+            f"task: {run.id} is the run of that one",
+            OtherTask,
+            stacklevel=3,
+        )
 
 
 def _tried(exchange: Exchange[T]) -> Exchange[T | None]:

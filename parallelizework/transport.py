@@ -14,6 +14,7 @@ from parallelizework.exchange import Answer, Exchange, Request, TimedOut
 T = TypeVar("T")
 
 _CONNECT = 5.0  # seconds; a server that is there takes a connection at once
+_LEAST = 1.0  # seconds; where a request waits for less
 
 
 def run(exchange: Exchange[T], http: httpx.Client) -> T:
@@ -52,7 +53,7 @@ def _sent(step: Request | float, http: httpx.Client) -> Answer:
         return Answer()
     with _named(step):
         response = http.request(**_arguments(step))
-    return Answer(response.status_code, response.content)
+    return _answer(response)
 
 
 async def _sent_async(step: Request | float, http: httpx.AsyncClient) -> Answer:
@@ -61,7 +62,12 @@ async def _sent_async(step: Request | float, http: httpx.AsyncClient) -> Answer:
         return Answer()
     with _named(step):
         response = await http.request(**_arguments(step))
-    return Answer(response.status_code, response.content)
+    return _answer(response)
+
+
+def _answer(response: httpx.Response) -> Answer:
+    source = response.headers.get("x-restate-error-source", "")
+    return Answer(response.status_code, response.content, source)
 
 
 def _arguments(request: Request) -> dict[str, Any]:
@@ -71,7 +77,9 @@ def _arguments(request: Request) -> dict[str, Any]:
         "params": request.query or None,
         "headers": {"accept": "application/json", **request.headers},
         "content": request.body,
-        "timeout": httpx.Timeout(_CONNECT, read=request.timeout),
+        "timeout": httpx.Timeout(
+            min(_CONNECT, max(request.timeout, _LEAST)), read=request.timeout
+        ),
     }
 
 

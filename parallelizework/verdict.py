@@ -6,6 +6,8 @@ from parallelizework.outcome import TIMED_OUT, Part, cancelled
 from parallelizework.policy import Policy
 from parallelizework.rule import CompletionReason, Counts, Rule
 
+REASON = "completion_reason"  # in the metadata of a run's error
+
 _BAD_REQUEST = 400
 
 
@@ -49,25 +51,30 @@ def final(
             return found or CompletionReason.CANCELLED
 
 
-def check(policy: Policy, part: Part, reason: CompletionReason) -> None:
+def check(
+    policy: Policy, part: Part, reason: CompletionReason, total: int | None
+) -> None:
     """Pass if the run has ended well.
+
+    Args:
+        total: How many subtasks there are, if that was known from the split.
 
     Raises:
         TerminalError: It has not; with the status of its first failure, where a
-            failure was the cause.
+            failure was the cause. The message and the metadata name the rule.
     """
     match reason:
         case CompletionReason.CANCELLED:
             raise cancelled()
         case CompletionReason.DEADLINE_EXCEEDED if policy.on_deadline == "fail":
-            raise TerminalError(_late(policy, part), TIMED_OUT)
+            raise _error(_late(policy, part), TIMED_OUT, reason)
         case CompletionReason.FAILURE_TOLERANCE_EXCEEDED:
-            raise _failed(part, "")
+            raise _failed(part, _intolerable(policy, part, total), reason)
         case CompletionReason.MIN_SUCCESSFUL_UNREACHABLE:
             lead = f"min_successful={policy.min_successful} cannot be reached: "
-            raise _failed(part, lead)
+            raise _failed(part, lead, reason)
         case CompletionReason.FIRST_SETTLED if part.failures:
-            raise _failed(part, "")
+            raise _failed(part, "race: the first outcome decides: ", reason)
         case _:
             pass
 
@@ -80,9 +87,33 @@ def _late(policy: Policy, part: Part) -> str:
     )
 
 
-def _failed(part: Part, lead: str) -> TerminalError:
+def _intolerable(policy: Policy, part: Part, total: int | None) -> str:
+    """Which tolerance was exceeded; nothing of one that the policy does not mention."""
+    failed, count = len(part.failures), policy.tolerated_failure_count
+    percentage = policy.tolerated_failure_percentage
+    if count is not None and failed > count:
+        return f"{failed} failed, {count} are tolerated; first: "
+    if percentage is None:
+        return ""
+    share = _percent(100 * failed / (total or part.counts.settled), percentage)
+    return f"{share} % failed, {percentage:g} % are tolerated; first: "
+
+
+def _percent(share: float, tolerated: float) -> str:
+    """A share with as many digits as it takes to see that it is the larger one."""
+    texts = [f"{share:.{digits}f}" for digits in range(2, 8)]
+    text = next((text for text in texts if float(text) > tolerated), texts[0])
+    return text.rstrip("0").rstrip(".")
+
+
+def _failed(part: Part, lead: str, reason: CompletionReason) -> TerminalError:
     if not part.failures:  # shards that gave fewer subtasks than must succeed
-        return TerminalError(f"{lead}only {part.succeeded} succeeded", _BAD_REQUEST)
+        message = f"{lead}only {part.succeeded} succeeded"
+        return _error(message, _BAD_REQUEST, reason)
     first, others = part.failures[0], len(part.failures) - 1
     more = f"; {others} more had failed" if others else ""
-    return TerminalError(f"{lead}{first}{more}", first.code)
+    return _error(f"{lead}{first}{more}", first.code, reason)
+
+
+def _error(message: str, code: int, reason: CompletionReason) -> TerminalError:
+    return TerminalError(message, code, metadata={REASON: reason.value})

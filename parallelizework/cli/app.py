@@ -1,15 +1,24 @@
 """`cli`: the commands' groups, the options they share, how errors are told."""
 
+import json
+import os
 import sys
+import warnings
 from dataclasses import dataclass
 from importlib.metadata import version
+from io import TextIOWrapper
 from typing import Annotated
 
 from cyclopts import App, CycloptsError, Group, Parameter
-from rich.console import Console
+from pydantic import JsonValue
 
 from parallelizework.client import Client
-from parallelizework.errors import ParallelizeworkError
+from parallelizework.errors import (
+    ParallelizeworkError,
+    RunFailed,
+    RunNotFinished,
+    UnfitData,
+)
 
 _HELP = """Durable fan-out/fan-in for Python on Restate.
 
@@ -19,6 +28,8 @@ Start a server and a worker with `parallelizework dev`, then, in another termina
 _EPILOGUE = """Results go to stdout, everything else to stderr. Exit codes: 0 done,
 1 the run failed or something does not answer, 2 usage, 130 detached by Ctrl-C.
 """
+
+_USAGE = 2  # exit code
 
 RUN = Group("Run a fan-out", sort_key=1)
 FOLLOW = Group("Follow and steer a run", sort_key=2)
@@ -32,8 +43,6 @@ cli = App(
     help_format="markdown",
     help_on_error=False,
     version=version("parallelizework"),
-    error_console=Console(stderr=True, soft_wrap=True),
-    error_formatter=lambda error: _line(_said(error)),
     suppress_keyboard_interrupt=False,
 )
 cli["--help"].group = OTHER
@@ -78,15 +87,68 @@ def note(text: str) -> None:
 
 def main() -> None:
     """Run the command line; an error with a remedy is one line and an exit code."""
+    warnings.showwarning = _show_warning
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # JSON is UTF-8, whatever a terminal is
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
-        cli()
-    except ParallelizeworkError as error:
-        note(_line(str(error)))
-        sys.exit(2 if isinstance(error, UsageError) else 1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(_code())
     except BrokenPipeError:  # `| head` has seen enough
-        sys.stderr.close()
+        _drop_output()
+    except OSError as error:
+        _drop_output()
+        note(_line(str(error)))
+        sys.exit(1)
+
+
+def _code() -> int:
+    """The exit code of the command; what it prints has been written by then."""
+    try:
+        cli(exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        return _failed(_said(error), {"error": _said(error)}, _USAGE)
+    except ParallelizeworkError as error:
+        code = _USAGE if isinstance(error, (UsageError, UnfitData)) else 1
+        return _failed(str(error), _as_json(error), code)
+    except KeyboardInterrupt:
+        return 130
+    except SystemExit as end:
+        sys.stdout.flush()
+        return end.code if isinstance(end.code, int) else int(bool(end.code))
+    sys.stdout.flush()
+    return 0
+
+
+def _failed(text: str, as_json: dict[str, JsonValue], code: int) -> int:
+    if "--json" in sys.argv[1:]:
+        print(json.dumps(as_json), flush=True)
+    note(_line(text))
+    return code
+
+
+def _as_json(error: ParallelizeworkError) -> dict[str, JsonValue]:
+    match error:
+        case RunFailed():
+            return {
+                "run": error.run,
+                "state": "cancelled" if error.cancelled else "failed",
+                "status": error.status,
+                "error": error.message,
+                "reason": error.reason,
+            }
+        case RunNotFinished():
+            return {"run": error.run, "state": "running", "error": str(error)}
+        case _:
+            return {"error": str(error)}
+
+
+def _drop_output() -> None:
+    """Have the interpreter's last flush of stdout go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _show_warning(message: Warning | str, *_: object) -> None:
+    note(_line(str(message)))
 
 
 def _said(error: CycloptsError) -> str:

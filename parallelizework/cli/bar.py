@@ -24,6 +24,10 @@ class Drawing(Protocol):
         """Show how far a run is now."""
         ...
 
+    def say(self, text: str) -> None:
+        """Say something else, once."""
+        ...
+
 
 @contextmanager
 def drawing() -> Generator[Drawing, None, None]:
@@ -49,6 +53,7 @@ class Lines:
     def __init__(self) -> None:
         self._last: str = ""
         self._at: float = 0.0
+        self._said: set[str] = set()
 
     def show(self, progress: Progress) -> None:
         """Print it, if it is news."""
@@ -59,6 +64,12 @@ class Lines:
         self._last, self._at = line, time.monotonic()
         note(line)
 
+    def say(self, text: str) -> None:
+        """Print it."""
+        if text not in self._said:
+            self._said.add(text)
+            note(text)
+
 
 class Bar:
     """One line that fills up."""
@@ -66,6 +77,7 @@ class Bar:
     def __init__(self, rich: RichProgress) -> None:
         self._rich = rich
         self._task = rich.add_task("", total=None, said="")
+        self._said: set[str] = set()
 
     def show(self, progress: Progress) -> None:
         """Draw it."""
@@ -77,6 +89,12 @@ class Bar:
             said=said(progress, datetime.now(UTC)),
         )
         self._rich.refresh()
+
+    def say(self, text: str) -> None:
+        """Print it above the bar."""
+        if text not in self._said:
+            self._said.add(text)
+            self._rich.console.print(text, markup=False, soft_wrap=True)
 
 
 def said(progress: Progress, now: datetime) -> str:

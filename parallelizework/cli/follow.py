@@ -2,7 +2,6 @@
 
 import time
 
-from parallelizework.answers import Progress
 from parallelizework.cli.bar import Drawing, drawing
 from parallelizework.client import Run
 from parallelizework.errors import RunFailed, RunNotFinished, Unreachable
@@ -43,13 +42,21 @@ def _awaited(run: Run[bytes], drawn: Drawing, timeout: float | None) -> bytes:
 
 
 def _look(run: Run[bytes], drawn: Drawing) -> None:
-    progress = _progress(run)
-    if progress:
-        drawn.show(progress)
-
-
-def _progress(run: Run[bytes]) -> Progress | None:
     try:
-        return run.progress()
-    except Unreachable:  # no worker is there: the run waits, and so do we
-        return None
+        progress = run.progress()
+    except Unreachable as error:  # the run waits, and so do we
+        drawn.say(str(error))
+        return
+    drawn.show(progress)
+    if progress.paused and not progress.ended:
+        drawn.say(_paused(run))
+
+
+def _paused(run: Run[bytes]) -> str:
+    """What has paused calls of a run, and what to type."""
+    errors = [paused.error for paused in run.paused() if paused.error]
+    cause = f" ({errors[0]})" if errors else ""
+    return (
+        f"calls of {run.id} are paused{cause}: fix the cause, then "
+        f"`parallelizework resume {run.id}`"
+    )

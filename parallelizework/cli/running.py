@@ -14,7 +14,7 @@ from parallelizework.cli.follow import follow
 from parallelizework.cli.task import read_task
 from parallelizework.client import Run
 from parallelizework.codec import raw
-from parallelizework.errors import RunFailed, RunNotFinished
+from parallelizework.errors import RunNotFinished
 
 _INTERRUPTED = 130  # what a shell makes of Ctrl-C: there is no result, nor a failure
 
@@ -65,8 +65,10 @@ def run(  # noqa: PLR0913 - each is one switch of the command
             raw(name),
             read_task(task, from_lines),
             idempotency_key=idempotency_key,
-            delay=delay.total_seconds() if delay else None,
+            delay=None if delay is None else delay.total_seconds(),
         )
+        if not submitted.is_new:
+            note(f"the key {idempotency_key!r} was used before: this is its run")
         if detach:
             _print_id(submitted.id, as_json=as_json)
             return
@@ -85,10 +87,6 @@ def _wait(
     bounds = [bound.total_seconds() for bound in (wait, timeout) if bound is not None]
     try:
         result = follow(run, min(bounds, default=None))
-    except RunFailed as error:
-        if as_json:
-            _print_failure(error)
-        raise
     except RunNotFinished as error:
         if wait is None or (timeout is not None and timeout < wait):
             raise
@@ -108,16 +106,6 @@ def print_result(run: str, result: bytes, *, as_json: bool) -> None:
 
 def _print_id(run: str, *, as_json: bool) -> None:
     print(json.dumps({"run": run, "state": "running"}) if as_json else run, flush=True)
-
-
-def _print_failure(error: RunFailed) -> None:
-    said = {
-        "run": error.run,
-        "state": "cancelled" if error.cancelled else "failed",
-        "status": error.status,
-        "error": error.message,
-    }
-    print(json.dumps(said), flush=True)
 
 
 @contextmanager

@@ -3,7 +3,9 @@
 import json
 from datetime import timedelta
 
-from parallelizework.answers import FailedSubtask, Listed
+from pydantic import JsonValue
+
+from parallelizework.answers import FailedSubtask, Listed, Paused
 from parallelizework.cli import words
 from parallelizework.cli.app import FOLLOW, HERE, Json, Where, cli, note
 from parallelizework.cli.follow import follow
@@ -96,7 +98,7 @@ def resume(run: str, /, *, where: Where = HERE) -> None:
 
 @cli.command(group=FOLLOW)
 def failures(run: str, /, *, as_json: Json = False, where: Where = HERE) -> None:
-    """List what failed: index, status, error, subtask.
+    """List what failed or is paused: index, status, error, subtask.
 
     Parameters
     ----------
@@ -106,13 +108,19 @@ def failures(run: str, /, *, as_json: Json = False, where: Where = HERE) -> None
         Print a JSON list.
     """
     with where.client() as client:
-        found = client.attach(_ANY, run).failures()
+        attached = client.attach(_ANY, run)
+        found, paused = attached.failures(), attached.paused()
     if as_json:
-        print(json.dumps([failure.model_dump(mode="json") for failure in found]))
-    elif found:
-        print(words.table([("INDEX", "STATUS", "ERROR", "SUBTASK"), *map(_row, found)]))
-    else:
+        print(json.dumps([*map(_failed_json, found), *map(_paused_json, paused)]))
+    elif found or paused:
+        header = ("INDEX", "STATUS", "ERROR", "SUBTASK")
+        print(words.table([header, *map(_row, found), *map(_paused_row, paused)]))
+    elif not found.more:
         note(f"nothing of {run} has failed")
+    if found.more:
+        note(f"{found.more:,} more have failed, which FanOutProgress has no room for")
+    if paused:
+        note(f"fix what has paused calls, then `parallelizework resume {run}`")
 
 
 @cli.command(name="list", group=FOLLOW)
@@ -133,6 +141,11 @@ def list_runs(*, limit: int = 20, as_json: Json = False, where: Where = HERE) ->
         return
     header = ("RUN", "FAN-OUT", "STATE", "PROGRESS", "AGE")
     print(words.table([header, *map(_listed, found)]))
+    if away := {name for run in found for name in run.progress.unanswered}:
+        note(words.unanswered(sorted(away)))
+    if paused := [run.run for run in found if run.progress.paused]:
+        note("`parallelizework failures RUN` shows what is paused of a run, and why:")
+        note("\n".join(f"  parallelizework failures {run}" for run in paused))
 
 
 def _listed(run: Listed) -> tuple[str, ...]:
@@ -141,6 +154,34 @@ def _listed(run: Listed) -> tuple[str, ...]:
 
 
 def _row(failure: FailedSubtask) -> tuple[str, ...]:
-    shard = "" if failure.shard is None else f"{failure.shard}/"
-    index = f"{shard}{failure.index}"
+    index = _index(failure.index, failure.shard)
     return index, failure.status, failure.message, json.dumps(failure.subtask)
+
+
+def _paused_row(paused: Paused) -> tuple[str, ...]:
+    index = _index(paused.index, paused.shard)
+    subtask = "" if paused.subtask is None else json.dumps(paused.subtask)
+    error = paused.error or "paused by somebody"
+    return index, "paused", error, subtask or paused.target
+
+
+def _index(index: int | None, shard: int | None) -> str:
+    position = "" if index is None else str(index)
+    return position if shard is None else f"{shard}/{position}"
+
+
+def _failed_json(failure: FailedSubtask) -> JsonValue:
+    return failure.model_dump(mode="json")
+
+
+def _paused_json(paused: Paused) -> JsonValue:
+    """As a failure, which it is not yet; with what `restate` needs to look at it."""
+    return {
+        "index": paused.index,
+        "shard": paused.shard,
+        "status": "paused",
+        "message": paused.error,
+        "subtask": paused.subtask,
+        "invocation": paused.invocation,
+        "target": paused.target,
+    }

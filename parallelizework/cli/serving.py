@@ -147,7 +147,17 @@ def register(
         Replace what the same address served before; runs in flight may fail then.
     """
     with where.client() as client:
-        print("\n".join(client.register(url, force=force)))
+        registered = client.register(url, force=force)
+    print("\n".join(registered))
+    if not registered.is_new:
+        note(f"{url} was registered before; --force asks it again what it serves")
+    for other in registered.others:
+        note(str(other))
+    if any(other.is_idle for other in registered.others):
+        note(
+            "to share the work, put a load balancer before the workers and register "
+            "that, or use `parallelizework serve --workers`"
+        )
 
 
 @cli.command(group=SERVE)
@@ -161,7 +171,8 @@ def doctor(*, where: Where = HERE) -> None:
 
 
 def _said(finding: Finding) -> str:
-    line = f"{'ok' if finding.ok else 'WRONG':6} {finding.what:12} {finding.said}"
+    mark = ("idle" if finding.is_idle else "ok") if finding.ok else "WRONG"
+    line = f"{mark:6} {finding.what:12} {finding.said}"
     return f"{line}\n{'':7}{finding.remedy}" if finding.remedy else line
 
 

@@ -12,13 +12,15 @@ def read_task(task: str | None, lines: str | None) -> bytes:
 
     Args:
         task: JSON, `@FILE` or `-` for stdin.
-        lines: A file, or `-`, of which each line is one item of the task.
+        lines: A file, or `-`, of which each line that is not empty is one item of the
+            task.
 
     Raises:
         UsageError: Neither or both are given, a file cannot be read, it is no JSON.
     """
     if lines is not None and task is None:
-        return json.dumps(_text(lines).splitlines()).encode()
+        found = [line for line in _text(lines).splitlines() if line.strip()]
+        return json.dumps(found).encode()
     if task is None or lines is not None:
         raise UsageError(
             "give the task either as JSON, @FILE or - (stdin), or by --from-lines"

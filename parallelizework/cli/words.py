@@ -1,31 +1,47 @@
 """Progress and times in a few words."""
 
+from collections.abc import Iterable
+
 from parallelizework.answers import Progress
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
 def progress_line(progress: Progress) -> str:
-    """Progress as one line, such as `running: 5 of 100 (5%), 1 failed, 3.2/s`."""
+    """Progress as one line: `running: 4 of 100 succeeded, 1 failed, 5%, 3.2/s`."""
     parts = [counted(progress)]
-    if progress.failed or progress.timed_out:
-        parts.append(f"{progress.failed + progress.timed_out} failed")
-    if progress.cancelled:
-        parts.append(f"{progress.cancelled} cancelled")
-    if progress.rate is not None and not progress.ended:
-        parts.append(f"{rate(progress.rate)}/s")
-    if progress.eta is not None and not progress.ended:
-        parts.append(f"ETA {clock(progress.eta)}")
+    if not progress.ended:
+        if progress.percent is not None:
+            parts.append(f"{int(progress.percent)}%")
+        if progress.rate is not None:
+            parts.append(f"{rate(progress.rate)}/s")
+        if progress.eta is not None:
+            parts.append(f"ETA {clock(progress.eta)}")
+    parts.append(unanswered(progress.unanswered))
     said = ", ".join(part for part in parts if part)
     return f"{progress.state}: {said}" if said else progress.state
 
 
 def counted(progress: Progress) -> str:
-    """How many subtasks have ended, of how many: `5 of 100 (5%)`."""
-    if progress.total is None:
-        return f"{progress.done} done" if progress.done else ""
-    share = f" ({int(progress.percent)}%)" if progress.percent is not None else ""
-    return f"{progress.done} of {progress.total}{share}"
+    """How many subtasks have ended, and how: `4 of 100 succeeded, 1 failed`."""
+    others = {
+        "failed": progress.failed,
+        "timed out": progress.timed_out,
+        "cancelled": progress.cancelled,
+        "paused": progress.paused,
+    }
+    parts = [f"{count} {how}" for how, count in others.items() if count]
+    if progress.total is not None:
+        parts.insert(0, f"{progress.succeeded} of {progress.total} succeeded")
+    elif progress.done or progress.cancelled:
+        parts.insert(0, f"{progress.succeeded} succeeded")
+    return ", ".join(parts)
+
+
+def unanswered(services: Iterable[str]) -> str:
+    """That no worker answers for some services; nothing if there are none."""
+    names = " and ".join(services)
+    return f"no worker answers for {names} (`parallelizework doctor`)" if names else ""
 
 
 def rate(per_second: float) -> str:

@@ -64,6 +64,13 @@ def running(
             process.wait(LONG)
 
 
+def output_of(*arguments: str, where: Mapping[str, str], code: int = 0) -> str:
+    """What a command prints to its end, which it comes to with that exit code."""
+    with running(*arguments, environment=where) as process:
+        assert process.ended() == code, process.output
+        return process.output
+
+
 def memory(pid: int, what: str = "VmRSS") -> float:
     """MiB of a process: now, or (`VmHWM`) at most so far."""
     status = Path(f"/proc/{pid}/status").read_text()

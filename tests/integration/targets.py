@@ -100,6 +100,7 @@ POSTPONED = ["postponing"]
 
 
 ENDING = ["aggregate_pausing", "put_off_long"]
+CLIENT = ["idling_segmented", "idling_sharded", "loud"]
 
 THREADS = [
     "hung",
@@ -132,6 +133,7 @@ def targets(root: Path) -> list[str]:
             f"{root / 'tests/integration/fan_outs_threads.py'}:{name}"
             for name in THREADS
         ),
+        *(f"{root / 'tests/integration/fan_outs_client.py'}:{n}" for n in CLIENT),
     ]
 
 

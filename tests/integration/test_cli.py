@@ -74,7 +74,7 @@ def test_run_prints_the_result_and_nothing_else_on_stdout(command: Command) -> N
 
     assert (said.returncode, said.stdout) == (0, "[0, 1, 4]\n")
     assert said.stderr.startswith("Squares inv_")
-    assert "succeeded: 3 of 3 (100%)\n" in said.stderr
+    assert "succeeded: 3 of 3 succeeded\n" in said.stderr
     assert "\x1b" not in said.stderr
 
 
@@ -180,7 +180,7 @@ def test_ctrl_c_detaches_and_says_how_to_come_back(
 
         assert watch.ended() == 1
         assert watch.output.endswith(f"{run} was cancelled\n")
-        assert "cancelled: 3 of 3" in watch.output
+        assert "cancelled: 0 of 3 succeeded, 3 cancelled" in watch.output
 
 
 def test_another_process_cancels_a_run(
@@ -257,7 +257,7 @@ def test_a_terminal_gets_a_bar(server: Server, key: str) -> None:
     os.close(slave)
 
     server.mend(key)
-    drawn = _until(shown, "running: 1 of 2 (50%)")
+    drawn = _until(shown, "running: 1 of 2 succeeded, 50%")
     server.mend(key)
     drawn += _all_of(shown)
     result, _ = process.communicate(timeout=LONG)
@@ -265,7 +265,7 @@ def test_a_terminal_gets_a_bar(server: Server, key: str) -> None:
     assert result == b"[0, 1]\n"
     assert "━" in drawn
     assert re.search(r"elapsed \d+:\d\d", drawn)
-    assert "succeeded: 2 of 2 (100%)" in drawn.rpartition("\r")[0]
+    assert "succeeded: 2 of 2 succeeded" in drawn.rpartition("\r")[0]
 
 
 def test_help_reads_from_start_to_end_without_a_server() -> None:
@@ -305,7 +305,8 @@ def test_doctor_notices_a_worker_that_is_gone() -> None:
             assert said.ended() == 1
             port = started.worker.rpartition(":")[2]
             assert "WRONG  worker" in said.output
-            assert f"parallelizework serve --bind 127.0.0.1:{port}" in said.output
+            assert f"serve MODULE:OBJECT --bind 127.0.0.1:{port}" in said.output
+            assert "with the target of Squares" in said.output
             assert "WRONG  calls" in said.output
 
 
@@ -342,7 +343,7 @@ def test_a_run_is_followed_through_a_kill_of_its_worker_and_counts_stay_exact(
             mend(key)
             with serve(targets, port, environment=os.environ):
                 assert process.ended() == 0
-            assert "succeeded: 1500 of 1500 (100%)\n" in process.output
+            assert "succeeded: 1500 of 1500 succeeded\n" in process.output
 
 
 def _said(where: dict[str, str], *arguments: str) -> int:

@@ -155,7 +155,7 @@ def test_what_has_ended_cannot_be_steered(client: Client) -> None:
 
 
 def test_what_does_not_fit_the_hints_is_not_sent(client: Client) -> None:
-    with pytest.raises(UnfitData, match="the task of Squares does not fit"):
+    with pytest.raises(UnfitData, match="the task of Squares is not valid"):
         client.submit(squares, "three")  # pyright: ignore[reportCallIssue, reportArgumentType] - so it says
 
 

@@ -117,7 +117,7 @@ def test_the_session_on_the_command_line_works_as_shown(tmp_path: Path) -> None:
     assert said.returncode == 0, said.stderr
     assert said.stdout.count('"files": ') == 2
     assert "is being cancelled" in said.stderr
-    assert said.stdout.count("succeeded") == 2
+    assert said.stdout.count("WordCount  succeeded ") == 2
     assert "ok     calls" in said.stdout
 
 

@@ -24,17 +24,25 @@ def progress(state: State = "running", **known: object) -> Progress:
     ("shown", "line"),
     [
         (progress("starting"), "starting"),
-        (progress(succeeded=5), "running: 5 done"),
-        (progress(total=8, percent=0.0), "running: 0 of 8 (0%)"),
+        (progress(succeeded=5), "running: 5 succeeded"),
+        (progress(total=8, percent=0.0), "running: 0 of 8 succeeded, 0%"),
         (
             progress(total=8, succeeded=3, failed=1, percent=50.0, rate=2.0, eta=2.0),
-            "running: 4 of 8 (50%), 1 failed, 2.0/s, ETA 0:02",
+            "running: 3 of 8 succeeded, 1 failed, 50%, 2.0/s, ETA 0:02",
         ),
         (
-            progress("cancelled", total=8, timed_out=1, cancelled=7, percent=100.0),
-            "cancelled: 8 of 8 (100%), 1 failed, 7 cancelled",
+            progress("cancelled", total=8, timed_out=1, cancelled=7, percent=12.5),
+            "cancelled: 0 of 8 succeeded, 1 timed out, 7 cancelled",
         ),
-        (progress("succeeded", total=8, succeeded=8, rate=4.0), "succeeded: 8 of 8"),
+        (
+            progress("succeeded", total=8, succeeded=7, failed=1, rate=4.0),
+            "succeeded: 7 of 8 succeeded, 1 failed",
+        ),
+        (
+            progress(total=8, paused=2, unanswered=("A", "B"), percent=0.0),
+            "running: 0 of 8 succeeded, 2 paused, 0%, no worker answers for A and B "
+            "(`parallelizework doctor`)",
+        ),
     ],
 )
 def test_progress_is_one_line_of_what_is_known(shown: Progress, line: str) -> None:
@@ -76,9 +84,33 @@ def test_a_task_is_json_as_it_stands_or_from_a_file(tmp_path: Path) -> None:
 
 def test_each_line_of_a_file_becomes_a_text_of_the_task(tmp_path: Path) -> None:
     file = tmp_path / "lines"
-    file.write_text('a.log\n"b" c.log\n')
+    file.write_text('a.log\n\n  \n"b" c.log\n')
 
     assert read_task(None, str(file)) == b'["a.log", "\\"b\\" c.log"]'
+
+
+@pytest.mark.parametrize(
+    ("status", "journal_size", "state"),
+    [
+        ("pending", 0, "starting"),
+        ("backing-off", 1, "starting"),
+        ("ready", 9, "running"),
+        ("suspended", 9, "running"),
+    ],
+)
+def test_a_run_is_starting_until_it_has_done_something(
+    status: str, journal_size: int, state: State
+) -> None:
+    invocation = Invocation(
+        id="inv_1",
+        target_service_name="Squares",
+        status=status,
+        journal_size=journal_size,
+        created_at=NOON,
+    )
+
+    assert invocation.alone().state == state
+    assert invocation.correct(progress(succeeded=3)).state == "running"
 
 
 @pytest.mark.parametrize(

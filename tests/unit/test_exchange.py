@@ -61,3 +61,49 @@ def test_an_error_is_told_in_the_servers_own_words(body: bytes, message: str) ->
 
     with pytest.raises(Refused, match=message):
         exchange.send(Answer(500, body))
+
+
+GATEWAY = Answer(502, b"<h1>Bad gateway</h1>")
+
+
+def test_an_outage_is_waited_for_and_then_named() -> None:
+    exchange = ask(Request("GET", URL, repeatable=True))
+    next(exchange)
+
+    for pause in (0.1, 0.3, 1.0, 2.0, 4.0):
+        assert exchange.send(GATEWAY) == pause
+        exchange.send(Answer())
+    with pytest.raises(Unreachable, match=r"502 by a proxy .*Bad gateway"):
+        exchange.send(GATEWAY)
+
+
+def test_what_may_not_be_sent_twice_is_not_sent_again_after_an_outage() -> None:
+    exchange = ask(Request("POST", URL))
+    next(exchange)
+
+    with pytest.raises(Unreachable):
+        exchange.send(GATEWAY)
+
+
+BODY = b'{"code": 503, "message": "busy"'
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_outage", "is_of_invocation"),
+    [
+        (GATEWAY, True, False),
+        (Answer(504, b""), True, False),
+        (Answer(503, BODY + b"}", "ingress"), True, False),
+        (Answer(503, BODY + b', "source": "ingress"}'), True, False),
+        (Answer(503, BODY + b"}", "invocation"), False, True),
+        (Answer(503, BODY + b', "source": "invocation"}'), False, True),
+        (Answer(503, BODY + b"}"), False, True),
+        (Answer(500, b"oops"), False, False),
+        (Answer(403, b"[]"), False, False),
+    ],
+)
+def test_an_error_of_a_proxy_is_told_from_that_of_an_invocation(
+    answer: Answer, *, is_outage: bool, is_of_invocation: bool
+) -> None:
+    assert answer.is_outage == is_outage
+    assert answer.is_of_invocation == is_of_invocation

@@ -1,0 +1,239 @@
+"""What client and command line say when a proxy, a worker or a server is away."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+import httpx
+import pytest
+
+from parallelizework.client import Client
+from parallelizework.dev import Ports, local, serve
+from parallelizework.errors import RunFailed, Unreachable
+
+from .conftest import Server
+from .fan_outs import mend
+from .processes import LONG, eventually, output_of, running
+from .test_cli import addresses
+from .test_dev import FAN_OUTS
+
+pytestmark = pytest.mark.once
+
+Fault = Callable[[], tuple[int, dict[str, str], bytes] | None]
+
+
+@contextmanager
+def proxy(to: str, fault: Fault) -> Generator[str]:
+    """A proxy that answers with a fault of its own, where there is one, for reads."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            own = fault()
+            if not own:
+                answer = httpx.get(to + self.path, timeout=LONG)
+                headers = {
+                    name: answer.headers[name]
+                    for name in ("content-type", "x-restate-error-source")
+                    if name in answer.headers
+                }
+                own = answer.status_code, headers, answer.content
+            self._answer(*own)
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            headers = {"content-type": "application/json"}
+            url = to + self.path
+            answer = httpx.post(url, content=body, headers=headers, timeout=LONG)
+            self._answer(answer.status_code, {}, answer.content)
+
+        def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+BAD_GATEWAY = (502, {"content-type": "text/html"}, b"<h1>502 Bad Gateway</h1>")
+NO_LEADER = (
+    503,
+    {"x-restate-error-source": "ingress"},
+    b'{"code": 503, "message": "no leader", "source": "ingress"}',
+)
+
+
+def test_an_error_of_a_proxy_is_no_failed_run(server: Server) -> None:
+    faults = [BAD_GATEWAY, NO_LEADER, BAD_GATEWAY]
+    with (
+        proxy(server.ingress, lambda: faults.pop() if faults else None) as ingress,
+        Client(ingress, server.admin) as client,
+    ):
+        assert client.run("Squares", 3) == [0, 1, 4]
+
+    assert not faults
+
+
+@pytest.mark.parametrize("fault", [BAD_GATEWAY, NO_LEADER])
+def test_a_proxy_that_never_reaches_the_server_is_told_from_a_failed_run(
+    server: Server, fault: tuple[int, dict[str, str], bytes]
+) -> None:
+    with (
+        proxy(server.ingress, lambda: fault) as ingress,
+        Client(ingress, server.admin) as client,
+        pytest.raises(Unreachable, match=f"answered with {fault[0]}"),
+    ):
+        client.run("Squares", 3)
+
+
+@pytest.mark.parametrize("code", [502, 503, 504])
+def test_a_run_that_failed_with_such_a_status_is_a_failed_run(
+    server: Server, code: int
+) -> None:
+    task = {"count": 1, "code": code, "length": 1, "policy": {"race": True}}
+
+    run = server.send("Loud", task)["invocationId"]
+    with Client(server.ingress, server.admin) as client, pytest.raises(RunFailed) as e:
+        client.attach("Loud", run).result(60)
+
+    assert e.value.status == code
+
+
+def test_a_run_whose_worker_is_away_keeps_its_counts_and_says_so(key: str) -> None:
+    targets = [f"{FAN_OUTS}:idling"]
+    with local(targets, ports=Ports(0, 0, 0)) as started:
+        where = addresses(Server(started.ingress, started.admin))
+        with Client(started.ingress, started.admin) as client:
+            run = client.submit("Idling", {"key": key, "count": 500, "free": 0})
+            eventually(lambda: run.progress().succeeded >= 20)
+            _kill(started.processes[1])
+            eventually(lambda: "Idling" in run.progress().unanswered)
+
+            progress = run.progress()
+            listed = client.recent(5)[0].progress
+            counts = f"{progress.succeeded} of 500 succeeded"
+            with running("watch", run.id, environment=where) as watch:
+                watched = watch.wait_for("no worker answers for ")
+            table = output_of("list", where=where)
+
+            mend(key)
+            with _again(targets, started.worker):
+                assert run.result(LONG) == 500
+        assert (progress.state, progress.total) == ("running", 500)
+        assert (listed.state, listed.succeeded) == ("running", progress.succeeded)
+        assert counts in watched
+        assert counts in table
+        assert "no worker answers for " in table
+
+
+def _kill(process: "subprocess.Popen[bytes]") -> None:
+    process.kill()
+    process.wait(LONG)
+
+
+def _again(targets: list[str], url: str) -> AbstractContextManager[object]:
+    """A worker at the address of one that is gone."""
+    return serve(targets, int(url.rpartition(":")[2]), environment=os.environ)
+
+
+def test_a_run_without_any_worker_says_so_at_once(key: str) -> None:
+    with local([f"{FAN_OUTS}:squares"], ports=Ports(0, 0, 0)) as started:
+        where = addresses(Server(started.ingress, started.admin))
+        _kill(started.processes[1])
+
+        with running("run", "Squares", "3", environment=where) as run:
+            line = run.wait_for("no worker answers for Squares")
+
+        assert line.startswith("starting: ")
+        assert "parallelizework doctor" in line
+
+
+def test_runs_go_on_without_counts_where_another_worker_served_them() -> None:
+    other = Ports(0, 0, 0).chosen().worker
+    with local([f"{FAN_OUTS}:squares"], ports=Ports(0, 0, 0)) as started:
+        where = addresses(Server(started.ingress, started.admin))
+        with (
+            serve([f"{FAN_OUTS}:lines"], other, environment=os.environ),
+            Client(started.ingress, started.admin) as client,
+        ):
+            client.register(f"http://127.0.0.1:{other}")
+
+        run = output_of("run", "Squares", "3", where=where)
+        as_json = output_of("list", "--json", where=where)
+
+        assert "[0, 1, 4]" in run
+        assert "no worker answers for FanOutProgress" in run
+        listed = json.loads(as_json.splitlines()[-1])
+        assert [each["state"] for each in listed] == ["succeeded"]
+        with Client(started.ingress, started.admin) as client:
+            client.register(started.worker, force=True)
+            eventually(lambda: client.recent(1)[0].progress.succeeded == 3)
+
+
+def test_a_run_of_a_fan_out_that_nobody_serves_any_more_is_listed() -> None:
+    with (
+        local([f"{FAN_OUTS}:squares"], ports=Ports(0, 0, 0)) as started,
+        Client(started.ingress, started.admin) as client,
+    ):
+        run = client.submit("Squares", 3)
+        run.result(60)
+        assert run.progress().succeeded == 3
+        deployments = f"{started.admin}/deployments"
+        [deployment] = httpx.get(deployments).json()["deployments"]
+        url = f"{deployments}/{deployment['id']}?force=true"
+        httpx.delete(url).raise_for_status()
+
+        [listed] = client.recent(20)
+
+        assert (listed.run, listed.progress.succeeded) == (run.id, 3)
+
+
+def test_two_addresses_share_no_work_and_register_and_doctor_say_so() -> None:
+    targets, other = [f"{FAN_OUTS}:squares"], Ports(0, 0, 0).chosen().worker
+    with (
+        local(targets, ports=Ports(0, 0, 0)) as started,
+        serve(targets, other, environment=os.environ),
+    ):
+        where = addresses(Server(started.ingress, started.admin))
+        url = f"http://127.0.0.1:{other}"
+
+        register = output_of("register", url, where=where)
+        again = output_of("register", url, where=where)
+        doctor = output_of("doctor", where=where)
+
+    moved = (
+        f"{started.worker} serves nothing any more; FanOutProgress, Squares: now {url}"
+    )
+    assert moved in register
+    assert "put a load balancer before the workers" in register
+    assert f"{url} was registered before" in again
+    assert f"idle   serves       {moved}" in doctor
+    assert f"ok     serves       {url} serves FanOutProgress, Squares" in doctor
+
+
+def test_what_is_no_worker_is_registered_with_no_hint_that_is_not_ours(
+    server: Server,
+) -> None:
+    where = addresses(server)
+    with proxy(server.ingress, lambda: BAD_GATEWAY) as http1:
+        register = output_of("register", http1, where=where, code=1)
+
+    assert "it does not speak HTTP/2" in register
+    assert "--use-http1.1" not in register
