@@ -220,8 +220,10 @@ readings_batch = FanOut(
     policy=settled.model_copy(update={"max_items_per_batch": 2}),
 )
 
-# As another program may have it, which calls `Sheets` and has its own idea of a result.
-misread = FanOut("Sheets", split=taken_apart, execute=positive, aggregate=as_they_come)
+
+def misread() -> FanOut[Order, int, int, list[int]]:
+    """As another program may have it, with its own idea of the result of `Sheets`."""
+    return FanOut("Sheets", split=taken_apart, execute=positive, aggregate=as_they_come)
 
 
 async def sheet_of(ctx: Context, number: int) -> Sheet:
@@ -230,7 +232,7 @@ async def sheet_of(ctx: Context, number: int) -> Sheet:
 
 
 async def misread_sheet_of(ctx: Context, number: int) -> list[int]:
-    return await misread.call(ctx, Order(name="", numbers=[number]))
+    return await misread().call(ctx, Order(name="", numbers=[number]))
 
 
 async def stamped(ctx: Context, key: str) -> int:

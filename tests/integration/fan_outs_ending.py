@@ -2,10 +2,10 @@
 
 from datetime import timedelta
 
+from fan_outs import Keyed, Ledger
 from restate.exceptions import RetryableError
 
 from parallelizework import FanOut, Policy
-from tests.integration.fan_outs import Keyed, Ledger
 
 
 def parts(task: Keyed) -> list[Keyed]:
