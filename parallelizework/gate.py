@@ -9,6 +9,8 @@ import struct
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+from restate.server_context import DisconnectedException
+
 from parallelizework import shutdown
 
 Event = Mapping[str, Any]
@@ -101,14 +103,14 @@ class _Call:
             return
         await self._release()
         self.is_answered = True
-        await self._send(event)
+        await self._pass(event)
 
     async def end(self) -> None:
         """Say what is wrong, if nothing has been said yet."""
         if self.is_answered:
             return
-        await self._send({"type": "http.response.start", "status": 400, "headers": []})
-        await self._send(
+        await self._pass({"type": "http.response.start", "status": 400, "headers": []})
+        await self._pass(
             {"type": "http.response.body", "body": b"not a call of a restate-server"}
         )
 
@@ -116,7 +118,17 @@ class _Call:
         held, self._held = self._held, None
         if held:
             self.is_answered = True
-            await self._send(held)
+            await self._pass(held)
+
+    async def _pass(self, event: Event) -> None:
+        """Send; where the ASGI server cannot any more, the connection is gone.
+
+        So say it in the SDK's own words: it is no error of the handler that sends.
+        """
+        try:
+            await self._send(event)
+        except Exception as error:
+            raise DisconnectedException from error
 
 
 class Messages:

@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from restate.server_context import DisconnectedException
 
 from parallelizework.gate import Event, Gate, Messages, Receive, Scope, Send
 
@@ -101,3 +102,18 @@ async def test_a_server_that_starts_and_shuts_down_is_answered() -> None:
         "lifespan.startup.complete",
         "lifespan.shutdown.complete",
     ]
+
+
+async def test_an_answer_that_cannot_be_sent_is_a_lost_connection() -> None:
+    async def receive() -> Event:
+        return {"type": "http.request", "body": message(0, 5), "more_body": True}
+
+    async def send(event: Event) -> None:
+        raise KeyError(7)  # hypercorn, of a stream that is gone
+
+    async def answers(_scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "http.response.body", "body": b"x"})
+
+    with pytest.raises(DisconnectedException):
+        await Gate(answers)({"type": "http"}, receive, send)
