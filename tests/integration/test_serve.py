@@ -170,7 +170,7 @@ def test_the_asgi_app_serves_what_the_environment_names() -> None:
         eventually(lambda: healthy(f"http://{bind}/health"))
         discovered = httpx.get(
             f"http://{bind}/discover",
-            headers={"accept": "application/vnd.restate.endpointmanifest.v3+json"},
+            headers={"accept": "application/vnd.restate.endpointmanifest.v4+json"},
             timeout=LONG,
         )
 
