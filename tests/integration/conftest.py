@@ -28,11 +28,13 @@ class Server:
 
     Attributes:
         folder: Where its worker's HttpFanOut has files of rows.
+        worker: The worker's URL, where it is on this machine.
     """
 
     ingress: str
     admin: str
     folder: Path = Path()
+    worker: str = ""
 
     def run(
         self, service: str, task: object, headers: dict[str, str] | None = None
@@ -113,7 +115,7 @@ def server(
     with local(targets(ROOT), ports=Ports(0, 0, 0), environment=environment) as started:
         if request.param == "replay":
             suspend_at_each_await(started)
-        yield Server(started.ingress, started.admin, folder)
+        yield Server(started.ingress, started.admin, folder, started.worker)
 
 
 def suspend_at_each_await(started: Local) -> None:

@@ -5,6 +5,8 @@ As a script it prints that, with paths from the root of the repository.
 
 from pathlib import Path
 
+from .fan_outs_poison import FAN_OUTS as POISON
+
 NAMES = [
     "aggregating",
     "aliased",
@@ -97,6 +99,19 @@ DEFINITION = [
     "waits_one",
 ]
 POSTPONED = ["postponing"]
+RANDOM = [
+    "random_async",
+    "random_code",
+    "random_combined",
+    "random_elsewhere",
+    "random_executor",
+    "random_ledger",
+    "random_sharded",
+    "random_sharded_code",
+    "random_sharded_combined",
+    "random_sharded_executor",
+    "random_sync",
+]
 
 
 ENDING = ["aggregate_pausing", "put_off_long"]
@@ -134,6 +149,8 @@ def targets(root: Path) -> list[str]:
             for name in THREADS
         ),
         *(f"{root / 'tests/integration/fan_outs_client.py'}:{n}" for n in CLIENT),
+        *(f"{root / 'tests/integration/fan_outs_poison.py'}:{name}" for name in POISON),
+        *(f"{root / 'tests/integration/fan_outs_random.py'}:{name}" for name in RANDOM),
     ]
 
 

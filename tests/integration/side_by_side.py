@@ -1,0 +1,109 @@
+"""`Runs`: many runs at a time, of which some may hang: that costs all of them one wait."""
+
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+import httpx
+
+from .conftest import Server
+from .processes import LONG, eventually
+
+_AT_ONCE = 48  # runs that are waited for at a time
+_PATIENCE = 3.0  # seconds that one is waited for before the next one is submitted
+_STILL = 20.0  # seconds in which no run ends: what has not ended then, hangs
+_NOT_READY = 470
+
+
+@dataclass(frozen=True)
+class Order:
+    """A run to submit.
+
+    Attributes:
+        cancel: Cancel it, as soon as this is so.
+    """
+
+    service: str
+    body: bytes
+    cancel: Callable[[], bool] | None = None
+
+
+@dataclass(frozen=True)
+class End:
+    """How a run ended.
+
+    Attributes:
+        status: The HTTP status of its answer; 0 if it hangs.
+        hangs_on: It hangs, and goes on when it has been cancelled.
+    """
+
+    status: int
+    text: str
+    hangs_on: bool = False
+
+
+class Runs:
+    """Runs on one server."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        limits = httpx.Limits(max_connections=_AT_ONCE)
+        self._http = httpx.Client(timeout=LONG, limits=limits, trust_env=False)
+        self._ended = time.monotonic()  # when the last one did
+
+    def ends(self, orders: Iterable[Order], at_once: int = _AT_ONCE) -> list[End]:
+        """Submit all; how each ended, in order."""
+        with self._http, ThreadPoolExecutor(at_once) as pool:
+            begun = list(pool.map(self._begin, orders))
+            ends = self._wait({b: None for b in begun if isinstance(b, str)})
+            hanging = [run for run, end in ends.items() if not end]
+            for run in hanging:
+                self._order(run, "cancel")
+            late = self._wait(dict.fromkeys(hanging))
+            for run, end in late.items():
+                if not end:
+                    self._order(run, "kill")
+        given_up = {
+            run: End(0, "it hangs", hangs_on=not end) for run, end in late.items()
+        }
+        known = {run: end for run, end in ends.items() if end} | given_up
+        return [known[each] if isinstance(each, str) else each for each in begun]
+
+    def _begin(self, order: Order) -> str | End:
+        """Submit a run and give it a moment; its id if it goes on."""
+        url = f"{self._server.ingress}/restate/send/{order.service}/run"
+        kind = {"content-type": "application/json"}
+        answer = self._http.post(url, content=order.body, headers=kind)
+        if answer.is_error:
+            return End(answer.status_code, answer.text)
+        run = str(answer.json()["invocationId"])
+        if order.cancel:
+            eventually(order.cancel)
+            self._order(run, "cancel")
+        attach = partial(self._http.get, f"{self._server.ingress}/restate/attach/{run}")
+        try:
+            return self._end(attach(timeout=_PATIENCE)) or run
+        except httpx.TimeoutException:
+            return run
+
+    def _wait(self, runs: dict[str, End | None]) -> dict[str, End | None]:
+        """Their ends; none for those that are left when no other has ended lately."""
+        self._ended = time.monotonic()
+        while not all(runs.values()) and time.monotonic() < self._ended + _STILL:
+            for run in [run for run, end in runs.items() if not end]:
+                url = f"{self._server.ingress}/restate/output/{run}"
+                runs[run] = self._end(self._http.get(url))
+            time.sleep(0.2)
+        return runs
+
+    def _end(self, answer: httpx.Response) -> End | None:
+        if answer.status_code == _NOT_READY:
+            return None
+        self._ended = time.monotonic()
+        return End(answer.status_code, answer.text)
+
+    def _order(self, run: str, order: str) -> None:
+        """Cancel or kill a run; it may have ended meanwhile."""
+        self._http.patch(f"{self._server.admin}/invocations/{run}/{order}")
