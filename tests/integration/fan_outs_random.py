@@ -1,7 +1,7 @@
 """Fan-outs whose subtasks do what their task says, for the random test.
 
-What becomes of a subtask is one letter, its fate; the value of a subtask is a list of its
-index, so that values can be combined.
+What becomes of a subtask is one letter, its fate. Its value is a list of its index, so
+that values can be combined.
 """
 
 import asyncio
@@ -152,7 +152,7 @@ def aggregate(
 SOON = timedelta(milliseconds=5)
 served = Policy(max_attempts=3, initial_retry_interval=SOON, max_retry_interval=SOON)
 plain: dict[str, Any] = {"split": split, "aggregate": aggregate, "policy": served}
-sharded = plain | {"split": split_into_shards, "expand": expand}
+sharded: dict[str, Any] = plain | {"split": split_into_shards, "expand": expand}
 
 random_async = FanOut("RandomAsync", execute=execute, **plain)
 random_sync = FanOut("RandomSync", execute=execute_in_a_thread, **plain)

@@ -1,4 +1,4 @@
-"""`Case`: one random run, drawn from a seed and a number, so that it can be drawn again."""
+"""`Case`: a random run, drawn from a seed and a number: it can be drawn again."""
 
 from dataclasses import dataclass
 from random import Random

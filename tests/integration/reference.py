@@ -5,7 +5,7 @@ Where the order in which subtasks end decides, several ends are right.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from math import floor

@@ -7,21 +7,26 @@ judges one of them.
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from parallelizework.client import healthy
+from parallelizework.dev import Ports, local
 
+from . import fan_outs_poison
 from .conftest import Server
 from .fan_outs_poison import (
-    CODES,
     ERRORS,
-    MESSAGES,
+    LEVELS,
+    MIB,
     NUMBER,
     RETRIED,
     SIZES,
@@ -35,6 +40,7 @@ _TOLERANT = {"tolerated_failure_percentage": 100}
 _BATCH = {"max_items_per_batch": 16}
 _LASTING = {"max_attempts": 1_000_000, "initial_retry_interval": 0.1}
 
+DEADLY = "delay endless"
 EXECUTED = ("sync", "async", "code", "executor", "sync batch", "async batch")
 SHARDED = ("shard", "expand", "expanded item", "combine")
 STEPS = ("split", "expand", "combine", "aggregate")
@@ -51,10 +57,7 @@ HARMFUL = {
     *("5000 levels", "bytes", "cycle", "object", "unshowable object", "exception"),
 }
 TASKS: dict[str, bytes] = {
-    **{
-        f"{levels} levels": b"[" * levels + b"]" * levels
-        for levels in (150, 195, 196, 197, 198, 199, 200, 201, 250, 5_000)
-    },
+    **{f"{levels} levels": b"[" * levels + b"]" * levels for levels in LEVELS},
     "4301 digits": b"1" + b"0" * 4_300,
     "10000 digits": b"1" + b"0" * 9_999,
     "NaN in a dict": b'{"x": NaN}',
@@ -63,7 +66,6 @@ TASKS: dict[str, bytes] = {
     "bytes": b'{"x": "\xff\xfe"}',
     "cut off": b"[",
     "infinity": b"Infinity",
-    "None": b"null",
     "wrong type": b'"rubbish"',
 }
 
@@ -114,21 +116,28 @@ class Cell:
     @property
     def allowed(self) -> set[str]:
         """What may become of it; what only one of several types can be is either."""
-        if self.kind in HARMLESS:
+        if self.kind in HARMLESS and self.at in self._bare:
             return {"through"}
-        refused = self._refused
-        return (
-            refused
-            if self.kind in HARMFUL | SIZES.keys() | ERRORS.keys()
-            else refused | {"through"}
-        )
+        if self.lasting:
+            ends_itself = {f"{bad} 500" for bad in ("alone", "failed")}
+            return {"failed 409"} | (ends_itself if "delay" in self.kind else set())
+        is_sure = self.kind in HARMFUL | SIZES.keys() | ERRORS.keys()
+        return self._refused if is_sure else self._refused | {"through"}
+
+    @property
+    def _bare(self) -> set[str]:
+        """Where a value is no field of a model of `fan_outs_poison`."""
+        bare = {"execute", "done", "combine", "aggregate"}
+        return bare if self.shape == "Number" else bare | {"item", "task"}
 
     @property
     def _refused(self) -> set[str]:
-        if self.at == "task":
-            return {"failed 400"}
+        if self.at == "task":  # or split fails, whose subtasks hold it
+            return {"failed 400"} | ({"failed 500"} if "levels" in self.kind else set())
         bad = "failed" if self.strict or self.at != "execute" else "alone"
         refused = {f"{bad} {code}" for code in statuses(self.kind)}
+        if self.way == "code" and self.kind in RETRIED:  # Restate counts its attempts
+            refused |= {f"{bad} 500"}
         if self.at in ("item", "expanded item"):  # or where it is to be executed
             refused |= {f"alone {code}" for code in (400, *statuses(self.kind))}
         return refused
@@ -139,12 +148,10 @@ class Cell:
             return "hangs, and cannot be cancelled" if end.hangs_on else "hangs"
         if end.status >= 400:
             return f"failed {end.status}"
-        answer = json.loads(end.text, parse_int=str)
-        match answer:
-            case [{"values": list(values), "failures": list(failures)}, _]:
-                return self._reported(values, failures)
-            case _:
-                return f"answered {end.text[:200]}"
+        answer: Any = json.loads(end.text, parse_int=str)
+        if not end.text.startswith("[{"):
+            return f"answered {end.text[:200]}"
+        return self._reported(answer[0]["values"], answer[0]["failures"])
 
     def _reported(self, values: list[Any], failures: list[Any]) -> str:
         sharded = self.at in SHARDED
@@ -201,7 +208,7 @@ def values() -> Iterator[Cell]:
 
 def errors() -> Iterator[Cell]:
     """Errors that are poison, out of each function."""
-    for kind in ERRORS:
+    for kind in [kind for kind in ERRORS if kind != DEADLY]:
         for way in EXECUTED:
             yield Cell(kind, "execute", way)
         yield Cell(kind, "execute", "sync", strict=True)
@@ -221,11 +228,19 @@ def tasks() -> Iterator[Cell]:
 
 def lasting() -> Iterator[Cell]:
     """Runs that are tried again and again."""
-    for kind in RETRIED:
+    for kind in [kind for kind in RETRIED if kind != DEADLY]:
         for way in ("sync", "async", "code", "async batch"):
             yield Cell(kind, "execute", way, lasting=True)
         for at in STEPS:
             yield Cell(kind, at, "async", lasting=True)
+
+
+def deadly() -> Iterator[Cell]:
+    """What made the server panic, once for each function."""
+    for at in ("execute", *STEPS):
+        yield Cell(DEADLY, at, "async")
+    yield Cell(DEADLY, "execute", "code")
+    yield Cell(DEADLY, "execute", "sync batch")
 
 
 def large() -> Iterator[Cell]:
@@ -253,6 +268,16 @@ def of(request: pytest.FixtureRequest, cells: list[Cell]) -> list[Cell]:
     return [cell for cell in cells if cell in wanted]
 
 
+def is_well(server: Server) -> bool:
+    """Whether the worker answers, which only its own machine can ask it."""
+    if not server.worker:
+        return True
+    connection = HTTPConnection(urlsplit(server.worker).netloc, timeout=20)
+    with closing(connection):
+        connection.request("GET", "/health")
+        return connection.getresponse().status == 200
+
+
 @pytest.fixture(scope="module")
 def ends(server: Server, request: pytest.FixtureRequest) -> Ends:
     cells = of(request, CELLS)
@@ -268,5 +293,125 @@ def test_poison_ends_a_run_or_only_its_subtask(
     assert is_well(server)
 
 
-def is_well(server: Server) -> bool:
-    return not server.worker or healthy(f"{server.worker}/health")
+@pytest.fixture(scope="module")
+def lasting_ends(server: Server, request: pytest.FixtureRequest) -> Ends:
+    """Each is cancelled as soon as its poison has arisen."""
+    cells = of(request, LASTING_CELLS)
+    keys = [uuid4().hex for _ in cells]
+    orders = [
+        Order(cell.service, cell.body(key), partial(has_arisen, server, key))
+        for cell, key in zip(cells, keys, strict=True)
+    ]
+    return dict(zip(cells, Runs(server).ends(orders), strict=True))
+
+
+def has_arisen(server: Server, key: str) -> bool:
+    """Whether the poison of that key has arisen; False too if nobody says so soon."""
+    url = f"{server.ingress}/Executions/run"
+    try:
+        return httpx.post(url, json={"key": key}, timeout=5).json() > 0
+    except httpx.TimeoutException:
+        return False
+
+
+@pytest.mark.parametrize("cell", LASTING_CELLS, ids=str)
+def test_a_run_that_is_tried_again_and_again_can_be_cancelled(
+    server: Server, lasting_ends: Ends, cell: Cell
+) -> None:
+    assert cell.became(lasting_ends[cell]) in cell.allowed, lasting_ends[cell].text
+    assert is_well(server)
+
+
+SIZES_OF_ALL = {  # in MiB, of the parts of one run
+    "task and split": {"filler": 17, "split": 18},
+    "large task and split": {"filler": 30, "split": 28},
+    "values and result": {"count": 2, "value": 14, "result": 30},
+    "values and smaller result": {"count": 2, "value": 14, "result": 20},
+    "many values and result": {"count": 8, "value": 2, "result": 20},
+    "task and result": {"filler": 16, "result": 24},
+    "subtask and value": {"split": 17, "value": 17},
+}
+
+
+@pytest.fixture(scope="module")
+def large_ends(server: Server, request: pytest.FixtureRequest) -> Ends:
+    cells = of(request, LARGE)
+    found = Runs(server).ends([cell.order for cell in cells], at_once=2)
+    return dict(zip(cells, found, strict=True))
+
+
+@pytest.mark.parametrize("cell", LARGE, ids=str)
+def test_what_is_too_large_is_a_413(
+    server: Server, large_ends: Ends, cell: Cell
+) -> None:
+    assert cell.became(large_ends[cell]) in cell.allowed, large_ends[cell].text[:500]
+    assert is_well(server)
+
+
+@pytest.mark.parametrize("name", SIZES_OF_ALL)
+def test_what_is_too_large_together_is_a_413_or_comes_through(
+    server: Server, name: str
+) -> None:
+    sizes = dict[str, Any](SIZES_OF_ALL[name])
+    filler = "x" * (sizes.pop("filler", 0) * MIB)
+    body = json.dumps({"filler": filler, **sizes}).encode()
+
+    [end] = Runs(server).ends([Order("Sizes", body)])
+
+    assert end.status in (200, 413), end
+    assert is_well(server)
+
+
+@pytest.mark.parametrize("cell", [*deadly()], ids=str)
+def test_a_delay_without_an_end_does_not_end_the_server(cell: Cell) -> None:
+    """restate-server 1.7 panics at one of more than two years, again and again."""
+    path = Path(fan_outs_poison.__file__)
+    with local([f"{path}:{cell.service}"], ports=Ports(0, 0, 0)) as started:
+        server = Server(started.ingress, started.admin, worker=started.worker)
+
+        [end] = Runs(server).ends([cell.order])
+
+        assert cell.became(end) in cell.allowed, end
+        assert is_well(server)
+
+
+@pytest.fixture(scope="module")
+def remote() -> Iterator[Misbehaving]:
+    with misbehaving() as remote:
+        yield remote
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+@pytest.mark.parametrize("kind", [kind for kind in TASKS if kind != "infinity"])
+def test_poison_from_a_remote_server_is_the_end_of_no_other_request(
+    server: Server, remote: Misbehaving, kind: str, batch: int
+) -> None:
+    poison = f"{remote.url}/body?kind=application/json&hex={TASKS[kind].hex()}"
+    fine = f"{remote.url}/body?kind=application/json&hex={b'[1]'.hex()}"
+    requests = [{"url": url} for url in (fine, poison, fine)]
+    task = {"requests": requests, "policy": {"max_items_per_batch": batch}}
+
+    [end] = Runs(server).ends([Order("HttpFanOut", json.dumps(task).encode())])
+
+    assert end.status == 200, end
+    answer = json.loads(end.text, parse_int=str)
+    bodies = {each["index"]: each["body"] for each in answer["responses"]}
+    failed = [each["index"] for each in answer["failures"]]
+    assert (bodies["0"], bodies["2"]) == (["1"], ["1"])
+    assert [*bodies.keys() - {"0", "2"}, *failed] == ["1"]
+    assert is_well(server)
+
+
+@pytest.mark.parametrize("kind", TASKS)
+def test_poison_in_a_request_to_send_is_refused_or_sent(
+    server: Server, remote: Misbehaving, kind: str
+) -> None:
+    head = json.dumps({"url": f"{remote.url}/echo", "method": "POST"})[:-1]
+    request = head.encode() + b', "json": ' + TASKS[kind] + b"}"
+    fine = json.dumps({"url": f"{remote.url}/echo"}).encode()
+    body = b'{"requests": [' + fine + b", " + request + b"]}"
+
+    [end] = Runs(server).ends([Order("HttpFanOut", body)])
+
+    assert end.status in (200, 400), end
+    assert is_well(server)
