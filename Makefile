@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .PHONY: help bench cluster demo recording test check unit integration faults faults-once \
-	hostile overload dev test-cluster test-compose lock clean
+	random hostile overload dev test-cluster test-compose lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -29,6 +29,10 @@ integration: $(READY) ## The tests against a real restate-server
 
 hostile: $(READY) ## Many more hostile requests, other ones each time
 	HOSTILE_EXAMPLES=2000 $(BIN)/pytest tests/hostile/test_ingress.py --timeout 3600
+
+random: $(READY) ## Judge random runs by a reference model, for RANDOM_SECONDS (600)
+	RANDOM_SECONDS=$${RANDOM_SECONDS:-600} \
+		$(BIN)/pytest tests/integration/test_random.py -k "$(or $(KIND),plain)"
 
 overload: $(READY) ## 1,000 clients at once, for a minute
 	OVERLOAD_CLIENTS=1000 OVERLOAD_SECONDS=60 $(BIN)/pytest -s tests/hostile/test_overload.py

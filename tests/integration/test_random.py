@@ -183,7 +183,6 @@ def test_every_end_is_one_that_the_reference_model_allows(
     ]
     summary = f"{len(said)} of {len(found)} are wrong"
     assert not said, "\n".join([summary, *said[:40]])
-    print(f"RANDOM_SEED={SEED}: {len(found)} cases are right")
     eventually(lambda: not left(server))
 
 
