@@ -260,6 +260,11 @@ def _ledger(key: str) -> Path:
     return Path(tempfile.gettempdir()) / f"parallelizework-{key}"
 
 
+def was_entered(key: str) -> bool:
+    """Whether the poison of that key has arisen, on this machine."""
+    return _ledger(key).exists()
+
+
 @cache
 def _known() -> list[tuple[str, object]]:
     kinds = [(kind, make) for of in VALUES.values() for kind, make in of.items()]

@@ -101,7 +101,8 @@ class Runs:
         return runs
 
     def _end(self, answer: httpx.Response) -> End | None:
-        if answer.status_code == _NOT_READY:
+        from_server = answer.headers.get("x-restate-error-source") == "ingress"
+        if answer.status_code == _NOT_READY or from_server:
             return None
         self._ended = time.monotonic()
         return End(answer.status_code, answer.text)
