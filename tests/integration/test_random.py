@@ -72,14 +72,20 @@ class Seen:
         yield from self._counted(model, last)
 
     def _counted(self, model: Reference, last: dict[str, Any]) -> Iterator[str]:
-        if self.answer.status == 200:
-            bad = Counter(status for _, status, _, _ in self.answer.failures)
-            told = (len(self.answer.values), bad["failed"], bad["timed_out"])
-            if counts(last)[:3] != told:
-                yield f"{counts(last)} succeeded, failed, timed out; not {told}"
+        """What was executed counts, also where there was no need of it any more."""
+        failed = Counter(status for _, status, _, _ in self.answer.failures)
+        told = (len(self.answer.values), failed["failed"], failed["timed_out"])
+        all_told = self.answer.reason == "ALL_COMPLETED"
+        found = counts(last)[:3]
+        if any(a < b for a, b in zip(found, told, strict=True)):
+            yield f"{found} succeeded, failed, timed out; fewer than {told}"
+        if all_told and found != told:
+            yield f"{found} succeeded, failed, timed out; not {told}"
         ended = sum(what == "ended" for what, _ in self.ledger) + len(model.known)
         if last["succeeded"] > ended:
             yield f"{last['succeeded']} have succeeded, but only {ended} have ended"
+        if last["failed"] > len(model.bad):
+            yield f"{last['failed']} have failed, but only {len(model.bad)} can"
 
     def _executed(self, model: Reference) -> Iterator[str]:
         """What has an outcome was executed as often as that takes, the rest no more."""
