@@ -29,6 +29,7 @@ SEED = int(os.environ.get("RANDOM_SEED") or 1)
 CASE = os.environ.get("RANDOM_CASE")
 AT_ONCE = 6  # runs
 CASES = {"plain": 90, "replay": 30, "v7": 30}  # where there is no time
+LAG = 100.0  # seconds after which the end of a run is not told any more
 STATUSES = ("succeeded", "failed", "timed_out", "cancelled")
 
 
@@ -124,12 +125,12 @@ def seen(server: Server, case: Case) -> Seen:
 
 
 def eventually_ended(server: Server, run: str) -> dict[str, Any]:
-    """Its progress when that says how it ended; or, after a while, what it says."""
-    deadline = time.monotonic() + 20
+    """Its progress when that says how it ended; or, in the end, what it says."""
+    deadline = time.monotonic() + LAG
     while (told := progress(server, run)).get("state", "running") == "running":
         if time.monotonic() > deadline:
             break
-        time.sleep(0.05)
+        time.sleep(0.3)  # to ask more often slows down what is asked for
     return told or {"state": "unknown", "total": None} | dict.fromkeys(STATUSES, 0)
 
 
