@@ -33,7 +33,7 @@ def test_how_often_a_subtask_is_tried_elsewhere_is_the_fan_outs_policy(
 
     assert answer.status_code == 500
     message = answer.json()["message"]
-    assert message.startswith("subtask 3 failed: ValueError('poison') (subtask: ")
+    assert message.startswith("subtask 3 failed: ValueError('poison') in squared_else")
     assert message.endswith(", attempts: 2)")
 
 
