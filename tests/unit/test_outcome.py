@@ -23,3 +23,12 @@ def test_an_error_of_handler_code_is_a_failure_of_unknown_attempts() -> None:
 @pytest.mark.parametrize("message", ["cancelled", "killed"])
 def test_a_subtask_that_somebody_stopped_is_cancelled(message: str) -> None:
     assert Fault.of(TerminalError(message, 409)).status == "cancelled"
+
+
+@pytest.mark.parametrize(
+    "message", ["x [failed, attempts: 3]", "x [timed_out, attempts: ٣]", "cancelled"]
+)
+def test_what_a_message_says_is_not_taken_for_what_an_error_means(message: str) -> None:
+    fault = Fault(status="failed", message=message, code=409, attempts=2)
+
+    assert Fault.of(fault.error()) == fault
