@@ -23,7 +23,7 @@ from parallelizework.outcome import Part, is_cancelled, known_values
 from parallelizework.overrides import Overrides, told
 from parallelizework.policy import Policy
 from parallelizework.retries import Retries
-from parallelizework.sdk import OWN_EXCEPTIONS
+from parallelizework.sdk import OWN_EXCEPTIONS, is_raised_by_sdk
 from parallelizework.serde import Json, Message, list_of
 from parallelizework.slice import Slice
 from parallelizework.subtask_name import name_in
@@ -148,7 +148,7 @@ class Execution:
         except OWN_EXCEPTIONS:
             raise
         except Exception as error:
-            if isinstance(error, TerminalError) and is_cancelled(error):
+            if _is_cancellation(error):
                 raise
             miss = missed(self._about(ctx), error)
             raise self._misses.error(ctx, policy, miss) from error
@@ -166,6 +166,13 @@ class Execution:
         seconds = timeout.total_seconds() if timeout else None
         given = (subtask, attempt)[: len(self.execute.parameters)]
         return value.serialize(await self.execute(*given, seconds=seconds))
+
+
+def _is_cancellation(error: Exception) -> bool:
+    """The invocation, or what it called, was cancelled; nobody only says so."""
+    if not isinstance(error, TerminalError):
+        return False
+    return is_cancelled(error) and is_raised_by_sdk(error)
 
 
 def value_json(name: str, hint: object) -> Json[Any]:

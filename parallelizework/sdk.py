@@ -15,6 +15,8 @@ OWN_EXCEPTIONS = (
 )
 """How the SDK ends an attempt at an invocation that restate-server will continue."""
 
+_SDK = ServerInvocationContext.__module__
+
 # The most that the server takes. A pause grows to 10 s, so what waits for a worker
 # continues soon after an outage.
 RETRIED_WITHOUT_END = InvocationRetryPolicy(
@@ -34,3 +36,11 @@ def suspend_at_next_wait(ctx: Context) -> None:
     """
     if isinstance(ctx, ServerInvocationContext):
         ctx.vm.notify_input_closed()
+
+
+def is_raised_by_sdk(error: BaseException) -> bool:
+    """Whether the SDK raised an error, rather than the user's own code."""
+    found = error.__traceback__
+    while found and found.tb_next:
+        found = found.tb_next
+    return found is not None and found.tb_frame.f_globals.get("__name__") == _SDK
