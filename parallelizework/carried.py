@@ -1,4 +1,4 @@
-"""What JSON does not carry as it is: bytes that are no text. Pure."""
+"""What JSON does not carry as it is: bytes that are no text, and NaN. Pure."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
@@ -44,3 +44,21 @@ def _parts(schema: Mapping[str, object]) -> Iterator[tuple[str, object]]:
             yield from cast("dict[str, object]", part).items()
         elif key not in _NO_SCHEMAS:
             yield "", part
+
+
+def has_any(schema: object) -> bool:
+    """Whether a type may be anything, or contains one that may."""
+    if not isinstance(schema, dict):
+        return schema is True
+    known = cast("dict[str, Any]", schema)
+    if not known.keys() & _KINDS:
+        return True
+    parts = [known.get(name, False) for name in ("items", "additionalProperties")]
+    for name in ("properties", "$defs"):
+        parts += known.get(name, {}).values()
+    for name in ("anyOf", "oneOf", "allOf", "prefixItems"):
+        parts += known.get(name, [])
+    return any(map(has_any, parts))
+
+
+_KINDS = {"type", "$ref", "anyOf", "oneOf", "allOf", "enum", "const"}

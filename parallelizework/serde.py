@@ -15,6 +15,7 @@ from pydantic_core import from_json, to_json
 from restate import TerminalError
 from restate.serde import Serde
 
+from parallelizework.carried import has_any
 from parallelizework.errors import DefinitionError
 
 T = TypeVar("T")
@@ -49,6 +50,8 @@ class Json(Serde[T], Generic[T]):
         DefinitionError: pydantic cannot describe `hint`.
     """
 
+    _may_hold_models = True  # of users, which write NaN as null
+
     def __init__(
         self,
         hint: object,
@@ -66,7 +69,8 @@ class Json(Serde[T], Generic[T]):
         self._schema = _schema(self._adapter, part)
         self.written = _written(self._adapter)
         written = json.dumps(self.written)
-        self._has_floats = '"number"' in written or not self.written
+        floats = '"number"' in written or has_any(self.written)
+        self._has_floats = floats and self._may_hold_models
         self._has_secrets = '"password"' in written
 
     def beside(self, size: int, of: str) -> Self:
@@ -181,6 +185,8 @@ class Json(Serde[T], Generic[T]):
 
 class Message(Json[T], Generic[T]):
     """One of our own messages: what users' functions gave for it was checked then."""
+
+    _may_hold_models = False
 
     def _check_readable(self, dumped: bytes) -> None:
         pass

@@ -121,6 +121,8 @@ class Cell:
         if self.lasting:
             ends_itself = {f"{bad} 500" for bad in ("alone", "failed")}
             return {"failed 409"} | (ends_itself if "delay" in self.kind else set())
+        if (self.kind, self.at) == ("None in a field", "aggregate"):
+            return {"through"}  # pydantic writes it; nobody reads a result as its type
         is_sure = self.kind in HARMFUL | SIZES.keys() | ERRORS.keys()
         return self._refused if is_sure else self._refused | {"through"}
 
