@@ -14,7 +14,9 @@ from typing import Any
 from parallelizework.errors import StartError
 
 _logger = logging.getLogger(__name__)
-_SHORT = 10.0  # seconds: a process that lives no longer than this has died at its start
+# Seconds: a process that lives no longer has died at its start. It takes one second to
+# start, and ten where the machine is overloaded.
+_SHORT = 30.0
 _MOST = 5  # short lives in a row; a start that has failed so often will fail again
 _TICK = 1.0  # seconds between two looks at what a signal has changed
 _MARGIN = 5.0  # seconds beyond the grace period, for a process to leave
