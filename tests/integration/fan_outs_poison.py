@@ -31,11 +31,13 @@ AT = [
     "task",
     "split",
     "item",
+    "failing item",
     "done",
     "execute",
     "shard",
     "expand",
     "expanded item",
+    "failing expanded item",
     "combine",
     "aggregate",
 ]
@@ -276,7 +278,15 @@ def _is_same(value: object, known: object) -> bool:
     if type(value) is not type(known):
         return False
     may_hold_nan = type(known) in (float, dict, Vessel)  # which does not equal itself
-    return value == known or (may_hold_nan and repr(value) == repr(known))
+    return value == known or (may_hold_nan and _shown(value) == _shown(known))
+
+
+def _shown(value: object) -> object:
+    """A value as text, or itself where it has too many digits for that."""
+    try:
+        return repr(value)
+    except ValueError:
+        return value
 
 
 class Shape:
@@ -342,6 +352,8 @@ def executed(item: Any) -> Any:
     """`execute`."""
     if item.dose.at == "execute" and item.index == POISONED:
         return arise(item.dose)
+    if "failing" in item.dose.at and item.index == POISONED:
+        raise TerminalError("bad", 418)
     return item.load
 
 
@@ -365,7 +377,7 @@ class Functions:
 
     def _item(self, task: Any, index: int) -> Any:
         load = self._shape.healthy(task.dose)
-        if index == POISONED and task.at in ("item", "done", "shard"):
+        if index == POISONED and task.at in ("item", "failing item", "done", "shard"):
             load = arise(task)
         if index == POISONED and task.at == "task":
             load = task.load
@@ -378,7 +390,7 @@ class Functions:
         """`expand`."""
         if shard.dose.at == "expand" and shard.index == POISONED:
             return arise(shard.dose)
-        if shard.dose.at == "expanded item" and shard.index == POISONED:
+        if "expanded item" in shard.dose.at and shard.index == POISONED:
             return [shard.model_copy(update={"load": arise(shard.dose)})]
         return [shard]
 

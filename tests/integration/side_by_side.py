@@ -36,10 +36,12 @@ class End:
     """How a run ended.
 
     Attributes:
+        run: Its id; empty if it was refused.
         status: The HTTP status of its answer; 0 if it hangs.
         hangs_on: It hangs, and goes on when it has been cancelled.
     """
 
+    run: str
     status: int
     text: str
     hangs_on: bool = False
@@ -67,7 +69,7 @@ class Runs:
                 if not end:
                     self._order(run, "kill")
         given_up = {
-            run: End(0, "it hangs", hangs_on=not end) for run, end in late.items()
+            run: End(run, 0, "it hangs", hangs_on=not end) for run, end in late.items()
         }
         known = {run: end for run, end in ends.items() if end} | given_up
         return [known[each] if isinstance(each, str) else each for each in begun]
@@ -78,7 +80,7 @@ class Runs:
         kind = {"content-type": "application/json"}
         answer = self._http.post(url, content=order.body, headers=kind)
         if answer.is_error:
-            return End(answer.status_code, answer.text)
+            return End("", answer.status_code, answer.text)
         run = str(answer.json()["invocationId"])
         if order.cancel:
             with suppress(AssertionError):  # it is cancelled in any case
@@ -86,7 +88,7 @@ class Runs:
             self._order(run, "cancel")
         attach = partial(self._http.get, f"{self._server.ingress}/restate/attach/{run}")
         try:
-            return self._end(attach(timeout=_PATIENCE)) or run
+            return self._end(run, attach(timeout=_PATIENCE)) or run
         except httpx.TimeoutException:
             return run
 
@@ -96,16 +98,16 @@ class Runs:
         while not all(runs.values()) and time.monotonic() < self._ended + _STILL:
             for run in [run for run, end in runs.items() if not end]:
                 url = f"{self._server.ingress}/restate/output/{run}"
-                runs[run] = self._end(self._http.get(url))
+                runs[run] = self._end(run, self._http.get(url))
             time.sleep(0.2)
         return runs
 
-    def _end(self, answer: httpx.Response) -> End | None:
+    def _end(self, run: str, answer: httpx.Response) -> End | None:
         from_server = answer.headers.get("x-restate-error-source") == "ingress"
         if answer.status_code == _NOT_READY or from_server:
             return None
         self._ended = time.monotonic()
-        return End(answer.status_code, answer.text)
+        return End(run, answer.status_code, answer.text)
 
     def _order(self, run: str, order: str) -> None:
         """Cancel or kill a run; it may have ended meanwhile."""
