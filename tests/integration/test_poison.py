@@ -298,7 +298,7 @@ def test_poison_ends_a_run_or_only_its_subtask(
 
 
 def test_each_run_of_the_table_tells_its_end(server: Server, ends: Ends) -> None:
-    """Also where poison is in a failure or an error. A task that is refused has none."""
+    """Also where poison is in a failure or an error. A refused task has no end."""
     runs = {
         end.run: cell for cell, end in ends.items() if end.status and cell.at != "task"
     }
