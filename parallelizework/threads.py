@@ -79,6 +79,11 @@ class Threads:
                 self._abandon(job, loop)
 
     @property
+    def is_busy(self) -> bool:
+        """Whether somebody waits for a function, or for its result."""
+        return bool(self._queue or self._running or self._ended)
+
+    @property
     def is_exhausted(self) -> bool:
         """Abandoned functions hold all threads that there may be."""
         return self._abandoned >= self._allowed
