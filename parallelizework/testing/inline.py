@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from restate import TerminalError
 from restate.vm import Failure as Failed
 
-from parallelizework.attempts import AttemptSerde, Miss
+from parallelizework.attempts import Miss
 from parallelizework.errors import RunFailed, UnfitData
 from parallelizework.executor import Executor
 from parallelizework.fan_out import FanOut
@@ -263,10 +263,9 @@ def _attempts(each: Invocation) -> int:
 
 
 def _is_postponed(value: object) -> bool:
-    if not isinstance(value, bytes):
+    if not isinstance(value, bytes) or not value.startswith(b'{"fault":'):
         return False
-    attempt = AttemptSerde().deserialize(value)
-    return isinstance(attempt, Miss) and attempt.within is not None
+    return Miss.model_validate_json(value).within is not None
 
 
 def _error(each: Invocation) -> TerminalError | None:
