@@ -33,8 +33,7 @@ class Machine(core.VMWrapper):
     """One attempt.
 
     Args:
-        is_closed: No notification reaches this attempt any more: it is suspended as
-            soon as it waits for one.
+        suspends: Suspend at each wait while no step is executing.
         wake: Called when there is something to look at.
 
     Attributes:
@@ -49,7 +48,7 @@ class Machine(core.VMWrapper):
         journal: Journal,
         outside: Outside,
         *,
-        is_closed: bool,
+        suspends: bool,
         wake: Callable[[], None],
     ) -> None:
         self.output: bytes | core.Failure | None = None
@@ -58,7 +57,8 @@ class Machine(core.VMWrapper):
         self.missed: set[str] = set()
         self._journal = journal
         self._outside = outside
-        self._is_closed = is_closed
+        self._suspends = suspends
+        self._is_closed = False  # no notification reaches this attempt any more
         self._wake = wake
         self._replayed = len(journal.commands)
         self._done = {name for name, _ in journal.notifications}
@@ -70,7 +70,7 @@ class Machine(core.VMWrapper):
         self._called: list[str] = []  # names of notifications that are ids of calls
 
     def notify(self, name: str, value: Value) -> None:
-        """Take a notification that has just been written into the journal."""
+        """Accept a notification that has just been written into the journal."""
         if self._is_closed:
             self.missed.add(name)
             return
@@ -100,7 +100,7 @@ class Machine(core.VMWrapper):
             if not self._runs[handle]:
                 self._runs[handle] = True
                 return core.DoProgressExecuteRun(handle)
-        if self._is_closed and not runs:
+        if (self._is_closed or self._suspends) and not runs:
             self.suspended_on = {CANCEL, *(names - self._ready.keys())}
             return core.SUSPENDED
         return core.DO_PROGRESS_WAIT_EXTERNAL_PROGRESS
@@ -175,6 +175,14 @@ class Machine(core.VMWrapper):
         self._names.append(name)
         return len(self._names) - 1
 
+    def _answered(self, name: str, value: Value) -> None:
+        """Write the server's answer to a command of this attempt."""
+        self._journal.notifications.append((name, value))
+        if self._suspends:
+            self.missed.add(name)
+        else:
+            self.notify(name, value)
+
     def _known(self, name: str, value: Value) -> None:
         """Write a notification that comes with its command."""
         self._journal.notifications.append((name, value))
@@ -197,10 +205,7 @@ class Machine(core.VMWrapper):
         name, is_new = self._command("call", request)
         self._called.append(f"{name}.id")
         if is_new:
-            self._journal.notifications.append(
-                (f"{name}.id", to := self._outside.call(request, name))
-            )
-            self.notify(f"{name}.id", to)
+            self._answered(f"{name}.id", self._outside.call(request, name))
         return _CallHandle(self._handle(f"{name}.id"), self._handle(name))
 
     def sys_send(  # noqa: PLR0913, PLR0917 - the core's signature
@@ -220,9 +225,7 @@ class Machine(core.VMWrapper):
         request = Request(service, handler, parameter, key, headed, idempotency_key)
         name, is_new = self._command("send", request)
         if is_new:
-            to = self._outside.send(request, (delay or 0) / 1_000)
-            self._journal.notifications.append((name, to))
-            self.notify(name, to)
+            self._answered(name, self._outside.send(request, (delay or 0) / 1_000))
         return self._handle(name)
 
     def sys_sleep(self, millis: int, name: str | None = None) -> int:
@@ -330,8 +333,7 @@ class Machine(core.VMWrapper):
     def _proposed(self, handle: int, value: Value) -> None:
         name = self._names[handle]
         del self._runs[handle]
-        self._journal.notifications.append((name, value))
-        self.notify(name, value)
+        self._answered(name, value)
 
     def _again(
         self, handle: int, failure: core.Failure, pause: float | None, most: int | None

@@ -208,7 +208,7 @@ class Invocation:
     async def _attempt(self, handler: Handler[Any, Any]) -> None:
         channel = _Channel()
         machine = self._machine = Machine(
-            self.journal, self, is_closed=self._server.replays, wake=channel.wake
+            self.journal, self, suspends=self._server.replays, wake=channel.wake
         )
         context = ServerInvocationContext(
             machine, handler, self._input(), {}, _sent, channel
