@@ -80,8 +80,10 @@ class Threads:
 
     @property
     def is_busy(self) -> bool:
-        """Whether somebody waits for a function, or for its result."""
-        return bool(self._queue or self._running or self._ended)
+        """Whether a function, or its result, is waited for in this event loop."""
+        with self._changed:
+            is_there = asyncio.get_running_loop() in self._ended
+            return bool(self._queue or self._running or is_there)
 
     @property
     def is_exhausted(self) -> bool:
