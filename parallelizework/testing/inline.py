@@ -167,7 +167,9 @@ class _Inline(Generic[Task, Subtask, Result]):
     def run(self, body: bytes) -> InlineRun[Subtask, Result]:
         fan_outs = [self.fan_out, *(s for s in self.services if isinstance(s, FanOut))]
         functions = [each.definition.aggregate for each in fan_outs]
-        functions += [each.execution.execute for each in self.executors]
+        executions = [each.definition.execution for each in fan_outs]
+        executions += [each.execution for each in self.executors]
+        functions += [each.execute for each in executions if each]
         others = [s for s in self.services if not isinstance(s, FanOut)]
         made = served(*fan_outs, *self.executors, progress_retention=_FOR_EVER)
         server: Server | None = None

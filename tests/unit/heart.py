@@ -163,6 +163,10 @@ FAN_OUTS: list[FanOut[Any, Any, Any, Any]] = [
     FanOut("RandomShardedCode", execute=execute_durably, **sharded),
     FanOut("RandomShardedExecutor", executor="RandomElsewhere", **sharded),
 ]
+FUNCTIONS = [each.definition.aggregate for each in FAN_OUTS]
+FUNCTIONS += [
+    each.definition.execution.execute for each in FAN_OUTS if each.definition.execution
+]
 EXECUTOR = Executor("RandomElsewhere", execute=execute)
 SERVICES = served(*FAN_OUTS, EXECUTOR, progress_retention=timedelta(days=36_500))
 
@@ -194,7 +198,7 @@ def seen(
     server: Server | None = None
 
     def is_busy() -> bool:
-        return any(each.definition.aggregate.is_busy for each in FAN_OUTS)
+        return any(function.is_busy for function in FUNCTIONS)
 
     def stop() -> None:
         assert server, "it has begun"

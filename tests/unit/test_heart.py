@@ -19,7 +19,8 @@ BATCHES = (2, 3, 16)
 
 @pytest.fixture(autouse=True)
 def recorded_slots(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Record the slots of all coordinators."""
+    """Record the slots of all coordinators, and log no failed attempts."""
+    monkeypatch.setattr("parallelizework.attempts._logger.disabled", True)
     made = Recorded.made
     made.clear()
     monkeypatch.setattr("parallelizework.flight.Places", Recorded)
@@ -83,12 +84,12 @@ def policies(draw: st.DrawFn, service: str, count: int) -> dict[str, Any]:
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     service = draw(st.sampled_from(list(KINDS)))
-    most = draw(st.sampled_from([3, 12, 12, 70, 70, 300]))
+    most = draw(st.sampled_from([3, 12, 12, 70, 150]))
     count = draw(st.integers(0, most))
     policy = draw(policies(service, count))
     # Nobody waits for what hangs, unless something ends it.
     ends = "attempt_timeout", "subtask_timeout", "deadline"
-    hangs = any(policy.get(each, 100) < 100 for each in ends)
+    hangs = service != "RandomSync" and any(policy.get(e, 100) < 100 for e in ends)
     good = "oooooo12sd" if service != "RandomCode" else "oooooo1sd"
     letters = good + draw(st.sampled_from(["", "f", "9", "f9"])) + "h" * hangs
     # One draw for all: hypothesis shrinks a long text slowly.
@@ -134,7 +135,7 @@ def kept(slots: list[Recorded[Any]]) -> Iterator[str]:
             yield f"{each.total - each.free} slots of {each.total} were not returned"
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(case=cases(), seed=st.none() | st.integers(0, 99), replays=st.booleans())
 def test_a_run_ends_as_the_reference_model_allows(
     case: Case, seed: int | None, *, replays: bool
@@ -148,7 +149,7 @@ def test_a_run_ends_as_the_reference_model_allows(
         assert not list(kept(Recorded.made))
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(
     case=cases(),
     seed=st.none() | st.integers(0, 99),
