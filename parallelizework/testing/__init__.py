@@ -2,5 +2,6 @@
 
 from parallelizework.testing.inline import InlineCall, InlineRun, run_inline
 from parallelizework.testing.server import ReplayMismatch
+from parallelizework.testing.workers import Serve
 
-__all__ = ["InlineCall", "InlineRun", "ReplayMismatch", "run_inline"]
+__all__ = ["InlineCall", "InlineRun", "ReplayMismatch", "Serve", "run_inline"]
