@@ -1,7 +1,7 @@
 """Count the calls from one module of the package into another, in a run in memory.
 
-A call counts where caller and callee are functions of two modules of the package, without
-`testing`. A coroutine counts once, however often it is resumed.
+A call counts where caller and callee are functions of two modules of the package;
+`testing` is left out. A coroutine counts once, however often it is resumed.
 
     python -m benchmarks.crossings [SUBTASKS]
 """
@@ -48,7 +48,7 @@ def crossings(fan_out: FanOut[int, int, int, int], count: int) -> Counter[str]:
 
 
 def _is_resumed(frame: FrameType) -> bool:
-    """Whether a coroutine or generator continues: the argument of its RESUME says so."""
+    """Whether a coroutine continues, as the argument of its RESUME says."""
     return bool(frame.f_code.co_code[frame.f_lasti + 1] & 3)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import restate
 from pydantic import BaseModel
 from restate.exceptions import RetryableError
 
+import parallelizework
 from parallelizework import (
     Attempt,
     CompletionReason,
@@ -371,3 +373,14 @@ def test_what_split_and_aggregate_do_wrong_is_tried_again() -> None:
     run = run_inline(fan_out(split=split, aggregate=aggregate), names("ab"))
 
     assert run.result == "A+B"
+
+
+def test_nothing_else_of_the_package_imports_testing() -> None:
+    package = Path(parallelizework.__file__).parent
+    users = [
+        path.name
+        for path in package.rglob("*.py")
+        if path.parent.name != "testing" and "work.testing" in path.read_text()
+    ]
+
+    assert not users
