@@ -163,9 +163,10 @@ FAN_OUTS: list[FanOut[Any, Any, Any, Any]] = [
     FanOut("RandomShardedCode", execute=execute_durably, **sharded),
     FanOut("RandomShardedExecutor", executor="RandomElsewhere", **sharded),
 ]
-FUNCTIONS = [each.definition.aggregate for each in FAN_OUTS]
-FUNCTIONS += [
-    each.definition.execution.execute for each in FAN_OUTS if each.definition.execution
+EXECUTIONS = [each.definition.execution for each in FAN_OUTS]
+FUNCTIONS = [
+    *(each.definition.aggregate for each in FAN_OUTS),
+    *(each.execute for each in EXECUTIONS if each),
 ]
 EXECUTOR = Executor("RandomElsewhere", execute=execute)
 SERVICES = served(*FAN_OUTS, EXECUTOR, progress_retention=timedelta(days=36_500))

@@ -24,19 +24,19 @@ def shown(
     return values, [each.subtask for each in failures], reason
 
 
-def answer(seconds: list[int], **policy: int) -> Answer:
-    in_time = Policy(
-        deadline=timedelta(seconds=60),
-        on_deadline="answer",
-        max_concurrency=1,
-        **policy,
-    )
+IN_TIME = Policy(
+    deadline=timedelta(seconds=60), on_deadline="answer", max_concurrency=1
+)
+
+
+def answer(seconds: list[int], policy: Policy) -> Answer:
+    in_time = IN_TIME.overridden(policy)
     waiting = FanOut("Wait", split=split, execute=wait, aggregate=shown, policy=in_time)
     return run_inline(waiting, seconds).result
 
 
 def test_what_has_not_ended_is_a_failure() -> None:
-    assert answer([5, 3_600, 7], tolerated_failure_percentage=100) == (
+    assert answer([5, 3_600, 7], Policy.all_settled()) == (
         [5],
         [3_600, 7],
         CompletionReason.DEADLINE_EXCEEDED,
@@ -44,7 +44,7 @@ def test_what_has_not_ended_is_a_failure() -> None:
 
 
 def test_what_has_not_ended_is_no_failure_where_a_known_value_was_enough() -> None:
-    assert answer([3_600, 7, -9], min_successful=1) == (
+    assert answer([3_600, 7, -9], Policy.first_successful()) == (
         [9],
         [],
         CompletionReason.MIN_SUCCESSFUL_REACHED,
