@@ -161,6 +161,11 @@ class Function:
             ) from error
 
     @property
+    def is_busy(self) -> bool:
+        """Whether it, or another function with the same threads, runs in a thread."""
+        return self._threads.is_busy
+
+    @property
     def parameter(self) -> object:
         """The type of its first value."""
         return self.parameters[0]

@@ -90,7 +90,9 @@ class Steps:
         task, items = given
         extras: dict[Extra, object] = {"reason": reason}
         if "failures" in this.extras:
-            failed = in_order([*outcomes.failures, *outcomes.unfinished])
+            is_late = reason is CompletionReason.DEADLINE_EXCEEDED
+            unfinished = outcomes.unfinished if is_late else []
+            failed = in_order([*outcomes.failures, *unfinished])
             extras["failures"] = this.failures.typed(failed)
         if "task" in this.extras:  # read again, as `split` may have changed its own
             extras["task"] = this.task.deserialize(task)

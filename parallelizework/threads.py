@@ -79,6 +79,13 @@ class Threads:
                 self._abandon(job, loop)
 
     @property
+    def is_busy(self) -> bool:
+        """Whether a function, or its result, is waited for in this event loop."""
+        with self._changed:
+            is_there = asyncio.get_running_loop() in self._ended
+            return bool(self._queue or self._running or is_there)
+
+    @property
     def is_exhausted(self) -> bool:
         """Abandoned functions hold all threads that there may be."""
         return self._abandoned >= self._allowed

@@ -1,0 +1,82 @@
+"""`SkippingLoop`: an event loop that does not wait where nothing can happen."""
+
+import asyncio
+import selectors
+import time
+from collections.abc import Callable
+from typing import Any
+
+_NO_TIME = 0.01  # seconds that are not counted: so short functions take no time
+
+
+class _Selector(selectors.DefaultSelector):
+    """Waits for sockets and threads, or skips the time until the next timer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+        self.is_busy: Callable[[], bool] = lambda: False
+        self.on_stuck: Callable[[], None] = lambda: None
+
+    def select(
+        self, timeout: float | None = None
+    ) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if ready or (timeout is not None and timeout <= 0):
+            return ready
+        # One file is there always: that by which threads wake the loop.
+        if len(self.get_map()) > 1 or self.is_busy():
+            return self._waited(timeout)
+        if timeout is None:
+            self.on_stuck()
+        self.now += timeout or 0.0
+        return []
+
+    def _waited(self, timeout: float | None) -> list[tuple[selectors.SelectorKey, int]]:
+        began = time.monotonic()
+        ready = super().select(timeout)
+        waited = time.monotonic() - began
+        if not ready and timeout is not None:
+            self.now += timeout
+        elif waited > _NO_TIME:
+            self.now += waited
+        return ready
+
+
+class SkippingLoop(asyncio.SelectorEventLoop):
+    """An event loop with a clock of its own.
+
+    While every task sleeps, the clock jumps to the next timer, so `asyncio.sleep` and
+    `asyncio.timeout` take no time. While a thread is busy or a socket is open, the loop
+    waits in real time. Computing takes no time on this clock. So the order of timers is
+    the same each time, and a slow machine exceeds no timeout.
+
+    Args:
+        is_busy: Whether threads are busy that this loop does not know of.
+        on_stuck: Called where the loop would wait for ever, for a way out.
+    """
+
+    def __init__(
+        self, is_busy: Callable[[], bool], on_stuck: Callable[[], None]
+    ) -> None:
+        self._clock = _Selector()
+        super().__init__(self._clock)
+        self._jobs = 0
+        self._clock.is_busy = lambda: self._jobs > 0 or is_busy()
+        self._clock.on_stuck = on_stuck
+
+    def time(self) -> float:
+        """The seconds that have passed on this clock."""
+        return self._clock.now
+
+    def run_in_executor(
+        self, executor: Any, func: Callable[..., Any], *args: Any
+    ) -> "asyncio.Future[Any]":
+        """Run a function in a thread, for which the loop waits in real time."""
+        future = super().run_in_executor(executor, func, *args)
+        self._jobs += 1
+        future.add_done_callback(self._finished)
+        return future
+
+    def _finished(self, _: object) -> None:
+        self._jobs -= 1

@@ -1,0 +1,341 @@
+"""`Server`: a restate-server in memory, for one run.
+
+It delivers calls, answers and signals, keeps a journal for each invocation, and makes
+attempts until there is an output. Between two invocations messages keep their order.
+"""
+
+import asyncio
+import logging
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from random import Random
+from typing import Any
+
+from restate import InvocationRetryPolicy, Service, VirtualObject
+from restate.exceptions import SdkInternalException
+from restate.handler import Handler
+from restate.server_context import ServerInvocationContext
+from restate.server_types import ReceiveChannel
+from restate.vm import Failure
+from restate.vm import Invocation as Input
+
+from parallelizework.errors import ParallelizeworkError
+from parallelizework.testing.journal import CANCEL, Journal, Request, Value
+from parallelizework.testing.machine import Machine
+
+_logger = logging.getLogger(__name__)
+
+Served = Service | VirtualObject
+
+_LATENCY = 0.02  # seconds at most, where the order is random
+_NEVER = 3e8  # seconds, ten years: what is sent with such a delay does not arrive
+_PAUSE, _LONGEST, _FACTOR, _MOST = 0.05, 10.0, 2.0, 70  # a restate-server's defaults
+
+
+class ReplayMismatch(ParallelizeworkError):
+    """Handler code that was executed again did something else than the first time.
+
+    On a restate-server such an invocation would never end. Handler code must do the
+    same each time: no time, no random number and no I/O outside of `ctx`.
+    """
+
+
+class Server:
+    """Invocations, and what goes back and forth between them.
+
+    Args:
+        random: Draws how long each message takes; None for no time.
+        replays: Suspend at each wait, so that each step forward is a replay.
+
+    Attributes:
+        invocations: All of them, in the order of their calls, by id.
+        end: Done when the run has ended, or nothing can happen any more. It has an
+            exception where a replay differs.
+    """
+
+    def __init__(
+        self, services: Iterable[Served], *, random: Random | None, replays: bool
+    ) -> None:
+        self.invocations: dict[str, Invocation] = {}
+        self.end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.replays = replays
+        self.is_closed = False
+        self._services = {service.name: service for service in services}
+        self._random = random
+        self._loop = asyncio.get_running_loop()
+        self._arrivals: dict[tuple[str, str], float] = {}
+        self._by_key: dict[tuple[str, str, str], str] = {}
+        self._states: dict[tuple[str, str], dict[str, bytes]] = {}
+        self._queues: dict[tuple[str, str], deque[Invocation]] = {}
+
+    def invoke(self, request: Request, by: str = "", delay: float = 0) -> "Invocation":
+        """Create an invocation, which starts when its message has arrived."""
+        same = (request.service, request.handler, request.idempotency_key or "")
+        if request.idempotency_key and same in self._by_key:
+            return self.invocations[self._by_key[same]]
+        made = Invocation(self, len(self.invocations), request)
+        self.invocations[made.id] = made
+        self._by_key[same] = made.id
+        if not delay:
+            to = f"{request.service} {request.key}" if request.key else made.id
+            self.deliver(by, to, lambda: self._enqueue(made))
+        elif delay < _NEVER:
+            self._loop.call_later(delay, self._enqueue, made)
+        made.is_delayed = bool(delay)
+        return made
+
+    async def answer(self, request: Request) -> bytes:
+        """The answer to a request, once everything before it has been done."""
+        for each in list(self.invocations.values()):
+            if each.request.service == request.service and not each.is_delayed:
+                await each.finished()
+        asked = self.invoke(request)
+        await asked.finished()
+        return asked.answer
+
+    def finish(self) -> None:
+        """Nothing more has to happen, or can."""
+        if not self.end.done():
+            self.end.set_result(None)
+
+    def deliver(self, sender: str, to: str, message: Callable[[], None]) -> None:
+        """Have a message arrive, after those that were sent the same way before."""
+        if self._random is None:
+            message()
+            return
+        arrival = self._loop.time() + self._random.random() ** 3 * _LATENCY
+        before = self._arrivals.get((sender, to), 0.0)
+        arrival = max(arrival, math.nextafter(before, math.inf))
+        self._arrivals[sender, to] = arrival
+        self._loop.call_at(arrival, message)
+
+    def state(self, request: Request) -> dict[str, bytes]:
+        """The state of a virtual object."""
+        return self._states.setdefault((request.service, request.key or ""), {})
+
+    def handler(self, request: Request) -> Handler[Any, Any] | None:
+        """The handler that is called; None where nobody serves it."""
+        service = self._services.get(request.service)
+        return service.handlers.get(request.handler) if service else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - half typed
+
+    def policy(self, request: Request) -> InvocationRetryPolicy:
+        """How an invocation is retried."""
+        handler, service = self.handler(request), self._services[request.service]
+        own = handler.invocation_retry_policy if handler else None
+        return own or service.invocation_retry_policy or InvocationRetryPolicy()
+
+    def _enqueue(self, invocation: "Invocation") -> None:
+        """Start an invocation, after those that its virtual object must end before."""
+        handler = self.handler(invocation.request)
+        if handler and handler.kind == "exclusive":
+            name = invocation.request.service, invocation.request.key or ""
+            queue = self._queues.setdefault(name, deque())
+            queue.append(invocation)
+            if queue[0] is not invocation:
+                return
+            invocation.on_end(lambda: self._dequeue(queue))
+        invocation.start()
+
+    def _dequeue(self, queue: "deque[Invocation]") -> None:
+        queue.popleft()
+        if queue:
+            queue[0].on_end(lambda: self._dequeue(queue))
+            queue[0].start()
+
+
+class Invocation:
+    """One invocation, through all its attempts.
+
+    Attributes:
+        is_delayed: It was sent to be started later.
+        began, ended: When, on the clock of the loop; None before.
+        failures: How many attempts failed.
+        paused: Why it is paused, if it is.
+        output: How it ended.
+    """
+
+    def __init__(self, server: Server, number: int, request: Request) -> None:
+        self.id = f"inv_{number}"
+        self.request = request
+        self.journal = Journal()
+        self.began: float | None = None
+        self.ended: float | None = None
+        self.failures = 0
+        self.is_delayed = False
+        self.paused: str | None = None
+        self.output: bytes | Failure | None = None
+        self.state = server.state(request)
+        self._number = number
+        self._server = server
+        self._loop = asyncio.get_running_loop()
+        self._machine: Machine | None = None
+        self._suspended_on: set[str] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._at_end: list[Callable[[], None]] = []
+
+    @property
+    def answer(self) -> bytes:
+        """What it ended with; nothing, if that was an error."""
+        return self.output if isinstance(self.output, bytes) else b""
+
+    def on_end(self, callback: Callable[[], None]) -> None:
+        """Call that when it has ended."""
+        if self.ended is None:
+            self._at_end.append(callback)
+        else:
+            callback()
+
+    async def finished(self) -> None:
+        """Wait for its end."""
+        ended = asyncio.Event()
+        self.on_end(ended.set)
+        await ended.wait()
+
+    # Attempts.
+
+    def start(self) -> None:
+        """Make an attempt."""
+        if self.began is None:
+            self.began = self._loop.time()
+        self.paused = self._suspended_on = None
+        if handler := self._server.handler(self.request):
+            self._task = self._loop.create_task(self._attempt(handler))
+        else:
+            name = f"{self.request.service}/{self.request.handler}"
+            self._end(Failure(404, f"run_inline serves no {name}"))
+
+    async def _attempt(self, handler: Handler[Any, Any]) -> None:
+        channel = _Channel()
+        machine = self._machine = Machine(
+            self.journal, self, suspends=self._server.replays, wake=channel.wake
+        )
+        context = ServerInvocationContext(
+            machine, handler, self._input(), {}, _sent, channel
+        )
+        try:
+            await context.enter()
+        except Exception as error:
+            assert machine.error, "the context reports an error to its machine"
+            _logger.debug("attempt failed: %s", self.id, exc_info=error)
+        finally:
+            context.on_attempt_finished()
+        self._machine = None
+        if not self._server.is_closed:
+            self._judge(machine)
+
+    def _input(self) -> Input:
+        request = self.request
+        return Input(
+            invocation_id=self.id,
+            random_seed=self._number,
+            headers=list(request.headers),
+            input_buffer=request.body,
+            key=request.key or "",
+            idempotency_key=request.idempotency_key,
+        )
+
+    def _judge(self, machine: Machine) -> None:
+        """Go on as an attempt has ended."""
+        if machine.output is not None:
+            self._end(machine.output)
+        elif machine.suspended_on is None or machine.error:
+            self._retry(*(machine.error or ("the attempt was aborted", 500, None)))
+        elif machine.suspended_on & machine.missed:
+            self.start()
+        else:
+            self._suspended_on = machine.suspended_on
+
+    def _retry(self, message: str, code: int, pause: float | None) -> None:
+        policy = self._server.policy(self.request)
+        self.failures += 1
+        if self.failures < (policy.max_attempts or _MOST):
+            after = self._pause(policy) if pause is None else pause
+            self._loop.call_later(after, self.start)
+        elif policy.on_max_attempts == "kill":
+            self._end(Failure(code, message))
+        else:
+            self.paused = message
+
+    def _pause(self, policy: InvocationRetryPolicy) -> float:
+        first, longest = policy.initial_interval, policy.max_interval
+        factor = policy.exponentiation_factor or _FACTOR
+        return min(
+            (first.total_seconds() if first else _PAUSE)
+            * factor ** (self.failures - 1),
+            longest.total_seconds() if longest else _LONGEST,
+        )
+
+    def _end(self, output: bytes | Failure) -> None:
+        self.output, self.ended = output, self._loop.time()
+        for callback in self._at_end:
+            callback()
+
+    # Notifications, and what a handler reaches.
+
+    def notify(self, name: str, value: Value) -> None:
+        """Write a notification into the journal, and continue with it."""
+        if self.ended is not None:
+            return
+        self.journal.notifications.append((name, value))
+        if self._machine:
+            self._machine.notify(name, value)
+        elif name in (self._suspended_on or ()) or (self.paused and name == CANCEL):
+            self.start()
+
+    def call(self, request: Request, answer: str) -> str:
+        """Call a handler."""
+        called = self._server.invoke(request, self.id)
+        called.on_end(
+            lambda: self._server.deliver(
+                called.id, self.id, lambda: self.notify(answer, called.output)
+            )
+        )
+        return called.id
+
+    def send(self, request: Request, delay: float) -> str:
+        """Send to a handler."""
+        return self._server.invoke(request, self.id, delay).id
+
+    def sleep(self, seconds: float, end: str) -> None:
+        """Set a timer."""
+        self._loop.call_later(seconds, self.notify, end, None)
+
+    def signal(self, to: str, name: str, value: Value) -> None:
+        """Send a signal to another invocation."""
+        target = self._server.invocations[to]
+        self._server.deliver(self.id, to, lambda: target.notify(name, value))
+
+    def cancel(self, to: str = "") -> None:
+        """Cancel another invocation, or this one."""
+        target = self._server.invocations[to or self.id]
+        self._server.deliver(self.id, target.id, lambda: target.notify(CANCEL, None))
+
+    def mismatch(self, message: str) -> BaseException:
+        """Fail the run, as a replay differs."""
+        name = f"{self.request.service}/{self.request.handler}"
+        if not self._server.end.done():
+            self._server.end.set_exception(ReplayMismatch(f"{name}: {message}"))
+        return SdkInternalException()
+
+
+class _Channel(ReceiveChannel):
+    """Where an attempt waits until there is something to look at."""
+
+    def __init__(self) -> None:  # not the SDK's, which reads from a connection
+        self._event = asyncio.Event()
+
+    def wake(self) -> None:
+        self._event.set()
+
+    async def __call__(self) -> Any:
+        await self._event.wait()
+        self._event.clear()
+        return {"type": "http.request", "body": b"", "more_body": True}
+
+    async def enqueue_restate_event(self, what: Any) -> None:
+        self._event.set()
+
+
+async def _sent(_: Mapping[str, Any]) -> None:
+    """Nothing is sent: the machine has no output."""

@@ -1,0 +1,87 @@
+"""docs/testing.md does what it says, and `serve` finds what it is to serve."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from parallelizework.errors import TargetError
+from parallelizework.testing import Serve
+from parallelizework.testing.workers import target_of
+
+from . import fan_outs
+from .conftest import ROOT
+from .processes import LONG
+
+pytest_plugins = ["parallelizework.testing.plugin"]
+
+DOCS = (ROOT / "docs" / "testing.md").read_text()
+FILES = dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", DOCS, re.DOTALL))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with the files of the documentation."""
+    for name, text in FILES.items():
+        tmp_path.joinpath(name).write_text(text)
+    return tmp_path
+
+
+def pytest_in(folder: Path, *arguments: str) -> str:
+    """What pytest says."""
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [*command, *arguments],
+        cwd=folder,
+        timeout=LONG,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_tests_in_memory_pass_as_shown(folder: Path) -> None:
+    assert "13 passed" in pytest_in(folder, "test_thumbnails.py")
+
+
+def test_the_test_of_a_crash_passes_as_shown(folder: Path) -> None:
+    assert "1 passed" in pytest_in(folder, "test_crash.py")
+
+
+def test_the_test_of_a_crash_passes_where_modules_have_no_folder(folder: Path) -> None:
+    assert "1 passed" in pytest_in(folder, "test_crash.py", "--import-mode=importlib")
+
+
+def test_a_session_that_does_not_use_the_fixtures_imports_nothing(
+    tmp_path: Path,
+) -> None:
+    tmp_path.joinpath("test_alone.py").write_text(
+        "import sys\n\n\ndef test_alone() -> None:\n"
+        "    assert not {'restate', 'parallelizework'} & sys.modules.keys()\n"
+    )
+
+    assert "1 passed" in pytest_in(tmp_path)
+
+
+def test_a_module_in_a_package_is_served_by_its_name() -> None:
+    assert target_of(fan_outs.lines) == "tests.integration.fan_outs:lines"
+
+
+def test_what_has_no_name_in_a_module_cannot_be_served() -> None:
+    with pytest.raises(TargetError, match="define it there, not in a function"):
+        target_of(fan_outs.lines.service)
+
+
+def test_the_last_worker_with_a_name_serves_it(serve: Serve) -> None:
+    first = serve(fan_outs.lines)
+    serve(fan_outs.lines, fan_outs.combined)
+    serve.kill()
+
+    again = serve(fan_outs.lines)
+
+    assert again is first
+    assert again.run(fan_outs.lines, ["a", "b"]) == ["A", "B"]

@@ -1,0 +1,51 @@
+"""What a run answers whose deadline has passed."""
+
+import asyncio
+from datetime import timedelta
+
+from parallelizework import CompletionReason, Done, Failure, FanOut, Policy
+from parallelizework.testing import run_inline
+
+Answer = tuple[list[int], list[int], CompletionReason]
+
+
+def split(seconds: list[int]) -> list[int | Done[int]]:
+    return [Done(-each) if each < 0 else each for each in seconds]
+
+
+async def wait(seconds: int) -> int:
+    await asyncio.sleep(seconds)
+    return seconds
+
+
+def shown(
+    values: list[int], failures: list[Failure[int]], reason: CompletionReason
+) -> Answer:
+    return values, [each.subtask for each in failures], reason
+
+
+IN_TIME = Policy(
+    deadline=timedelta(seconds=60), on_deadline="answer", max_concurrency=1
+)
+
+
+def answer(seconds: list[int], policy: Policy) -> Answer:
+    in_time = IN_TIME.overridden(policy)
+    waiting = FanOut("Wait", split=split, execute=wait, aggregate=shown, policy=in_time)
+    return run_inline(waiting, seconds).result
+
+
+def test_what_has_not_ended_is_a_failure() -> None:
+    assert answer([5, 3_600, 7], Policy.all_settled()) == (
+        [5],
+        [3_600, 7],
+        CompletionReason.DEADLINE_EXCEEDED,
+    )
+
+
+def test_what_has_not_ended_is_no_failure_where_a_known_value_was_enough() -> None:
+    assert answer([3_600, 7, -9], Policy.first_successful()) == (
+        [9],
+        [],
+        CompletionReason.MIN_SUCCESSFUL_REACHED,
+    )

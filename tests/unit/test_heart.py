@@ -1,0 +1,180 @@
+"""The heart of the package, in memory: any run ends as the reference model allows."""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from parallelizework.places import Key, Places
+from parallelizework.plan import WINDOW
+from tests.integration.random_cases import KINDS, Case
+from tests.integration.reference import Reference
+
+from .heart import Record, Seen, seen
+
+BATCHES = (2, 3, 16)
+
+
+@pytest.fixture(autouse=True)
+def recorded_slots(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Record the slots of all coordinators, and log no failed attempts."""
+    monkeypatch.setattr("parallelizework.attempts._logger.disabled", True)
+    made = Recorded.made
+    made.clear()
+    monkeypatch.setattr("parallelizework.flight.Places", Recorded)
+    yield
+    made.clear()
+
+
+class Recorded(Places[Key]):
+    """Slots that remember how many there are."""
+
+    made: ClassVar[list["Recorded[Any]"]] = []
+
+    def __init__(self, count: int) -> None:
+        super().__init__(count)
+        self.total = count
+        self.made.append(self)
+
+    def add(self, count: int) -> None:
+        super().add(count)
+        self.total += count
+
+    def lease(self, call: Key, count: int) -> None:
+        assert 0 < count <= self.free, "a call is given no more than there is"
+        super().lease(call, count)
+
+
+def rules(count: int) -> st.SearchStrategy[dict[str, Any]]:
+    few, share = st.integers(0, max(1, count // 3)), st.integers(0, 100).map(float)
+    enough = st.integers(1, count + 1)
+    return st.one_of(
+        st.just({}),
+        st.just({"race": True}),
+        st.just({"tolerated_failure_percentage": 100.0}),
+        st.fixed_dictionaries({"tolerated_failure_count": few}),
+        st.fixed_dictionaries({"tolerated_failure_percentage": share}),
+        st.fixed_dictionaries({"min_successful": enough}),
+    )
+
+
+@st.composite
+def policies(draw: st.DrawFn, service: str, count: int) -> dict[str, Any]:
+    policy = draw(rules(count))
+    if draw(st.booleans()):
+        policy["max_concurrency"] = draw(st.sampled_from([1, 2, 5, 16, 70, 200]))
+    if draw(st.integers(0, 7)) == 0:
+        policy["deadline"] = draw(st.sampled_from([0.01, 0.15, 0.5, 100.0]))
+        policy["on_deadline"] = draw(st.sampled_from(["fail", "answer"]))
+    if draw(st.integers(0, 7)) == 0 and service != "RandomSync":
+        policy["subtask_timeout"] = draw(st.sampled_from([0.05, 0.4, 60.0]))
+    if "code" in KINDS[service]:
+        return policy  # its attempts are the definition's
+    if draw(st.integers(0, 7)) == 0 and service != "RandomSync":
+        policy["attempt_timeout"] = draw(st.sampled_from([0.05, 0.4, 60.0]))
+    if draw(st.booleans()):
+        policy["max_items_per_batch"] = draw(st.sampled_from(BATCHES))
+    if draw(st.booleans()):
+        policy["max_attempts"] = draw(st.integers(1, 4))
+    return policy
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    service = draw(st.sampled_from(list(KINDS)))
+    most = draw(st.sampled_from([3, 12, 12, 70, 150]))
+    count = draw(st.integers(0, most))
+    policy = draw(policies(service, count))
+    # Nobody waits for what hangs, unless something ends it.
+    ends = "attempt_timeout", "subtask_timeout", "deadline"
+    hangs = service != "RandomSync" and any(policy.get(e, 100) < 100 for e in ends)
+    good = "oooooo12sd" if service != "RandomCode" else "oooooo1sd"
+    letters = good + draw(st.sampled_from(["", "f", "9", "f9"])) + "h" * hangs
+    # One draw for all: hypothesis shrinks a long text slowly.
+    random = draw(st.randoms(use_true_random=False))
+    fates = "".join(random.choices(letters, k=count))
+    if "expand" in KINDS[service]:
+        cuts = sorted(draw(st.lists(st.integers(0, count), max_size=8)))
+        ends_ = zip([0, *cuts], [*cuts, count], strict=True)
+        shards = tuple(b - a for a, b in ends_)
+    else:
+        shards = ()
+    return Case(0, 0, service, fates, shards, policy)
+
+
+def wrong(case: Case, run: Seen, *, is_cancelled: bool = False) -> Iterator[str]:
+    """All that is wrong with a run."""
+    model = Reference(case)
+    if not (is_cancelled and run.answer.status == 409):
+        yield from model.wrong(run.answer)
+    if run.late:
+        yield f"{len(run.late)} calls were made after its end: {run.late[:3]}"
+    if run.unfinished:
+        yield f"{len(run.unfinished)} calls never ended: {run.unfinished[:3]}"
+    yield from executed(case, run.record, model)
+
+
+def executed(case: Case, record: Record, model: Reference) -> Iterator[str]:
+    """What is wrong with how subtasks were executed."""
+    batch = case.policy.get("max_items_per_batch", 1)
+    most = case.policy.get("max_concurrency", WINDOW * batch)
+    if record.most > most:
+        yield f"{record.most} executed at once, not {most}"
+    for index, times in record.tries.items():
+        if record.ended.get(index, 0) > 1:
+            yield f"{index} was executed to its end twice"
+        if not case.is_timed and times > model.executions(index):
+            yield f"{index} was tried {times} times"
+
+
+def kept(slots: list[Recorded[Any]]) -> Iterator[str]:
+    for each in slots:
+        if each.free != each.total:
+            yield f"{each.total - each.free} slots of {each.total} were not returned"
+
+
+@settings(max_examples=60)
+@given(case=cases(), seed=st.none() | st.integers(0, 99), replays=st.booleans())
+def test_a_run_ends_as_the_reference_model_allows(
+    case: Case, seed: int | None, *, replays: bool
+) -> None:
+    Recorded.made.clear()
+
+    run = seen(case, seed=seed, replays=replays)
+
+    assert not list(wrong(case, run))
+    if run.answer.reason == "ALL_COMPLETED" and not replays:
+        assert not list(kept(Recorded.made))
+
+
+@settings(max_examples=30)
+@given(
+    case=cases(),
+    seed=st.none() | st.integers(0, 99),
+    replays=st.booleans(),
+    seconds=st.sampled_from([0.0, 0.001, 0.01, 0.05, 0.2, 1]),
+)
+def test_a_cancelled_run_leaves_no_call_behind(
+    case: Case, seed: int | None, *, replays: bool, seconds: float
+) -> None:
+    run = seen(case, seed=seed, replays=replays, cancel_after=seconds)
+
+    assert not list(wrong(case, run, is_cancelled=True))
+
+
+@pytest.mark.parametrize("seed", [None, 1])
+@pytest.mark.parametrize("service", ["RandomAsync", "RandomSharded"])
+def test_a_run_of_segments_ends_as_the_reference_model_allows(
+    service: str, seed: int | None
+) -> None:
+    fates = "oo1sdfoo9o" * 210
+    shards = (1_100, 0, 1_000) if service == "RandomSharded" else ()
+    policy = {"tolerated_failure_percentage": 100.0, "max_concurrency": 100}
+    case = Case(0, 0, service, fates, shards, policy)
+
+    run = seen(case, seed=seed, replays=False)
+
+    assert not list(wrong(case, run))
+    assert not list(kept(Recorded.made))
