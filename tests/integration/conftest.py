@@ -76,7 +76,7 @@ class Server:
 
 
 KINDS = ["plain", "replay", "v7"]
-# They read what the worker wrote on this machine, or compare the times of two machines.
+# TODO: each had a failure on a given server whose cause is not known yet.
 OURS = ("test_away.py", "test_random.py", "test_runs.py")
 GIVEN = "ingress_url" in Settings().model_fields_set
 
@@ -92,7 +92,7 @@ def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
 
 
 def _is_for_any(item: pytest.Function) -> bool:
-    """Whether a test needs nothing of its server's machine, such as its files."""
+    """Whether a test is known to run on a given server too."""
     return "server" in item.fixturenames and item.path.name not in OURS
 
 
