@@ -178,10 +178,9 @@ class Machine(core.VMWrapper):
     def _answered(self, name: str, value: Value) -> None:
         """Write the server's answer to a command of this attempt."""
         self._journal.notifications.append((name, value))
-        if self._suspends:
-            self.missed.add(name)
-        else:
-            self.notify(name, value)
+        if self._suspends:  # what comes after it must not overtake it
+            self._is_closed = True
+        self.notify(name, value)
 
     def _known(self, name: str, value: Value) -> None:
         """Write a notification that comes with its command."""
