@@ -19,6 +19,7 @@ KINDS = {  # of fan-outs, by service
 }
 _SIZES = [(0, 3), (1, 12), (1, 12), (13, 70), (13, 70), (71, 300), (301, 1_100)]
 _LARGE = (1_001, 3_000)
+_FEW = 300
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ def drawn(seed: int, number: int) -> Case:
 def _policy(random: Random, service: str, count: int) -> dict[str, Any]:
     policy = _rule(random, count)
     if random.random() < 0.5:
-        policy["max_concurrency"] = random.choice([1, 2, 5, 16, 70, 200])
+        few = [1, 2, 5] if count <= _FEW else []  # as these take long one by one
+        policy["max_concurrency"] = random.choice([*few, 16, 70, 200])
     if random.random() < 0.08:
         policy["deadline"] = random.choice([0.2, 0.6, 1.5, 100])
         policy["on_deadline"] = random.choice(["fail", "answer"])

@@ -115,9 +115,12 @@ def seen(server: Server, case: Case) -> Seen:
     key = uuid4().hex
     run = server.send(case.service, case.task(key))["invocationId"]
     readings: list[dict[str, Any]] = []
-    deadline = time.monotonic() + LONG
+    deadline = time.monotonic() + LONG  # of what makes no progress
     while (answer := _answer(server, run)) is None and time.monotonic() < deadline:
-        readings += filter(None, [progress(server, run)])
+        reading = progress(server, run)
+        if reading and reading not in readings[-1:]:
+            readings.append(reading)
+            deadline = time.monotonic() + LONG
     told = eventually_ended(server, run)
     lines = server.run("RandomLedger", key).json()
     ledger = Counter((what, int(index)) for what, index in map(str.split, lines))
