@@ -76,8 +76,6 @@ class Server:
 
 
 KINDS = ["plain", "replay", "v7"]
-# TODO: each had a failure on a given server whose cause is not known yet.
-OURS = ("test_away.py", "test_random.py", "test_runs.py")
 GIVEN = "ingress_url" in Settings().model_fields_set
 
 
@@ -87,13 +85,8 @@ def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     What is marked `once` runs on one kind of server: it does not reach the protocol.
     """
     if GIVEN:
-        items[:] = [item for item in items if _is_for_any(item)]
+        items[:] = [item for item in items if "server" in item.fixturenames]
     items[:] = [item for item in items if not _is_enough(item)]
-
-
-def _is_for_any(item: pytest.Function) -> bool:
-    """Whether a test is known to run on a given server too."""
-    return "server" in item.fixturenames and item.path.name not in OURS
 
 
 def _is_enough(item: pytest.Function) -> bool:

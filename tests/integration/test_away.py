@@ -228,11 +228,12 @@ def test_two_addresses_share_no_work_and_register_and_doctor_say_so() -> None:
     assert f"ok     serves       {url} serves FanOutProgress, Squares" in doctor
 
 
-def test_what_is_no_worker_is_registered_with_no_hint_that_is_not_ours(
-    server: Server,
-) -> None:
-    where = addresses(server)
-    with proxy(server.ingress, lambda: BAD_GATEWAY) as http1:
+def test_what_is_no_worker_is_registered_with_no_hint_that_is_not_ours() -> None:
+    with (
+        local(["FanOutWorker"], ports=Ports(0, 0, 0)) as started,
+        proxy(started.ingress, lambda: BAD_GATEWAY) as http1,
+    ):
+        where = addresses(Server(started.ingress, started.admin))
         register = output_of("register", http1, where=where, code=1)
 
     assert "it does not speak HTTP/2" in register

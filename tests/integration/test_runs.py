@@ -118,7 +118,7 @@ def test_failures_that_are_not_kept_are_counted(
     client: Client, command: Command
 ) -> None:
     run = client.submit("Loud", {"count": 600, "length": 1_000})
-    run.result(60)
+    run.result(LONG)
 
     failures = run.failures()
     said = command("failures", run.id)
