@@ -57,7 +57,7 @@ class Handlers:
     async def run(self, ctx: Context, body: bytes) -> bytes:
         """Split the task, execute its subtasks in parallel, aggregate their values."""
         this = self._definition
-        task = this.task.deserialize(body)
+        task = this.task.accept(body)
         overrides = this.said | requested(task)
         policy = this.policy_for(overrides)
         level = self.shards if this.expand else self.subtasks

@@ -23,11 +23,17 @@ T = TypeVar("T")
 _MIB = 1024 * 1024
 MAX_MESSAGE = 32 * _MIB - 64 * 1024  # Restate's limit, less what it wraps around
 _WITHIN, _WITHIN_END = b"[" * 8, b"]" * 8  # levels of our own messages, and some more
+_ROOM, _ROOM_END = b"[" * 12, b"]" * 12  # the same, and what `split` may add
 _SHALLOW = 150  # levels, which pydantic reads
 _HIDDEN = b'"**********"'
 _NO_SECRET = (
     "pydantic hides a secret as '**********': pass the name of the secret, or give the "
     "field a serializer that writes the secret itself"
+)
+_NO_NUMBERS = (b"NaN", b"Infinity")
+_NO_NAN = (
+    "pydantic writes NaN and infinity as null in a field of any type: give the field a "
+    "type, or the model model_config = ConfigDict(ser_json_inf_nan='constants')"
 )
 _SHOWN = 3  # a message names the first few mistakes, not thousands
 _LONGEST = 1_000  # characters of them; the name of a field is the caller's own
@@ -69,8 +75,9 @@ class Json(Serde[T], Generic[T]):
         self._schema = _schema(self._adapter, part)
         self.written = _written(self._adapter)
         written = json.dumps(self.written)
-        floats = '"number"' in written or has_any(self.written)
+        floats = '"number"' in written or not self.written
         self._has_floats = floats and self._may_hold_models
+        self._has_any = '"properties"' in written and has_any(self.written)
         self._has_secrets = '"password"' in written
 
     def beside(self, size: int, of: str) -> Self:
@@ -88,8 +95,17 @@ class Json(Serde[T], Generic[T]):
         dumped = self.checked(self._dumped(obj, round_trip=True))
         if self._has_secrets and _HIDDEN in dumped:
             raise self._misfit(_NO_SECRET)
+        if self._has_any and self._may_hold_models and b"null" in dumped:
+            self._check_numbers(obj, dumped)
         self._check_readable(dumped)
         return dumped
+
+    def _check_numbers(self, obj: T | None, dumped: bytes) -> None:
+        """See that no NaN became null, as it does in a field of any type."""
+        plain = self._adapter.dump_python(cast(T, obj), round_trip=True)
+        whole = to_json(plain, inf_nan_mode="constants", serialize_unknown=True)
+        if any(whole.count(name) > dumped.count(name) for name in _NO_NUMBERS):
+            raise self._misfit(_NO_NAN)
 
     def _check_readable(self, dumped: bytes) -> None:
         """See that what is written can be read again, also within our messages.
@@ -114,6 +130,20 @@ class Json(Serde[T], Generic[T]):
             raise self._misfit(_mistakes(error)) from error
         except Exception as error:  # of a user's validator; it would be retried
             raise self._misfit(repr(error)) from error
+
+    def accept(self, buf: bytes) -> T:
+        """The value that a caller sent, where there is room for what is made of it.
+
+        Raises:
+            TerminalError: It does not fit, or is nested so deeply that a part of it
+                could not be sent on.
+        """
+        if _may_be_deep(buf):
+            try:
+                from_json(_ROOM + buf + _ROOM_END)
+            except ValueError as error:
+                raise self._misfit(f"it is nested too deeply: {error}") from error
+        return self.deserialize(buf)
 
     def typed(self, plain: object) -> T:
         """The value that plain JSON stands for."""

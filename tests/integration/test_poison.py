@@ -144,7 +144,11 @@ class Cell:
         refused = {f"{bad} {code}" for code in statuses(self.kind)}
         if self.way == "code" and self.kind in RETRIED:  # Restate counts its attempts
             refused |= {f"{bad} 500"}
-        if self.at in ("item", "expanded item"):  # or where it is to be executed
+        if self.at in (
+            "item",
+            "shard",
+            "expanded item",
+        ):  # or where it is to be executed
             refused |= {f"alone {code}" for code in (400, *statuses(self.kind))}
         return refused
 
@@ -422,7 +426,9 @@ def test_a_pause_of_ten_years_does_not_end_the_server(cell: Cell, key: str) -> N
 
         [end] = Runs(server).ends([order])
 
-    assert end.status in (400, 409), end
+    # Restate itself retries handler code, and takes so long a pause for none.
+    usual = (400, 409) if cell.way != "code" else (400, 409, 500)
+    assert end.status in usual, end
 
 
 @pytest.fixture(scope="module")
