@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from parallelizework.dev import Local
+from parallelizework.local.dev import Local
 
 AT_ONCE = 64  # requests under way, as HttpFanOut has them by default
 LONGEST = 1_800  # seconds; a run that takes longer has failed

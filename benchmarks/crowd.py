@@ -13,7 +13,7 @@ from pathlib import Path
 
 import httpx
 
-from parallelizework.dev import Ports, local
+from parallelizework.local.dev import Ports, local
 
 PLAIN = f"{Path(__file__).with_name('fan_outs.py')}:plain"
 

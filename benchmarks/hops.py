@@ -12,9 +12,9 @@ import time
 import httpx
 
 from benchmarks.fan_outs import nothing, nothing_in_a_thread
-from parallelizework.dev import Ports, local
-from parallelizework.function import Function
-from parallelizework.threads import Threads
+from parallelizework.definition.function import Function
+from parallelizework.definition.threads import Threads
+from parallelizework.local.dev import Ports, local
 
 HOPS = 5_000
 COUNT = 20_000

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from parallelizework.dev import Local, Ports, local
+from parallelizework.local.dev import Local, Ports, local
 
 CHORES = {"description": "get out of bed,shower,make coffee,have breakfast"}
 STDLIB = {

@@ -16,8 +16,8 @@ from pydantic import BaseModel
 from restate import TerminalError
 
 from parallelizework import Failure, FanOut, Policy
+from parallelizework.ready_made.http import HttpClient, Options, Request
 from parallelizework.settings import HttpSettings
-from parallelizework.workers.http import HttpClient, Options, Request
 
 CODE = re.compile(r"^(```|~~~).*?^\1|`[^`\n]*`", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(\s*<?([^)\s>]+)|^\s*\[[^\]]+\]:\s+<?([^\s>]+)", re.MULTILINE)

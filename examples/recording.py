@@ -22,7 +22,7 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.text import Text
 
-from parallelizework.dev import Ports, local
+from parallelizework.local.dev import Ports, local
 
 HERE = Path(__file__).parent
 WIDTH = 100  # columns

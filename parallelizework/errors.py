@@ -28,7 +28,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from parallelizework.rule import CompletionReason
+    from parallelizework.completion import CompletionReason
 
 
 class ParallelizeworkError(Exception):

@@ -4,11 +4,11 @@ from typing import Generic, TypeVar
 
 from restate import Service, VirtualObject
 
-from parallelizework.checks import checked_name
-from parallelizework.definition import executes
+from parallelizework.definition.checks import checked_name
+from parallelizework.definition.definition import executes
+from parallelizework.definition.signatures import Executes
 from parallelizework.policy import Policy
-from parallelizework.service import executing_service
-from parallelizework.signatures import Executes
+from parallelizework.restate_service import executing_service
 
 Subtask = TypeVar("Subtask")
 Value = TypeVar("Value")

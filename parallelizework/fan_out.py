@@ -9,14 +9,14 @@ from typing import Any, Generic, TypeVar, overload
 
 from restate import Context, Service, VirtualObject
 
-from parallelizework.definition import define
+from parallelizework.definition.definition import define
+from parallelizework.definition.signatures import Aggregates, Executes, Folds, Lists
 from parallelizework.errors import DefinitionError
 from parallelizework.executor import Executor
-from parallelizework.outcome import Done
+from parallelizework.outcomes import Done
 from parallelizework.policy import Policy
-from parallelizework.progress import RETENTION, progress_object
-from parallelizework.service import service
-from parallelizework.signatures import Aggregates, Executes, Folds, Lists
+from parallelizework.progress.virtual_object import RETENTION, progress_object
+from parallelizework.restate_service import service
 
 Task = TypeVar("Task")
 Shard = TypeVar("Shard")

@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from parallelizework.plan import WINDOW
+from parallelizework.coordination.partition import WINDOW
 
 Duration = Annotated[timedelta, Gt(timedelta(0)), Le(timedelta(days=3_650))]
 

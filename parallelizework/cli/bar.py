@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as RichProgress
 
-from parallelizework.answers import Progress
 from parallelizework.cli import words
 from parallelizework.cli.app import note
+from parallelizework.client.answers import Progress
 
 _LINE_EVERY = 1.0  # seconds, off a terminal: a log is read later
 

@@ -13,7 +13,7 @@ from parallelizework.cli.app import HERE, RUN, Flag, Json, Where, cli, note
 from parallelizework.cli.follow import follow
 from parallelizework.cli.task import read_task
 from parallelizework.client import Run
-from parallelizework.codec import raw
+from parallelizework.client.codec import raw
 from parallelizework.errors import RunNotFinished
 
 _INTERRUPTED = 130  # what a shell makes of Ctrl-C: there is no result, nor a failure

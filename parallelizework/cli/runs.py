@@ -5,12 +5,12 @@ from datetime import timedelta
 
 from pydantic import JsonValue
 
-from parallelizework.answers import FailedSubtask, Listed, Paused
 from parallelizework.cli import words
 from parallelizework.cli.app import FOLLOW, HERE, Json, Where, cli, note
 from parallelizework.cli.follow import follow
 from parallelizework.cli.running import print_result
-from parallelizework.codec import raw
+from parallelizework.client.answers import FailedSubtask, Listed, Paused
+from parallelizework.client.codec import raw
 
 _ANY = raw("")
 

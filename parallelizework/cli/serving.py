@@ -9,12 +9,12 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from parallelizework import dev as dev_server
 from parallelizework.cli.app import HERE, SERVE, Flag, Where, cli, note
-from parallelizework.doctor import Finding, examine
-from parallelizework.server import serve as serve_fan_outs
+from parallelizework.local import dev as dev_server
+from parallelizework.local.doctor import Finding, examine
+from parallelizework.serving.server import serve as serve_fan_outs
+from parallelizework.serving.worker_process import WorkerProcess
 from parallelizework.settings import ServerName, Settings
-from parallelizework.worker_process import WorkerProcess
 
 _PORTS = 65_536
 Port = Annotated[int, Parameter(validator=Number(gte=0, lt=_PORTS))]

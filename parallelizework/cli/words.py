@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from parallelizework.answers import Progress
+from parallelizework.client.answers import Progress
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 

@@ -15,14 +15,14 @@ from pydantic import TypeAdapter
 from restate import TerminalError
 from restate.vm import Failure as Failed
 
-from parallelizework.attempts import Miss
+from parallelizework.attempts.attempt import Miss
+from parallelizework.completion import CompletionReason, Counts
 from parallelizework.errors import RunFailed, UnfitData
 from parallelizework.executor import Executor
 from parallelizework.fan_out import FanOut
 from parallelizework.fan_out import services as served
-from parallelizework.outcome import Failure
-from parallelizework.progress import NAME, Progress
-from parallelizework.rule import CompletionReason, Counts
+from parallelizework.outcomes import Failure
+from parallelizework.progress.virtual_object import NAME, Progress
 from parallelizework.subtask_name import name_in
 from parallelizework.testing.clock import SkippingLoop
 from parallelizework.testing.journal import Request

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from parallelizework.dev import LocalServer, Ports, local_server
+from parallelizework.local.dev import LocalServer, Ports, local_server
 from parallelizework.testing.workers import Serve
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from subprocess import Popen
 from types import ModuleType
 
-from parallelizework import dev
 from parallelizework.client import Client
 from parallelizework.errors import TargetError
-from parallelizework.target import Served
+from parallelizework.local import dev
+from parallelizework.serving.loader import Served
 
 
 class Serve:

@@ -18,8 +18,8 @@ from functools import partial
 from pathlib import Path
 
 from parallelizework.client import Client
-from parallelizework.dev import Ports, restate_server, serve
-from parallelizework.programs import find
+from parallelizework.local.binaries import find
+from parallelizework.local.dev import Ports, restate_server, serve
 from tests.faults.program import Program
 
 WORKER = Ports.worker

@@ -12,12 +12,12 @@ from typing import Any
 
 from restate import Context
 
-from parallelizework.attempts import Attempt
-from parallelizework.call import Call
-from parallelizework.execution import Execution
-from parallelizework.fan_in import FanIn
-from parallelizework.flight import Flight
-from parallelizework.outcome import Part
+from parallelizework.attempts.attempt import Attempt
+from parallelizework.coordination.calls import Call
+from parallelizework.coordination.fan_in import FanIn
+from parallelizework.coordination.window import Flight
+from parallelizework.execution.execution import Execution
+from parallelizework.outcomes import Part
 from parallelizework.policy import Policy
 from parallelizework.serde import Json
 from tests.faults.fan_outs import plain, tolerant

@@ -13,8 +13,8 @@ from random import SystemRandom
 import httpx
 
 from parallelizework.client import Client
-from parallelizework.dev import Ports, restate_server, serve
-from parallelizework.programs import find
+from parallelizework.local.binaries import find
+from parallelizework.local.dev import Ports, restate_server, serve
 from tests.faults.disk import Disk
 from tests.faults.ledger import Ledger
 from tests.faults.program import Program

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from parallelizework import Policy
-from parallelizework.workers.checklist import Task
+from parallelizework.ready_made.fan_out_worker import Task
 from tests.integration.processes import LONG
 
 from .conftest import Victim

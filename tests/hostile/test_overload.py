@@ -10,7 +10,7 @@ from time import monotonic
 import httpx
 import pytest
 
-from parallelizework.dev import Ports, local
+from parallelizework.local.dev import Ports, local
 from tests.integration.processes import LONG, eventually
 
 from .conftest import Victim

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from parallelizework.dev import Local, Ports, local
+from parallelizework.local.dev import Local, Ports, local
 from parallelizework.settings import Settings
 
 from .processes import LONG

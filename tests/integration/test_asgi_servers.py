@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from parallelizework.client import healthy
-from parallelizework.dev import Ports, restate_server
-from parallelizework.programs import find
+from parallelizework.local.binaries import find
+from parallelizework.local.dev import Ports, restate_server
 
 from .processes import LONG, eventually, running
 from .test_dev import FAN_OUTS

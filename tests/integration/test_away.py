@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from parallelizework.client import Client
-from parallelizework.dev import Ports, local, serve
 from parallelizework.errors import RunFailed, Unreachable
+from parallelizework.local.dev import Ports, local, serve
 
 from .conftest import Server
 from .fan_outs import mend

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from parallelizework.dev import Ports, local, serve
+from parallelizework.local.dev import Ports, local, serve
 
 from .conftest import Server
 from .fan_outs import mend

@@ -10,8 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from parallelizework.dev import Ports, restate_server, serve
-from parallelizework.programs import find
+from parallelizework.local.binaries import find
+from parallelizework.local.dev import Ports, restate_server, serve
 
 from .conftest import ROOT
 from .processes import COMMAND, LONG, running

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from parallelizework.client import Client, healthy
-from parallelizework.dev import Ports, restate_server
-from parallelizework.programs import find
+from parallelizework.local.binaries import find
+from parallelizework.local.dev import Ports, restate_server
 
 from .conftest import Server
 from .fan_outs import mend

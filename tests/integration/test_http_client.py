@@ -13,9 +13,9 @@ import pytest
 from restate import TerminalError
 from restate.exceptions import RetryableError
 
+from parallelizework.ready_made.http import HttpClient, Options, Request
+from parallelizework.ready_made.http.address import Address
 from parallelizework.settings import HttpSettings
-from parallelizework.workers.http import HttpClient, Options, Request
-from parallelizework.workers.http.address import Address
 
 from .misbehaving import MIB, Misbehaving, misbehaving
 from .processes import LONG

@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from parallelizework import Postponed
+from parallelizework.ready_made.http import HttpClient, Request
 from parallelizework.settings import HttpSettings
-from parallelizework.workers.http import HttpClient, Request
 
 from .misbehaving import Misbehaving, misbehaving
 from .processes import LONG

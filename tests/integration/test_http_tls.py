@@ -15,10 +15,10 @@ from hypercorn.asyncio import (
 from hypercorn.config import Config
 from restate import TerminalError
 
-from parallelizework.dev import Ports
+from parallelizework.local.dev import Ports
+from parallelizework.ready_made.http import HttpClient, Request
+from parallelizework.ready_made.http.address import Address
 from parallelizework.settings import HttpSettings
-from parallelizework.workers.http import HttpClient, Request
-from parallelizework.workers.http.address import Address
 
 pytestmark = pytest.mark.anyio
 NAME = "secure.example"

@@ -6,8 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from parallelizework.dev import Local, Ports, local
 from parallelizework.errors import RegistrationError
+from parallelizework.local.dev import Local, Ports, local
 
 from .processes import LONG
 

@@ -19,7 +19,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from parallelizework.dev import Ports, local
+from parallelizework.local.dev import Ports, local
 
 from . import fan_outs_poison
 from .conftest import Server

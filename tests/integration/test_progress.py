@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from parallelizework.dev import Ports, local, serve
+from parallelizework.local.dev import Ports, local, serve
 
 from .conftest import GIVEN, Server
 from .processes import LONG, eventually, patiently

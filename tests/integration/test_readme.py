@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from parallelizework.client import healthy
-from parallelizework.programs import find
+from parallelizework.local.binaries import find
 
 from .conftest import Server
 from .processes import LONG, eventually, running

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from parallelizework.client import Client, healthy
-from parallelizework.dev import Ports, restate_server
-from parallelizework.programs import find
+from parallelizework.local.binaries import find
+from parallelizework.local.dev import Ports, restate_server
 
 from .conftest import Server
 from .processes import LONG, Running, eventually, running

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from parallelizework.dev import Ports, local
+from parallelizework.local.dev import Ports, local
 
 from .conftest import Server
 from .processes import eventually

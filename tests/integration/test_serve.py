@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from parallelizework.client import Client, healthy
-from parallelizework.dev import Ports, restate_server
-from parallelizework.programs import find
+from parallelizework.local.binaries import find
+from parallelizework.local.dev import Ports, restate_server
 
 from .fan_outs import Ledger, mend
 from .processes import COMMAND, LONG, Running, eventually, running

@@ -7,7 +7,7 @@ import pytest
 from restate import TerminalError
 from restate.exceptions import RetryableError
 
-from parallelizework.attempts import AttemptSerde, Miss, missed, pause_after
+from parallelizework.attempts.attempt import AttemptSerde, Miss, missed, pause_after
 from parallelizework.policy import Policy
 
 _YEAR = timedelta(days=365).total_seconds()

@@ -12,14 +12,14 @@ import anyio.lowlevel
 import pytest
 from restate import TerminalError
 
-from parallelizework.attempts import Attempt
-from parallelizework.batch import BatchRunner
-from parallelizework.function import Function
-from parallelizework.outcome import Failure, Part, known_values
+from parallelizework.attempts.attempt import Attempt
+from parallelizework.completion import Rule
+from parallelizework.coordination.slice import Slice
+from parallelizework.definition.function import Function
+from parallelizework.definition.threads import Threads
+from parallelizework.execution.batch import BatchRunner
+from parallelizework.outcomes import Failure, Part, known_values
 from parallelizework.policy import Policy
-from parallelizework.rule import Rule
-from parallelizework.slice import Slice
-from parallelizework.threads import Threads
 
 pytestmark = pytest.mark.anyio
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from parallelizework.answers import Invocation, Progress, State
 from parallelizework.cli import words
 from parallelizework.cli.app import UsageError
 from parallelizework.cli.bar import said
 from parallelizework.cli.task import read_task
+from parallelizework.client.answers import Invocation, Progress, State
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

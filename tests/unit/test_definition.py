@@ -25,9 +25,9 @@ from parallelizework import (
     Policy,
     services,
 )
-from parallelizework.function import Function
-from parallelizework.outcome import Part
-from parallelizework.threads import Threads
+from parallelizework.definition.function import Function
+from parallelizework.definition.threads import Threads
+from parallelizework.outcomes import Part
 
 
 class Task(BaseModel):

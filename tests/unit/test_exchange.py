@@ -2,8 +2,8 @@
 
 import pytest
 
+from parallelizework.client.exchange import Answer, Request, TimedOut, ask, need
 from parallelizework.errors import Refused, Unreachable
-from parallelizework.exchange import Answer, Request, TimedOut, ask, need
 
 URL = "http://127.0.0.1:1/"
 

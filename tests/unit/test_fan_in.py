@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parallelizework.fan_in import FanIn
-from parallelizework.outcome import Failure, Part
-from parallelizework.rule import CompletionReason, Counts, Rule
+from parallelizework.completion import CompletionReason, Counts, Rule
+from parallelizework.coordination.fan_in import FanIn
+from parallelizework.outcomes import Failure, Part
 
 pytestmark = pytest.mark.anyio
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from parallelizework.function import Function
-from parallelizework.threads import Threads
+from parallelizework.definition.function import Function
+from parallelizework.definition.threads import Threads
 
 pytestmark = pytest.mark.anyio
 

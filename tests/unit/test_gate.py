@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from restate.server_context import DisconnectedException
 
-from parallelizework.gate import Event, Gate, Messages, Receive, Scope, Send
+from parallelizework.serving.protocol_guard import (
+    Event,
+    Gate,
+    Messages,
+    Receive,
+    Scope,
+    Send,
+)
 
 
 def message(kind: int, size: int) -> bytes:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parallelizework.places import Key, Places
-from parallelizework.plan import WINDOW
+from parallelizework.coordination.partition import WINDOW
+from parallelizework.coordination.slots import Key, Places
 from tests.integration.random_cases import KINDS, Case
 from tests.integration.reference import Reference
 
@@ -20,10 +20,10 @@ BATCHES = (2, 3, 16)
 @pytest.fixture(autouse=True)
 def recorded_slots(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Record the slots of all coordinators, and log no failed attempts."""
-    monkeypatch.setattr("parallelizework.attempts._logger.disabled", True)
+    monkeypatch.setattr("parallelizework.attempts.attempt._logger.disabled", True)
     made = Recorded.made
     made.clear()
-    monkeypatch.setattr("parallelizework.flight.Places", Recorded)
+    monkeypatch.setattr("parallelizework.coordination.window.Places", Recorded)
     yield
     made.clear()
 

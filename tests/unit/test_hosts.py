@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parallelizework.errors import DefinitionError
-from parallelizework.workers.http.address import Reach, reach
-from parallelizework.workers.http.hosts import Hosts
+from parallelizework.ready_made.http.address import Reach, reach
+from parallelizework.ready_made.http.hosts import Hosts
 
 
 @pytest.mark.parametrize(

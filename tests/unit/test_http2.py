@@ -13,7 +13,7 @@ from hypercorn.config import Config
 from hypercorn.events import Closed, RawData
 from hypercorn.typing import ConnectionState
 
-from parallelizework.http2 import mend
+from parallelizework.serving.hypercorn_fixes import mend
 
 pytestmark = pytest.mark.anyio
 

@@ -5,9 +5,9 @@ from typing import Any
 import httpx
 import pytest
 
-from parallelizework.workers.http import Options, Reply
-from parallelizework.workers.http.result import Response
-from parallelizework.workers.http.subtask import SubTask
+from parallelizework.ready_made.http import Options, Reply
+from parallelizework.ready_made.http.result import Response
+from parallelizework.ready_made.http.subtask import SubTask
 
 
 @pytest.mark.parametrize(

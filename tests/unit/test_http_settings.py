@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from restate import TerminalError
 
+from parallelizework.ready_made.http.fan_out import http_fan_out
+from parallelizework.ready_made.http.retrying import retry_after
+from parallelizework.ready_made.http.task import Requests
 from parallelizework.settings import HttpSettings
-from parallelizework.workers.http.fan_out import http_fan_out
-from parallelizework.workers.http.retrying import retry_after
-from parallelizework.workers.http.task import Requests
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 

@@ -9,11 +9,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parallelizework.call import Known, SubtaskCall
-from parallelizework.level import Calls, Level
+from parallelizework.completion import Rule
+from parallelizework.coordination.calls import Known, SubtaskCall
+from parallelizework.coordination.dispatch import Calls, Level
+from parallelizework.coordination.slice import Slice
 from parallelizework.policy import Policy
-from parallelizework.rule import Rule
-from parallelizework.slice import Slice
 
 
 def calls(level: Level, part: Slice[Any], batch: int = 1) -> Calls:
@@ -95,10 +95,10 @@ def test_a_part_gets_what_is_left_of_the_rule_and_reports_as_often_as_it_matters
 
 SETS = """
 from pydantic import BaseModel
-from parallelizework.level import Level
-from parallelizework.slice import Slice
+from parallelizework.coordination.dispatch import Level
+from parallelizework.coordination.slice import Slice
 from parallelizework.policy import Policy
-from parallelizework.rule import Rule
+from parallelizework.completion import Rule
 class Tagged(BaseModel):
     tags: set[str]
 level = Level("T", Tagged, many="runSegment")

@@ -3,7 +3,7 @@
 import pytest
 from restate import TerminalError
 
-from parallelizework.outcome import Fault, Status
+from parallelizework.outcomes import Fault, Status
 
 
 @pytest.mark.parametrize("status", ["failed", "timed_out"])

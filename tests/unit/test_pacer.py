@@ -5,7 +5,7 @@ from time import perf_counter
 
 import pytest
 
-from parallelizework.workers.http.pacer import Pacer, TooEarly
+from parallelizework.ready_made.http.pacer import Pacer, TooEarly
 
 pytestmark = pytest.mark.anyio
 HERE, THERE = ("http", b"here", None), ("http", b"there", None)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parallelizework.places import Places
+from parallelizework.coordination.slots import Places
 
 
 def test_what_is_free_goes_to_those_that_have_less_than_their_share() -> None:

@@ -3,7 +3,7 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from parallelizework.plan import SEGMENT, WINDOW, Plan, plan
+from parallelizework.coordination.partition import SEGMENT, WINDOW, Plan, plan
 
 UNITS = st.integers(0, 3_000_000)
 PLACES = st.integers(1, 20_000)

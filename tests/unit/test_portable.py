@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic_core import from_json, to_json
 
-from parallelizework.workers.http.portable import is_portable
+from parallelizework.ready_made.http.portable import is_portable
 
 
 def nested(levels: int) -> Any:

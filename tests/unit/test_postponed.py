@@ -7,8 +7,14 @@ import pytest
 from restate import TerminalError
 
 from parallelizework import Policy, Postponed
-from parallelizework.attempts import Attempts, AttemptSerde, Miss, attempted, missed
-from parallelizework.outcome import Fault
+from parallelizework.attempts.attempt import (
+    Attempts,
+    AttemptSerde,
+    Miss,
+    attempted,
+    missed,
+)
+from parallelizework.outcomes import Fault
 
 pytestmark = pytest.mark.anyio
 SERDE = AttemptSerde()

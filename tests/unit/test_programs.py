@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from parallelizework.errors import ServerNotFound
-from parallelizework.programs import find
+from parallelizework.local.binaries import find
 
 
 def program(path: Path) -> Path:

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from parallelizework.completion import CompletionReason, Counts, Rule
 from parallelizework.policy import Policy
-from parallelizework.rule import CompletionReason, Counts, Rule
 
 COUNTS = st.builds(Counts, succeeded=st.integers(0, 50), failed=st.integers(0, 50))
 RULES = st.builds(

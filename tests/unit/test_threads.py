@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from parallelizework import FanOut, threads
-from parallelizework.function import Function, TookTooLong
-from parallelizework.threads import Threads
+from parallelizework import FanOut
+from parallelizework.definition import threads
+from parallelizework.definition.function import Function, TookTooLong
+from parallelizework.definition.threads import Threads
 
 pytestmark = pytest.mark.anyio
 

@@ -3,7 +3,7 @@
 import pytest
 from priority.priority import DeadlockError, DuplicateStreamError, MissingStreamError
 
-from parallelizework.turns import Turns
+from parallelizework.serving.turns import Turns
 
 
 def test_streams_with_something_to_send_take_turns() -> None:

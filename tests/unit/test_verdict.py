@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from restate import TerminalError
 
-from parallelizework.outcome import Failure, Part
+from parallelizework.completion import CompletionReason
+from parallelizework.coordination.verdict import check
+from parallelizework.outcomes import Failure, Part
 from parallelizework.policy import Policy
-from parallelizework.rule import CompletionReason
-from parallelizework.verdict import check
 
 EXCEEDED = CompletionReason.FAILURE_TOLERANCE_EXCEEDED
 

@@ -1,0 +1,247 @@
+"""Attempts: try, tell an error that is final from one that is not, pause, try again."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from pydantic import BaseModel
+from restate import TerminalError
+from restate.exceptions import RetryableError
+from restate.serde import Serde
+
+from parallelizework.attempts.tracebacks import formatted, location
+from parallelizework.definition.function import TookTooLong
+from parallelizework.outcomes import TIMED_OUT, Fault
+from parallelizework.policy import Policy
+
+_logger = logging.getLogger(__name__)
+
+_VALUE = b'{"value":'
+_TWO_HOURS = timedelta(hours=2)  # an API's hourly quota is renewed twice
+_LONGEST_MESSAGE = 4_096  # characters; it is repeated wherever the error goes
+_LONGEST_PAUSE = timedelta(days=365)
+_CODES = range(400, 600)
+
+
+class Postponed(RetryableError):
+    """Raise it where the outside asks to come back later.
+
+    It is for rate limits: an API that answers 429 with `Retry-After` is well, and will
+    do the work in a moment. So this is not an attempt: `max_attempts` and
+    `Attempt.number` do not count it. A time bounds it instead. The pause is durable,
+    and is a little longer than `retry_after`, so that subtasks that were postponed
+    together do not come back together.
+
+    Handler code counts it like any `RetryableError`.
+
+    Args:
+        status_code: The status of the subtask's failure, if it comes to that.
+        retry_after: When to try again; what has passed already is no pause.
+        within: What all such pauses of a subtask may take together. Instead of a pause
+            that would take longer, the subtask fails with this error.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        status_code: int = 429,
+        *,
+        retry_after: timedelta,
+        within: timedelta = _TWO_HOURS,
+    ) -> None:
+        super().__init__(message, status_code, retry_after)
+        self.within = within
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Which attempt at which subtask: `execute` may take it beside the subtask.
+
+    Attributes:
+        number: 1 for the first.
+        key: Names the subtask among those of all runs. It is the same at every attempt,
+            after a crash too: an idempotency key for whatever `execute` calls.
+    """
+
+    number: int
+    key: str
+
+
+class Miss(BaseModel):
+    """An attempt that did not succeed.
+
+    Attributes:
+        again: It may be tried again.
+        after: What its error asked for, in seconds.
+        within: It was postponed, and that is the bound of all such pauses, in seconds.
+    """
+
+    fault: Fault
+    again: bool
+    after: float | None = None
+    within: float | None = None
+
+
+class AttemptSerde(Serde[bytes | Miss]):
+    """An attempt in the journal: the value as JSON, or why there is none."""
+
+    def serialize(self, obj: bytes | Miss | None) -> bytes:
+        """`{"value": ...}`, or a `Miss`."""
+        assert obj is not None, "an attempt ends in a value or a miss"
+        if isinstance(obj, Miss):
+            return obj.model_dump_json().encode()
+        return _VALUE + obj + b"}"
+
+    def deserialize(self, buf: bytes) -> bytes | Miss:
+        """The value, still as JSON, or a `Miss`."""
+        if buf.startswith(_VALUE):
+            return buf[len(_VALUE) : -1]
+        return Miss.model_validate_json(buf)
+
+
+@dataclass(frozen=True)
+class Attempts:
+    """Tries until there is a value, an error is final, or attempts are used up.
+
+    Args:
+        policy: How often, and with which pauses.
+        sleep: Pauses for so many seconds.
+        random: Returns a number from 0 to 1. A pause is up to half shorter by it, so
+            that what failed together does not come back together.
+    """
+
+    policy: Policy
+    sleep: Callable[[float], Awaitable[Any]]
+    random: Callable[[], float]
+
+    async def until_final(
+        self, once: Callable[[int], Awaitable[bytes | Miss]], *, before: int = 0
+    ) -> bytes | Miss:
+        """The value, as JSON, or the last miss.
+
+        Args:
+            once: Makes the attempt of that number.
+            before: How many attempts there have been already.
+        """
+        policy, attempt, postponed, waited = self.policy, 1, 0, 0.0
+        while isinstance(missed := await once(before + attempt), Miss):
+            pause = pause_after(policy, attempt + postponed) * (1 - self.random() / 2)
+            if missed.within is not None:
+                pause += missed.after or 0.0
+                postponed, waited = postponed + 1, waited + pause
+                if waited > missed.within:
+                    return _overdue(missed, before + attempt)
+            elif not missed.again or attempt == policy.max_attempts:
+                return _ended(missed, before + attempt)
+            else:
+                pause = pause if missed.after is None else missed.after
+                attempt += 1
+            await self.sleep(pause)
+        return missed
+
+
+def _ended(missed: Miss, attempt: int) -> Miss:
+    fault = missed.fault.model_copy(update={"attempts": attempt})
+    return missed.model_copy(update={"fault": fault})
+
+
+def _overdue(missed: Miss, attempt: int) -> Miss:
+    """The end of what was postponed for too long."""
+    message = missed.fault.message
+    message += f" (its pauses would take longer than {missed.within:g} s)"
+    fault = missed.fault.model_copy(update={"message": message})
+    return _ended(missed.model_copy(update={"fault": fault}), attempt)
+
+
+def pause_after(policy: Policy, attempt: int) -> float:
+    """The longest pause after the attempt of that number, in seconds."""
+    longest = policy.max_retry_interval.total_seconds()
+    try:
+        factor = policy.retry_interval_factor ** (attempt - 1)
+    except OverflowError:
+        return longest
+    return min(policy.initial_retry_interval.total_seconds() * factor, longest)
+
+
+async def attempted(
+    about: str, execute: Callable[[], Awaitable[bytes]]
+) -> bytes | Miss:
+    """One attempt: the value as JSON, or why there is none, which is logged.
+
+    Args:
+        about: Which attempt at what, for the log.
+    """
+    try:
+        return await execute()
+    except Exception as error:
+        return missed(about, error)
+
+
+def missed(about: str, error: Exception) -> Miss:
+    """What an error means that ended an attempt; it is logged, once.
+
+    Args:
+        about: Which attempt at what, for the log.
+    """
+    match error:
+        case TookTooLong():
+            fault = Fault(
+                status="timed_out", message=f"an attempt took {error}", code=TIMED_OUT
+            )
+            miss = Miss(fault=fault, again=True)
+        case TerminalError():
+            miss = _miss(error.message, error.status_code, again=False)
+        case Postponed():
+            miss = _miss(error.message, error.status_code, after=error.retry_after)
+            _logger.info("attempt postponed: %s: %s", about, miss.fault.message)
+            return miss.model_copy(update={"within": _seconds(error.within)})
+        case RetryableError():
+            miss = _miss(error.message, error.status_code, after=error.retry_after)
+        case _:
+            where = location(error)
+            miss = _miss(_shown(error) + (f" in {where}" if where else ""), 500)
+            _logger.warning("attempt failed: %s\n%s", about, _printable(error))
+            return miss
+    _logger.warning("attempt failed: %s: %s", about, miss.fault.message)
+    return miss
+
+
+def _miss(
+    message: object, code: object, *, again: bool = True, after: object = None
+) -> Miss:
+    """A miss that the journal and the protocol can carry, whatever a user's error has.
+
+    They have no room for a code that is none of HTTP's, a message of any length, a lone
+    surrogate, nor a pause in the past.
+    """
+    known = code if isinstance(code, int) and code in _CODES else 500
+    fault = Fault(status="failed", message=_sendable(message), code=known)
+    return Miss(fault=fault, again=again, after=_seconds(after))
+
+
+def _sendable(message: object) -> str:
+    text = message if isinstance(message, str) else _shown(message)
+    text = text.encode("utf-8", "backslashreplace").decode()
+    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]}..."
+
+
+def _seconds(after: object) -> float | None:
+    """A pause in seconds; None for what is no duration."""
+    if isinstance(after, timedelta):
+        return min(max(after, timedelta(0)), _LONGEST_PAUSE).total_seconds()
+    if isinstance(after, int | float) and after == after:  # noqa: PLR0124 - NaN
+        return min(max(float(after), 0.0), _LONGEST_PAUSE.total_seconds())
+    return None
+
+
+def _shown(thing: object) -> str:
+    try:
+        return repr(thing)
+    except Exception:
+        return f"{type(thing).__name__}(...)"
+
+
+def _printable(error: Exception) -> str:
+    return formatted(error).encode("utf-8", "backslashreplace").decode()

@@ -1,0 +1,127 @@
+"""`Retries`: the attempts at one of the user's functions, each a durable step.
+
+Their number is exact through crashes, as each attempt is in the journal, and an outage
+of the worker is no attempt. A pause between two of them is durable and holds no slot of
+the server's invoker.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from restate import Context, RestateDurableFuture, RunOptions
+from restate.exceptions import RetryableError
+from restate.serde import BytesSerde
+
+from parallelizework.attempts.attempt import Attempts, AttemptSerde, Miss, attempted
+from parallelizework.completion import CompletionReason
+from parallelizework.outcomes import Fault
+from parallelizework.policy import Policy
+from parallelizework.restate_sdk import suspend_at_next_wait
+
+T = TypeVar("T")
+Settle = Callable[[RestateDurableFuture[Any]], Awaitable[Any]]
+
+AWAIT_RESUME = "awaitResume"
+
+_SHORT = 1.0  # seconds; to be suspended and sent the journal again costs more than this
+
+
+class Interrupted(Exception):
+    """The run has ended for a reason of its own while something was waited for."""
+
+    def __init__(self, reason: CompletionReason) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+async def settled(future: RestateDurableFuture[T]) -> T:
+    """The result of a future: the plain way to settle one."""
+    return await future
+
+
+@dataclass(frozen=True)
+class Retries:
+    """How the functions of one service are retried in one invocation.
+
+    Attributes:
+        service: The service whose handler `awaitResume` pauses.
+        settle: Waits for a future, and raises `Interrupted` if the run ends before.
+    """
+
+    ctx: Context
+    service: str
+    policy: Policy
+    settle: Settle = settled
+
+    async def value(
+        self, role: str, about: str, execute: Callable[[int], Awaitable[bytes]]
+    ) -> bytes:
+        """The value of the first attempt that has one, as JSON.
+
+        Args:
+            role: The name of the step.
+            about: What is tried, for the log.
+            execute: Makes the attempt of that number.
+
+        Raises:
+            TerminalError: The last attempt's error.
+            Interrupted: By `settle`.
+        """
+
+        async def once(number: int) -> bytes | Miss:
+            async def step() -> bytes | Miss:
+                this = f"{about} attempt={number}"
+                return await attempted(this, lambda: execute(number))
+
+            options = RunOptions[bytes | Miss](serde=AttemptSerde())
+            return await self.settle(self.ctx.run_typed(role, step, options))
+
+        before = 0
+        attempts = Attempts(self.policy, self._sleep, self.ctx.random().random)
+        while isinstance(
+            outcome := await attempts.until_final(once, before=before), Miss
+        ):
+            if not outcome.again or self.policy.on_exhausted == "fail":
+                raise outcome.fault.error()
+            await self._resumed(outcome.fault)
+            before = outcome.fault.attempts or before
+        return outcome
+
+    async def _sleep(self, seconds: float) -> None:
+        timer = self.ctx.sleep(timedelta(seconds=seconds))
+        if seconds > _SHORT:
+            suspend_at_next_wait(self.ctx)
+        await self.settle(timer)
+
+    async def _resumed(self, fault: Fault) -> None:
+        """Wait for somebody who repairs what is wrong and resumes."""
+        body = fault.model_dump_json().encode()
+        paused = self.ctx.generic_call(self.service, AWAIT_RESUME, body)
+        suspend_at_next_wait(self.ctx)
+        try:
+            await self.settle(paused)
+        except Interrupted:
+            await paused.cancel_invocation()
+            raise
+
+
+async def await_resume(ctx: Context, body: bytes) -> bytes:
+    """Pause until somebody resumes this invocation.
+
+    Restate pauses it after one attempt. So the first attempt fails, with the error that
+    is to be repaired. The next one finds the step in the journal, and succeeds.
+    """
+    is_first = False
+
+    async def pause() -> bytes:
+        nonlocal is_first
+        is_first = True
+        return b""
+
+    fault = Fault.model_validate_json(body)
+    await ctx.run_typed("pause", pause, RunOptions(serde=BytesSerde()))
+    if is_first:
+        raise RetryableError(fault.message, fault.code)
+    return b""

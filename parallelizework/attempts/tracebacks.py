@@ -1,0 +1,57 @@
+"""Tracebacks: the frames that are the user's own, without ours and the SDK's."""
+
+import sysconfig
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+_FRAMEWORK = frozenset(
+    {"anyio", "asyncio", "concurrent", "contextlib", "parallelizework", "restate"}
+)
+_READY_MADE = (
+    "parallelizework.ready_made."  # its functions are a fan-out's, like a user's
+)
+_LIBRARIES = tuple(
+    str(Path(sysconfig.get_path(name))) for name in ("stdlib", "purelib", "platlib")
+)
+
+
+def of_user(error: BaseException) -> TracebackType | None:
+    """The traceback from the first frame on that is not of a framework, if any is."""
+    return next(
+        (each for each in _all(error.__traceback__) if not _is_framework(each)), None
+    )
+
+
+def location(error: BaseException) -> str:
+    """Where the user's code raised an error: `shrink, album.py:12`; or nothing."""
+    frames = list(_all(of_user(error)))
+    if not frames:
+        return ""
+    own = [each for each in frames if not _is_library(each)] or frames
+    code = own[-1].tb_frame.f_code
+    return f"{code.co_name}, {Path(code.co_filename).name}:{own[-1].tb_lineno}"
+
+
+def formatted(error: BaseException) -> str:
+    """The traceback of the user's frames, as Python prints it."""
+    lines = traceback.format_exception(type(error), error, of_user(error))
+    return "".join(lines).rstrip()
+
+
+def _all(found: TracebackType | None) -> Iterator[TracebackType]:
+    while found:
+        yield found
+        found = found.tb_next
+
+
+def _is_framework(found: TracebackType) -> bool:
+    module = str(found.tb_frame.f_globals.get("__name__", ""))
+    if module.startswith(_READY_MADE):
+        return False
+    return module.partition(".")[0] in _FRAMEWORK
+
+
+def _is_library(found: TracebackType) -> bool:
+    return found.tb_frame.f_code.co_filename.startswith(_LIBRARIES)

@@ -1,0 +1,24 @@
+"""Submit, follow and steer runs from any Python program, over plain HTTP."""
+
+from parallelizework.client.answers import (
+    FailedSubtask,
+    Failures,
+    Listed,
+    Paused,
+    Progress,
+)
+from parallelizework.client.async_client import AsyncClient, AsyncRun
+from parallelizework.client.sync_client import Client, Run, healthy
+
+__all__ = [
+    "AsyncClient",
+    "AsyncRun",
+    "Client",
+    "FailedSubtask",
+    "Failures",
+    "Listed",
+    "Paused",
+    "Progress",
+    "Run",
+    "healthy",
+]

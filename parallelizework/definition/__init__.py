@@ -1,0 +1,1 @@
+"""What users wrote: read and checked once, and called."""

@@ -1,0 +1,1 @@
+"""From `runSubtask` and `runBatch` to the user's function."""

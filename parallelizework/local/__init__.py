@@ -1,0 +1,1 @@
+"""A restate-server on this machine."""

@@ -1,0 +1,1 @@
+"""`FanOutProgress`: how far each run has come."""

@@ -1,0 +1,82 @@
+"""`Task`: what HttpFanOut is asked for, in one of three forms."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Discriminator, Field, JsonValue, Tag
+
+from parallelizework.policy import Policy
+from parallelizework.ready_made.http.portable import MISFIT, is_portable
+from parallelizework.ready_made.http.request import Options, Request, Template
+from parallelizework.ready_made.http.subtask import Include
+
+Row = dict[str, JsonValue]
+
+
+def _portable(row: Row) -> Row:
+    if not is_portable(dict(row)):
+        raise ValueError(f"the row {MISFIT}")
+    return row
+
+
+class _Common(Options):
+    policy: Policy = Policy()
+
+    @property
+    def options(self) -> Options:
+        """What holds for all of its requests."""
+        return Options(**{name: getattr(self, name) for name in Options.model_fields})
+
+
+class Requests(_Common):
+    """Requests, one by one."""
+
+    requests: list[Request]
+
+
+class _OfRows(_Common):
+    request: Template
+    include_row: Include = Field(
+        default=False,
+        description="answer with the row beside its response or failure: true, or the "
+        "names of the fields that are wanted",
+    )
+
+
+class Rows(_OfRows):
+    """One request for each row."""
+
+    rows: list[Annotated[Row, AfterValidator(_portable)]]
+
+
+class RowsFile(_OfRows):
+    """One request for each row of a file, one JSON object a line (NDJSON)."""
+
+    rows_file: str = Field(
+        description="its path in the folder that the worker's operator has named"
+    )
+    results: Literal["file", "inline"] = Field(
+        default="file",
+        description="written beside the rows as NAME.results.ndjson, or answered",
+    )
+
+
+def _form(task: Any) -> str | None:
+    """Which of the forms somebody means."""
+    for form in ("requests", "rows_file", "rows"):
+        if form in task if isinstance(task, dict) else hasattr(task, form):
+            return form
+    return None
+
+
+Task = Annotated[
+    Annotated[Requests, Tag("requests")]
+    | Annotated[Rows, Tag("rows")]
+    | Annotated[RowsFile, Tag("rows_file")],
+    Discriminator(
+        _form,
+        custom_error_type="no_requests",
+        custom_error_message=(
+            "give requests, or a request and rows, or a request and a rows_file"
+        ),
+    ),
+]

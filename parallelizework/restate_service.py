@@ -1,0 +1,152 @@
+"""The Restate service of a fan-out: its handlers, and how the server treats them."""
+
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Any
+
+from restate import Context, InvocationRetryPolicy, Service, TerminalError
+from restate.exceptions import RetryableError
+from restate.handler import TypeHint, handler_from_callable
+from restate.serde import BytesSerde
+
+from parallelizework.attempts.durable import AWAIT_RESUME, await_resume
+from parallelizework.coordination.handlers import Handlers
+from parallelizework.definition.definition import Definition
+from parallelizework.execution.execution import Execution
+from parallelizework.restate_sdk import OWN_EXCEPTIONS, RETRIED_WITHOUT_END
+from parallelizework.serde import Json
+
+_logger = logging.getLogger(__name__)
+
+_Handler = Callable[[Context, bytes], Awaitable[bytes]]
+
+# A waiting invocation holds one of the 1,000 that a server runs at once in a partition,
+# and a coordinator's own subtasks may be in need of that place: it is given back this
+# soon. A step that takes longer than this goes on; it costs one call more at its end.
+_INACTIVITY = timedelta(seconds=1)
+# To go on, it is sent its journal again. With combine that may hold large values, which
+# keep coming, if slowly: then it is better to stay.
+_COMBINING = timedelta(seconds=10)
+# But from then on the server tells the worker nothing more, not that the invocation has
+# been cancelled either: so it has to keep listening while it executes subtasks.
+_LISTENING: dict[str, Any] = {"inactivity_timeout": timedelta(days=1)}
+# How long after that a step may take before the server aborts and repeats it. A worker
+# that is gone is noticed by its connection, so this need not be short.
+_ABORT = timedelta(days=1)
+# Inner journals serve nobody any more once their answers are delivered.
+_RETENTION = timedelta(0)
+
+# A coordinator waits for its worker as long as its run may live: it has nothing that
+# could be repaired.
+_COORDINATES: dict[str, Any] = {"invocation_retry_policy": RETRIED_WITHOUT_END}
+# A subtask waits for a day; one that kills its worker each time is paused then. What
+# its function fails is counted by our own attempts.
+_SUBTASKS = InvocationRetryPolicy(
+    initial_interval=timedelta(milliseconds=50),
+    exponentiation_factor=2.0,
+    max_interval=timedelta(minutes=1),
+    max_attempts=1_450,
+    on_max_attempts="pause",
+)
+# One attempt, then Restate pauses it; it is listening, so it is not suspended before.
+_PAUSING = InvocationRetryPolicy(max_attempts=1, on_max_attempts="pause")
+
+
+def service(definition: Definition) -> Service:
+    """The Restate service that serves `definition`."""
+    this, handlers = definition, Handlers(definition)
+    made = Service(
+        this.name,
+        description=f"Fan-out {this.name}",
+        inactivity_timeout=_COMBINING if this.combine else _INACTIVITY,
+        abort_timeout=_ABORT,
+    )
+    _add(made, "run", handlers.run, (this.task, this.result), _COORDINATES)
+    if this.execution:
+        _add_execution(made, this.execution, handlers.run_batch)
+    _add_pause(made)
+    segment = (handlers.subtasks.slice, handlers.part)
+    _add(made, "runSegment", handlers.run_segment, segment, _INNER | _COORDINATES)
+    if this.expand:
+        shards = (handlers.shards.slice, handlers.part)
+        _add(made, "runShard", handlers.run_shard, shards, _INNER | _COORDINATES)
+        _add(made, "runShards", handlers.run_shards, shards, _INNER | _COORDINATES)
+    return made
+
+
+def executing_service(name: str, execution: Execution) -> Service:
+    """The Restate service that executes subtasks for the fan-outs of other services."""
+    made = Service(
+        name,
+        description=f"Executor {name}",
+        inactivity_timeout=_INACTIVITY,
+        abort_timeout=_ABORT,
+    )
+    _add_execution(made, execution, execution.run_batch)
+    _add_pause(made)
+    return made
+
+
+def _add_execution(made: Service, this: Execution, run_batch: _Handler) -> None:
+    listening = {} if this.execute.takes_context else _LISTENING
+    options = {"journal_retention": _RETENTION, **listening, **_retry(this)}
+    subtask = (this.subtask, this.value)
+    _add(made, "runSubtask", this.run_subtask, subtask, options)
+    # Handler code refuses batches. Without the handler, Restate would retry for ever
+    # what a fan-out with batches sends to an executor of handler code.
+    batch = (this.slice, this.part)
+    _add(made, "runBatch", run_batch, batch, _INNER | listening | _retry(this))
+
+
+def _add_pause(made: Service) -> None:
+    pause = Json[Any](Any, "a pause")
+    retry = {"invocation_retry_policy": _PAUSING}
+    _add(made, AWAIT_RESUME, await_resume, (pause, pause), _INNER | _LISTENING | retry)
+
+
+_INNER: dict[str, Any] = {"journal_retention": _RETENTION, "ingress_private": True}
+
+
+def _retry(this: Execution) -> dict[str, Any]:
+    """How Restate retries a subtask or a batch."""
+    policy = this.policy
+    if not this.execute.takes_context or policy.on_exhausted == "fail":
+        return {"invocation_retry_policy": _SUBTASKS}
+    counting = InvocationRetryPolicy(
+        initial_interval=policy.initial_retry_interval,
+        max_interval=policy.max_retry_interval,
+        exponentiation_factor=policy.retry_interval_factor,
+        max_attempts=policy.max_attempts,
+        on_max_attempts="pause",
+    )
+    return {"invocation_retry_policy": counting}
+
+
+def _add(
+    made: Service,
+    name: str,
+    function: _Handler,
+    types: tuple[Json[Any], Json[Any]],
+    options: dict[str, Any],
+) -> None:
+    """Add a handler that reads and writes JSON itself, so that bad input is a 400."""
+
+    async def handler(ctx: Context, body: bytes) -> bytes:
+        """End at once for a bug of ours, instead of being retried for ever."""
+        try:
+            return await function(ctx, body)
+        except (TerminalError, RetryableError, *OWN_EXCEPTIONS):
+            raise
+        except Exception as error:
+            _logger.exception("handler failed: %s/%s", made.name, name)
+            message = f"{made.name}/{name} failed unexpectedly: {error!r:.1000}"
+            raise TerminalError(message, 500) from error
+
+    handler.__doc__ = function.__doc__
+    raw = BytesSerde()
+    register = made.handler(name, input_serde=raw, output_serde=raw, **options)
+    io = handler_from_callable(register(handler)).handler_io
+    takes, gives = types
+    io.input_type = TypeHint[Any](bytes, generate_json_schema=takes.schema)
+    io.output_type = TypeHint[Any](bytes, generate_json_schema=gives.schema)

@@ -1,0 +1,1 @@
+"""Workers: the ASGI application, and the servers for it."""

@@ -1,7 +1,0 @@
-"""`HttpFanOut`, HTTP requests in bulk, and the client that it is made of."""
-
-from parallelizework.workers.http.client import HttpClient, Reply
-from parallelizework.workers.http.fan_out import http_fan_out
-from parallelizework.workers.http.request import Options, Request, Secret
-
-__all__ = ["HttpClient", "Options", "Reply", "Request", "Secret", "http_fan_out"]
