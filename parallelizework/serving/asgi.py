@@ -45,8 +45,8 @@ def served(settings: Settings) -> list[Plain]:
 
 if is_running_on_lambda():
     raise StartError(
-        "AWS Lambda calls a handler, and parallelizework.app has none yet: name one of "
-        "your own, handler = restate.app(FAN_OUT.services)"
+        "AWS Lambda calls a handler, and parallelizework.serving.asgi has none yet: "
+        "name one of your own, handler = restate.app(FAN_OUT.services)"
     )
 leave_signals_to_the_server()
 settings = Settings()

@@ -1,4 +1,4 @@
-"""Serve `parallelizework.app:app` over HTTP/2, with hypercorn or granian."""
+"""Serve `parallelizework.serving.asgi:app` over HTTP/2, with hypercorn or granian."""
 
 import asyncio
 import errno
@@ -83,7 +83,7 @@ def _check_granian(workers: int) -> None:
 
 
 def _load() -> Any:
-    app = import_module("parallelizework.app").app
+    app = import_module("parallelizework.serving.asgi").app
     logs.configure()  # unless what is served has done so
     return app
 

@@ -62,7 +62,7 @@ def count_a_retried_subtask_twice() -> None:
     async def twice(self: FanIn, position: int, part: Part, size: int = 0) -> None:
         await land(self, position, part, size)
         if position % 10 == 7:
-            self.settled += part.counts
+            self.counts += part.counts
 
     FanIn.land = twice
 

@@ -203,16 +203,18 @@ class Seen:
             yield from self._final(readings[-1] if readings else None)
 
     def _final(self, reading: Reading | None) -> Iterator[Wrong]:
-        answer = self._run.answers[0]
+        """A run that ends early counts what had ended by then beside its outcomes."""
+        run, answer = self._run, self._run.answers[0]
         values, failed = len(answer.values), len(answer.failed)
-        cancelled = self._run.subtasks - values - failed
+        early = run.enough is not None
         if reading is None or not reading.ended:
             yield "progress", "its end was never told"
-        elif (reading.succeeded, reading.failed, reading.timed_out) != (
-            values,
-            failed,
-            0,
-        ) or reading.cancelled != cancelled:
+        elif (
+            not values <= reading.succeeded <= (len(self._ended) if early else values)
+            or not failed <= reading.failed <= (len(self._raised) if early else failed)
+            or reading.timed_out
+            or reading.settled != run.subtasks
+        ):
             yield "progress", f"{reading} at the end of {values} and {failed}"
 
 

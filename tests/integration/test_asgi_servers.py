@@ -1,4 +1,4 @@
-"""`parallelizework.app:app` under other ASGI servers, and where there is none."""
+"""The ASGI application under other servers, and where there is none."""
 
 import os
 import signal
@@ -18,7 +18,7 @@ from parallelizework.local.dev import Ports, restate_server
 from .processes import LONG, eventually, running
 from .test_dev import FAN_OUTS
 
-APP = "parallelizework.app:app"
+APP = "parallelizework.serving.asgi:app"
 COMMANDS = {
     "uvicorn": ["uvicorn", APP, "--port"],
     "granian": ["granian", "--interface", "asgi", APP, "--port"],
