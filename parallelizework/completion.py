@@ -47,7 +47,7 @@ class Rule(BaseModel):
             return CompletionReason.FIRST_SETTLED
         if self.min_successful is not None and counts.succeeded >= self.min_successful:
             return CompletionReason.MIN_SUCCESSFUL_REACHED
-        if self.tolerated is None or counts.unsuccessful <= self.tolerated:
+        if self.tolerated is None or _unsuccessful(counts) <= self.tolerated:
             return None
         if self.min_successful is None:
             return CompletionReason.FAILURE_TOLERANCE_EXCEEDED
@@ -61,7 +61,7 @@ class Rule(BaseModel):
         enough, tolerated = self.min_successful, self.tolerated
         return Rule(
             min_successful=None if enough is None else enough - counts.succeeded,
-            tolerated=None if tolerated is None else tolerated - counts.unsuccessful,
+            tolerated=None if tolerated is None else tolerated - _unsuccessful(counts),
             race=self.race,
         )
 
@@ -76,6 +76,10 @@ class Rule(BaseModel):
             max(1, enough // _REPORTS) if enough > 1 else 0,
             max(1, tolerated // _REPORTS) if tolerated else 0,
         )
+
+
+def _unsuccessful(counts: Counts) -> int:
+    return counts.failed + counts.timed_out + counts.cancelled
 
 
 def _tolerated(policy: Policy, total: int | None) -> int | None:

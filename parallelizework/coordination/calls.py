@@ -8,6 +8,7 @@ from pydantic_core import from_json
 from restate import Context, RestateDurableCallFuture, TerminalError
 
 from parallelizework.completion import Rule
+from parallelizework.coordination.fan_in import FanIn
 from parallelizework.messages import HandlerName, Outcomes, ReportRequest, Slice
 from parallelizework.outcomes import Failure, Fault, known_values
 from parallelizework.serde import Message
@@ -44,12 +45,12 @@ class Call:
     reports: bool = False
     timeout: timedelta | None = None
 
-    def start(self, ctx: Context, slots: int, rule: Rule) -> Future:
+    def start(self, ctx: Context, slots: int, fan_in: FanIn) -> Future:
         """Make the call.
 
         Args:
             slots: How many slots the call has.
-            rule: What is left of the completion rule.
+            fan_in: What has ended so far.
         """
         raise NotImplementedError
 
@@ -97,7 +98,7 @@ class SubtaskCall(Call):
     index: int
     shard: int | None
 
-    def start(self, ctx: Context, slots: int, rule: Rule) -> Future:
+    def start(self, ctx: Context, slots: int, fan_in: FanIn) -> Future:
         """Send the subtask alone."""
         headers = self.headers or None
         return ctx.generic_call(self.service, self.handler, self.body, headers=headers)
@@ -138,9 +139,9 @@ class SliceCall(Call):
     slice_json: Message[Slice[Any]]
     updates: int = 0
 
-    def start(self, ctx: Context, slots: int, rule: Rule) -> Future:
+    def start(self, ctx: Context, slots: int, fan_in: FanIn) -> Future:
         """Send the slice, with its slots and what is left of the rule."""
-        body = self.body(ctx.request().id, slots, rule)
+        body = self.body(ctx.request().id, slots, fan_in.rest)
         return ctx.generic_call(self.service, self.handler, body)
 
     def body(self, caller: str, slots: int, rule: Rule) -> bytes:

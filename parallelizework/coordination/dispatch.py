@@ -10,7 +10,7 @@ from parallelizework.coordination.calls import Call, Known, SliceCall, SubtaskCa
 from parallelizework.coordination.fan_in import FanIn
 from parallelizework.coordination.partition import SEGMENT, Partition, partition
 from parallelizework.definition.definition import Definition
-from parallelizework.headers import policy_headers, subtask_headers, subtask_name
+from parallelizework.headers import SUBTASK_HEADER, policy_headers, slice_name
 from parallelizework.messages import HandlerName, Slice
 from parallelizework.outcomes import known_values
 from parallelizework.policy import WINDOW, Policy
@@ -103,13 +103,13 @@ class SubtaskDispatch:
     def _subtasks(self, slice_: Slice[Any], policy: Policy) -> Iterator[Call | Known]:
         this, shard = self._definition, slice_.shard
         of_policy = policy_headers(slice_.overrides)
+        of_slice = slice_name(slice_.run, shard)
         known = known_values(slice_.items) if this.gives_done else {}
         for position, item in enumerate(slice_.items):
             if position in known:
                 yield Known(known[position])
                 continue
             index = slice_.first + position
-            name = subtask_name(slice_.run, index, shard)
             yield SubtaskCall(
                 position=position,
                 service=this.executor,
@@ -117,7 +117,7 @@ class SubtaskDispatch:
                 timeout=policy.subtask_timeout,
                 subtask=item,
                 body=self._item_json.serialize(item),
-                headers=of_policy | subtask_headers(name),
+                headers=of_policy | {SUBTASK_HEADER: f"{of_slice} index={index}"},
                 index=index,
                 shard=shard,
             )

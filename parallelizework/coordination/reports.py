@@ -26,13 +26,18 @@ def grown_name(number: int) -> str:
 
 
 class SignalReporter:
-    """Sends the reports that a caller wants, each by a signal of its own."""
+    """Sends the reports that a caller wants, each by a signal of its own.
+
+    Attributes:
+        is_open: The caller wants reports.
+    """
 
     def __init__(
         self, ctx: Context, slice_: Slice[object], dispatch: SubtaskDispatch
     ) -> None:
         self._ctx = ctx
         self._request = slice_.reports
+        self.is_open = slice_.reports is not None
         self._dispatch = dispatch
         updates = slice_.reports.updates if slice_.reports else 1
         self._step = max(dispatch.least, len(slice_.items) // updates)
@@ -48,8 +53,7 @@ class SignalReporter:
             returned: How many slots the coordinator no longer needs.
         """
         request, counts = self._request, fan_in.counts
-        if request is None:
-            return
+        assert request, "somebody wants reports"
         items = self._dispatch.ended(fan_in)
         if (
             items - self._items < self._step
@@ -66,7 +70,6 @@ class SignalReporter:
 
 def _is_news(request: ReportRequest, counts: Counts) -> bool:
     """Whether enough outcomes are new to change the end of the run."""
-    return (
-        0 < request.successes <= counts.succeeded
-        or 0 < request.others <= counts.unsuccessful
-    )
+    others = counts.settled - counts.succeeded
+    is_success = 0 < request.successes <= counts.succeeded
+    return is_success or 0 < request.others <= others

@@ -8,11 +8,10 @@ from restate import Context, RestateDurableFuture, TerminalError
 from parallelizework.attempts.durable import Interrupted
 from parallelizework.coordination.coordinator import Coordinator
 from parallelizework.coordination.dispatch import SubtaskDispatch
-from parallelizework.coordination.fan_in import FanIn
 from parallelizework.coordination.verdict import attainable, check, final
 from parallelizework.definition.definition import Definition
 from parallelizework.messages import Outcomes, Slice
-from parallelizework.outcomes import CompletionReason, Counts
+from parallelizework.outcomes import CompletionReason
 from parallelizework.policy import requested
 from parallelizework.progress.models import State
 from parallelizework.progress.reporter import ProgressReporter
@@ -74,9 +73,10 @@ class Run(Coordinator):
             overrides=self._overrides,
             rule=rule,
         )
-        self._reason = await self._execute(dispatch, slice_)
-        assert self._fan_in, "it has been executed"
-        return await self._fan_in.outcomes()
+        self._reason, outcomes = await self._execute(
+            dispatch, slice_, self._progress, self._total
+        )
+        return outcomes
 
     async def aggregate(self, outcomes: Outcomes) -> bytes:
         """The result, as JSON.
@@ -108,22 +108,10 @@ class Run(Coordinator):
             self._end(state, error.message)
 
     def _end(self, state: State, error: str | None = None) -> None:
-        counts = self._fan_in.counts if self._fan_in else Counts()
-        if self._reason is CompletionReason.ALL_COMPLETED:
-            self._total = counts.settled
-        if self._total is not None:  # what has no outcome by now has been cancelled
-            counts += Counts(cancelled=self._total - counts.settled)
-        failures = self._fan_in.failures if self._fan_in else []
-        reason, total = self._reason, self._total
-        self._progress.end(state, counts, failures, total, reason=reason, error=error)
-
-    def _report(self, fan_in: FanIn, returned: int) -> None:
-        self._progress.update(fan_in.counts, fan_in.failures, self._total)
+        self._progress.end(self._fan_in, state, self._reason, error)
 
     def _open(self) -> None:
-        counts = self._fan_in.counts if self._fan_in else Counts()
-        failures = self._fan_in.failures if self._fan_in else []
-        self._progress.open(counts, failures, self._total)
+        self._progress.open(self._fan_in)
 
     def _pass_deadline(self) -> None:
         self._is_late = True

@@ -1,5 +1,6 @@
-"""`Window`: the calls that a coordinator has in flight."""
+"""`Window`: the calls that a coordinator has in flight, and what it waits for."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -9,7 +10,6 @@ from restate import Context, RestateDurableFuture, TerminalError
 
 from parallelizework.coordination.calls import Call, Future, Known
 from parallelizework.coordination.dispatch import Calls
-from parallelizework.coordination.events import Events
 from parallelizework.coordination.fan_in import FanIn
 from parallelizework.coordination.reports import (
     grown_name,
@@ -25,6 +25,43 @@ from parallelizework.terminal_errors import cancelled, is_cancelled
 # How long cancelled calls may take to end: those of subtasks, and those of coordinators
 # (which wait for their own calls).
 _END, _END_INNER = timedelta(seconds=1), timedelta(seconds=5)
+
+
+Event = RestateDurableFuture[Any]
+
+
+class Events:
+    """Durable futures, each with what to do when it completes.
+
+    The SDK hands over completions in the order of the journal, one at a time. So what
+    is done here happens in the same order in every replay.
+    """
+
+    def __init__(self) -> None:
+        self._events: dict[Event, Callable[[], Awaitable[None] | None]] = {}
+
+    def on(self, future: Event, do: Callable[[], Awaitable[None] | None]) -> None:
+        """Do something when a future completes."""
+        self._events[future] = do
+
+    def drop(self, future: Event | None) -> None:
+        """No longer wait for a future."""
+        if future is not None:
+            self._events.pop(future, None)
+
+    async def wait(self, *others: Event) -> bool:
+        """Wait until one of them completes, and do what there is to do.
+
+        Returns:
+            Whether one of the others completed, for which there is nothing to do.
+        """
+        completed, _ = await restate.wait_completed(*others, *self._events)
+        for future in completed:
+            if do := self._events.pop(future, None):
+                done = do()
+                if done is not None:
+                    await done
+        return any(future in others for future in completed)
 
 
 @dataclass
@@ -45,6 +82,9 @@ class Window:
     Args:
         events: What the coordinator waits for, which the calls are added to.
         grows: Another coordinator made this one, and may lease more slots to it.
+
+    Attributes:
+        returned: How many slots this coordinator no longer needs.
     """
 
     def __init__(
@@ -58,24 +98,17 @@ class Window:
         self._is_exhausted = False
         self._slots = Slots[int](calls.slots, calls.cost)
         self._in_flight: dict[int, _InFlight] = {}  # by position
+        self._grows = grows
+        self.returned = 0
         if grows:
             self._expect_slots(0)
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether no call is in flight."""
-        return not self._in_flight
+    async def fill(self) -> bool:
+        """Start calls, as long as slots are free and the run has not ended.
 
-    @property
-    def returned(self) -> int:
-        """How many slots this coordinator no longer needs; at its end it has none."""
-        is_needed = not self._is_exhausted or not self._in_flight
-        return 0 if is_needed else self._slots.returnable
-
-    async def fill(self) -> None:
-        """Start calls, as long as slots are free and the run has not ended."""
-        if self._is_exhausted and self._slots.free < self._calls.cost:
-            return
+        Returns:
+            Whether any call is in flight.
+        """
         await self._grow(self._calls.share)
         while (
             not self._is_exhausted
@@ -91,10 +124,13 @@ class Window:
             else:
                 self._start(call)
         await self._grow(self._calls.most)
+        if self._is_exhausted and self._in_flight and self._grows:
+            self.returned = self._slots.returnable
+        return bool(self._in_flight)
 
     def _start(self, call: Call) -> None:
         slots = self._slots.lease(call.position, self._calls.share)
-        this = _InFlight(call, call.start(self._ctx, slots, self._fan_in.rest))
+        this = _InFlight(call, call.start(self._ctx, slots, self._fan_in))
         self._in_flight[call.position] = this
         self._events.on(this.future, lambda: self._end_call(this))
         if call.timeout:
