@@ -14,7 +14,7 @@ from restate import TerminalError
 from restate.exceptions import RetryableError
 
 from parallelizework.ready_made.http import HttpClient, Options, Request
-from parallelizework.ready_made.http.address import Address
+from parallelizework.ready_made.http.hosts.addresses import Address
 from parallelizework.settings import HttpSettings
 
 from .misbehaving import MIB, Misbehaving, misbehaving

@@ -17,7 +17,7 @@ from restate import TerminalError
 
 from parallelizework.local.dev import Ports
 from parallelizework.ready_made.http import HttpClient, Request
-from parallelizework.ready_made.http.address import Address
+from parallelizework.ready_made.http.hosts.addresses import Address
 from parallelizework.settings import HttpSettings
 
 pytestmark = pytest.mark.anyio

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from parallelizework.errors import DefinitionError
-from parallelizework.ready_made.http.address import Reach, reach
-from parallelizework.ready_made.http.hosts import Hosts
+from parallelizework.ready_made.http.hosts.addresses import Reach, reach
+from parallelizework.ready_made.http.hosts.allowed_hosts import AllowedHosts
 
 
 @pytest.mark.parametrize(
@@ -91,22 +91,22 @@ def test_nothing_is_public_that_python_does_not_hold_for_global(
 def test_a_host_is_allowed_by_its_name_or_by_its_address(
     named: str, host: str, address: str, is_allowed: bool
 ) -> None:
-    assert Hosts([named]).allow(host, ip_address(address)) is is_allowed
+    assert AllowedHosts([named]).allows(host, ip_address(address)) is is_allowed
 
 
 def test_what_one_entry_does_not_open_another_may() -> None:
-    hosts = Hosts(["*", "10.0.0.0/8"])
+    hosts = AllowedHosts(["*", "10.0.0.0/8"])
 
-    assert hosts.allow("a.example", ip_address("10.0.0.1"))
-    assert not hosts.allow("a.example", ip_address("192.168.0.1"))
+    assert hosts.allows("a.example", ip_address("10.0.0.1"))
+    assert not hosts.allows("a.example", ip_address("192.168.0.1"))
 
 
 @pytest.mark.parametrize("named", ["http://a", "a:80", "a/b", "me@a", ""])
 def test_what_is_no_host_is_refused(named: str) -> None:
     with pytest.raises(DefinitionError, match="is no host"):
-        Hosts([named])
+        AllowedHosts([named])
 
 
 def test_no_hosts_are_none() -> None:
-    assert not Hosts([])
-    assert Hosts(["*"])
+    assert not AllowedHosts([])
+    assert AllowedHosts(["*"])

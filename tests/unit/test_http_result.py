@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from parallelizework.ready_made.http import Options, Reply
-from parallelizework.ready_made.http.result import Response
+from parallelizework.ready_made.http.results.result_lines import Response
 from parallelizework.ready_made.http.subtask import SubTask
 
 

@@ -6,7 +6,7 @@ import pytest
 from restate import TerminalError
 
 from parallelizework.ready_made.http.fan_out import http_fan_out
-from parallelizework.ready_made.http.retrying import retry_after
+from parallelizework.ready_made.http.sending.retries import retry_after
 from parallelizework.ready_made.http.task import Requests
 from parallelizework.settings import HttpSettings
 

@@ -5,7 +5,7 @@ from time import perf_counter
 
 import pytest
 
-from parallelizework.ready_made.http.pacer import Pacer, TooEarly
+from parallelizework.ready_made.http.sending.rate_limits import RateLimits, TooEarly
 
 pytestmark = pytest.mark.anyio
 HERE, THERE = ("http", b"here", None), ("http", b"there", None)
@@ -16,39 +16,39 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-def refused(pacer: Pacer, seconds: float) -> float:
+def refused(limits: RateLimits, seconds: float) -> float:
     """Refuse a request that has just been sent; when that was."""
     now = perf_counter()
-    pacer.refused(HERE, 429, seconds, sent=now)
+    limits.refused(HERE, 429, seconds, sent=now)
     return now
 
 
 async def test_a_host_that_has_not_asked_for_fewer_is_not_waited_for() -> None:
-    pacer = Pacer()
-    refused(pacer, 3_600)
+    limits = RateLimits()
+    refused(limits, 3_600)
 
-    await pacer.wait(THERE)
+    await limits.wait(THERE)
 
-    assert pacer.is_open(THERE)
-    assert not pacer.is_open(HERE)
+    assert limits.is_open(THERE)
+    assert not limits.is_open(HERE)
 
 
 async def test_no_request_goes_before_the_moment_that_the_host_names() -> None:
-    pacer = Pacer()
-    start = refused(pacer, 0.3)
+    limits = RateLimits()
+    start = refused(limits, 0.3)
 
-    await pacer.wait(HERE)
+    await limits.wait(HERE)
 
     assert perf_counter() - start >= 0.3
-    assert pacer.is_open(HERE)
+    assert limits.is_open(HERE)
 
 
 async def test_after_that_they_go_one_by_one_in_order() -> None:
-    pacer, gone = Pacer(), list[tuple[int, float]]()
-    start = refused(pacer, 0.1)
+    limits, gone = RateLimits(), list[tuple[int, float]]()
+    start = refused(limits, 0.1)
 
     async def go(number: int) -> None:
-        await pacer.wait(HERE)
+        await limits.wait(HERE)
         gone.append((number, perf_counter() - start))
 
     await asyncio.gather(*map(go, range(4)))
@@ -58,11 +58,11 @@ async def test_after_that_they_go_one_by_one_in_order() -> None:
 
 
 async def test_who_waits_when_a_host_asks_again_waits_for_that_too() -> None:
-    pacer = Pacer()
-    refused(pacer, 0.1)
-    waiting = asyncio.create_task(pacer.wait(HERE))
+    limits = RateLimits()
+    refused(limits, 0.1)
+    waiting = asyncio.create_task(limits.wait(HERE))
     await asyncio.sleep(0)
-    start = refused(pacer, 0.4)
+    start = refused(limits, 0.4)
 
     await waiting
 
@@ -70,9 +70,9 @@ async def test_who_waits_when_a_host_asks_again_waits_for_that_too() -> None:
 
 
 async def test_one_who_gives_up_holds_nobody_back() -> None:
-    pacer = Pacer()
-    refused(pacer, 0.2)
-    waiting = [asyncio.create_task(pacer.wait(HERE)) for _ in range(3)]
+    limits = RateLimits()
+    refused(limits, 0.2)
+    waiting = [asyncio.create_task(limits.wait(HERE)) for _ in range(3)]
     await asyncio.sleep(0)
     waiting[0].cancel()
     waiting[1].cancel()
@@ -87,20 +87,20 @@ async def test_a_long_wait_is_not_made_in_the_process(
     seconds: float, most: float
 ) -> None:
     """Nor longer than for a minute: it may be one path of the host that is busy."""
-    pacer = Pacer()
-    refused(pacer, seconds)
+    limits = RateLimits()
+    refused(limits, seconds)
 
     with pytest.raises(TooEarly) as early:
-        await pacer.wait(HERE)
+        await limits.wait(HERE)
 
     assert 0 < early.value.seconds <= most
     assert early.value.status == 429
 
 
 async def test_a_queue_that_would_take_long_is_not_made_longer() -> None:
-    pacer = Pacer()
-    refused(pacer, 1)
-    waiting = [asyncio.create_task(pacer.wait(HERE)) for _ in range(200)]
+    limits = RateLimits()
+    refused(limits, 1)
+    waiting = [asyncio.create_task(limits.wait(HERE)) for _ in range(200)]
     await asyncio.sleep(0)
 
     early = [task for task in waiting if task.done() and task.exception()]
@@ -112,21 +112,21 @@ async def test_a_queue_that_would_take_long_is_not_made_longer() -> None:
 
 
 async def test_a_host_that_answers_is_soon_free_again() -> None:
-    pacer = Pacer()
-    refused(pacer, 3_600)
+    limits = RateLimits()
+    refused(limits, 3_600)
     for _ in range(300):
-        pacer.answered(HERE)
+        limits.answered(HERE)
 
-    await pacer.wait(HERE)
+    await limits.wait(HERE)
 
-    assert pacer.is_open(HERE)
+    assert limits.is_open(HERE)
 
 
 async def test_it_remembers_a_bounded_number_of_hosts() -> None:
-    pacer = Pacer()
+    limits = RateLimits()
     for number in range(1_001):
-        pacer.refused(("http", b"%d" % number, None), 429, 60, sent=0)
+        limits.refused(("http", b"%d" % number, None), 429, 60, sent=0)
 
-    assert pacer.is_open(("http", b"0", None))
-    assert not pacer.is_open(("http", b"1", None))
-    assert not pacer.is_open(("http", b"1000", None))
+    assert limits.is_open(("http", b"0", None))
+    assert not limits.is_open(("http", b"1", None))
+    assert not limits.is_open(("http", b"1000", None))

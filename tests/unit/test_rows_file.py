@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from restate import TerminalError
 
-from parallelizework.ready_made.http.results_file import ResultsFile
-from parallelizework.ready_made.http.rows import RowsFolder
+from parallelizework.ready_made.http.results.results_file import ResultsFile
+from parallelizework.ready_made.http.rows_file import RowsFolder
 
 JOINED = b'{"index":0,"a":1}\n{"index":1}\n{"index":2,"a":1}\n'
 

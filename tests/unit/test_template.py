@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parallelizework.ready_made.http.request import Template
-from parallelizework.ready_made.http.template import Unfilled, filled
+from parallelizework.ready_made.http.requests.request import Template
+from parallelizework.ready_made.http.requests.row_to_request import Unfilled, filled
 
 ROW: dict[str, Any] = {"a": "x y/é?", "n": 1.5, "t": True, "l": [1, "{a}"], "o": None}
 

@@ -1,4 +1,4 @@
-"""Templates: what becomes of one with the values of a row. Pure."""
+"""`filled`: a template and a row become a request. Pure."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -8,7 +8,7 @@ from urllib.parse import quote
 from pydantic import JsonValue, ValidationError
 from pydantic_core import to_json
 
-from parallelizework.ready_made.http.request import Request, Secret, Template
+from parallelizework.ready_made.http.requests.request import Request, Secret, Template
 
 Row = Mapping[str, JsonValue]
 
@@ -19,14 +19,14 @@ _SHOWN = 200  # characters of the names in a row
 
 
 class Unfilled(ValueError):
-    """A row does not make a request of the template; the message says why."""
+    """A template and a row make no request; the message says why."""
 
 
 def filled(template: Template, row: Row) -> Request:
     """The request for a row.
 
     Raises:
-        Unfilled: The row lacks a value, or what comes out is no request.
+        Unfilled: The row lacks a value, or the result is no valid request.
     """
     headers = {
         name: value if isinstance(value, Secret) else _text(value, row)
@@ -43,16 +43,16 @@ def filled(template: Template, row: Row) -> Request:
             timeout=template.timeout,
         )
     except ValidationError as error:
-        raise Unfilled(mistake(error)) from error
+        raise Unfilled(_mistake(error)) from error
 
 
-def mistake(error: ValidationError) -> str:
-    """The first thing that is wrong with a request, without what it contains."""
-    first = error.errors(include_url=False, include_context=False, include_input=False)[
-        0
-    ]
-    place = ".".join(str(part) for part in first["loc"])
-    return f"{place}: {first['msg']}" if place else first["msg"]
+def _mistake(error: ValidationError) -> str:
+    """The first mistake in a request, without the request's contents."""
+    first, *_ = error.errors(
+        include_url=False, include_context=False, include_input=False
+    )
+    field = ".".join(map(str, first["loc"]))
+    return f"{field}: {first['msg']}" if field else first["msg"]
 
 
 def _json(value: JsonValue, row: Row) -> JsonValue:

@@ -1,25 +1,26 @@
-"""`Value`: responses on their way to the result, in it or in files."""
+"""`PartialResult`: the responses of some subtasks of a run, inline or in parts."""
 
 from collections.abc import Sequence
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 from restate import TerminalError
 
-from parallelizework.ready_made.http.result import Response
+from parallelizework.ready_made.http.results.result_lines import Response
 from parallelizework.ready_made.http.subtask import Job
 
-_INLINE = 12 * 1024 * 1024  # bytes: what may be combined, less what spaces may add
+_INLINE = 12 * 1024 * 1024  # bytes: Restate's message, less what spaces may add
 
 
-class Value(BaseModel):
-    """The responses of a part of a run, in order.
+class PartialResult(BaseModel):
+    """The responses of some subtasks of a run, in order.
 
     Attributes:
-        responses: Those that are in no file.
-        size: How many bytes they take as JSON.
-        job: Where they belong; None if they are the answer.
-        written: How many are in files.
-        parts: The names of these.
+        responses: The responses that are not in a file.
+        size: How many bytes these take as JSON.
+        job: The run whose file of results they belong to; None if they are answered.
+        written: How many responses are in parts of the file.
+        parts: The names of the parts.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -31,19 +32,19 @@ class Value(BaseModel):
     parts: list[str] = Field(default=[], exclude_if=lambda parts: not parts)
 
     @classmethod
-    def of(cls, response: Response, job: Job | None) -> "Value":
-        """One response."""
+    def of(cls, response: Response, job: Job | None) -> Self:
+        """The result of one subtask."""
         size = len(response.model_dump_json())
         return cls(responses=[response], size=size, job=job)
 
 
-def joined(values: Sequence[Value]) -> Value:
-    """All of them as one.
+def joined(values: Sequence[PartialResult]) -> PartialResult:
+    """All partial results as one.
 
     Raises:
         TerminalError: 413; the answer would be too large.
     """
-    whole = Value(
+    whole = PartialResult(
         responses=[response for value in values for response in value.responses],
         size=sum(value.size for value in values),
         job=next((value.job for value in values if value.job), None),

@@ -1,21 +1,25 @@
-"""`Secrets`: values of headers that only the worker knows, and nobody gets to see."""
+"""`Secrets`: headers whose values only the worker knows, and no answer shows."""
 
 from collections.abc import Callable, Mapping, Sequence
 
 from restate import TerminalError
 
-from parallelizework.ready_made.http.hosts import Hosts
-from parallelizework.ready_made.http.request import Request, Secret, is_header_value
+from parallelizework.ready_made.http.hosts.allowed_hosts import AllowedHosts
+from parallelizework.ready_made.http.requests.request import (
+    Request,
+    Secret,
+    is_header_value,
+)
 
 _HIDDEN = "***"
 
 
 class Secrets:
-    """Looks secrets up, for those hosts that may be told.
+    """Looks up the secrets of a request, for hosts that may receive them.
 
     Args:
         value: The value of a secret; None if there is none of that name.
-        hosts: For the secrets that are not for all hosts, for which ones they are.
+        hosts: The hosts of each secret that is not for all allowed hosts.
     """
 
     def __init__(
@@ -24,7 +28,7 @@ class Secrets:
         hosts: Mapping[str, Sequence[str]],
     ) -> None:
         self._value = value
-        self._hosts = {name: Hosts(named) for name, named in hosts.items()}
+        self._hosts = {name: AllowedHosts(named) for name, named in hosts.items()}
 
     def of(self, request: Request) -> dict[str, str]:
         """The secret headers of a request, by their names in lower case.
@@ -40,7 +44,7 @@ class Secrets:
 
     def _checked(self, name: str, host: str) -> str:
         hosts = self._hosts.get(name)
-        if hosts is not None and not hosts.name(host):
+        if hosts is not None and not hosts.names(host):
             raise TerminalError(f"the secret {name} is not for {host}", 400)
         value = (self._value(name) or "").strip()
         if not value:
@@ -58,8 +62,8 @@ class Secrets:
         return value
 
 
-def without(secrets: Mapping[str, str], text: bytes) -> bytes:
-    """A text in which secrets, and what follows `Bearer` in one, do not stand."""
+def redacted(text: bytes, secrets: Mapping[str, str]) -> bytes:
+    """A text with `***` for each secret, and for the token after its `Bearer`."""
     for secret in secrets.values():
         for shown in (secret, secret.split()[-1]):
             text = text.replace(shown.encode(), _HIDDEN.encode())

@@ -1,56 +1,56 @@
-"""The body of a response: read and unpacked, but never more of it than is allowed."""
+"""`read`: a response's body, unpacked, up to a limit."""
 
 import zlib
 
 import httpx
 
-_GZIP = 31  # zlib's word for a gzip header around the data
+_GZIP = 31  # the window bits by which zlib expects a gzip header
 _PACKED = ("gzip", "x-gzip")
 
 
 class TooLarge(Exception):
-    """A body is larger than it may be."""
+    """A body has more bytes than are allowed."""
 
 
-async def read(response: httpx.Response, most: int) -> bytes:
+async def read(response: httpx.Response, max_bytes: int) -> bytes:
     """The body, unpacked if it is gzip; any other encoding is left as it is.
 
     Args:
-        most: How many bytes it may have. No more are ever held than these and what one
-            read from the connection brings.
+        max_bytes: How many bytes the body may have. Never more are held than these and
+            one read from the connection.
 
     Raises:
-        TooLarge: It has more.
-        httpx.RemoteProtocolError: What is said to be gzip is not, or is cut off.
+        TooLarge: The body has more.
+        httpx.RemoteProtocolError: The gzip is invalid or cut off.
     """
     is_packed = response.headers.get("content-encoding", "").lower() in _PACKED
     unpack = _Unpack() if is_packed else _keep
     body = bytearray()
     async for chunk in response.aiter_raw():
-        body += unpack(chunk, most + 1 - len(body))
-        if len(body) > most:
+        body += unpack(chunk, max_bytes + 1 - len(body))
+        if len(body) > max_bytes:
             raise TooLarge
     if isinstance(unpack, _Unpack):
         unpack.end()
     return bytes(body)
 
 
-def _keep(chunk: bytes, _most: int) -> bytes:
+def _keep(chunk: bytes, _max_bytes: int) -> bytes:
     return chunk
 
 
 class _Unpack:
-    """gzip, which may consist of several members, a bounded piece at a time."""
+    """Unpacks gzip, which may have several members, in pieces of bounded size."""
 
     def __init__(self) -> None:
         self._member: zlib._Decompress | None = None  # pyright: ignore[reportPrivateUsage] - zlib names its type no other way
 
-    def __call__(self, chunk: bytes, most: int) -> bytes:
+    def __call__(self, chunk: bytes, max_bytes: int) -> bytes:
         unpacked = b""
         try:
-            while chunk and len(unpacked) < most:
+            while chunk and len(unpacked) < max_bytes:
                 member = self._member or zlib.decompressobj(_GZIP)
-                unpacked += member.decompress(chunk, most - len(unpacked))
+                unpacked += member.decompress(chunk, max_bytes - len(unpacked))
                 chunk = member.unused_data
                 self._member = None if member.eof else member
         except zlib.error as error:

@@ -1,4 +1,4 @@
-"""`RowsFolder`: files of rows, one JSON object a line, in the operator's folder."""
+"""`RowsFolder`: reads files of rows, one JSON object a line, in ranges."""
 
 import os
 from collections.abc import Iterator
@@ -9,18 +9,18 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from pydantic_core import from_json
 from restate import TerminalError
 
-_ROWS = 1_000  # rows of a shard: a coordinator's worth
-_BYTES = 4 * 1024 * 1024  # or fewer, if they are as large as that together
-_LONGEST = 1024 * 1024  # bytes of a row: a message of Restate holds a shard of them
+_ROWS = 1_000  # rows of a range: as many subtasks as one coordinator has
+_BYTES = 4 * 1024 * 1024  # of a range, unless its last row is larger
+_LONGEST = 1024 * 1024  # bytes of a row: a message of Restate holds a range
 
 
-class Range(BaseModel):
-    """Some rows of a file.
+class RowRange(BaseModel):
+    """Consecutive rows of a file.
 
     Attributes:
-        first: The index of the first of them.
-        start, end: Where they are, in bytes.
-        state: The file's size and time of change when it was looked at.
+        first: The index of the first row.
+        start, end: The offsets of the rows, in bytes.
+        state: The file's size and time of change when its ranges were made.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -32,20 +32,20 @@ class Range(BaseModel):
 
 
 class RowsFolder:
-    """The files in a folder, and in none of the places that a link in it leads to.
+    """The files in a folder; a link in it that leads out of it is not followed.
 
     Args:
-        folder: None if there is none.
+        folder: None if the operator has named none.
     """
 
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder and folder.resolve()
 
     def path(self, name: str) -> Path:
-        """Where a file is.
+        """The path of a file.
 
         Raises:
-            TerminalError: 400; it is not there, or not in the folder.
+            TerminalError: 400; there is no such file in the folder.
         """
         if self._folder is None:
             raise TerminalError(
@@ -63,39 +63,41 @@ class RowsFolder:
         raise TerminalError(message, 400)
 
     def name(self, path: Path) -> str:
-        """What a file in the folder is called from outside."""
+        """The path of a file, relative to the folder."""
         assert self._folder, "there is a file in it"
         return str(path.relative_to(self._folder))
 
-    def ranges(self, name: str) -> Iterator[Range]:
-        """All rows of a file, in pieces of bounded size."""
+    def ranges(self, name: str) -> Iterator[RowRange]:
+        """All rows of a file, in ranges of bounded size."""
         with self.path(name).open("rb") as file:
             state = _state(file)
             first = count = start = 0
             for end, _ in _rows(file):
                 count += 1
                 if count - first >= _ROWS or end - start >= _BYTES:
-                    yield Range(first=first, start=start, end=end, state=state)
+                    yield RowRange(first=first, start=start, end=end, state=state)
                     first, start = count, end
             if count > first:
-                yield Range(first=first, start=start, end=file.tell(), state=state)
+                yield RowRange(first=first, start=start, end=file.tell(), state=state)
 
-    def rows(self, name: str, part: Range) -> Iterator[tuple[int, JsonValue]]:
-        """Rows with their indexes; what is no JSON comes as its text.
+    def rows(self, name: str, within: RowRange) -> Iterator[tuple[int, JsonValue]]:
+        """Rows with their indexes; a row that is no JSON is returned as text.
 
         Raises:
-            TerminalError: 409; the file is not what it was.
+            TerminalError: 409; the file has changed since its ranges were made.
         """
         with self.path(name).open("rb") as file:
-            if _state(file) != part.state:
+            if _state(file) != within.state:
                 raise TerminalError(f"{name} was changed while it was read", 409)
-            file.seek(part.start)
-            for index, (_, line) in enumerate(_rows(file, part.end), start=part.first):
+            file.seek(within.start)
+            for index, (_, line) in enumerate(
+                _rows(file, within.end), start=within.first
+            ):
                 yield index, _parsed(line)
 
 
 def _rows(file: BinaryIO, end: int | None = None) -> Iterator[tuple[int, bytes]]:
-    """Lines that are not blank, with where they end."""
+    """The offset after each line that is not blank, and the line."""
     while (end is None or file.tell() < end) and (line := file.readline(_LONGEST + 1)):
         if len(line) > _LONGEST:
             raise TerminalError(

@@ -1,4 +1,4 @@
-"""What goes wrong with an exchange, in our words: whether it may pass, and why."""
+"""The errors of a request: which are retried, which are final, and their messages."""
 
 import ssl
 from collections.abc import Generator
@@ -9,37 +9,34 @@ import httpx
 from restate import TerminalError
 from restate.exceptions import RetryableError
 
-from parallelizework.ready_made.http.body import TooLarge
-from parallelizework.ready_made.http.network import HostRefused
+from parallelizework.ready_made.http.hosts.checked_network import HostRefused
+from parallelizework.ready_made.http.sending.body import TooLarge
+from parallelizework.ready_made.http.sending.redirects import TooManyRedirects
 
 _SHOWN = 200  # characters of an error's body
 _BAD_GATEWAY = 502
 _GATEWAY_TIMEOUT = 504
 
 
-class TooManyRedirects(Exception):
-    """A chain of redirects does not end."""
-
-
 @contextmanager
-def told(about: str, *, seconds: float, most: int) -> Generator[None, None, None]:
-    """Say an error that a request ends with.
+def translated(about: str, *, seconds: float, max_bytes: int) -> Generator[None]:
+    """Raise an error of httpx or ours as an error of Restate.
 
     Args:
-        about: The request.
-        seconds: How long it may take.
-        most: How many bytes its response may have.
+        about: The request, as the message names it.
+        seconds: How long the request may take.
+        max_bytes: How many bytes its response may have.
 
     Raises:
-        RetryableError: The network's fault, or a server's that does not speak well.
-        TerminalError: It will not be otherwise the next time.
+        RetryableError: The network failed, or the server violated the protocol.
+        TerminalError: The same will happen the next time.
     """
     try:
         yield
     except HostRefused as error:
         raise TerminalError(f"{about} is not allowed: {error}", 403) from error
     except TooLarge as error:
-        message = f"{about} answered with more than {most:,} bytes"
+        message = f"{about} answered with more than {max_bytes:,} bytes"
         raise TerminalError(message, 413) from error
     except TooManyRedirects as error:
         raise TerminalError(f"{about} redirects for ever", 508) from error
@@ -57,13 +54,8 @@ def told(about: str, *, seconds: float, most: int) -> Generator[None, None, None
         raise kind(f"{about} failed: {_reason(error)}", _BAD_GATEWAY) from error
 
 
-def shown(url: httpx.URL) -> str:
-    """A URL without what may be secret: a user, a password, a query."""
-    return str(url.copy_with(userinfo=b"", query=None, fragment=None))
-
-
-def answered(about: str, status: int, body: bytes) -> str:
-    """A response that is an error, with the start of its body."""
+def status_message(about: str, status: int, body: bytes) -> str:
+    """The message of an error status, with the start of the response's body."""
     phrase = {each.value: each.phrase for each in HTTPStatus}.get(status, "")
     text = " ".join(body[: 4 * _SHOWN].decode(errors="replace").split())
     start = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
@@ -71,7 +63,7 @@ def answered(about: str, status: int, body: bytes) -> str:
 
 
 def _is_untrusted(error: BaseException | None) -> bool:
-    """A certificate is wrong: somebody has to do something about that."""
+    """Whether the certificate is wrong, which no retry changes."""
     while error:
         if isinstance(error, ssl.SSLCertVerificationError):
             return True

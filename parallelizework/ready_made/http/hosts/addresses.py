@@ -1,4 +1,4 @@
-"""Addresses: which are public, which private, and which no name ever opens. Pure.
+"""Addresses: which are public, which private, and which special. Pure.
 
 The networks are those of IANA's special-purpose registries (RFC 6890 and its updates).
 """

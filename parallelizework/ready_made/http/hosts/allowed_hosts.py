@@ -1,22 +1,27 @@
-"""`Hosts`: whom requests may go to, as the operator has named them. Pure."""
+"""`AllowedHosts`: the hosts that the operator allows. Pure."""
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from parallelizework.errors import DefinitionError
-from parallelizework.ready_made.http.address import Address, bare, literal, reach
+from parallelizework.ready_made.http.hosts.addresses import (
+    Address,
+    bare,
+    literal,
+    reach,
+)
 
 Network = IPv4Network | IPv6Network
 
 
-class Hosts:
+class AllowedHosts:
     """The hosts that are named, in one of three ways.
 
     - A name, such as `api.example.com`: at public and at private addresses.
     - A glob, such as `*.example.com` or `*`: at public addresses alone.
     - An address or a network, such as `127.0.0.1` or `10.0.0.0/8`: whatever has such an
-      address. It is the only way to what no name opens, such as 169.254.169.254.
+      address. Special addresses, such as 169.254.169.254, are allowed in no other way.
 
     Raises:
         DefinitionError: One of them has a scheme, a port or a path.
@@ -39,32 +44,32 @@ class Hosts:
                 "(*.example.com), an address or a network (10.0.0.0/8)"
             )
         kind = self._globs if set(name) & set("*[") else self._names
-        kind.add(normal(name))
+        kind.add(normalized(name))
 
     def __bool__(self) -> bool:
         return bool(self._networks or self._names or self._globs)
 
-    def may_be(self, host: str) -> bool:
-        """Whether it may be allowed, as far as that can be told without its address."""
-        return bool(self._networks) or self.name(host)
+    def may_allow(self, host: str) -> bool:
+        """Whether a host is allowed at some address, before it is looked up."""
+        return bool(self._networks) or self.names(host)
 
-    def name(self, host: str) -> bool:
+    def names(self, host: str) -> bool:
         """Whether a host is named: by its name, a glob, or the address that it is."""
         address = literal(host)
         if address and self._is_within(address):
             return True
-        host = normal(host)
+        host = normalized(host)
         return host in self._names or any(fnmatchcase(host, g) for g in self._globs)
 
-    def allow(self, host: str, address: Address) -> bool:
-        """Whether a host may be spoken to at an address."""
+    def allows(self, host: str, address: Address) -> bool:
+        """Whether requests may be sent to a host at an address."""
         if self._is_within(address):
             return True
         match reach(address):
             case "public":
-                return self.name(host)
+                return self.names(host)
             case "private":
-                return normal(host) in self._names
+                return normalized(host) in self._names
             case "special":
                 return False
 
@@ -80,6 +85,6 @@ def _network(name: str) -> Network | None:
         return None
 
 
-def normal(host: str) -> str:
-    """A host's name as it is compared."""
+def normalized(host: str) -> str:
+    """A host's name in the form in which names are compared."""
     return host.lower().rstrip(".")

@@ -1,7 +1,7 @@
-"""Bodies as text, by the charset that their type names, if we know that one. Pure.
+"""`text_of`: the text of a body, by the charset that its type names. Pure.
 
-Python has codecs that take minutes for a megabyte (punycode), and some that are no
-charsets; a remote host must not choose one of them.
+Some of Python's codecs need minutes for a megabyte (punycode), and some are no
+charsets: a remote host must not choose one of them.
 """
 
 import re
@@ -16,14 +16,14 @@ _KNOWN = {
     "utf_32_le",
     *_WESTERN,
     *_ASIAN,
-    *(f"iso8859_{part}" for part in range(1, 17)),
+    *(f"iso8859_{number}" for number in range(1, 17)),
     *(f"cp{page}" for page in range(1250, 1259)),
 }
 _CHARSET = re.compile(r';\s*charset\s*=\s*"?([a-z0-9][a-z0-9._-]{0,39})', re.IGNORECASE)
 
 
 def text_of(body: bytes, content_type: str) -> str | None:
-    """A body as text; None if it is none, or in a charset that we do not know."""
+    """A body as text; None if it is no text, or its charset is not known."""
     found = _CHARSET.search(content_type)
     codec = _codec(found[1]) if found else "utf_8"
     try:
@@ -33,7 +33,7 @@ def text_of(body: bytes, content_type: str) -> str | None:
 
 
 def _codec(charset: str) -> str:
-    """Python's name for a charset, which it need not know."""
+    """Python's name for a charset, if Python knows the charset."""
     name = normalize_encoding(charset).lower()
     name = re.sub("^windows_", "cp", name)
     return aliases.get(name, name)

@@ -1,4 +1,4 @@
-"""`Request`: one HTTP request as a task describes it, and `Template`, one with gaps."""
+"""`Request`: an HTTP request, and `Template`: a request with placeholders."""
 
 import operator
 import re
@@ -16,14 +16,15 @@ from pydantic import (
 )
 
 from parallelizework.ready_made.http.portable import MISFIT, is_portable
+from parallelizework.ready_made.http.requests.urls import check_url
 
 Method = Literal["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
-# The connection's own: set by hand, one end of it could take them for another request.
-_KEPT = frozenset(
+# The connection's own headers: a task that sets them could smuggle in another request.
+_RESERVED = frozenset(
     {
         "connection",
         "content-length",
@@ -37,10 +38,6 @@ _KEPT = frozenset(
         "upgrade",
     }
 )
-
-_LABEL = re.compile(r"[a-z0-9_-]{1,63}", re.IGNORECASE)
-_LONGEST_HOST = 253  # characters of a name (RFC 1035)
-_PORTS = range(1, 65_536)
 
 
 class Secret(BaseModel):
@@ -97,7 +94,7 @@ class Template(BaseModel):
         for name, value in headers.items():
             if not _TOKEN.fullmatch(name):
                 raise ValueError(f"{name!r} is no name of a header")
-            if name.lower() in _KEPT:
+            if name.lower() in _RESERVED:
                 raise ValueError(f"the header {name} cannot be set by hand")
             if isinstance(value, str) and not is_header_value(value):
                 raise ValueError(
@@ -176,28 +173,3 @@ def is_header_value(value: str) -> bool:
         and value == value.strip(" \t")
         and not _SURROGATE.search(value)
     )
-
-
-def check_url(url: httpx.URL) -> None:
-    """Pass if a request can be sent to a URL.
-
-    Raises:
-        ValueError: It can not; the message says why.
-    """
-    if url.scheme not in ("http", "https"):
-        raise ValueError("must begin with http:// or https://")
-    host = url.raw_host.decode("ascii")
-    if not host:
-        raise ValueError("names no host")
-    if not _is_host(host):
-        raise ValueError(f"{host[:_LONGEST_HOST]!r} is no host")
-    if url.port is not None and url.port not in _PORTS:
-        raise ValueError(f"has the port {url.port}, but they end at {_PORTS[-1]}")
-
-
-def _is_host(host: str) -> bool:
-    """Whether a host is an IPv6 address, which httpx has checked, or can be a name."""
-    if ":" in host:
-        return True
-    labels = host.removesuffix(".").split(".")
-    return len(host) <= _LONGEST_HOST and all(map(_LABEL.fullmatch, labels))

@@ -1,27 +1,27 @@
-"""`Pacer`: fewer requests to those hosts that ask for fewer."""
+"""`RateLimits`: fewer requests to hosts that answer `Retry-After`."""
 
 import asyncio
 from dataclasses import dataclass, field
 from time import perf_counter
 
-Origin = tuple[str, bytes, int | None]
+from parallelizework.ready_made.http.requests.urls import Origin
 
-_LONGEST = 60.0  # seconds that all wait: not each path of a host may have its quota
-_PATIENCE = 10.0  # seconds to wait in the process; a longer pause shall be durable
-_FIRST = 0.1  # seconds between two requests, once a host has asked for fewer
+_LONGEST = 60.0  # seconds that all requests wait: other paths may have other quotas
+_PATIENCE = 10.0  # seconds to wait in the process; a longer pause is durable
+_FIRST = 0.1  # seconds between two requests, after a host's first `Retry-After`
 _SLOWEST = 1.0
-_FREE = 0.001  # as short, an interval is none
-_SLOWER = 2.0  # by what the interval grows when a host asks again
-_FASTER = 0.98  # and shrinks with each answer: 20 a second take a minute to be 60
-_HOSTS = 1_000  # that are known to have asked, at most
+_FREE = 0.001  # a shorter interval is no limit any more
+_SLOWER = 2.0  # factor of the interval at the next `Retry-After`
+_FASTER = 0.98  # factor at each answer: from 20 a second to 60 in a minute
+_ORIGINS = 1_000  # with a limit, at most; the oldest limit is forgotten
 
 
 class TooEarly(Exception):
-    """A request has to wait for longer than it should do here.
+    """A request has to wait longer than a process should wait.
 
     Attributes:
-        status: The status by which the host asked for that.
-        seconds: How long it has to wait.
+        status: The status of the response with `Retry-After`.
+        seconds: How long the request has to wait.
     """
 
     def __init__(self, status: int, seconds: float) -> None:
@@ -33,8 +33,8 @@ class TooEarly(Exception):
 @dataclass
 class _Pace:
     status: int
-    opens: float = 0.0  # no request before
-    next: float = 0.0  # nor before this one, which leaves an interval after the last
+    opens: float = 0.0  # the host accepts no request before
+    next: float = 0.0  # when the interval after the last request ends
     interval: float = _FIRST / _SLOWER
     waiting: int = 0
     head: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -44,24 +44,25 @@ class _Pace:
             raise TooEarly(self.status, seconds)
 
 
-class Pacer:
-    """When requests may go to a host that has answered `Retry-After`.
+class RateLimits:
+    """When requests may be sent to an origin that has answered `Retry-After`.
 
-    None does before the host said. After that they go one by one, with an interval
-    between them that shrinks with each answer and doubles when the host asks again. So
-    they soon go as fast as the host allows, and few of them are in vain.
+    No request is sent before the moment that the host named. After that moment they
+    are sent one by one. The interval between them shrinks with each answer and doubles
+    with each further `Retry-After`: requests soon are as fast as the host allows, and
+    few of them are refused.
 
-    It belongs to one event loop.
+    An object belongs to one event loop.
     """
 
     def __init__(self) -> None:
         self._paces: dict[Origin, _Pace] = {}
 
     async def wait(self, origin: Origin) -> None:
-        """Wait for the turn of a request, in the order of the calls.
+        """Wait until a request may be sent, in the order of the calls.
 
         Raises:
-            TooEarly: That would take more than ten seconds.
+            TooEarly: The wait would take more than ten seconds.
         """
         pace = self._paces.get(origin)
         if not pace:
@@ -78,27 +79,27 @@ class Pacer:
             pace.waiting -= 1
 
     def is_open(self, origin: Origin) -> bool:
-        """Whether a host may be sent a request, as far as it has said."""
+        """Whether no `Retry-After` forbids a request now."""
         pace = self._paces.get(origin)
         return not pace or pace.opens <= perf_counter()
 
     def refused(
         self, origin: Origin, status: int, seconds: float, *, sent: float
     ) -> None:
-        """Hold requests back, as a host asks to come back in so many seconds.
+        """Hold requests back for the seconds that the host asks for.
 
         Args:
             sent: When the request was sent, by `perf_counter`.
         """
         pace = self._paces.get(origin) or self._added(origin, status)
-        if sent >= pace.opens:  # not one of those that were under way already
+        if sent >= pace.opens:  # requests in flight at the first one count once
             pace.interval = min(_SLOWEST, pace.interval * _SLOWER)
         pace.status = status
         pace.opens = max(pace.opens, perf_counter() + min(seconds, _LONGEST))
         pace.next = max(pace.next, pace.opens)
 
     def answered(self, origin: Origin) -> None:
-        """Let requests go a little faster, as a host has answered one."""
+        """Shorten the interval, as the host has answered a request."""
         pace = self._paces.get(origin)
         if pace:
             pace.interval *= _FASTER
@@ -106,7 +107,7 @@ class Pacer:
                 del self._paces[origin]
 
     def _added(self, origin: Origin, status: int) -> _Pace:
-        if len(self._paces) >= _HOSTS:
+        if len(self._paces) >= _ORIGINS:
             del self._paces[next(iter(self._paces))]
         pace = self._paces[origin] = _Pace(status)
         return pace

@@ -14,14 +14,14 @@ _INDEX = re.compile(rb'\{"index":(\d+)')
 
 
 class ResultsFile:
-    """The results of one run, in parts until it ends.
+    """Writes the results of one run: parts while it runs, one file when it ends.
 
-    A part is written as a whole, under a name that is the same if it is written again;
-    so is the file. What happens twice does no harm.
+    Parts and the file are written in full or not at all, and a write that is repeated
+    after a crash has the same path: it does no harm.
 
     Args:
-        rows: The file of the rows, beside which all this is.
-        name: That of the run, which no other has.
+        rows: The path of the rows; the results are in the same folder.
+        name: The name of the run, which no other run has.
     """
 
     def __init__(self, rows: Path, name: str) -> None:
@@ -29,10 +29,10 @@ class ResultsFile:
         self._parts = rows.with_name(f".{rows.stem}.{name}.parts")
 
     def write_part(self, first: int, lines: Iterable[bytes]) -> str:
-        """Write what belongs together, in order; the name of that part.
+        """Write some lines in their order, and return the name of their part.
 
         Args:
-            first: The index of the first of them, which no other part has.
+            first: The index of the first line.
         """
         self._parts.mkdir(exist_ok=True)
         name = str(first)
@@ -40,26 +40,26 @@ class ResultsFile:
         return name
 
     def finish(self, parts: Sequence[str], others: Iterable[bytes]) -> None:
-        """Put all parts together, with other lines among them, and remove them.
+        """Merge all parts and other lines into the file, and remove the parts.
 
         Args:
-            parts: Their names, in order.
-            others: In order.
+            parts: The names of the parts, in the order of their lines.
+            others: The other lines, in order.
 
         Raises:
-            TerminalError: 500; somebody else has removed parts.
+            TerminalError: 500; parts are missing, and there is no file.
         """
         paths = [self._parts / name for name in parts]
         if all(path.exists() for path in paths):
             _write(self.file, merge(_lines(paths), others, key=_index))
         elif not self.file.exists():
             raise TerminalError(f"parts of {self.file.name} have been removed", 500)
-        # Else this has been done before, by a worker that did not live to tell it.
+        # Otherwise a worker has finished the file, and crashed before it answered.
         shutil.rmtree(self._parts, ignore_errors=True)
 
 
 def _write(path: Path, lines: Iterable[bytes]) -> None:
-    """Write a file that is there in full, also after a power failure, or not at all."""
+    """Write a file in full or not at all, also if the power fails."""
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:

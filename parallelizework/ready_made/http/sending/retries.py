@@ -1,4 +1,4 @@
-"""Which responses are tried again, and when."""
+"""Which statuses of a response are retried, and when."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -9,46 +9,44 @@ from restate.exceptions import RetryableError
 
 from parallelizework.attempts.attempt import Postponed
 
-BUSY = frozenset({429, 503})  # the server has too much to do, if it says until when
-_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
-_BAD = 400  # the first status that is an error
+BUSY = frozenset({429, 503})  # with `Retry-After`: too many requests for now
+_RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
+_FIRST_ERROR = 400
 _DIGITS = 9  # of seconds: thirty years
 
 
 def check(
     status: int, message: str, after: timedelta | None, within: timedelta
 ) -> None:
-    """Pass if a response is no error.
+    """Pass if a status is no error.
 
     Args:
-        message: What to say if it is.
+        message: The message of the error.
         after: The pause that the server asks for.
-        within: What all the pauses may take together that a server with too much to do
-            asks for.
+        within: How long all such pauses of a busy server may take together.
 
     Raises:
-        Postponed: The server is well, but has too much to do for now.
-        RetryableError: It may be another one the next time; not before the moment that
-            the server asks for.
-        TerminalError: It will be the same.
+        Postponed: The server is busy, and says for how long.
+        RetryableError: The next attempt may succeed, after the pause.
+        TerminalError: The next attempt would end the same way.
     """
-    if status < _BAD:
+    if status < _FIRST_ERROR:
         return
-    if status not in _AGAIN:
+    if status not in _RETRIED:
         raise TerminalError(message, status)
     if after is not None and status in BUSY:
         raise Postponed(message, status, retry_after=after, within=within)
     raise RetryableError(message, status, after)
 
 
-def asked(response: httpx.Response, longest: timedelta) -> timedelta | None:
-    """The pause that a server asks for by `Retry-After`, but no longer than that."""
+def pause_after(response: httpx.Response, longest: timedelta) -> timedelta | None:
+    """The pause that a server asks for by `Retry-After`, but at most `longest`."""
     after = retry_after(response.headers.get("retry-after", ""), datetime.now(UTC))
     return None if after is None else min(after, longest)
 
 
 def retry_after(value: str, now: datetime) -> timedelta | None:
-    """What a `Retry-After` says: seconds or a date; None if it says neither."""
+    """The pause in a `Retry-After`: seconds or a date; None if it is neither."""
     value = value.strip()
     if value.isascii() and value.isdigit():
         is_sane = len(value) <= _DIGITS

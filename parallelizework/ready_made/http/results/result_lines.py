@@ -1,4 +1,4 @@
-"""`Result`: what HttpFanOut answers with."""
+"""The result of HttpFanOut: a line for each request, or the file that has them."""
 
 from base64 import b64encode
 from typing import Literal, Self
@@ -7,9 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic_core import from_json
 
 from parallelizework.outcomes import Failure
-from parallelizework.ready_made.http.charset import text_of
-from parallelizework.ready_made.http.client import Reply
 from parallelizework.ready_made.http.portable import is_portable
+from parallelizework.ready_made.http.results.charset import text_of
+from parallelizework.ready_made.http.sending.client import Reply
 from parallelizework.ready_made.http.subtask import SubTask
 
 _JSON = ("application/json", "+json")
@@ -19,7 +19,7 @@ _TEXT = ("text/", "application/xml", "+xml", "application/javascript")
 class Response(BaseModel):
     """A response with a status below 400.
 
-    Its index comes first, also in a file of results: `Results` reads it there.
+    `ResultsFile` finds the index at the start of a line: it is the first field.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -39,7 +39,7 @@ class Response(BaseModel):
 
     @classmethod
     def of(cls, reply: Reply, subtask: SubTask, *, attempts: int | None) -> Self:
-        """The reply to a subtask's request, as JSON can have it."""
+        """The line for a reply to a subtask's request."""
         encoding, body = _body(reply)
         wanted = {name.lower() for name in subtask.options.response_headers}
         return cls(
@@ -55,7 +55,7 @@ class Response(BaseModel):
 
 
 class Failed(BaseModel):
-    """A request without such a response."""
+    """A request without a response, or whose response has a status from 400."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -74,7 +74,7 @@ class Failed(BaseModel):
 
     @classmethod
     def of(cls, failure: Failure[SubTask]) -> Self:
-        """The failure of a subtask."""
+        """The line for a subtask's failure."""
         request = failure.subtask.request
         return cls(
             index=failure.subtask.index,
@@ -94,7 +94,7 @@ class Responses(BaseModel):
 
 
 class Written(BaseModel):
-    """Where they are: one JSON object a line, a line a row, in order."""
+    """The file of results: one JSON object a line, a line a row, in order."""
 
     results_file: str = Field(description="its path in the operator's folder")
     succeeded: int
