@@ -130,17 +130,16 @@ class _Worker:
     def _in_file(self, task: RowsFile) -> Iterator[Shard]:
         rows_file, to_file = task.rows_file, task.results == "file"
         job = Job(rows_file=rows_file, name=uuid4().hex) if to_file else None
-        shard = InFile(
-            template=task.request,
-            options=task.options,
-            include_row=task.include_row,
-            rows_file=rows_file,
-            rows=None,
-            job=job,
-        )
         ranges = list(self._folder.ranges(rows_file))
         for rows in ranges or [None] * to_file:
-            yield shard.model_copy(update={"rows": rows})
+            yield InFile(
+                template=task.request,
+                options=task.options,
+                include_row=task.include_row,
+                rows_file=rows_file,
+                rows=rows,
+                job=job,
+            )
 
     def _results(self, job: Job) -> ResultsFile:
         return ResultsFile(self._folder.path(job.rows_file), job.name)

@@ -5,6 +5,7 @@ The networks are those of IANA's special-purpose registries (RFC 6890 and its up
 
 from ipaddress import (
     IPv4Address,
+    IPv4Network,
     IPv6Address,
     IPv6Network,
     ip_address,
@@ -15,41 +16,22 @@ from typing import Literal
 Address = IPv4Address | IPv6Address
 Reach = Literal["public", "private", "special"]
 
-_PRIVATE = [
-    ip_network(network)
-    for network in (
-        "127.0.0.0/8",
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "100.64.0.0/10",
-        "::1/128",
-        "fc00::/7",
-    )
-]
+
+def _networks(named: str) -> list[IPv4Network | IPv6Network]:
+    return [ip_network(name) for name in named.split()]
+
+
+_PRIVATE = _networks(
+    "127.0.0.0/8 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 ::1/128 fc00::/7"
+)
 # Where clouds keep the credentials of their machines. Some lie among private addresses,
 # and Azure's among public ones; the others are link-local.
-_METADATA = [
-    ip_network(network)
-    for network in (
-        "100.100.100.200/32",
-        "168.63.129.16/32",
-        "192.0.0.192/32",
-        "fd00:ec2::254/128",
-    )
-]
+_METADATA = _networks(
+    "100.100.100.200/32 168.63.129.16/32 192.0.0.192/32 fd00:ec2::254/128"
+)
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
 # Tunnels to an IPv4 address that the packet names, and what is not routed.
-_UNUSED = [
-    ip_network(network)
-    for network in (
-        "2001::/23",
-        "2001:db8::/32",
-        "2002::/16",
-        "3fff::/20",
-        "192.88.99.0/24",
-    )
-]
+_UNUSED = _networks("2001::/23 2001:db8::/32 2002::/16 3fff::/20 192.88.99.0/24")
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 

@@ -24,20 +24,9 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 # The connection's own headers: a task that sets them could smuggle in another request.
-_RESERVED = frozenset(
-    {
-        "connection",
-        "content-length",
-        "host",
-        "keep-alive",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
+_HOP_BY_HOP = {"connection", "keep-alive", "te", "trailer", "transfer-encoding"}
+_PROXY = {"proxy-authorization", "proxy-connection"}
+_RESERVED = {*_HOP_BY_HOP, *_PROXY, "content-length", "host", "upgrade"}
 
 
 class Secret(BaseModel):

@@ -16,11 +16,8 @@ _JSON = ("application/json", "+json")
 _TEXT = ("text/", "application/xml", "+xml", "application/javascript")
 
 
-class Response(BaseModel):
-    """A response with a status below 400.
-
-    `ResultsFile` finds the index at the start of a line: it is the first field.
-    """
+class _Line(BaseModel):
+    """What each line begins with; `ResultsFile` finds the index at the start."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -30,6 +27,11 @@ class Response(BaseModel):
         description="of the row, what include_row asks for",
         exclude_if=lambda row: row is None,
     )
+
+
+class Response(_Line):
+    """A response with a status below 400."""
+
     status: int
     headers: dict[str, str] = Field(description="those that were asked for")
     body: JsonValue = Field(description="JSON, text, or bytes in base64")
@@ -54,17 +56,9 @@ class Response(BaseModel):
         )
 
 
-class Failed(BaseModel):
+class Failed(_Line):
     """A request without a response, or whose response has a status from 400."""
 
-    model_config = ConfigDict(frozen=True)
-
-    index: int = Field(description="of the request, or of the row, from 0")
-    row: JsonValue = Field(
-        default=None,
-        description="of the row, what include_row asks for",
-        exclude_if=lambda row: row is None,
-    )
     url: str | None = Field(description="null where a row makes no request")
     code: int = Field(
         description="the status of the response; 502 and 504 also where there is none"

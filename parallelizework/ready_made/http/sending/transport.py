@@ -1,6 +1,5 @@
 """`client_over`: an httpx client that connects to checked addresses only."""
 
-import ssl
 from collections.abc import AsyncIterator, Generator
 from contextlib import ExitStack, contextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -64,13 +63,24 @@ class PooledTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, network: httpcore.AsyncNetworkBackend) -> None:
         tls = httpx.create_ssl_context()  # reads SSL_CERT_FILE
-        self._pools = [_Pool(network, tls) for _ in range(_POOLS)]
+        self._pools = [
+            _Pool(
+                ssl_context=tls,
+                http2=True,
+                network_backend=network,
+                max_connections=None,  # `HostLimiter` bounds the requests in flight
+                max_keepalive_connections=2 * _REQUESTS,
+                keepalive_expiry=_IDLE,
+            )
+            for _ in range(_POOLS)
+        ]
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request with the first pool that is not busy."""
         free = (pool for pool in self._pools if pool.in_flight < _REQUESTS)
+        pool = next(free, self._pools[-1])
         with ExitStack() as stack:
-            pool = stack.enter_context(next(free, self._pools[-1]).counted())
+            stack.enter_context(pool.counted())
             with _httpx_errors():
                 response = await pool.handle_async_request(_core_request(request))
             return httpx.Response(
@@ -83,31 +93,20 @@ class PooledTransport(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close all connections."""
         for pool in self._pools:
-            await pool.connections.aclose()
+            await pool.aclose()
 
 
-class _Pool:
+class _Pool(httpcore.AsyncConnectionPool):
     """A pool that knows how many requests are in flight in it."""
 
-    def __init__(
-        self, network: httpcore.AsyncNetworkBackend, tls: ssl.SSLContext
-    ) -> None:
-        self.in_flight = 0
-        self.connections = httpcore.AsyncConnectionPool(
-            ssl_context=tls,
-            http2=True,
-            network_backend=network,
-            max_connections=None,  # `HostLimiter` bounds the requests in flight
-            max_keepalive_connections=2 * _REQUESTS,
-            keepalive_expiry=_IDLE,
-        )
+    in_flight = 0
 
     @contextmanager
-    def counted(self) -> Generator[httpcore.AsyncConnectionPool]:
+    def counted(self) -> Generator[None]:
         """Count a request as in flight while the block runs."""
         self.in_flight += 1
         try:
-            yield self.connections
+            yield
         finally:
             self.in_flight -= 1
 
