@@ -25,11 +25,6 @@ NAME = "secure.example"
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A certificate for `NAME`, which this process trusts, and its key."""
     make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
@@ -91,9 +86,9 @@ async def test_http_2_is_spoken_over_few_connections_where_it_is_offered(
         replies += [await client.send(request)]
         await client.aclose()
 
-    told = [reply.body.decode().split() for reply in replies]
-    assert {spoken for spoken, _ in told} == {version}
-    assert len({connection for _, connection in told}) <= most
+    answers = [reply.body.decode().split() for reply in replies]
+    assert {spoken for spoken, _ in answers} == {version}
+    assert len({connection for _, connection in answers}) <= most
 
 
 async def test_a_certificate_for_another_name_is_refused_at_once(
@@ -109,7 +104,7 @@ async def test_a_certificate_for_another_name_is_refused_at_once(
     assert "certificate" in error.value.message
 
 
-async def test_a_dot_at_the_end_of_a_name_is_no_part_of_it_for_tls(
+async def test_a_certificate_is_verified_without_the_dot_at_the_end_of_a_host(
     certificate: Path,
 ) -> None:
     client = HttpClient(HttpSettings(allowed_hosts=(NAME,)), here)

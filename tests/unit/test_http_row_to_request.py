@@ -1,4 +1,4 @@
-"""Templates of HttpFanOut: what a row makes of one."""
+"""A template and a row become a request of HttpFanOut."""
 
 from typing import Any
 from urllib.parse import unquote
@@ -49,7 +49,7 @@ def test_texts_are_filled_as_they_are_and_the_url_is_quoted() -> None:
 
 
 @given(st.text().filter(lambda text: text not in (".", "..")))
-def test_no_text_of_a_row_leaves_its_place_in_the_url(text: str) -> None:
+def test_a_text_of_a_row_cannot_change_other_segments_of_the_url(text: str) -> None:
     request = filled(Template(url="http://h/{a}/end"), {"a": text})
 
     start, _, end = request.url.removeprefix("http://h/").rpartition("/")

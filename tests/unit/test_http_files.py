@@ -1,4 +1,4 @@
-"""Files of rows, read in pieces, and files of results, complete or absent."""
+"""Files of rows, read in ranges, and files of results, complete or absent."""
 
 import os
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ JOINED = b'{"index":0,"a":1}\n{"index":1}\n{"index":2,"a":1}\n'
 
 @given(lines=st.lists(st.integers(0, 9).map(lambda n: f'{{"n": {n}}}') | st.just(" ")))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_every_row_is_in_one_piece(tmp_path: Path, lines: list[str]) -> None:
+def test_every_row_is_in_exactly_one_range(tmp_path: Path, lines: list[str]) -> None:
     (tmp_path / "rows").write_text("\n".join(lines * 300))
     folder = RowsFolder(tmp_path)
 
@@ -29,7 +29,7 @@ def test_every_row_is_in_one_piece(tmp_path: Path, lines: list[str]) -> None:
     assert all(len(list(folder.rows("rows", each))) <= 1_000 for each in ranges)
 
 
-def test_pieces_are_small_in_bytes_too(tmp_path: Path) -> None:
+def test_a_range_is_bounded_in_bytes_too(tmp_path: Path) -> None:
     (tmp_path / "rows").write_bytes(b'"%b"\n' % (b"x" * 1_000_000) * 12)
 
     ranges = list(RowsFolder(tmp_path).ranges("rows"))
@@ -37,14 +37,14 @@ def test_pieces_are_small_in_bytes_too(tmp_path: Path) -> None:
     assert [each.first for each in ranges] == [0, 5, 10]
 
 
-def test_a_file_that_is_changed_meanwhile_is_noticed(tmp_path: Path) -> None:
+def test_a_file_that_changes_while_it_is_read_is_a_409(tmp_path: Path) -> None:
     (tmp_path / "rows").write_text("1\n2\n")
     folder = RowsFolder(tmp_path)
-    [piece] = folder.ranges("rows")
+    [only] = folder.ranges("rows")
     (tmp_path / "rows").write_text("1\n22\n")
 
     with pytest.raises(TerminalError, match="rows was changed") as error:
-        list(folder.rows("rows", piece))
+        list(folder.rows("rows", only))
 
     assert error.value.status_code == 409
 
@@ -59,7 +59,7 @@ def parts(results: ResultsFile) -> list[str]:
     return [results.write_part(0, first), results.write_part(2, third)]
 
 
-def test_parts_and_other_lines_are_put_together_in_order(tmp_path: Path) -> None:
+def test_parts_and_other_lines_are_merged_in_order(tmp_path: Path) -> None:
     results = ResultsFile(tmp_path / "rows.ndjson", "run")
     written = parts(results)
     assert not results.file.exists()
@@ -70,7 +70,7 @@ def test_parts_and_other_lines_are_put_together_in_order(tmp_path: Path) -> None
     assert list(tmp_path.iterdir()) == [results.file]
 
 
-def test_what_is_done_again_after_a_crash_does_no_harm(tmp_path: Path) -> None:
+def test_a_write_that_is_repeated_after_a_crash_changes_nothing(tmp_path: Path) -> None:
     results = ResultsFile(tmp_path / "rows.ndjson", "run")
     written = parts(results)
     assert parts(results) == written
@@ -82,7 +82,7 @@ def test_what_is_done_again_after_a_crash_does_no_harm(tmp_path: Path) -> None:
     assert results.file.read_bytes() == JOINED
 
 
-def test_a_file_that_cannot_be_written_in_full_is_not_there(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_in_full_is_not_written(tmp_path: Path) -> None:
     results = ResultsFile(tmp_path / "rows.ndjson", "run")
     written = parts(results)
     before = list(tmp_path.rglob("*"))
@@ -97,7 +97,7 @@ def test_a_file_that_cannot_be_written_in_full_is_not_there(tmp_path: Path) -> N
     assert list(tmp_path.rglob("*")) == before
 
 
-def test_parts_that_somebody_has_removed_are_missed(tmp_path: Path) -> None:
+def test_a_part_that_somebody_has_removed_is_an_error(tmp_path: Path) -> None:
     results = ResultsFile(tmp_path / "rows.ndjson", "run")
     written = parts(results)
     os.unlink(next(path for path in tmp_path.rglob("2")))

@@ -1,4 +1,4 @@
-"""Whom HttpFanOut may speak to: names, globs and networks, and kinds of addresses."""
+"""Hosts that HttpFanOut may send requests to, and the kinds of addresses."""
 
 from ipaddress import ip_address
 
@@ -50,12 +50,12 @@ from parallelizework.ready_made.http.hosts.allowed_hosts import AllowedHosts
         ("3fff::1", "special"),
     ],
 )
-def test_each_address_is_of_one_kind(address: str, kind: Reach) -> None:
+def test_an_address_is_public_private_or_special(address: str, kind: Reach) -> None:
     assert reach(ip_address(address)) == kind
 
 
 @given(st.ip_addresses())
-def test_nothing_is_public_that_python_does_not_hold_for_global(
+def test_an_address_that_is_not_global_for_python_is_not_public(
     address: object,
 ) -> None:
     found = ip_address(str(address))
@@ -94,7 +94,7 @@ def test_a_host_is_allowed_by_its_name_or_by_its_address(
     assert AllowedHosts([named]).allows(host, ip_address(address)) is is_allowed
 
 
-def test_what_one_entry_does_not_open_another_may() -> None:
+def test_a_host_is_allowed_if_any_entry_allows_it() -> None:
     hosts = AllowedHosts(["*", "10.0.0.0/8"])
 
     assert hosts.allows("a.example", ip_address("10.0.0.1"))
@@ -102,11 +102,11 @@ def test_what_one_entry_does_not_open_another_may() -> None:
 
 
 @pytest.mark.parametrize("named", ["http://a", "a:80", "a/b", "me@a", ""])
-def test_what_is_no_host_is_refused(named: str) -> None:
+def test_an_entry_that_is_no_host_is_refused(named: str) -> None:
     with pytest.raises(DefinitionError, match="is no host"):
         AllowedHosts([named])
 
 
-def test_no_hosts_are_none() -> None:
+def test_an_empty_list_of_hosts_is_false() -> None:
     assert not AllowedHosts([])
     assert AllowedHosts(["*"])

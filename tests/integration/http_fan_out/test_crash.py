@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Server
-from .misbehaving import misbehaving
-from .processes import eventually, running
-from .test_serve import served
+from ..conftest import Server
+from ..misbehaving import misbehaving
+from ..processes import eventually, running
+from ..test_serve import served
 
 COUNT = 60
 
 
 @pytest.mark.parametrize("batch", [1, 8])
-def test_after_a_kill_each_row_has_one_outcome_and_each_repeat_the_same_key(
+def test_after_a_kill_each_row_has_one_outcome_and_one_idempotency_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
     folder = tmp_path / "rows"

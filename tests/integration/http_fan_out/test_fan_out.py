@@ -1,25 +1,18 @@
 """HttpFanOut: requests in bulk, with responses and failures as promised."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from .conftest import GIVEN, Server
-from .misbehaving import Misbehaving, misbehaving
-from .processes import LONG
+from ..conftest import GIVEN, Server
+from ..misbehaving import Misbehaving
+from ..processes import LONG
 
 pytestmark = pytest.mark.skipif(GIVEN, reason="its worker reaches other hosts")
 
 SOON = {"initial_retry_interval": 0.01}
-
-
-@pytest.fixture(scope="module")
-def target() -> Iterator[Misbehaving]:
-    with misbehaving() as server:
-        yield server
 
 
 def run(server: Server, task: dict[str, Any]) -> dict[str, Any]:
@@ -92,7 +85,7 @@ def test_responses_and_failures_are_in_the_order_of_the_requests(
     assert [counts[path] for path in paths] == [1, 1, 3, 1, 3]
 
 
-def test_nothing_to_do_is_an_empty_answer(server: Server) -> None:
+def test_a_task_without_requests_has_an_empty_answer(server: Server) -> None:
     assert run(server, {"requests": []}) == {"responses": [], "failures": []}
 
 
@@ -127,7 +120,7 @@ def test_a_template_is_filled_with_each_row(
         (["id", "n"], [{"id": 1, "n": None}, {"id": 2}]),
     ],
 )
-def test_a_row_or_some_of_its_fields_come_back_with_what_became_of_it(
+def test_a_result_includes_its_row_or_some_fields_of_it(
     server: Server, target: Misbehaving, include: Any, shown: list[Any]
 ) -> None:
     task = {
@@ -142,7 +135,7 @@ def test_a_row_or_some_of_its_fields_come_back_with_what_became_of_it(
     assert [response["row"], failure["row"]] == shown
 
 
-def test_a_row_comes_back_only_where_that_is_asked_for(
+def test_a_result_includes_its_row_only_on_request(
     server: Server, target: Misbehaving
 ) -> None:
     request = {"url": target.url + "/status/{status}"}
@@ -157,7 +150,7 @@ def test_a_row_comes_back_only_where_that_is_asked_for(
     assert "include_row: Extra inputs are not permitted" in message
 
 
-def test_a_key_stays_the_same_over_all_attempts_at_a_request_and_no_other(
+def test_all_attempts_at_a_request_have_one_idempotency_key_of_their_own(
     server: Server, target: Misbehaving, key: str
 ) -> None:
     paths = [f"/rough/2/500/{key}-{number}" for number in range(3)]
@@ -175,7 +168,7 @@ def test_a_key_stays_the_same_over_all_attempts_at_a_request_and_no_other(
 
 
 @pytest.mark.parametrize("after", ["1", "date-2"])
-def test_a_pause_that_the_server_asks_for_is_made(
+def test_a_postponed_request_is_sent_after_the_pause(
     server: Server, target: Misbehaving, key: str, after: str
 ) -> None:
     path = f"/busy/{key}?after={after}"
@@ -188,7 +181,7 @@ def test_a_pause_that_the_server_asks_for_is_made(
     assert second.at - first.at >= 0.9
 
 
-def test_a_policy_ends_a_run_as_anywhere_else(
+def test_a_run_fails_when_its_policy_tolerates_no_failure(
     server: Server, target: Misbehaving
 ) -> None:
     requests = [{"url": f"{target.url}/status/418"}]
@@ -247,7 +240,7 @@ def test_a_policy_ends_a_run_as_anywhere_else(
         ),
     ],
 )
-def test_a_mistake_in_a_task_is_a_400_that_names_its_place(
+def test_a_mistake_in_a_task_is_a_400_that_names_the_field(
     server: Server, task: dict[str, Any], complaint: str
 ) -> None:
     code, message = refusal(server, task)

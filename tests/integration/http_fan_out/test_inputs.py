@@ -4,24 +4,17 @@ They come from who submits a task, from a file of rows, and from the hosts that 
 """
 
 import json
-from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from .conftest import GIVEN, Server
-from .misbehaving import Misbehaving, misbehaving
+from ..conftest import GIVEN, Server
+from ..misbehaving import Misbehaving
 
 pytestmark = pytest.mark.skipif(GIVEN, reason="its worker reaches other hosts")
 
 SECONDS = 60  # a bound for a machine that is busy; what hangs, hangs for ever
 ONCE = {"max_attempts": 1}
-
-
-@pytest.fixture(scope="module")
-def target() -> Iterator[Misbehaving]:
-    with misbehaving() as server:
-        yield server
 
 
 def post(server: Server, task: str) -> httpx.Response:
@@ -112,7 +105,7 @@ def test_a_task_that_cannot_be_sent_is_a_400(server: Server, which: str) -> None
     assert len(answer.text) < 5_000
 
 
-def test_as_deep_as_is_allowed_goes_there_and_comes_back(
+def test_json_of_the_largest_allowed_depth_is_sent_and_returned(
     server: Server, target: Misbehaving
 ) -> None:
     """Through each coordinator, also in a failure."""
@@ -151,7 +144,7 @@ BODIES = {
 
 
 @pytest.mark.parametrize("batch", [1, 64])
-def test_an_odd_body_is_a_response_like_any_other(
+def test_an_unusual_body_is_still_a_response(
     server: Server, target: Misbehaving, batch: int
 ) -> None:
     urls = [target.url + path for path, _ in BODIES.values()]
@@ -163,8 +156,8 @@ def test_an_odd_body_is_a_response_like_any_other(
     answer = post(server, json.dumps(task)).raise_for_status().json()
 
     assert answer["failures"] == []
-    told = [response["encoding"] for response in answer["responses"]]
-    assert dict(zip(BODIES, told, strict=True)) == {
+    encodings = [response["encoding"] for response in answer["responses"]]
+    assert dict(zip(BODIES, encodings, strict=True)) == {
         which: encoding for which, (_, encoding) in BODIES.items()
     }
 
@@ -190,7 +183,7 @@ ROWS = {
 }
 
 
-def test_a_row_that_makes_no_request_fails_alone(
+def test_a_row_that_makes_no_request_fails_no_other_row(
     server: Server, target: Misbehaving, key: str
 ) -> None:
     file = server.folder / f"{key}.ndjson"
@@ -242,7 +235,7 @@ REDIRECTS = {
 
 @pytest.mark.once
 @pytest.mark.parametrize("which", REDIRECTS)
-def test_a_redirect_to_no_url_is_not_followed_a_second_time(
+def test_a_redirect_to_an_invalid_url_is_not_retried(
     server: Server, target: Misbehaving, which: str
 ) -> None:
     request = {"url": f"{target.url}/to/302?url={REDIRECTS[which]}"}
@@ -264,7 +257,7 @@ HOSTS = {
 
 @pytest.mark.once
 @pytest.mark.parametrize("which", HOSTS)
-def test_a_host_with_a_dot_at_its_end_has_a_status(
+def test_a_host_with_a_dot_at_its_end_ends_in_an_outcome(
     server: Server, target: Misbehaving, which: str
 ) -> None:
     url = f"http://{HOSTS[which]}:{target.port}/echo"

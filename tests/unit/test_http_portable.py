@@ -1,4 +1,4 @@
-"""Values that can travel as JSON: read again, whatever is put around them."""
+"""Values that can be read again as JSON, however a run nests them."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ def nested(levels: int) -> Any:
     return value
 
 
-def test_what_is_portable_can_be_read_inside_of_forty_levels_more() -> None:
+def test_a_portable_value_can_be_read_inside_forty_more_arrays() -> None:
     value = nested(160)
 
     assert is_portable(value)
@@ -36,10 +36,10 @@ def test_what_is_portable_can_be_read_inside_of_forty_levels_more() -> None:
     ],
     ids=["161", "253", "900", "NaN", "infinity", "digits", "surrogate", "key"],
 )
-def test_what_could_not_be_read_again_is_not(value: Any) -> None:
+def test_a_value_that_could_not_be_read_again_is_not_portable(value: Any) -> None:
     assert not is_portable(value)
 
 
 @pytest.mark.parametrize("value", [None, True, 0, -1.5, "é", [], {"": [None]}, 9**999])
-def test_all_else_is(value: Any) -> None:
+def test_any_other_value_is_portable(value: Any) -> None:
     assert is_portable(value)

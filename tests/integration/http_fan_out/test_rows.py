@@ -1,22 +1,15 @@
 """Large jobs of HttpFanOut: rows out of a file, results into a file."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .conftest import GIVEN, Server
-from .misbehaving import Misbehaving, misbehaving
+from ..conftest import GIVEN, Server
+from ..misbehaving import Misbehaving
 
 pytestmark = pytest.mark.skipif(GIVEN, reason="its worker sees other files")
-
-
-@pytest.fixture(scope="module")
-def target() -> Iterator[Misbehaving]:
-    with misbehaving() as server:
-        yield server
 
 
 @pytest.fixture
@@ -71,7 +64,7 @@ def test_there_is_a_line_for_each_row_in_the_order_of_the_rows(
     assert {line["code"] for line in found[7::10]} == {404}
 
 
-def test_what_is_left_of_earlier_results_is_replaced(
+def test_the_results_of_an_earlier_run_are_replaced(
     server: Server, target: Misbehaving, rows: Path
 ) -> None:
     rows.write_text('{"n": 1}\n{"n": 2}')
@@ -102,7 +95,7 @@ def test_a_file_without_rows_has_results_without_lines(
         (["n", "o"], [{"n": 1}, None, {}, None]),
     ],
 )
-def test_a_line_of_the_results_has_its_row_if_that_is_asked_for(
+def test_a_line_of_the_results_includes_its_row_on_request(
     server: Server, target: Misbehaving, rows: Path, include: Any, shown: list[Any]
 ) -> None:
     rows.write_text('{"n": 1, "m": [2]}\nno json\n{"m": 3}\n[4]\n')
@@ -112,7 +105,7 @@ def test_a_line_of_the_results_has_its_row_if_that_is_asked_for(
     assert [line.get("row") for line in results(rows)] == shown
 
 
-def test_few_results_can_be_answered_in_line(
+def test_results_can_be_answered_inline(
     server: Server, target: Misbehaving, rows: Path
 ) -> None:
     rows.write_text('{"n": 1}\n{"n": 2}')
@@ -140,7 +133,7 @@ def test_an_answer_that_is_too_large_is_refused_and_says_what_to_do(
 @pytest.mark.parametrize(
     "name", ["../other/rows", "/etc/passwd", "link", ".", "", "nothing", "a\0b", "loop"]
 )
-def test_nothing_outside_of_the_folder_is_read(
+def test_a_file_outside_the_folder_is_not_read(
     server: Server, tmp_path: Path, name: str
 ) -> None:
     (tmp_path / "secret").write_text("{}")
@@ -158,7 +151,7 @@ def test_nothing_outside_of_the_folder_is_read(
 
 
 @pytest.mark.once
-def test_a_row_beyond_all_bounds_is_not_read(server: Server, rows: Path) -> None:
+def test_a_row_that_is_too_large_is_not_read(server: Server, rows: Path) -> None:
     rows.write_text('{"n": 1}\n{"n": "' + "x" * 2**20 + '"}')
 
     task = {"request": {"url": "http://localhost/{n}"}, "rows_file": rows.name}

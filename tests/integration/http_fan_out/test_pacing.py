@@ -1,7 +1,7 @@
 """The client of HttpFanOut and a host that asks to come back later."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
@@ -10,21 +10,10 @@ from parallelizework import Postponed
 from parallelizework.ready_made.http import HttpClient, Request
 from parallelizework.settings import HttpSettings
 
-from .misbehaving import Misbehaving, misbehaving
-from .processes import LONG
+from ..misbehaving import Misbehaving, misbehaving
+from ..processes import LONG
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture(scope="module")
-def target() -> Iterator[Misbehaving]:
-    with misbehaving() as server:
-        yield server
 
 
 @pytest.fixture
@@ -48,7 +37,7 @@ async def postponed(client: HttpClient, url: str) -> Postponed:
 
 
 @pytest.mark.parametrize("status", [429, 503])
-async def test_one_that_says_when_to_come_back_is_no_attempt(
+async def test_a_request_to_a_busy_host_is_postponed(
     client: HttpClient, target: Misbehaving, status: int
 ) -> None:
     error = await postponed(client, f"{target.url}/busy/{status}?after=7")
@@ -58,7 +47,7 @@ async def test_one_that_says_when_to_come_back_is_no_attempt(
     assert error.within == timedelta(seconds=1_000)
 
 
-async def test_the_next_request_waits_though_its_own_time_is_short(
+async def test_the_wait_for_a_rate_limit_is_no_part_of_the_timeout(
     client: HttpClient, target: Misbehaving
 ) -> None:
     for seconds in (1, 4, 9):  # more, where even that was not enough for the request
@@ -74,7 +63,7 @@ async def test_the_next_request_waits_though_its_own_time_is_short(
     assert second.at - first.at >= seconds - 0.01
 
 
-async def test_one_that_waits_takes_nothing_from_another_host(
+async def test_a_request_that_waits_for_a_rate_limit_does_not_block_other_hosts(
     client: HttpClient, target: Misbehaving
 ) -> None:
     await postponed(client, f"{target.url}/busy/429?after=9&other")
@@ -91,7 +80,7 @@ async def test_one_that_waits_takes_nothing_from_another_host(
     assert not target.asked("/echo/late")
 
 
-async def test_one_that_would_wait_for_long_is_postponed_and_not_sent(
+async def test_a_request_that_would_wait_for_long_is_postponed_and_not_sent(
     client: HttpClient, target: Misbehaving
 ) -> None:
     await postponed(client, f"{target.url}/busy/503?after=40")
@@ -108,7 +97,7 @@ async def test_one_that_would_wait_for_long_is_postponed_and_not_sent(
     assert not target.asked("/echo/never?key=k")
 
 
-async def test_one_that_waited_for_a_connection_does_not_run_into_it(
+async def test_a_request_that_waited_for_the_limiter_obeys_a_later_rate_limit(
     client: HttpClient, target: Misbehaving
 ) -> None:
     """It is behind the one that is refused."""

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from .conftest import GIVEN, Server
-from .misbehaving import Misbehaving, misbehaving
+from ..conftest import GIVEN, Server
+from ..misbehaving import Misbehaving, misbehaving
 
 pytestmark = pytest.mark.skipif(GIVEN, reason="its worker reaches other hosts")
 
@@ -23,7 +23,7 @@ def run(server: Server, task: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("batch", [1, 64])
-def test_a_quota_costs_no_row_and_few_requests(
+def test_a_rate_limit_fails_no_row_and_refuses_few_requests(
     server: Server, target: Misbehaving, key: str, batch: int
 ) -> None:
     """300 rows, and a host that answers 20 requests a second."""
@@ -41,7 +41,7 @@ def test_a_quota_costs_no_row_and_few_requests(
     assert len(target.ledger) < 450
 
 
-def test_the_time_of_a_subtask_bounds_its_pauses_too(
+def test_the_timeout_of_a_subtask_includes_its_postponements(
     server: Server, target: Misbehaving
 ) -> None:
     request = {"url": f"{target.url}/limited/0/never"}

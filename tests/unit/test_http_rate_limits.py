@@ -1,4 +1,4 @@
-"""The pace of requests to hosts that have asked for fewer."""
+"""When requests are sent to hosts that have answered `Retry-After`."""
 
 import asyncio
 from time import perf_counter
@@ -17,13 +17,13 @@ def anyio_backend() -> str:
 
 
 def refused(limits: RateLimits, seconds: float) -> float:
-    """Refuse a request that has just been sent; when that was."""
+    """Refuse a request that is sent now; return the time."""
     now = perf_counter()
     limits.refused(HERE, 429, seconds, sent=now)
     return now
 
 
-async def test_a_host_that_has_not_asked_for_fewer_is_not_waited_for() -> None:
+async def test_a_host_without_a_rate_limit_is_not_waited_for() -> None:
     limits = RateLimits()
     refused(limits, 3_600)
 
@@ -33,7 +33,7 @@ async def test_a_host_that_has_not_asked_for_fewer_is_not_waited_for() -> None:
     assert not limits.is_open(HERE)
 
 
-async def test_no_request_goes_before_the_moment_that_the_host_names() -> None:
+async def test_no_request_is_sent_before_the_moment_that_the_host_names() -> None:
     limits = RateLimits()
     start = refused(limits, 0.3)
 
@@ -43,21 +43,21 @@ async def test_no_request_goes_before_the_moment_that_the_host_names() -> None:
     assert limits.is_open(HERE)
 
 
-async def test_after_that_they_go_one_by_one_in_order() -> None:
-    limits, gone = RateLimits(), list[tuple[int, float]]()
+async def test_after_that_moment_requests_are_sent_one_by_one_in_order() -> None:
+    limits, sent = RateLimits(), list[tuple[int, float]]()
     start = refused(limits, 0.1)
 
-    async def go(number: int) -> None:
+    async def send(number: int) -> None:
         await limits.wait(HERE)
-        gone.append((number, perf_counter() - start))
+        sent.append((number, perf_counter() - start))
 
-    await asyncio.gather(*map(go, range(4)))
+    await asyncio.gather(*map(send, range(4)))
 
-    assert [number for number, _ in gone] == [0, 1, 2, 3]
-    assert all(at >= 0.1 + 0.1 * number for number, at in gone)
+    assert [number for number, _ in sent] == [0, 1, 2, 3]
+    assert all(at >= 0.1 + 0.1 * number for number, at in sent)
 
 
-async def test_who_waits_when_a_host_asks_again_waits_for_that_too() -> None:
+async def test_a_waiting_request_also_waits_for_a_second_retry_after() -> None:
     limits = RateLimits()
     refused(limits, 0.1)
     waiting = asyncio.create_task(limits.wait(HERE))
@@ -69,7 +69,7 @@ async def test_who_waits_when_a_host_asks_again_waits_for_that_too() -> None:
     assert perf_counter() - start >= 0.4
 
 
-async def test_one_who_gives_up_holds_nobody_back() -> None:
+async def test_a_request_that_is_cancelled_delays_no_other() -> None:
     limits = RateLimits()
     refused(limits, 0.2)
     waiting = [asyncio.create_task(limits.wait(HERE)) for _ in range(3)]
@@ -83,10 +83,10 @@ async def test_one_who_gives_up_holds_nobody_back() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "most"), [(30, 30), (3_600, 60)])
-async def test_a_long_wait_is_not_made_in_the_process(
+async def test_a_long_wait_is_refused_instead_of_made_in_the_process(
     seconds: float, most: float
 ) -> None:
-    """Nor longer than for a minute: it may be one path of the host that is busy."""
+    """The wait is a minute at most: perhaps only one path of the host is busy."""
     limits = RateLimits()
     refused(limits, seconds)
 
@@ -97,7 +97,7 @@ async def test_a_long_wait_is_not_made_in_the_process(
     assert early.value.status == 429
 
 
-async def test_a_queue_that_would_take_long_is_not_made_longer() -> None:
+async def test_a_request_that_would_wait_behind_many_others_is_refused() -> None:
     limits = RateLimits()
     refused(limits, 1)
     waiting = [asyncio.create_task(limits.wait(HERE)) for _ in range(200)]
@@ -111,7 +111,7 @@ async def test_a_queue_that_would_take_long_is_not_made_longer() -> None:
     assert len(early) in range(80, 120)  # 100 take ten seconds
 
 
-async def test_a_host_that_answers_is_soon_free_again() -> None:
+async def test_a_host_that_answers_soon_has_no_rate_limit_any_more() -> None:
     limits = RateLimits()
     refused(limits, 3_600)
     for _ in range(300):
@@ -122,7 +122,7 @@ async def test_a_host_that_answers_is_soon_free_again() -> None:
     assert limits.is_open(HERE)
 
 
-async def test_it_remembers_a_bounded_number_of_hosts() -> None:
+async def test_a_bounded_number_of_rate_limits_is_kept() -> None:
     limits = RateLimits()
     for number in range(1_001):
         limits.refused(("http", b"%d" % number, None), 429, 60, sent=0)
