@@ -15,6 +15,7 @@ from parallelizework.outcomes import CompletionReason
 from parallelizework.policy import requested
 from parallelizework.progress.models import State
 from parallelizework.progress.reporter import ProgressReporter
+from parallelizework.restate_sdk import CONTINUED
 from parallelizework.terminal_errors import cancelled, is_cancelled
 
 
@@ -124,6 +125,8 @@ class Run(Coordinator):
         elif isinstance(error, TerminalError):
             state = "cancelled" if is_cancelled(error) else "failed"
             self._end(state, error.message)
+        elif isinstance(error, Exception) and not isinstance(error, CONTINUED):
+            self._end("failed", f"{error!r:.1000}")
 
     def _end(self, state: State, error: str | None = None) -> None:
         self._progress.end(self._fan_in, state, self._reason, error)
