@@ -1,16 +1,21 @@
 """`Cancellation`: the end of the calls that are in flight when a run has ended."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import restate
 from restate import Context, TerminalError
 
-from parallelizework.coordination.calls import Known
+from parallelizework.coordination.calls import END, Call, Known
 from parallelizework.coordination.fan_in import FanIn
-from parallelizework.coordination.window import END, InFlight, Window
 from parallelizework.messages import Outcomes
 from parallelizework.terminal_errors import is_cancelled
+
+if TYPE_CHECKING:
+    from parallelizework.coordination.window import InFlight
 
 # How long cancelled coordinators may take to end, which wait for their own calls.
 _END_OF_COORDINATORS = timedelta(seconds=5)
@@ -19,10 +24,11 @@ _END_OF_COORDINATORS = timedelta(seconds=5)
 class Cancellation:
     """Cancels the calls in flight, and collects the outcomes that they have."""
 
-    def __init__(self, ctx: Context, window: Window, fan_in: FanIn) -> None:
+    def __init__(
+        self, ctx: Context, in_flight: Mapping[int, InFlight], fan_in: FanIn
+    ) -> None:
         self._ctx = ctx
-        self._window = window
-        self._in_flight = window.in_flight
+        self._in_flight = in_flight
         self._fan_in = fan_in
         self._ended: set[int] = set()  # positions of cancelled calls that have ended
 
@@ -57,26 +63,23 @@ class Cancellation:
             if timer in ended:
                 return
 
-    async def collect(self, *, unfinished: bool) -> None:
+    async def collect(self, unstarted: Iterable[Call | Known] | None = None) -> None:
         """Add the outcomes of the cancelled calls.
 
         Args:
-            unfinished: Name the subtasks that have not ended.
+            unstarted: The calls that were not started, where all subtasks that have not
+                ended are to be named.
 
         Raises:
             TerminalError: A call ended with an error that is no outcome.
         """
         for position, each in self._in_flight.items():
             outcomes, size = await self._outcomes(position, each)
-            if unfinished and outcomes == Outcomes():
+            if unstarted is not None and outcomes == Outcomes():
                 outcomes = Outcomes(unfinished=each.call.unfinished())
             await self._fan_in.add(position, outcomes, size)
-        for position, call in self._window.unstarted() if unfinished else ():
-            if isinstance(call, Known):
-                await self._fan_in.add(position, call.outcomes)
-            else:
-                never = Outcomes(unfinished=call.unfinished())
-                await self._fan_in.add(position, never)
+        for call in unstarted or ():
+            await self._fan_in.add(call.position, call.unstarted)
 
     async def _outcomes(self, position: int, each: InFlight) -> tuple[Outcomes, int]:
         """What a cancelled call answered, and its bytes; nothing if it is not over."""

@@ -81,7 +81,7 @@ class Coordinator:
         fan_in = self._fan_in = FanIn(slice_.rule, combine, total)
         calls = dispatch.calls(slice_, self._policy)
         window = Window(self._ctx, calls, fan_in, self._events, grows=self._grows)
-        cancellation = Cancellation(self._ctx, window, fan_in)
+        cancellation = Cancellation(self._ctx, window.in_flight, fan_in)
         reason = CompletionReason.CANCELLED
         try:
             reason = await self._until_ended(window, fan_in, reporter)
@@ -92,7 +92,7 @@ class Coordinator:
             fan_in.cancel()
         await cancellation.cancel()
         is_late = self._answers_late(fan_in.reason or reason)
-        await cancellation.collect(unfinished=is_late)
+        await cancellation.collect(window.unstarted if is_late else None)
         return fan_in.reason or reason, await fan_in.outcomes()
 
     async def _until_ended(

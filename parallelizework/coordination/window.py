@@ -1,15 +1,13 @@
 """`Window`: the calls that a coordinator has in flight, and what it waits for."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import restate
 from restate import Context, RestateDurableFuture, TerminalError
 
-from parallelizework.coordination.calls import Call, Future, Known
-from parallelizework.coordination.dispatch import Calls
+from parallelizework.coordination.calls import END, Call, Calls, Future, Known
 from parallelizework.coordination.fan_in import FanIn
 from parallelizework.coordination.reports import (
     grown_name,
@@ -18,13 +16,8 @@ from parallelizework.coordination.reports import (
     slots_json,
 )
 from parallelizework.coordination.slots import Slots
-from parallelizework.messages import Report
 from parallelizework.policy import WINDOW
 from parallelizework.terminal_errors import cancelled
-
-# How long a cancelled call may take to end.
-END = timedelta(seconds=1)
-
 
 Event = RestateDurableFuture[Any]
 
@@ -88,6 +81,7 @@ class Window:
         grows: Another coordinator made this one, and may lease more slots to it.
 
     Attributes:
+        unstarted: The calls that are still to be started.
         in_flight: The calls that have not ended, by position.
         returned: How many slots this coordinator no longer needs.
     """
@@ -99,7 +93,7 @@ class Window:
         self._calls = calls
         self._fan_in = fan_in
         self._events = events
-        self._next = enumerate(calls.calls)
+        self.unstarted = calls.calls
         self._is_exhausted = False
         self._slots = Slots[int](calls.slots, calls.cost)
         self.in_flight: dict[int, InFlight] = {}  # by position
@@ -121,11 +115,11 @@ class Window:
             and len(self.in_flight) < WINDOW
             and not self._fan_in.reason
         ):
-            position, call = next(self._next, (0, None))
+            call = next(self.unstarted, None)
             if call is None:
                 self._is_exhausted = True
             elif isinstance(call, Known):
-                await self._fan_in.add(position, call.outcomes)
+                await self._fan_in.add(call.position, call.unstarted)
             else:
                 self._start(call)
         await self._grow(self._calls.most)
@@ -203,7 +197,3 @@ class Window:
         self._slots.end(this.call.position)
         for future in (this.future, this.timer, this.report):
             self._events.drop(future)
-
-    def unstarted(self) -> Iterator[tuple[int, Call | Known]]:
-        """The calls that were not started, with their positions."""
-        return self._next
