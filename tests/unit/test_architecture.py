@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from .architecture_map import PAGE, the_map
+
 PACKAGE = Path(__file__).parents[2] / "parallelizework"
 ROOMS = [  # each may import those before it, and those in its own line
     {"errors", "policy", "outcomes", "settings", "headers"},
@@ -149,3 +151,8 @@ def test_no_folder_has_more_files_than_one_person_looks_at_together() -> None:
     }
 
     assert not counts
+
+
+def test_the_map_names_each_module_with_its_first_sentence() -> None:
+    """`python -m tests.unit.architecture_map` writes it anew."""
+    assert the_map() in PAGE.read_text()
