@@ -11,7 +11,9 @@ import httpx
 import pytest
 
 from parallelizework.local.binaries import find
-from parallelizework.local.dev import Ports, restate_server, serve
+from parallelizework.local.ports import Ports
+from parallelizework.local.server import restate_server
+from parallelizework.local.worker import serve
 
 from .conftest import ROOT
 from .processes import COMMAND, LONG, running

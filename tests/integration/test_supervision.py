@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from parallelizework.client import healthy
-from parallelizework.local.dev import Ports
+from parallelizework.local.ports import Ports
 
 from .conftest import ROOT
 from .fan_outs import Ledger, mend
