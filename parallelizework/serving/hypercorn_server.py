@@ -59,7 +59,7 @@ async def serve(
     config.keep_alive_timeout = _UNLIMITED
     config.errorlog = logging.getLogger("hypercorn.error")
     await worker_serve(
-        ASGIWrapper(app),  # pyright: ignore[reportArgumentType] - its own types of events
+        ASGIWrapper(app),  # pyright: ignore[reportArgumentType] - a type for each event
         config,
         sockets=sockets,
         shutdown_trigger=stop.wait,

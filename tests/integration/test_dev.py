@@ -42,7 +42,7 @@ def test_the_run_line_that_dev_prints_works_as_it_is() -> None:
     assert answer.stdout.startswith(b'{"description": "get out of bed: DONE,')
 
 
-def test_dev_shows_what_runs_where_with_process_and_invocation() -> None:
+def test_dev_shows_the_log_of_subtasks_with_process_and_invocation() -> None:
     with running("dev", *FREE) as dev:
         line = dev.wait_for("curl").removeprefix("Try").strip()
         subprocess.run(shlex.split(line), check=True, capture_output=True)
@@ -87,7 +87,7 @@ def test_a_stopped_dev_leaves_no_process_behind(signum: signal.Signals) -> None:
         httpx.get(f"{admin}/health", timeout=LONG)
 
 
-def test_a_kept_data_folder_goes_on_with_its_runs(tmp_path: Path) -> None:
+def test_the_runs_of_a_kept_data_folder_continue(tmp_path: Path) -> None:
     options = [f"{FAN_OUTS}:squares", *FREE, "--data", str(tmp_path)]
     with running("dev", *options) as dev:
         ingress = _ingress(dev.wait_for("curl"))
@@ -113,7 +113,7 @@ def test_a_port_in_use_is_named() -> None:
             assert "--admin-port" in dev.output
 
 
-def test_a_server_that_is_not_there_is_one_clear_line() -> None:
+def test_a_missing_server_is_reported_in_one_line() -> None:
     environment = {"PARALLELIZEWORK_RESTATE_SERVER": "/nowhere/restate-server"}
     with running("dev", *FREE, environment=environment) as dev:
         assert dev.ended() == 1
@@ -123,7 +123,7 @@ def test_a_server_that_is_not_there_is_one_clear_line() -> None:
         )
 
 
-def test_a_fan_out_that_is_not_there_is_told_and_nothing_is_left() -> None:
+def test_a_missing_fan_out_is_reported_and_everything_is_stopped() -> None:
     target = f"{EXAMPLES}/wordcount.py:wordcuont"
     with running("dev", target, *FREE) as dev:
         assert dev.ended() == 1
