@@ -22,7 +22,7 @@ _INTERRUPTED = 128 + signal.SIGINT  # the exit code, as a shell has it
 
 
 def main(settings: Settings, sockets: Sockets, max_streams: int) -> None:
-    """Where each of several processes begins, in an interpreter of its own."""
+    """The entry of each of several processes: its arguments say all that it serves."""
     app = prepare(settings)
     grace = settings.grace_period
     run_hypercorn(app, sockets, max_streams=max_streams, grace_period=grace)

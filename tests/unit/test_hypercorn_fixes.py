@@ -207,7 +207,7 @@ async def test_an_app_of_http2_that_ends_with_a_full_queue_blocks_nobody(
         assert handled.done() == is_fixed
 
 
-@compare(H11Protocol, FreeQueueOfHttp1)
+@compare(H11Protocol, FreeQueueOfHttp1, fixes.FixedH11Protocol)
 async def test_an_app_of_http1_that_ends_with_a_full_queue_blocks_nobody(
     kind: Kind, is_fixed: bool
 ) -> None:
