@@ -1,4 +1,4 @@
-"""A client of the worker's port can break no more than its own connection."""
+"""Whoever reaches the worker's port may break no more than their own connection."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
@@ -15,34 +15,34 @@ from .conftest import Victim
 
 MIB = 2**20
 BLOCK = bytes(64 * 1024)
-MAX_MEMORY = 150  # MiB that one attack may cost while it lasts
+MOST = 150  # MiB that one attack may cost while it lasts
 
 
-async def exchange(port: int, chunks: Iterable[bytes], *, leave: bool) -> bytes:
-    """All that the worker sends until one side closes the connection."""
+async def said(port: int, chunks: Iterable[bytes], *, leave: bool) -> bytes:
+    """All that the worker says, until one of the two closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    received = asyncio.create_task(reader.read())
+    heard = asyncio.create_task(reader.read())
     try:
         for chunk in chunks:
             writer.write(chunk)
             await writer.drain()
-            if received.done():
+            if heard.done():
                 break
         if leave:
             writer.write_eof()
-        return await asyncio.wait_for(received, LONG)
+        return await asyncio.wait_for(heard, LONG)
     except ConnectionError:
         return b""
     finally:
-        received.cancel()
+        heard.cancel()
         writer.close()
 
 
 def attack(victim: Victim, chunks: Iterable[bytes], *, leave: bool = False) -> bytes:
     before = victim.memory()
-    received = asyncio.run(exchange(victim.port, chunks, leave=leave))
-    assert victim.memory("VmHWM") < before + MAX_MEMORY
-    return received
+    heard = asyncio.run(said(victim.port, chunks, leave=leave))
+    assert victim.memory("VmHWM") < before + MOST
+    return heard
 
 
 def settings(*pairs: tuple[int, int]) -> bytes:
@@ -137,9 +137,7 @@ BROKEN: dict[str, Callable[[], Iterable[bytes]]] = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_a_client_that_breaks_the_protocol_is_cut_off(
-    victim: Victim, name: str
-) -> None:
+def test_who_breaks_the_rules_is_cut_off(victim: Victim, name: str) -> None:
     attack(victim, BROKEN[name]())
 
 
@@ -207,7 +205,7 @@ def test_many_idle_connections_do_no_harm(victim: Victim) -> None:
     asyncio.run(crowd())
 
 
-def test_a_closed_connection_leaves_no_open_file(victim: Victim) -> None:
+def test_a_connection_that_is_closed_leaves_nothing_behind(victim: Victim) -> None:
     files = Path(f"/proc/{victim.pid}/fd")
     before = len(list(files.iterdir()))
 
@@ -236,14 +234,14 @@ ENDLESS: dict[str, Callable[[], Iterator[bytes]]] = {
 
 
 @pytest.mark.parametrize("name", ENDLESS)
-def test_an_endless_body_is_cut_off(victim: Victim, name: str) -> None:
+def test_a_body_without_an_end_is_cut_off(victim: Victim, name: str) -> None:
     before, sent = victim.memory(), 0
 
     def body() -> Iterator[bytes]:
         nonlocal sent
         for block in ENDLESS[name]():
             if sent > 256 * MIB:
-                pytest.fail("nothing ends the body")
+                pytest.fail("nobody minds")
             sent += len(block)
             yield block
 
@@ -255,17 +253,17 @@ def test_an_endless_body_is_cut_off(victim: Victim, name: str) -> None:
         except (httpx.RemoteProtocolError, httpx.WriteError, httpx.ReadError):
             pass  # it has closed
 
-    assert victim.memory("VmHWM") < before + MAX_MEMORY
+    assert victim.memory("VmHWM") < before + MOST
 
 
 @pytest.mark.parametrize("name", ENDLESS)
-def test_an_endless_stream_is_ended(victim: Victim, name: str) -> None:
+def test_a_stream_without_an_end_is_ended(victim: Victim, name: str) -> None:
     blocks = islice(ENDLESS[name](), 40)  # fewer bytes than the window has
     chunks = chain([f.opening(), f.request(1)], f.datas(1, blocks))
 
-    received = attack(victim, chunks, leave=True)
+    heard = attack(victim, chunks, leave=True)
 
-    assert f.ended(received, 1)
+    assert f.ended(heard, 1)
 
 
 BODIES: dict[str, bytes] = {
@@ -284,7 +282,9 @@ BODIES: dict[str, bytes] = {
 
 @pytest.mark.parametrize("http2", [True, False])
 @pytest.mark.parametrize("name", BODIES)
-def test_an_invalid_body_is_answered(victim: Victim, name: str, http2: bool) -> None:
+def test_a_body_that_makes_no_sense_is_answered_soon(
+    victim: Victim, name: str, http2: bool
+) -> None:
     kind = {"content-type": f.VERSION, "accept": f.VERSION}
     with httpx.Client(
         http1=not http2, http2=http2, timeout=LONG, verify=False
