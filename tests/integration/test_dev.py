@@ -87,7 +87,7 @@ def test_a_stopped_dev_leaves_no_process_behind(signum: signal.Signals) -> None:
         httpx.get(f"{admin}/health", timeout=LONG)
 
 
-def test_the_runs_of_a_kept_data_folder_continue(tmp_path: Path) -> None:
+def test_a_kept_data_folder_goes_on_with_its_runs(tmp_path: Path) -> None:
     options = [f"{FAN_OUTS}:squares", *FREE, "--data", str(tmp_path)]
     with running("dev", *options) as dev:
         ingress = _ingress(dev.wait_for("curl"))

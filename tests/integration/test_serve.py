@@ -163,7 +163,7 @@ def test_granian_with_several_processes_is_refused() -> None:
         assert "leave --workers at 1" in worker.output
 
 
-def test_without_targets_a_worker_serves_what_the_environment_names() -> None:
+def test_the_asgi_app_serves_what_the_environment_names() -> None:
     environment = {"PARALLELIZEWORK_FAN_OUTS": f"FanOutWorker {FAN_OUTS}:squares"}
     [port] = {Ports(0, 0, 0).chosen().worker}
     bind = f"127.0.0.1:{port}"

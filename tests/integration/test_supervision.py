@@ -173,7 +173,7 @@ def is_free(port: int) -> bool:
         return True
 
 
-def test_a_process_that_does_not_react_is_killed_after_the_grace_period() -> None:
+def test_a_process_that_does_not_answer_does_not_hold_up_the_end() -> None:
     with alone(f"{FAN_OUTS}:squares", workers=2, grace=0.5) as (worker, _):
         os.kill(workers(worker)[0], signal.SIGSTOP)
 

@@ -48,7 +48,7 @@ def test_a_module_may_be_named_as_it_is_imported() -> None:
         assert greeter.name in discovered(url)
 
 
-def test_a_restate_service_is_served_together_with_a_fan_out() -> None:
+def test_a_plain_service_is_served_beside_a_fan_out() -> None:
     with alone(f"{FAN_OUTS}:squares", f"{SERVING}:greeter") as (_, url):
         assert discovered(url) == {"Squares", "Greeter", "FanOutProgress"}
 
