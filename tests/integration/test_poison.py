@@ -23,7 +23,7 @@ from parallelizework.local.dev import local
 from parallelizework.local.ports import Ports
 
 from . import fan_outs_poison
-from .conftest import Server
+from .conftest import GIVEN, Server
 from .fan_outs_poison import (
     ERRORS,
     LEVELS,
@@ -432,6 +432,9 @@ def test_a_pause_of_ten_years_does_not_end_the_server(cell: Cell, key: str) -> N
     assert end.status in usual, end
 
 
+reaches_us = pytest.mark.skipif(GIVEN, reason="its worker reaches other hosts")
+
+
 @pytest.fixture(scope="module")
 def remote() -> Iterator[Misbehaving]:
     with misbehaving() as remote:
@@ -453,6 +456,7 @@ def answered_ends(server: Server, remote: Misbehaving) -> dict[tuple[str, int], 
     return dict(zip(orders, Runs(server).ends(orders.values()), strict=True))
 
 
+@reaches_us
 @pytest.mark.parametrize("batch", [1, 4])
 @pytest.mark.parametrize("kind", TASKS)
 def test_poison_from_a_remote_server_is_the_end_of_no_other_request(
@@ -485,6 +489,7 @@ def sent_ends(server: Server, remote: Misbehaving) -> dict[str, End]:
     return dict(zip(TASKS, Runs(server).ends(orders), strict=True))
 
 
+@reaches_us
 @pytest.mark.parametrize("kind", TASKS)
 def test_poison_in_a_request_to_send_is_refused_or_sent(
     server: Server, sent_ends: dict[str, End], kind: str
