@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 from restate import Context, InvocationRetryPolicy, Service, TerminalError
-from restate.exceptions import RetryableError
 from restate.handler import TypeHint, handler_from_callable
 from restate.serde import BytesSerde
 
@@ -18,8 +17,8 @@ from parallelizework.execution.batch import BatchHandler
 from parallelizework.execution.handler_code import HandlerCodeHandler
 from parallelizework.execution.subtask import SubtaskHandler
 from parallelizework.messages import HandlerName
-from parallelizework.restate_sdk import OWN_EXCEPTIONS, RETRIED_WITHOUT_END
-from parallelizework.serde import Json
+from parallelizework.restate_sdk import CONTINUED, RETRIED_WITHOUT_END
+from parallelizework.serde.json_serde import Json
 
 _logger = logging.getLogger(__name__)
 
@@ -148,7 +147,7 @@ def _add(
         """End at once for a bug of ours, instead of being retried for ever."""
         try:
             return await function(ctx, body)
-        except (TerminalError, RetryableError, *OWN_EXCEPTIONS):
+        except (TerminalError, *CONTINUED):
             raise
         except Exception as error:
             _logger.exception("handler failed: %s/%s", made.name, name)

@@ -15,7 +15,7 @@ from parallelizework.errors import TargetError
 from parallelizework.executor import Executor
 from parallelizework.fan_out import FanOut
 from parallelizework.ready_made.fan_out_worker import checklist
-from parallelizework.ready_made.http import http_fan_out
+from parallelizework.ready_made.http.fan_out import http_fan_out
 from parallelizework.serving.app import Served, app
 from parallelizework.serving.protocol_guard import ProtocolGuard
 from parallelizework.settings import HttpSettings, Settings
