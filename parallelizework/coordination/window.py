@@ -16,6 +16,7 @@ from parallelizework.coordination.reports import (
     slots_json,
 )
 from parallelizework.coordination.slots import Slots
+from parallelizework.messages import Report
 from parallelizework.policy import WINDOW
 from parallelizework.terminal_errors import cancelled
 
