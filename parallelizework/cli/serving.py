@@ -15,7 +15,6 @@ from parallelizework.local.doctor import Finding, examine
 from parallelizework.local.ports import Ports
 from parallelizework.local.server import LocalServer, local_server
 from parallelizework.local.worker import WorkerProcess
-from parallelizework.serving.worker import serve as serve_fan_outs
 from parallelizework.settings import ServerName, Settings
 
 _PORTS = 65_536
@@ -54,12 +53,14 @@ def serve(
         The ASGI server: hypercorn unless PARALLELIZEWORK_SERVER says otherwise; granian
         is quicker, and has to be installed.
     """
+    from parallelizework.serving import worker  # noqa: PLC0415 - other commands do without restate
+
     settings = Settings()
     changes = {
         "fan_outs": tuple(targets or settings.fan_outs),
         "server": server or settings.server,
     }
-    serve_fan_outs(settings.model_copy(update=changes), bind=bind, workers=workers)
+    worker.serve(settings.model_copy(update=changes), bind=bind, workers=workers)
 
 
 @cli.command(group=SERVE)

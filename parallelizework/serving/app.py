@@ -3,35 +3,18 @@
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import restate
-from restate import Service, VirtualObject, Workflow
 from restate.aws_lambda import is_running_on_lambda
 
 from parallelizework.errors import DefinitionError, StartError
 from parallelizework.fan_out import FanOut, services
 from parallelizework.progress.virtual_object import RETENTION
 from parallelizework.serving.protocol_guard import ProtocolGuard
+from parallelizework.serving.served import RestateService, Served
 from parallelizework.serving.shutdown import leave_signals_to_the_server
-
-
-class Definition(Protocol):
-    """A `FanOut` or an `Executor`."""
-
-    @property
-    def name(self) -> str:
-        """The name of the service."""
-        ...
-
-    @property
-    def service(self) -> Service:
-        """The Restate service."""
-        ...
-
-
-RestateService = Service | VirtualObject | Workflow
-Served = Definition | RestateService
+from parallelizework.settings import Settings
 
 
 def app(
@@ -64,6 +47,22 @@ def app(
     leave_signals_to_the_server()
     made = _services(served, progress_retention)
     return ProtocolGuard(restate.app(made, identity_keys=list(identity_keys)))
+
+
+def load_app(settings: Settings) -> ProtocolGuard:
+    """The application for what the settings name.
+
+    Raises:
+        TargetError: Something is not there.
+        DefinitionError, StartError: As by `app`.
+    """
+    from parallelizework.serving.loader import load_all  # noqa: PLC0415 - `app` does without the ready-made fan-outs
+
+    return app(
+        *load_all(settings),
+        identity_keys=settings.identity_keys,
+        progress_retention=timedelta(seconds=settings.progress_retention),
+    )
 
 
 def _services(

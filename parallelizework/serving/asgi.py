@@ -3,7 +3,7 @@
 uvicorn parallelizework.serving.asgi:app
 """
 
-from parallelizework.serving.loader import load_app
+from parallelizework.serving.app import load_app
 from parallelizework.settings import Settings
 
 app = load_app(Settings())

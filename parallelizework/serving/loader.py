@@ -3,8 +3,7 @@
 import importlib
 import importlib.util
 import sys
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -16,28 +15,22 @@ from parallelizework.executor import Executor
 from parallelizework.fan_out import FanOut
 from parallelizework.ready_made.fan_out_worker import checklist
 from parallelizework.ready_made.http.fan_out import http_fan_out
-from parallelizework.serving.app import Served, app
-from parallelizework.serving.protocol_guard import ProtocolGuard
+from parallelizework.serving.served import Served
 from parallelizework.settings import HttpSettings, Settings
 
 _SERVED = FanOut, Executor, Service, VirtualObject, Workflow
 
 
-def load_app(settings: Settings) -> ProtocolGuard:
-    """The application for what the settings name, or for all that is ready-made.
+def load_all(settings: Settings) -> Iterable[Served]:
+    """What the settings name, or all that is ready-made, each once.
 
     Raises:
         TargetError: Something is not there.
-        DefinitionError: Two services have the same name.
     """
     ours = [checklist(max_pause=settings.max_pause), http_fan_out(HttpSettings())]
     ready_made = {fan_out.name: fan_out for fan_out in ours}
     targets = settings.fan_outs or ready_made
-    return app(
-        *dict.fromkeys(each for t in targets for each in load(t, ready_made)),
-        identity_keys=settings.identity_keys,
-        progress_retention=timedelta(seconds=settings.progress_retention),
-    )
+    return dict.fromkeys(each for t in targets for each in load(t, ready_made))
 
 
 def load(target: str, ready_made: Mapping[str, Served]) -> list[Served]:
