@@ -169,7 +169,7 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
 
     @property
     def services(self) -> list[Service | VirtualObject]:
-        """What to serve: `restate.app(fan_out.services)`."""
+        """The Restate services; `parallelizework.app(fan_out)` serves them."""
         return services(self)
 
 
