@@ -53,5 +53,5 @@ class Executor(Generic[Subtask, Value]):
 
     @property
     def services(self) -> list[Service | VirtualObject]:
-        """What to serve: `restate.app(executor.services)`."""
+        """The Restate services; `parallelizework.app(executor)` serves them."""
         return [self.service]

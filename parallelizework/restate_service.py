@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 from restate import Context, InvocationRetryPolicy, Service, TerminalError
-from restate.exceptions import RetryableError
 from restate.handler import TypeHint, handler_from_callable
 from restate.serde import BytesSerde
 
@@ -18,8 +17,8 @@ from parallelizework.execution.batch import BatchHandler
 from parallelizework.execution.handler_code import HandlerCodeHandler
 from parallelizework.execution.subtask import SubtaskHandler
 from parallelizework.messages import HandlerName
-from parallelizework.restate_sdk import OWN_EXCEPTIONS, RETRIED_WITHOUT_END
-from parallelizework.serde import Json
+from parallelizework.restate_sdk import CONTINUED, RETRIED_WITHOUT_END
+from parallelizework.serde.json_serde import Json
 
 _logger = logging.getLogger(__name__)
 
@@ -29,11 +28,11 @@ _Handler = Callable[[Context, bytes], Awaitable[bytes]]
 # and a coordinator's own subtasks may need that invoker slot: the coordinator releases
 # it this soon. A step that takes longer continues; it costs one more call at its end.
 _INACTIVITY = timedelta(seconds=1)
-# To go on, it is sent its journal again. With combine that may hold large values, which
-# keep coming, if slowly: then it is better to stay.
+# To resume it, the server sends its journal again. With combine the journal may hold
+# large values, and others arrive all the time: then it is better to stay.
 _COMBINING = timedelta(seconds=10)
-# But from then on the server tells the worker nothing more, not that the invocation has
-# been cancelled either: so it has to keep listening while it executes subtasks.
+# But from then on the server sends nothing more to the worker, not even that somebody
+# has cancelled the invocation: so a handler keeps listening while it executes subtasks.
 _LISTENING: dict[str, Any] = {"inactivity_timeout": timedelta(days=1)}
 # How long after that a step may take before the server aborts and repeats it. A worker
 # that is gone is noticed by its connection, so this need not be short.
@@ -148,7 +147,7 @@ def _add(
         """End at once for a bug of ours, instead of being retried for ever."""
         try:
             return await function(ctx, body)
-        except (TerminalError, RetryableError, *OWN_EXCEPTIONS):
+        except (TerminalError, *CONTINUED):
             raise
         except Exception as error:
             _logger.exception("handler failed: %s/%s", made.name, name)

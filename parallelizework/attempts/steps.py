@@ -13,7 +13,8 @@ from parallelizework.definition.function import Function
 from parallelizework.messages import Outcomes
 from parallelizework.outcomes import CompletionReason, in_order
 from parallelizework.policy import Policy
-from parallelizework.serde import MAX_MESSAGE, JsonList
+from parallelizework.serde.json_serde import MAX_MESSAGE
+from parallelizework.serde.message import JsonList
 
 # What a run holds when it answers. How much of it a restate-server (1.7) still holds
 # depends on time; up to half a message of an answer is safe.

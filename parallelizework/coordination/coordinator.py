@@ -5,6 +5,7 @@ from typing import Any, Protocol
 from restate import Context, TerminalError
 
 from parallelizework.attempts.steps import Steps
+from parallelizework.coordination.cancellation import Cancellation
 from parallelizework.coordination.dispatch import SubtaskDispatch
 from parallelizework.coordination.fan_in import FanIn
 from parallelizework.coordination.reports import SignalReporter
@@ -17,7 +18,7 @@ from parallelizework.terminal_errors import is_cancelled
 
 
 class Reporter(Protocol):
-    """Whoever tells others how far a coordinator has come.
+    """Sends to others how far a coordinator has come.
 
     Attributes:
         is_open: Somebody wants reports now.
@@ -80,16 +81,18 @@ class Coordinator:
         fan_in = self._fan_in = FanIn(slice_.rule, combine, total)
         calls = dispatch.calls(slice_, self._policy)
         window = Window(self._ctx, calls, fan_in, self._events, grows=self._grows)
+        cancellation = Cancellation(self._ctx, window.in_flight, fan_in)
         reason = CompletionReason.CANCELLED
         try:
             reason = await self._until_ended(window, fan_in, reporter)
         except TerminalError as error:
             if not is_cancelled(error):
-                await window.cancel()
+                await cancellation.cancel()
                 raise
             fan_in.cancel()
-        await window.cancel()
-        await window.collect(unfinished=self._answers_late(fan_in.reason or reason))
+        await cancellation.cancel()
+        is_late = self._answers_late(fan_in.reason or reason)
+        await cancellation.collect(window.unstarted if is_late else None)
         return fan_in.reason or reason, await fan_in.outcomes()
 
     async def _until_ended(

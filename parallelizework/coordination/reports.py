@@ -1,15 +1,16 @@
-"""Reports: how a coordinator tells its caller how far it has come.
+"""Reports: how a coordinator says to its caller how far it has come.
 
-`messages.py` tells what the signals are for.
+`messages.py` says what the signals are for.
 """
+
+from typing import Protocol
 
 from restate import Context
 
-from parallelizework.coordination.dispatch import SubtaskDispatch
 from parallelizework.coordination.fan_in import FanIn
 from parallelizework.messages import Report, ReportRequest, Slice
 from parallelizework.outcomes import Counts
-from parallelizework.serde import Message
+from parallelizework.serde.message import Message
 
 report_json = Message[Report](Report, "a report")
 slots_json = Message[int](int, "a number of slots")
@@ -25,6 +26,20 @@ def grown_name(number: int) -> str:
     return f"slots.{number}"
 
 
+class Items(Protocol):
+    """What kind of items a slice has.
+
+    Attributes:
+        least: A report is worth its cost after this many items.
+    """
+
+    least: int
+
+    def ended(self, fan_in: FanIn) -> int:
+        """How many items have ended."""
+        ...
+
+
 class SignalReporter:
     """Sends the reports that a caller wants, each by a signal of its own.
 
@@ -32,18 +47,16 @@ class SignalReporter:
         is_open: The caller wants reports.
     """
 
-    def __init__(
-        self, ctx: Context, slice_: Slice[object], dispatch: SubtaskDispatch
-    ) -> None:
+    def __init__(self, ctx: Context, slice_: Slice[object], items: Items) -> None:
         self._ctx = ctx
         self._request = slice_.reports
         self.is_open = slice_.reports is not None
-        self._dispatch = dispatch
+        self._kind = items
         updates = slice_.reports.updates if slice_.reports else 1
-        self._step = max(dispatch.least, len(slice_.items) // updates)
+        self._step = max(items.least, len(slice_.items) // updates)
         self._next = 0
         self._counts = Counts()  # as in the last report, like the next two
-        self._items = 0
+        self._ended = 0
         self._returned = 0
 
     def send(self, fan_in: FanIn, returned: int) -> None:
@@ -54,9 +67,9 @@ class SignalReporter:
         """
         request, counts = self._request, fan_in.counts
         assert request, "somebody wants reports"
-        items = self._dispatch.ended(fan_in)
+        ended = self._kind.ended(fan_in)
         if (
-            items - self._items < self._step
+            ended - self._ended < self._step
             and returned <= self._returned
             and not _is_news(request, counts - self._counts)
         ):
@@ -64,7 +77,7 @@ class SignalReporter:
         name = report_name(request.name, self._next)
         report = Report(counts=counts, returned=returned)
         self._ctx.resolve_signal(request.to, name, report, serde=report_json)
-        self._counts, self._items, self._returned = counts, items, returned
+        self._counts, self._ended, self._returned = counts, ended, returned
         self._next += 1
 
 

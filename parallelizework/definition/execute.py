@@ -7,13 +7,13 @@ from typing import Any
 from pydantic import ValidationError
 from restate import TerminalError
 
-from parallelizework.definition.checks import check_takes_attempt
 from parallelizework.definition.function import Function
 from parallelizework.definition.policy_checks import check_batches, check_policy
 from parallelizework.errors import DefinitionError
 from parallelizework.headers import POLICY_HEADER, overrides_in
 from parallelizework.policy import Overrides, Policy
-from parallelizework.serde import Json, list_of
+from parallelizework.serde.json_serde import Json
+from parallelizework.serde.message import list_of
 
 REFERENCE = "let it be a reference instead, such as a path or a key"
 
@@ -40,7 +40,6 @@ class ExecuteDefinition:
     def __init__(
         self, name: str, function: Function, policy: Policy, subtask: object
     ) -> None:
-        check_takes_attempt(function)
         check_policy(function, policy, policy)
         self.name = name
         self.function = function

@@ -18,7 +18,7 @@ from parallelizework.headers import slice_name
 from parallelizework.messages import Outcomes, Slice
 from parallelizework.outcomes import Attempt, Counts, Failure, Fault, known_values
 from parallelizework.policy import Policy
-from parallelizework.serde import Message
+from parallelizework.serde.message import Message
 
 _Outcome = bytes | Fault  # a value as JSON, or why there is none
 

@@ -3,7 +3,7 @@
 from restate import Context, TerminalError
 
 from parallelizework.attempts.attempt import about, missed
-from parallelizework.attempts.handler_code import Misses
+from parallelizework.attempts.attempt_counter import AttemptCounter
 from parallelizework.definition.execute import ExecuteDefinition
 from parallelizework.restate_sdk import OWN_EXCEPTIONS, is_raised_by_sdk
 from parallelizework.terminal_errors import is_cancelled
@@ -18,7 +18,7 @@ class HandlerCodeHandler:
 
     def __init__(self, definition: ExecuteDefinition) -> None:
         self._definition = definition
-        self._misses = Misses()
+        self._counter = AttemptCounter()
 
     async def run_subtask(self, ctx: Context, body: bytes) -> bytes:
         """Execute one subtask."""
@@ -32,8 +32,8 @@ class HandlerCodeHandler:
             if _is_cancellation(error):
                 raise
             miss = missed(about(ctx, this.function), error)
-            raise self._misses.error(ctx, policy, miss) from error
-        self._misses.forget(ctx)
+            raise self._counter.error(ctx, policy, miss) from error
+        self._counter.forget(ctx)
         return value
 
 

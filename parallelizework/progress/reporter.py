@@ -7,7 +7,7 @@ from restate import Context
 
 from parallelizework.outcomes import CompletionReason, Counts, Failure
 from parallelizework.progress.models import NAME, State, Update
-from parallelizework.serde import Message
+from parallelizework.serde.message import Message
 
 update_json = Message[Update](Update, "an update")
 

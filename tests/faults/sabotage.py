@@ -42,7 +42,8 @@ def forget_a_future() -> None:
     def forgetting(self: Window, call: Call) -> None:
         start(self, call)
         if call.position == 5:
-            self._in_flight.popitem()
+            _, forgotten = self.in_flight.popitem()
+            self._events.drop(forgotten.future)
 
     Window._start = forgetting
 
