@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -37,6 +37,7 @@ _NOT_ENDED = 504
 _INDEX = re.compile(r"(?: shard=(\d+))? index=(\d+)$")
 _FAILURES = TypeAdapter(list[Failure[Any]])
 
+AnyFanOut = FanOut[Any, Any, Any, Any]
 Index = int | tuple[int, int]
 
 
@@ -165,8 +166,8 @@ class _Inline(Generic[Task, Subtask, Result]):
     cancel_after: timedelta | None
 
     def run(self, body: bytes) -> InlineRun[Subtask, Result]:
-        others = (each for each in self.services if isinstance(each, FanOut))
-        fan_outs = [self.fan_out, *cast("Iterable[FanOut[Any, Any, Any, Any]]", others)]
+        others = [cast("AnyFanOut", s) for s in self.services if isinstance(s, FanOut)]
+        fan_outs: list[AnyFanOut] = [self.fan_out, *others]
         functions = [each.definition.aggregate for each in fan_outs]
         executed = [each.definition.execute for each in fan_outs]
         executed += [each.definition for each in self.executors]
