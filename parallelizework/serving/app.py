@@ -1,18 +1,16 @@
 """`app`: the ASGI application for fan-outs, executors and Restate services."""
 
-from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any, cast
 
 import restate
 from restate.aws_lambda import is_running_on_lambda
 
-from parallelizework.errors import DefinitionError, StartError
-from parallelizework.fan_out import FanOut, services
+from parallelizework.errors import StartError
+from parallelizework.fan_out import services
 from parallelizework.progress.virtual_object import RETENTION
+from parallelizework.served import Served
 from parallelizework.serving.protocol_guard import ProtocolGuard
-from parallelizework.serving.served import RestateService, Served
 from parallelizework.serving.shutdown import leave_signals_to_the_server
 from parallelizework.settings import Settings
 
@@ -45,7 +43,7 @@ def app(
             "own, handler = restate.app(FAN_OUT.services)"
         )
     leave_signals_to_the_server()
-    made = _services(served, progress_retention)
+    made = services(*served, progress_retention=progress_retention)
     return ProtocolGuard(restate.app(made, identity_keys=list(identity_keys)))
 
 
@@ -63,22 +61,3 @@ def load_app(settings: Settings) -> ProtocolGuard:
         identity_keys=settings.identity_keys,
         progress_retention=timedelta(seconds=settings.progress_retention),
     )
-
-
-def _services(
-    served: Sequence[Served], progress_retention: timedelta
-) -> list[RestateService]:
-    definitions = [each for each in served if not isinstance(each, RestateService)]
-    made: list[RestateService] = [
-        *services(
-            *cast("list[FanOut[Any, Any, Any, Any]]", definitions),
-            progress_retention=progress_retention,
-        ),
-        *(each for each in served if isinstance(each, RestateService)),
-    ]
-    names = Counter(service.name for service in made)
-    if twice := [name for name, times in names.items() if times > 1]:
-        raise DefinitionError(
-            f"several services are named {twice[0]!r}: give each a name of its own"
-        )
-    return made

@@ -15,7 +15,7 @@ from parallelizework.executor import Executor
 from parallelizework.fan_out import FanOut
 from parallelizework.ready_made.fan_out_worker import checklist
 from parallelizework.ready_made.http.fan_out import http_fan_out
-from parallelizework.serving.served import Served
+from parallelizework.served import Served
 from parallelizework.settings import HttpSettings, Settings
 
 _SERVED = FanOut, Executor, Service, VirtualObject, Workflow

@@ -14,7 +14,7 @@ from parallelizework.errors import TargetError
 from parallelizework.local.ports import Ports
 from parallelizework.local.server import LocalServer
 from parallelizework.local.worker import serve
-from parallelizework.serving.served import Served
+from parallelizework.served import Served
 
 
 class Serve:
