@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as RichProgress
 
-from parallelizework.cli import words
+from parallelizework.cli import formats
 from parallelizework.cli.app import note
-from parallelizework.client.answers import Progress
+from parallelizework.client.models import Progress
 
 _LINE_EVERY = 1.0  # seconds, off a terminal: a log is read later
 
@@ -57,7 +57,7 @@ class Lines:
 
     def show(self, progress: Progress) -> None:
         """Print it, if it is news."""
-        line = words.progress_line(progress)
+        line = formats.progress_line(progress)
         soon = time.monotonic() < self._at + _LINE_EVERY and not progress.ended
         if line == self._last or soon:
             return
@@ -99,11 +99,13 @@ class Bar:
 
 def said(progress: Progress, now: datetime) -> str:
     """What stands beside the bar."""
-    line = words.progress_line(progress)
+    line = formats.progress_line(progress)
     if progress.started is None or progress.state == "scheduled":
         return line
     until = progress.updated if progress.ended and progress.updated else now
-    return f"{line}, elapsed {words.clock((until - progress.started).total_seconds())}"
+    return (
+        f"{line}, elapsed {formats.clock((until - progress.started).total_seconds())}"
+    )
 
 
 def _length(progress: Progress) -> float | None:

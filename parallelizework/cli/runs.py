@@ -5,12 +5,12 @@ from datetime import timedelta
 
 from pydantic import JsonValue
 
-from parallelizework.cli import words
+from parallelizework.cli import formats
 from parallelizework.cli.app import FOLLOW, HERE, Json, Where, cli, note
 from parallelizework.cli.follow import follow
 from parallelizework.cli.running import print_result
-from parallelizework.client.answers import FailedSubtask, Listed, Paused
 from parallelizework.client.codec import raw
+from parallelizework.client.models import FailedSubtask, Listed, Paused
 
 _ANY = raw("")
 
@@ -114,7 +114,7 @@ def failures(run: str, /, *, as_json: Json = False, where: Where = HERE) -> None
         print(json.dumps([*map(_failed_json, found), *map(_paused_json, paused)]))
     elif found or paused:
         header = ("INDEX", "STATUS", "ERROR", "SUBTASK")
-        print(words.table([header, *map(_row, found), *map(_paused_row, paused)]))
+        print(formats.table([header, *map(_row, found), *map(_paused_row, paused)]))
     elif not found.more:
         note(f"nothing of {run} has failed")
     if found.more:
@@ -140,17 +140,17 @@ def list_runs(*, limit: int = 20, as_json: Json = False, where: Where = HERE) ->
         print(json.dumps([listed.model_dump(mode="json") for listed in found]))
         return
     header = ("RUN", "FAN-OUT", "STATE", "PROGRESS", "AGE")
-    print(words.table([header, *map(_listed, found)]))
+    print(formats.table([header, *map(_listed, found)]))
     if away := {name for run in found for name in run.progress.unanswered}:
-        note(words.unanswered(sorted(away)))
+        note(formats.unanswered(sorted(away)))
     if paused := [run.run for run in found if run.progress.paused]:
         note("`parallelizework failures RUN` shows what is paused of a run, and why:")
         note("\n".join(f"  parallelizework failures {run}" for run in paused))
 
 
 def _listed(run: Listed) -> tuple[str, ...]:
-    counted = words.counted(run.progress)
-    return run.run, run.fan_out, run.state, counted, words.age(run.age)
+    counted = formats.counted(run.progress)
+    return run.run, run.fan_out, run.state, counted, formats.age(run.age)
 
 
 def _row(failure: FailedSubtask) -> tuple[str, ...]:

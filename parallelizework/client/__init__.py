@@ -1,13 +1,13 @@
 """Submit, follow and steer runs from any Python program, over plain HTTP."""
 
-from parallelizework.client.answers import (
+from parallelizework.client.async_client import AsyncClient, AsyncRun
+from parallelizework.client.models import (
     FailedSubtask,
     Failures,
     Listed,
     Paused,
     Progress,
 )
-from parallelizework.client.async_client import AsyncClient, AsyncRun
 from parallelizework.client.sync_client import Client, Run, healthy
 
 __all__ = [

@@ -11,11 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-import httpx
-
 from parallelizework.client import Client, healthy
-from parallelizework.client.admin import Admin
-from parallelizework.client.transport import run
 from parallelizework.errors import PortInUse, StartError
 from parallelizework.local.binaries import find
 from parallelizework.serving.supervisor import ending
@@ -144,10 +140,7 @@ def local(  # noqa: PLR0913 - each is one switch of `parallelizework dev`
         # A kept data folder may know other handlers under this address.
         with Client(admin=started.admin) as client:
             services = client.register(worker, force=data is not None)
-        with httpx.Client(trust_env=False) as http:
-            known = run(Admin(started.admin).fan_outs(), http)
-        served = [name for name in services if name in known]
-        yield Local(started, worker, process, services, served)
+        yield Local(started, worker, process, services, services.fan_outs)
 
 
 @contextmanager

@@ -250,7 +250,12 @@ def test_a_task_that_is_refused_is_shown_at_once(
 def _requests(client: Client) -> list[object]:
     """Whatever a client sends from now on."""
     sent: list[object] = []
-    client._http.event_hooks["request"].append(sent.append)  # pyright: ignore[reportPrivateUsage] - it has no other
+
+    async def note(request: object) -> None:
+        sent.append(request)
+
+    http = client._server.http.client  # pyright: ignore[reportPrivateUsage] - it has no other
+    http.event_hooks["request"].append(note)
     return sent
 
 

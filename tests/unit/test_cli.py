@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from parallelizework.cli import words
+from parallelizework.cli import formats
 from parallelizework.cli.app import UsageError
 from parallelizework.cli.bar import said
 from parallelizework.cli.task import read_task
-from parallelizework.client.answers import Invocation, Progress, State
+from parallelizework.client.models import Invocation, Progress, State
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -46,7 +46,7 @@ def progress(state: State = "running", **known: object) -> Progress:
     ],
 )
 def test_progress_is_one_line_of_what_is_known(shown: Progress, line: str) -> None:
-    assert words.progress_line(shown) == line
+    assert formats.progress_line(shown) == line
 
 
 def test_elapsed_time_stops_when_the_run_has_ended() -> None:
@@ -67,11 +67,11 @@ def test_elapsed_time_stops_when_the_run_has_ended() -> None:
     ],
 )
 def test_times_are_short(seconds: float, clock: str, age: str) -> None:
-    assert (words.clock(seconds), words.age(seconds)) == (clock, age)
+    assert (formats.clock(seconds), formats.age(seconds)) == (clock, age)
 
 
 def test_a_table_is_aligned_without_trailing_blanks() -> None:
-    assert words.table([("A", "B"), ("long", "x")]) == "A     B\nlong  x"
+    assert formats.table([("A", "B"), ("long", "x")]) == "A     B\nlong  x"
 
 
 def test_a_task_is_json_as_it_stands_or_from_a_file(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
-"""What a client gets to know of a run: `Progress`, `Listed`, `Failures`, `Paused`."""
+"""What a client returns of a run: `Progress`, `Listed`, `Failures`, `Paused`."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, JsonValue
+
+from parallelizework.client.server_messages import CANCELLED_IN_SQL, KILLED_IN_SQL
 
 State = Literal[
     "scheduled", "starting", "running", "paused", "succeeded", "failed", "cancelled"
@@ -153,7 +155,7 @@ class Invocation(_Model):
         """The state in our words."""
         if self.completion_result == "success":
             return "succeeded"
-        if self.completion_failure == "[409] cancelled":
+        if self.completion_failure == CANCELLED_IN_SQL:
             return "cancelled"
         if self.completion_result:
             return "failed"
@@ -168,7 +170,7 @@ class Invocation(_Model):
     @property
     def killed(self) -> bool:
         """Whether it was ended from outside, with nobody left to tell of it."""
-        return self.completion_failure == "[409] killed"
+        return self.completion_failure == KILLED_IN_SQL
 
     def alone(self) -> Progress:
         """The progress of a run that nothing else is known of."""
