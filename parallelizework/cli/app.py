@@ -1,4 +1,4 @@
-"""`cli`: the commands' groups, the options they share, how errors are told."""
+"""`cli`: the commands' groups, the options they share, how errors are printed."""
 
 import json
 import os
@@ -56,7 +56,7 @@ Json = Annotated[Flag, Parameter(name="--json")]
 
 
 class UsageError(ParallelizeworkError):
-    """The command was given what it cannot take; exit code 2."""
+    """The command line is wrong; exit code 2."""
 
 
 @Parameter(name="*")
@@ -65,11 +65,11 @@ class Where:
     """Where the restate-server is."""
 
     ingress: Annotated[str | None, Parameter(group="Server")] = None
-    """Where it takes requests; by default PARALLELIZEWORK_INGRESS_URL or
+    """The URL of its ingress; by default PARALLELIZEWORK_INGRESS_URL or
     http://localhost:8080."""
 
     admin: Annotated[str | None, Parameter(group="Server")] = None
-    """Where it takes orders; by default PARALLELIZEWORK_ADMIN_URL or
+    """The URL of its admin API; by default PARALLELIZEWORK_ADMIN_URL or
     http://localhost:9070."""
 
     def client(self) -> Client:

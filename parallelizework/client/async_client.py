@@ -24,15 +24,7 @@ Result = TypeVar("Result")
 
 
 class AsyncClient:
-    """A restate-server, as a program sees it that submits and follows runs.
-
-    Args:
-        ingress: The URL of its ingress; by default as `Settings` say.
-        admin: The URL of its admin API.
-
-    What it asks is asked again when nobody answers, if that is safe: reading, and a
-    submit that has an idempotency key. Each method raises `Unreachable` in the end.
-    """
+    """As `Client`, whose methods say what they promise and raise, without blocking."""
 
     def __init__(self, ingress: str | None = None, admin: str | None = None) -> None:
         self._server = Server.at(ingress, admin)
@@ -65,20 +57,7 @@ class AsyncClient:
         idempotency_key: str | None = None,
         delay: float | None = None,
     ) -> AsyncRun[Result]:
-        """Start a run and do not wait for it.
-
-        Args:
-            fan_out: The `FanOut`, for a typed task and result; or a name, for JSON.
-            task: What to do.
-            idempotency_key: The same key answers with the same run, for a day. A key
-                of a run with another task is an `OtherTask` warning.
-            delay: Start in so many seconds.
-
-        Raises:
-            UnknownFanOut: Nothing of that name is served.
-            UnfitData: The task does not fit the fan-out's types; or the key is empty or
-                not ASCII, or the delay negative or endless.
-        """
+        """Start a run and do not wait for it."""
         codec = codec_of(fan_out)
         run = await submit(self._server, codec, task, idempotency_key, delay)
         warn_of_other_task(run, idempotency_key)
@@ -130,11 +109,7 @@ class AsyncClient:
         wait: float | None = 30.0,
         idempotency_key: str | None = None,
     ) -> Result:
-        """Submit and wait for the result, for `wait` seconds.
-
-        Raises:
-            RunNotFinished: It goes on; `attach` to the error's `run`.
-        """
+        """Submit and wait for the result, for `wait` seconds."""
         codec = codec_of(fan_out)
         run = await self.submit(codec, task, idempotency_key=idempotency_key)
         return await run.result(wait)
@@ -144,16 +119,7 @@ class AsyncClient:
         return await run_state.recent(self._server.sql, limit)
 
     async def register(self, worker: str, *, force: bool = False) -> Registered:
-        """Register the worker at the URL `worker`; answer with its services' names.
-
-        Args:
-            worker: The URL at which the restate-server reaches the worker.
-            force: Replace what the same URL served before, with other handlers; runs
-                in flight may then fail to replay.
-
-        Raises:
-            RegistrationError: The server refused.
-        """
+        """Register the worker at the URL `worker`; answer with its services' names."""
         return await self._server.admin.register(worker, force=force)
 
     async def close(self) -> None:

@@ -18,6 +18,8 @@ Task = TypeVar("Task")
 Subtask = TypeVar("Subtask")
 Value = TypeVar("Value")
 Result = TypeVar("Result")
+From = TypeVar("From")
+To = TypeVar("To")
 
 
 @dataclass(frozen=True)
@@ -41,24 +43,22 @@ def typed(fan_out: FanOut[Task, Subtask, Value, Result]) -> Codec[Task, Result]:
     """
     from restate import TerminalError  # noqa: PLC0415 - whoever has a FanOut has it
 
-    definition = fan_out.definition
+    def fitting(convert: Callable[[From], To]) -> Callable[[From], To]:
+        def converted(value: From) -> To:
+            try:
+                return convert(value)
+            except TerminalError as error:
+                raise UnfitData(error.message) from error
 
-    def dump(value: Task) -> bytes:
-        try:
-            return definition.task_json.serialize(value)
-        except TerminalError as error:
-            raise UnfitData(error.message) from error
+        return converted
 
-    def load(body: bytes) -> Result:
-        try:
-            return definition.result_json.deserialize(body)
-        except TerminalError as error:
-            raise UnfitData(error.message) from error
-
-    def is_same(value: Task, body: bytes) -> bool:
-        return definition.task_json.deserialize(body) == value
-
-    return Codec(definition.name, dump, load, is_same)
+    task, result = fan_out.definition.task_json, fan_out.definition.result_json
+    return Codec(
+        fan_out.name,
+        fitting(task.serialize),
+        fitting(result.deserialize),
+        lambda value, body: task.deserialize(body) == value,
+    )
 
 
 def plain(name: str) -> Codec[JsonValue, JsonValue]:

@@ -38,7 +38,7 @@ async def pause(sql: Sql, run: str) -> None:
 
 
 async def resume(sql: Sql, run: str) -> None:
-    """Go on with what is paused.
+    """Resume what is paused.
 
     Raises:
         UnknownRun: There is none of that id.

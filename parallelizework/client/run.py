@@ -22,13 +22,7 @@ _SHARE = 0.01  # of the time it has taken: a look a second after 100 s
 
 
 class AsyncRun(Generic[Result]):
-    """A run on a restate-server.
-
-    Attributes:
-        id: Its id, with which any other process can `attach` to it.
-        is_new: Whether `submit` has started it. False if it was there before: it was
-            attached to, or its idempotency key was used before.
-    """
+    """As `Run`, whose methods say what they promise and raise, without blocking."""
 
     def __init__(
         self,
@@ -49,14 +43,7 @@ class AsyncRun(Generic[Result]):
         self,
         timeout: float | None = None,  # noqa: ASYNC109 - as that of `Run`
     ) -> Result:
-        """Wait for the result, for `timeout` seconds at most.
-
-        Raises:
-            RunFailed: It ended without one.
-            RunNotFinished: It has not ended in time, and goes on.
-            UnknownRun: There is no such run.
-            UnfitData: The result does not fit the fan-out's types.
-        """
+        """Wait for the result, for `timeout` seconds at most."""
         end = None if timeout is None else monotonic() + timeout
         while True:
             left = _ATTACH if end is None else min(_ATTACH, end - monotonic())
@@ -74,20 +61,14 @@ class AsyncRun(Generic[Result]):
         return await run_state.with_stalled_calls(self._server.sql, state.known)
 
     async def updates(self) -> AsyncIterator[Progress]:
-        """How far it is, each time that has changed; the last one is of its end.
-
-        It is looked at four times a second at first, and less often in a long run.
-        """
+        """How far it is, each time that has changed."""
         progress, since = None, monotonic()
         while not (progress and progress.ended):
             progress = await next_update(self, progress, since)
             yield progress
 
     async def failures(self) -> Failures:
-        """What failed so far: the first subtasks of them, and how many `more`.
-
-        Once the run has ended it waits, for some seconds at most, until all is known.
-        """
+        """What failed so far: the first subtasks of them, and how many `more`."""
         state = await self._state()
         if state.failures is not None or not state.progress:
             return state.failures or Failures()
@@ -104,14 +85,7 @@ class AsyncRun(Generic[Result]):
         await self._checked.admin.steer(self.id, "cancel")
 
     async def pause(self) -> None:
-        """Start no more subtasks until `resume`.
-
-        Those that are executing go on to their end. All that starts subtasks is paused
-        when this returns.
-
-        Raises:
-            Refused: It has ended or not begun, or not all of it could be paused.
-        """
+        """Start no more subtasks until `resume`."""
         await pause.pause(self._checked.sql, self.id)
 
     async def resume(self) -> None:

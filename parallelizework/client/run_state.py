@@ -9,13 +9,7 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from parallelizework.client.models import (
-    FailedSubtask,
-    Failures,
-    Invocation,
-    Listed,
-    Progress,
-)
+from parallelizework.client.models import Failures, Invocation, Listed, Progress
 from parallelizework.client.server_api.deployments import fan_outs
 from parallelizework.client.server_api.ingress import Ingress
 from parallelizework.client.server_api.sql import Sql, texts
@@ -145,8 +139,4 @@ def _recorded(run: str, record: str) -> tuple[Progress, Failures]:
     """What a record of FanOutProgress says; ValidationError: of another version."""
     read = Record.model_validate_json(record)
     progress = Progress.of(Kept.of(run, read).model_dump())
-    failed = [
-        FailedSubtask.model_validate(failure.model_dump())
-        for failure in in_order(read.failures)
-    ]
-    return progress, Failures.of(failed, progress)
+    return progress, Failures.of(in_order(read.failures), progress)

@@ -1,4 +1,4 @@
-"""`StalledCalls`: the calls of runs that do not go on, and why."""
+"""`StalledCalls`: the calls of runs that are held up, and why."""
 
 import json
 import re
@@ -18,7 +18,7 @@ _POSITION = re.compile(r"(?:shard=(\d+) )?index=(\d+)$")
 
 @dataclass(frozen=True)
 class StalledCall:
-    """A call that does not go on.
+    """A call that is paused, or waits for a worker that does not answer.
 
     Attributes:
         call: The call.
@@ -44,7 +44,7 @@ class StalledCall:
 
 @dataclass(frozen=True)
 class StalledCalls:
-    """The calls that do not go on.
+    """All calls that are held up.
 
     Attributes:
         calls: By the ids of all that have called them, and their own.
@@ -77,7 +77,7 @@ class StalledCalls:
 
 
 async def stalled_calls(sql: Sql) -> StalledCalls:
-    """All that does not go on at a restate-server."""
+    """All calls that are held up at a restate-server."""
     found = await sql.stalled()
     known = await _with_callers(sql, found)
     errors = await sql.pause_errors([e.id for e in found if e.status == "paused"])

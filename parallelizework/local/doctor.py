@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from parallelizework.client.event_loop_thread import EventLoopThread
-from parallelizework.client.server_api.deployments import Deployment, Description
+from parallelizework.client.server_api.deployments import Deployment
 from parallelizework.client.server_api.server import Server
 from parallelizework.client.stalled_calls import stalled_calls
 from parallelizework.errors import ClientError, Unreachable
@@ -82,7 +82,7 @@ class Doctor:
             yield self._worker(deployment)
             yield Finding("serves", str(deployment), is_idle=deployment.is_idle)
             if not deployment.is_idle:
-                yield _protocol(deployment.known)
+                yield _protocol(deployment)
         yield self._progress()
         yield from self._paused()
 
@@ -177,7 +177,7 @@ def _serve(deployment: Deployment) -> str:
     return f"{command}, with the target of {', '.join(others)}" if others else command
 
 
-def _protocol(deployment: Description) -> Finding:
+def _protocol(deployment: Deployment) -> Finding:
     """How server and worker talk, and whether the worker's SDK is new enough."""
     sdk, http = deployment.sdk_version or "unknown", deployment.http_version
     lowest, highest = deployment.min_protocol_version, deployment.max_protocol_version

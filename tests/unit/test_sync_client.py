@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from time import monotonic
 
 import pytest
+from pydantic import JsonValue
 
 from parallelizework.client import Client
 from parallelizework.errors import RunNotFinished, Unreachable
@@ -77,7 +78,11 @@ def client_threads() -> list[threading.Thread]:
 def test_a_client_may_be_used_from_several_threads(answering: str) -> None:
     with Client(answering) as client, ThreadPoolExecutor(8) as pool:
         run = client.attach("Squares", RUN)
-        results = list(pool.map(lambda _: run.result(), range(50)))
+
+        def read(_: int) -> JsonValue:
+            return run.result()
+
+        results = list(pool.map(read, range(50)))
 
         assert len(client_threads()) == 1
     assert results == [7] * 50

@@ -2,19 +2,18 @@
 
 import json
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel
 
 from parallelizework.client.server_api.deployments import (
     Deployment,
-    Description,
     Registered,
     Service,
-    deployments,
     fan_outs,
+    with_services,
 )
-from parallelizework.client.server_api.http import Answer, Http, Model, Request
+from parallelizework.client.server_api.http import Answer, Http, Request, T
 from parallelizework.client.server_messages import BAD_ID_IN_SQL, CODES, REMEDIES
 from parallelizework.errors import Refused, RegistrationError, UnknownRun
 
@@ -22,29 +21,9 @@ _UNKNOWN = (400, 404)  # no id at all, or one of no invocation
 _DONE_ALREADY = 409
 _CREATED = 201  # 200: that address was registered already
 _ACCEPTED = 202  # 200: there was nothing to do, or nothing that can be done
-_JSON = {"content-type": "application/json"}
 
+Row = TypeVar("Row", bound=BaseModel)
 Action = Literal["cancel", "pause", "resume"]
-
-
-class _Services(BaseModel):
-    services: list[Service]
-
-
-class _Deployments(BaseModel):
-    deployments: list[Description]
-
-
-class _Registration(_Services):
-    id: str
-
-
-class _Version(BaseModel):
-    version: str
-
-
-class _Rows(BaseModel):
-    rows: list[dict[str, JsonValue]]
 
 
 @dataclass(frozen=True)
@@ -66,17 +45,17 @@ class Admin:
         """
         body = json.dumps({"uri": worker, "force": force}).encode()
         url = f"{self.url}/deployments"
-        answer = await self.http.ask(Request("POST", url, headers=_JSON, body=body))
+        answer = await self.http.ask(Request("POST", url, body=body))
         if not answer.ok:
             raise RegistrationError(f"{worker} was not registered: {_refusal(answer)}")
-        made = answer.read(_Registration)
-        names = {service.name for service in made.services}
+        services, id_ = answer.read("services", list[Service]), answer.read("id", str)
+        names = {service.name for service in services}
         others = [
             other
             for other in await self.deployments()
-            if other.id != made.id and names.intersection(other.all_lost)
+            if other.id != id_ and names.intersection(other.all_lost)
         ]
-        return Registered(made.services, others, is_new=answer.status == _CREATED)
+        return Registered(services, others, is_new=answer.status == _CREATED)
 
     async def fan_outs(self) -> list[str]:
         """The names of the fan-outs that are served, sorted."""
@@ -84,16 +63,16 @@ class Admin:
 
     async def services(self) -> list[Service]:
         """The services that are served."""
-        return (await self._get("services", _Services)).services
+        return await self._get("services", list[Service])
 
     async def deployments(self) -> list[Deployment]:
         """The workers that are registered, and what each of them serves."""
-        known = (await self._get("deployments", _Deployments)).deployments
-        return deployments(known, await self.services())
+        known = await self._get("deployments", list[Deployment])
+        return with_services(known, await self.services())
 
     async def version(self) -> str:
         """The version of restate-server."""
-        return (await self._get("version", _Version)).version
+        return await self._get("version", str)
 
     async def steer(self, run: str, action: Action) -> bool:
         """Cancel, pause or resume an invocation; answer whether that will happen.
@@ -115,11 +94,11 @@ class Admin:
     async def query(
         self,
         sql: str,
-        row: type[Model],
+        row: type[Row],
         *,
         repeatable: bool = True,
         within: float = 30.0,
-    ) -> list[Model]:
+    ) -> list[Row]:
         """The rows that Restate's SQL returns, each as a `row`.
 
         Args:
@@ -129,7 +108,6 @@ class Admin:
         request = Request(
             "POST",
             f"{self.url}/query",
-            headers=_JSON,
             body=json.dumps({"query": sql}).encode(),
             repeatable=repeatable,
             timeout=within,
@@ -139,11 +117,11 @@ class Admin:
             raise UnknownRun(f"{self.url} knows no run of that id")
         if not answer.ok:
             raise Refused(f"{request.url}: {answer.message}")
-        return [row.model_validate(each) for each in answer.read(_Rows).rows]
+        return [row.model_validate(each) for each in answer.read("rows", list[object])]
 
-    async def _get(self, path: str, model: type[Model]) -> Model:
+    async def _get(self, path: str, kind: type[T]) -> T:
         request = Request("GET", f"{self.url}/{path}", repeatable=True)
-        return (await self.http.need(request)).read(model)
+        return (await self.http.need(request)).read(path, kind)
 
 
 def _refusal(answer: Answer) -> str:

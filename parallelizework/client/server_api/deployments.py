@@ -1,31 +1,24 @@
 """`Deployment`: what a registered worker serves, and what another serves instead."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 
-from pydantic import BaseModel, ConfigDict
-
+from parallelizework.client.models import FrozenModel
 from parallelizework.messages import HandlerName
 
 _FAN_OUT = {HandlerName.RUN, HandlerName.RUN_SEGMENT}  # by which to know one
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Named(_Model):
+class Named(FrozenModel):
     """Something of which only the name matters."""
 
     name: str
 
 
-class Service(_Model):
+class Service(Named):
     """A service that is served, as Restate describes it."""
 
-    name: str
-    handlers: tuple[Named, ...]
+    handlers: Sequence[Named]
     deployment_id: str
 
     @property
@@ -34,48 +27,30 @@ class Service(_Model):
         return {handler.name for handler in self.handlers} >= _FAN_OUT
 
 
-class Description(_Model):
-    """A deployment, as Restate describes it."""
+class Deployment(FrozenModel):
+    """A worker's address, as Restate describes it.
+
+    Attributes:
+        serves: The services whose new calls go to it.
+        lost: The services whose new calls go elsewhere now, by the address they go to.
+    """
 
     id: str
-    services: tuple[Named, ...]
     uri: str | None = None
     arn: str | None = None
+    services: Sequence[Named]
     sdk_version: str | None = None
     min_protocol_version: int
     max_protocol_version: int
     protocol_type: str | None = None
     http_version: str | None = None
+    serves: Sequence[str] = ()
+    lost: Mapping[str, Sequence[str]] = {}
 
     @property
     def url(self) -> str:
         """Its URL; what there is instead, on AWS Lambda."""
         return (self.uri or self.arn or self.id).rstrip("/")
-
-
-@dataclass(frozen=True)
-class Deployment:
-    """A worker's address, as Restate knows it.
-
-    Attributes:
-        known: Restate's own description.
-        serves: The services whose new calls go to it.
-        lost: The services whose new calls go elsewhere now, by the address they go to.
-    """
-
-    known: Description
-    serves: Sequence[str]
-    lost: dict[str, list[str]]
-
-    @property
-    def id(self) -> str:
-        """Its id."""
-        return self.known.id
-
-    @property
-    def url(self) -> str:
-        """Its address."""
-        return self.known.url
 
     @property
     def is_idle(self) -> bool:
@@ -100,18 +75,14 @@ class Registered(list[str]):
         fan_outs: Those of them that are fan-outs.
         others: The workers to which calls of these services no longer go.
         is_new: Whether the worker was asked what it serves. False where its address was
-            registered before; Restate takes it that nothing has changed, unless forced.
+            registered before; Restate assumes that nothing has changed, unless forced.
     """
 
     def __init__(
-        self,
-        services: Iterable[Service],
-        others: Sequence[Deployment],
-        *,
-        is_new: bool,
+        self, made: Sequence[Service], others: Sequence[Deployment], *, is_new: bool
     ) -> None:
-        super().__init__(service.name for service in services)
-        self.fan_outs = [service.name for service in services if service.is_fan_out]
+        super().__init__(service.name for service in made)
+        self.fan_outs = [service.name for service in made if service.is_fan_out]
         self.others = others
         self.is_new = is_new
 
@@ -121,10 +92,14 @@ def fan_outs(services: Iterable[Service]) -> list[str]:
     return sorted(service.name for service in services if service.is_fan_out)
 
 
-def deployments(
-    known: Iterable[Description], services: Iterable[Service]
+def with_services(
+    known: Sequence[Deployment], services: Iterable[Service]
 ) -> list[Deployment]:
-    """What each of the deployments serves; each service names the one it is at now."""
+    """The deployments, each with what it serves and has lost.
+
+    Args:
+        services: All that are served; each names the deployment where it is now.
+    """
     urls = {each.id: each.url for each in known}
     owners = {service.name: service.deployment_id for service in services}
     made: list[Deployment] = []
@@ -137,5 +112,5 @@ def deployments(
                 serves.append(name)
             elif owner in urls:
                 lost[urls[owner]].append(name)
-        made.append(Deployment(each, serves, dict(lost)))
+        made.append(each.model_copy(update={"serves": serves, "lost": dict(lost)}))
     return made

@@ -1,17 +1,18 @@
 """`Http`: requests to a restate-server, sent again where that is safe."""
 
 from asyncio import sleep
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 import httpx
-from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic import JsonValue, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
+from parallelizework.client.models import FrozenModel
 from parallelizework.errors import Refused, Unreachable
 
-Model = TypeVar("Model", bound=BaseModel)
+T = TypeVar("T")
 
 _PAUSES = (0.1, 0.3, 1.0)  # seconds between attempts: a server that restarts, no more
 _OUTAGE = (*_PAUSES, 2.0, 4.0)  # a cluster that has to find another leader
@@ -19,6 +20,7 @@ _AWAY = (502, 503, 504)  # from a proxy, or the ingress, where the server is awa
 _LONGEST = 300  # characters of a page that a proxy answers with
 _TIMEOUT = 30.0  # seconds; the server answers what is not an attach within one
 _CONNECT = 5.0  # seconds; a server that is there accepts a connection at once
+_JSON = "application/json"
 _SHORTEST = 1.0  # seconds to connect, where a request waits for less
 
 
@@ -51,7 +53,7 @@ class Request:
     repeatable: bool = False
 
 
-class ServerError(BaseModel):
+class ServerError(FrozenModel):
     """An error of Restate."""
 
     message: str
@@ -110,9 +112,9 @@ class Answer:
     def _source(self) -> str:
         return self.source or (self.error and self.error.source) or ""
 
-    def read(self, model: type[Model]) -> Model:
-        """The body as a model."""
-        return model.model_validate_json(self.body)
+    def read(self, key: str, kind: type[T]) -> T:
+        """What the body has under a key."""
+        return TypeAdapter(kind).validate_python(from_json(self.body)[key])
 
 
 class Http:
@@ -163,15 +165,22 @@ class Http:
 
     async def _sent(self, request: Request) -> Answer:
         connect = min(_CONNECT, max(request.timeout, _SHORTEST))
-        with _own_errors(request):
+        of_body = {} if request.body is None else {"content-type": _JSON}
+        try:
             response = await self.client.request(
                 request.method,
                 request.url,
                 params=request.query or None,
-                headers={"accept": "application/json", **request.headers},
+                headers={"accept": _JSON, **of_body, **request.headers},
                 content=request.body,
                 timeout=httpx.Timeout(connect, read=request.timeout),
             )
+        except (httpx.ReadTimeout, httpx.PoolTimeout) as error:
+            raise TimedOut(
+                f"{request.url} was not answered within {request.timeout:g} s"
+            ) from error
+        except (httpx.TransportError, httpx.InvalidURL) as error:
+            raise _unreachable(request, error) from error
         source = response.headers.get("x-restate-error-source", "")
         answer = Answer(response.status_code, response.content, source)
         if answer.is_outage:
@@ -183,26 +192,11 @@ class Http:
         return answer
 
 
-@contextmanager
-def _own_errors(request: Request) -> Generator[None, None, None]:
-    """Raise our errors for those of httpx."""
-    try:
-        yield
-    except (httpx.ReadTimeout, httpx.PoolTimeout) as error:
-        raise TimedOut(
-            f"{request.url} was not answered within {request.timeout:g} s"
-        ) from error
-    except (httpx.TransportError, httpx.InvalidURL) as error:
-        raise Unreachable(
-            f"no restate-server answers at {_origin(request.url)} ({_reason(error)}): "
-            "start one with `parallelizework dev`, or say where it is with --ingress "
-            "and --admin, or PARALLELIZEWORK_INGRESS_URL and _ADMIN_URL"
-        ) from error
-
-
-def _origin(url: str) -> str:
-    return "/".join(url.split("/", 3)[:3])
-
-
-def _reason(error: Exception) -> str:
-    return (str(error) or type(error).__name__).splitlines()[0]
+def _unreachable(request: Request, error: Exception) -> Unreachable:
+    origin = "/".join(request.url.split("/", 3)[:3])
+    reason = (str(error) or type(error).__name__).splitlines()[0]
+    return Unreachable(
+        f"no restate-server answers at {origin} ({reason}): start one with "
+        "`parallelizework dev`, or say where it is with --ingress and --admin, or "
+        "PARALLELIZEWORK_INGRESS_URL and _ADMIN_URL"
+    )

@@ -30,11 +30,11 @@ from parallelizework.outcomes import CompletionReason
 _NOT_READY = 470
 _NOT_FOUND = 404
 _CONFLICT = 409
-_JSON = {"content-type": "application/json"}
 _READ = 30.0  # seconds
 _PROGRESS = 3.0  # seconds; a worker answers at once, or there is none
 _LONGEST_DELAY = 10 * 365 * 86_400  # seconds
 _HEADER = re.compile(r"[!-~]([ -~]*[!-~])?")  # what a header can carry as it is
+
 _FAILURES = TypeAdapter(list[FailedSubtask])
 
 
@@ -68,7 +68,7 @@ class Ingress:
             "POST",
             f"{self.url}/restate/send/{quote(name, safe='')}/run",
             query={} if delay is None else {"delay": f"{_milliseconds(delay)}ms"},
-            headers={**_JSON, **key},
+            headers=key,
             body=task,
             repeatable=bool(key),
         )

@@ -4,11 +4,8 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict
-
-from parallelizework.client.models import Invocation
-from parallelizework.client.server_api.admin import Admin
-from parallelizework.client.server_api.http import Model
+from parallelizework.client.models import FrozenModel, Invocation
+from parallelizework.client.server_api.admin import Admin, Row
 from parallelizework.client.server_messages import NO_WORKER, SEND_ENTRY
 from parallelizework.errors import UnknownRun
 
@@ -18,16 +15,12 @@ _COLUMNS = (
     "completion_result, completion_failure"
 )
 _CALL = "id, target, target_service_name, target_handler_name, status, invoked_by_id"
-_MANY = 10_000  # rows of what does not go on; more of them say nothing new
+_MANY = 10_000  # rows of what is held up; more of them say nothing new
 _SMALL = 64 * 1024  # bytes of a task or subtask that is looked at
 _QUICK = 5.0  # seconds
 
 
-class _Row(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Call(_Row):
+class Call(FrozenModel):
     """An invocation, and what has called it, if that was no client."""
 
     id: str
@@ -38,12 +31,12 @@ class Call(_Row):
     invoked_by_id: str | None = None
 
 
-class _Text(_Row):
+class _Text(FrozenModel):
     id: str
     content: str
 
 
-class _Number(_Row):
+class _Number(FrozenModel):
     number: int
     sent: int | None = None
 
@@ -183,11 +176,11 @@ class Sql:
         self,
         sql: str,
         ids: Collection[str],
-        row: type[Model],
+        row: type[Row],
         rest: str = "",
         *,
         repeatable: bool = True,
-    ) -> list[Model]:
+    ) -> list[Row]:
         if not ids:
             return []
         query = f"{sql} ({texts(ids)}) {rest}"
