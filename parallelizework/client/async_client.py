@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Self, overload
 
 from parallelizework.client import run_state
-from parallelizework.client.codec import Codec, codec_of
+from parallelizework.client.codec import Codec, Result, Subtask, Task, Value, codec_of
 from parallelizework.client.run import AsyncRun, warn_of_other_task
 from parallelizework.client.server_api.server import Server
 from parallelizework.client.submission import submit
@@ -16,11 +16,6 @@ if TYPE_CHECKING:
     from parallelizework.client.models import Listed
     from parallelizework.client.server_api.deployments import Registered
     from parallelizework.fan_out import FanOut
-
-Task = TypeVar("Task")
-Subtask = TypeVar("Subtask")
-Value = TypeVar("Value")
-Result = TypeVar("Result")
 
 
 class AsyncClient:

@@ -4,13 +4,11 @@ from collections.abc import Coroutine
 from difflib import get_close_matches
 from typing import TypeVar
 
-from parallelizework.client.codec import Codec
+from parallelizework.client.codec import Codec, Result, Task
 from parallelizework.client.run import AsyncRun
 from parallelizework.client.server_api.server import Server
 from parallelizework.errors import ClientError, UnknownFanOut
 
-Task = TypeVar("Task")
-Result = TypeVar("Result")
 T = TypeVar("T")
 
 

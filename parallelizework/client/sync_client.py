@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from time import monotonic
-from typing import TYPE_CHECKING, Generic, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Generic, Self, overload
 
 import httpx
 
 from parallelizework.client import run_state
-from parallelizework.client.codec import Codec, codec_of
+from parallelizework.client.codec import Codec, Result, Subtask, Task, Value, codec_of
 from parallelizework.client.event_loop_thread import EventLoopThread
 from parallelizework.client.run import AsyncRun, next_update, warn_of_other_task
 from parallelizework.client.server_api.server import Server
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
     from parallelizework.client.models import Failures, Listed, Paused, Progress
     from parallelizework.client.server_api.deployments import Registered
     from parallelizework.fan_out import FanOut
-
-Task = TypeVar("Task")
-Subtask = TypeVar("Subtask")
-Value = TypeVar("Value")
-Result = TypeVar("Result")
 
 
 class Run(Generic[Result]):

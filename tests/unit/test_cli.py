@@ -66,7 +66,9 @@ def test_elapsed_time_stops_when_the_run_has_ended() -> None:
         (9e4, "25:00:00", "1d"),
     ],
 )
-def test_times_are_short(seconds: float, clock: str, age: str) -> None:
+def test_durations_and_ages_are_printed_in_a_few_characters(
+    seconds: float, clock: str, age: str
+) -> None:
     assert (formats.clock(seconds), formats.age(seconds)) == (clock, age)
 
 
@@ -123,7 +125,7 @@ def test_a_run_is_starting_until_it_has_done_something(
         (None, "/nowhere", "cannot read /nowhere: No such file"),
     ],
 )
-def test_a_task_that_is_none_is_a_mistake_in_usage(
+def test_a_task_that_is_missing_or_not_json_is_a_usage_error(
     task: str | None, lines: str | None, mistake: str
 ) -> None:
     with pytest.raises(UsageError, match=mistake):

@@ -188,12 +188,3 @@ def test_a_client_that_was_used_before_a_fork_says_so_after(answering: str) -> N
 
         assert os.waitstatus_to_exitcode(status) == 7
         assert run.result() == 7
-
-
-def test_the_client_needs_no_restate() -> None:
-    code = "import sys, parallelizework.client; print('restate' in sys.modules)"
-    process = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-
-    assert process.stdout == "False\n"
