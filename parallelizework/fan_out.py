@@ -5,19 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from restate import Context, Service, VirtualObject
 
 from parallelizework.definition.definition import define
 from parallelizework.definition.signatures import Aggregates, Executes, Folds, Lists
 from parallelizework.errors import DefinitionError
-from parallelizework.executor import Executor
 from parallelizework.messages import HandlerName
 from parallelizework.outcomes import Done
 from parallelizework.policy import Policy
 from parallelizework.progress.virtual_object import RETENTION, progress_object
 from parallelizework.restate_service import service
+
+if TYPE_CHECKING:
+    from parallelizework.executor import Executor
 
 Task = TypeVar("Task")
 Shard = TypeVar("Shard")

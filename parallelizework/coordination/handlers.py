@@ -12,7 +12,7 @@ from parallelizework.coordination.dispatch import ShardDispatch, SubtaskDispatch
 from parallelizework.coordination.run import Run
 from parallelizework.definition.definition import Definition
 from parallelizework.messages import Outcomes
-from parallelizework.serde import Message
+from parallelizework.serde.message import Message
 
 
 class Handlers:

@@ -19,7 +19,7 @@ from parallelizework.outcomes import Failure, in_order
 from parallelizework.progress.models import NAME, Progress, Record, Update
 from parallelizework.progress.reporter import update_json
 from parallelizework.restate_sdk import RETRIED_WITHOUT_END
-from parallelizework.serde import Message
+from parallelizework.serde.message import Message
 
 RETENTION = timedelta(days=1)  # as long as Restate keeps the run itself
 

@@ -10,7 +10,7 @@ from parallelizework.errors import StartError, TargetError
 from parallelizework.executor import Executor
 from parallelizework.fan_out import FanOut, services
 from parallelizework.ready_made.fan_out_worker import checklist
-from parallelizework.ready_made.http import http_fan_out
+from parallelizework.ready_made.http.fan_out import http_fan_out
 from parallelizework.serving.loader import Plain, load
 from parallelizework.serving.protocol_guard import Gate
 from parallelizework.serving.shutdown import leave_signals_to_the_server
