@@ -12,6 +12,8 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Group, Parameter
 from pydantic import JsonValue
 
+from parallelizework.cli.output import note
+from parallelizework.cli.task import UsageError
 from parallelizework.client import Client
 from parallelizework.errors import (
     ParallelizeworkError,
@@ -55,10 +57,6 @@ Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 Json = Annotated[Flag, Parameter(name="--json")]
 
 
-class UsageError(ParallelizeworkError):
-    """The command line is wrong; exit code 2."""
-
-
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Where:
@@ -78,11 +76,6 @@ class Where:
 
 
 HERE = Where()
-
-
-def note(text: str) -> None:
-    """Say something that is no result."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as RichProgress
 
 from parallelizework.cli import formats
-from parallelizework.cli.app import note
+from parallelizework.cli.output import note
 from parallelizework.client.models import Progress
 
 _LINE_EVERY = 1.0  # seconds, off a terminal: a log is read later

@@ -8,9 +8,9 @@ from cyclopts import Parameter
 from pydantic import JsonValue
 
 from parallelizework.cli import formats
-from parallelizework.cli.app import FOLLOW, HERE, Json, Where, cli, note
+from parallelizework.cli.app import FOLLOW, HERE, Json, Where, cli
 from parallelizework.cli.follow import follow
-from parallelizework.cli.running import print_result
+from parallelizework.cli.output import note, print_result
 from parallelizework.client.codec import raw
 from parallelizework.client.models import FailedSubtask, Listed, Paused
 

@@ -4,7 +4,11 @@ import json
 import sys
 from pathlib import Path
 
-from parallelizework.cli.app import UsageError
+from parallelizework.errors import ParallelizeworkError
+
+
+class UsageError(ParallelizeworkError):
+    """The command line is wrong; exit code 2."""
 
 
 def read_task(task: str | None, lines: str | None) -> bytes:

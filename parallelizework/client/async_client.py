@@ -111,7 +111,7 @@ class AsyncClient:
 
     async def recent(self, limit: int = 20) -> list[Listed]:
         """The latest runs of fan-outs, the newest first."""
-        return await run_state.recent(self._server.sql, limit)
+        return await run_state.recent(self._server, limit)
 
     async def register(self, worker: str, *, force: bool = False) -> Registered:
         """Register the worker at the URL `worker`; answer with its services' names."""

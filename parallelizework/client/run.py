@@ -86,15 +86,14 @@ class AsyncRun(Generic[Result]):
 
     async def pause(self) -> None:
         """Start no more subtasks until `resume`."""
-        await pause.pause(self._checked.sql, self.id)
+        await pause.pause(self._checked, self.id)
 
     async def resume(self) -> None:
         """Go on with what is paused of it; `Refused` if nothing is."""
-        await pause.resume(self._checked.sql, self.id)
+        await pause.resume(self._checked, self.id)
 
     async def _state(self) -> run_state.RunState:
-        server = self._checked
-        return await run_state.settled_state(server.sql, server.ingress, self.id)
+        return await run_state.settled_state(self._checked, self.id)
 
     @property
     def _checked(self) -> Server:

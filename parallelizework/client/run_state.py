@@ -4,20 +4,25 @@ What FanOutProgress keeps is read by Restate's SQL, which needs no worker; where
 admin API cannot be reached, or has nothing, FanOutProgress is asked itself.
 """
 
+from __future__ import annotations
+
 from asyncio import sleep
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from parallelizework.client.models import Failures, Invocation, Listed, Progress
 from parallelizework.client.server_api.deployments import fan_outs
-from parallelizework.client.server_api.ingress import Ingress
 from parallelizework.client.server_api.sql import Sql, texts
 from parallelizework.client.stalled_calls import stalled_calls
 from parallelizework.errors import Refused, UnknownRun, Unreachable
 from parallelizework.outcomes import in_order
 from parallelizework.progress.models import NAME, Record
 from parallelizework.progress.models import Progress as Kept
+
+if TYPE_CHECKING:
+    from parallelizework.client.server_api.server import Server
 
 _WAITS, _WAIT = 30, 0.1  # an update takes some ms to arrive; some seconds at worst
 
@@ -55,17 +60,17 @@ class RunState:
         return self.invocation.correct(self.progress)
 
 
-async def run_state(sql: Sql, ingress: Ingress, run: str) -> RunState:
+async def run_state(server: Server, run: str) -> RunState:
     """What is known of a run now.
 
     Raises:
         UnknownRun, Unreachable: Nothing.
     """
     try:
-        invocation = await sql.invocation(run, repeatable=False)
-        record = (await sql.records([run])).get(run)
+        invocation = await server.sql.invocation(run, repeatable=False)
+        record = (await server.sql.records([run])).get(run)
     except (UnknownRun, Unreachable, Refused):
-        progress = await ingress.progress(run)
+        progress = await server.ingress.progress(run)
         if not progress:
             raise
         return RunState(None, progress)
@@ -74,18 +79,18 @@ async def run_state(sql: Sql, ingress: Ingress, run: str) -> RunState:
     try:
         return RunState(invocation, *_recorded(run, record))
     except ValidationError:  # it is of another version's worker
-        return RunState(invocation, await ingress.progress(run))
+        return RunState(invocation, await server.ingress.progress(run))
 
 
-async def settled_state(sql: Sql, ingress: Ingress, run: str) -> RunState:
+async def settled_state(server: Server, run: str) -> RunState:
     """What is known of a run; of one that has ended, with its end."""
-    state = await run_state(sql, ingress, run)
-    if state.is_final or not await sql.has_reported(run):
+    state = await run_state(server, run)
+    if state.is_final or not await server.sql.has_reported(run):
         return state
     for _ in range(_WAITS):
         await sleep(_WAIT)  # its last update is on its way
-        state = await run_state(sql, ingress, run)
-        progress = await with_stalled_calls(sql, state.known)
+        state = await run_state(server, run)
+        progress = await with_stalled_calls(server.sql, state.known)
         if state.is_final or NAME in progress.unanswered:
             break
     return state
@@ -99,13 +104,13 @@ async def with_stalled_calls(sql: Sql, progress: Progress) -> Progress:
         return progress
 
 
-async def recent(sql: Sql, limit: int) -> list[Listed]:
+async def recent(server: Server, limit: int) -> list[Listed]:
     """The latest runs of all fan-outs, served or not, the newest first."""
-    services = await sql.admin.services()
+    services = await server.admin.services()
     names, served = fan_outs(services), [service.name for service in services]
-    found = await _recent(sql, names, served, limit)
-    records = await sql.records([run.id for run in found])
-    stalled = await stalled_calls(sql)
+    found = await _recent(server.sql, names, served, limit)
+    records = await server.sql.records([run.id for run in found])
+    stalled = await stalled_calls(server.sql)
     listed = [
         Listed.of(run, stalled.added_to(_known(run, records.get(run.id))))
         for run in found

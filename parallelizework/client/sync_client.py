@@ -215,7 +215,7 @@ class Client:
 
     def recent(self, limit: int = 20) -> list[Listed]:
         """The latest runs of fan-outs, the newest first."""
-        return self._thread.run(run_state.recent(self._server.sql, limit))
+        return self._thread.run(run_state.recent(self._server, limit))
 
     def register(self, worker: str, *, force: bool = False) -> Registered:
         """Register the worker at the URL `worker`; answer with its services' names.

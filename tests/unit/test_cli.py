@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from parallelizework.cli import formats
-from parallelizework.cli.app import UsageError
 from parallelizework.cli.bar import said
-from parallelizework.cli.task import read_task
+from parallelizework.cli.task import UsageError, read_task
 from parallelizework.client.models import Invocation, Progress, State
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -2,9 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from typing import Literal, TypeVar
-
-from pydantic import BaseModel
+from typing import Literal
 
 from parallelizework.client.server_api.deployments import (
     Deployment,
@@ -14,7 +12,7 @@ from parallelizework.client.server_api.deployments import (
     with_services,
 )
 from parallelizework.client.server_api.http import Answer, Http, Request, T
-from parallelizework.client.server_messages import BAD_ID_IN_SQL, CODES, REMEDIES
+from parallelizework.client.server_messages import CODES, REMEDIES
 from parallelizework.errors import Refused, RegistrationError, UnknownRun
 
 _UNKNOWN = (400, 404)  # no id at all, or one of no invocation
@@ -22,7 +20,6 @@ _DONE_ALREADY = 409
 _CREATED = 201  # 200: that address was registered already
 _ACCEPTED = 202  # 200: there was nothing to do, or nothing that can be done
 
-Row = TypeVar("Row", bound=BaseModel)
 Action = Literal["cancel", "pause", "resume"]
 
 
@@ -90,34 +87,6 @@ class Admin:
         if not answer.ok:
             raise Refused(f"{run} could not be asked to {action}: {answer.message}")
         return answer.status == _ACCEPTED
-
-    async def query(
-        self,
-        sql: str,
-        row: type[Row],
-        *,
-        repeatable: bool = True,
-        within: float = 30.0,
-    ) -> list[Row]:
-        """The rows that Restate's SQL returns, each as a `row`.
-
-        Args:
-            repeatable: Ask again when nobody answers.
-            within: How long the answer may take, in seconds.
-        """
-        request = Request(
-            "POST",
-            f"{self.url}/query",
-            body=json.dumps({"query": sql}).encode(),
-            repeatable=repeatable,
-            timeout=within,
-        )
-        answer = await self.http.ask(request)
-        if BAD_ID_IN_SQL in answer.message:
-            raise UnknownRun(f"{self.url} knows no run of that id")
-        if not answer.ok:
-            raise Refused(f"{request.url}: {answer.message}")
-        return [row.model_validate(each) for each in answer.read("rows", list[object])]
 
     async def _get(self, path: str, kind: type[T]) -> T:
         request = Request("GET", f"{self.url}/{path}", repeatable=True)

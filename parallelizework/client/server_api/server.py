@@ -17,18 +17,12 @@ class Server:
     http: Http
     ingress: Ingress
     admin: Admin
+    sql: Sql
 
     @classmethod
     def at(cls, ingress: str | None = None, admin: str | None = None) -> Self:
         """The server at these URLs, or where the settings say that it is."""
         settings, http = Settings(), Http()
-        return cls(
-            http,
-            Ingress(http, (ingress or settings.ingress_url).rstrip("/")),
-            Admin(http, (admin or settings.admin_url).rstrip("/")),
-        )
-
-    @property
-    def sql(self) -> Sql:
-        """Its SQL tables."""
-        return Sql(self.admin)
+        ingress = (ingress or settings.ingress_url).rstrip("/")
+        admin = (admin or settings.admin_url).rstrip("/")
+        return cls(http, Ingress(http, ingress), Admin(http, admin), Sql(http, admin))

@@ -3,11 +3,20 @@
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
+
+from pydantic import BaseModel
 
 from parallelizework.client.models import FrozenModel, Invocation
-from parallelizework.client.server_api.admin import Admin, Row
-from parallelizework.client.server_messages import NO_WORKER, SEND_ENTRY
-from parallelizework.errors import UnknownRun
+from parallelizework.client.server_api.http import Http, Request
+from parallelizework.client.server_messages import (
+    BAD_ID_IN_SQL,
+    NO_WORKER,
+    SEND_ENTRY,
+)
+from parallelizework.errors import Refused, UnknownRun
+
+Row = TypeVar("Row", bound=BaseModel)
 
 _FROM = "from sys_invocation"
 _COLUMNS = (
@@ -58,9 +67,10 @@ class Input:
 
 @dataclass(frozen=True)
 class Sql:
-    """The SQL tables of a restate-server."""
+    """The SQL tables of a restate-server, at the URL of its admin API."""
 
-    admin: Admin
+    http: Http
+    url: str
 
     async def invocation(self, run: str, *, repeatable: bool = True) -> Invocation:
         """What Restate knows of a run.
@@ -68,19 +78,19 @@ class Sql:
         Raises:
             UnknownRun: Nothing.
         """
-        rows = await self.admin.query(
+        rows = await self.query(
             f"select {_COLUMNS} {_FROM} where id = '{run}'",
             Invocation,
             repeatable=repeatable,
             within=_QUICK,
         )
         if not rows:
-            raise UnknownRun(f"{self.admin.url} knows no run {run!r}")
+            raise UnknownRun(f"{self.url} knows no run {run!r}")
         return rows[0]
 
     async def recent(self, where: str, limit: int) -> list[Invocation]:
         """The latest runs of some services, the newest first."""
-        return await self.admin.query(
+        return await self.query(
             f"select {_COLUMNS} {_FROM} where target_handler_name = 'run' and {where} "
             f"order by created_at desc limit {limit}",
             Invocation,
@@ -101,7 +111,7 @@ class Sql:
 
         Where its journal is not kept, nobody knows: then it may have.
         """
-        [entries] = await self.admin.query(
+        [entries] = await self.query(
             "select count(1) as number, "
             f"sum(case when entry_type = '{SEND_ENTRY}' then 1 else 0 end) as sent "
             f"from sys_journal where id = '{run}'",
@@ -111,7 +121,7 @@ class Sql:
 
     async def family(self, run: str) -> list[Call]:
         """A run and what it has called, unless ended: id, target, status."""
-        return await self.admin.query(
+        return await self.query(
             "with recursive family as ("
             f"select id, target, status {_FROM} where id = '{run}' union all "
             "select called.id, called.target, called.status "
@@ -122,7 +132,7 @@ class Sql:
 
     async def stalled(self) -> list[Call]:
         """What is paused, or waits for a worker that does not answer."""
-        return await self.admin.query(
+        return await self.query(
             f"select {_CALL} {_FROM} where status = 'paused' "
             f"or (status = 'backing-off' and last_failure_error_code = '{NO_WORKER}') "
             f"limit {_MANY}",
@@ -165,12 +175,40 @@ class Sql:
 
     async def active_at(self, deployment: str) -> int:
         """How many invocations have begun at a deployment, and have not ended."""
-        [active] = await self.admin.query(
+        [active] = await self.query(
             f"select count(1) as number {_FROM} where status <> 'completed' "
             f"and pinned_deployment_id = '{deployment}'",
             _Number,
         )
         return active.number
+
+    async def query(
+        self,
+        sql: str,
+        row: type[Row],
+        *,
+        repeatable: bool = True,
+        within: float = 30.0,
+    ) -> list[Row]:
+        """The rows that Restate's SQL returns, each as a `row`.
+
+        Args:
+            repeatable: Ask again when nobody answers.
+            within: How long the answer may take, in seconds.
+        """
+        request = Request(
+            "POST",
+            f"{self.url}/query",
+            body=json.dumps({"query": sql}).encode(),
+            repeatable=repeatable,
+            timeout=within,
+        )
+        answer = await self.http.ask(request)
+        if BAD_ID_IN_SQL in answer.message:
+            raise UnknownRun(f"{self.url} knows no run of that id")
+        if not answer.ok:
+            raise Refused(f"{request.url}: {answer.message}")
+        return [row.model_validate(each) for each in answer.read("rows", list[object])]
 
     async def _of(
         self,
@@ -184,7 +222,7 @@ class Sql:
         if not ids:
             return []
         query = f"{sql} ({texts(ids)}) {rest}"
-        return await self.admin.query(query, row, repeatable=repeatable, within=_QUICK)
+        return await self.query(query, row, repeatable=repeatable, within=_QUICK)
 
 
 def texts(values: Iterable[str]) -> str:
