@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from parallelizework.fan_out import FanOut, services
     from parallelizework.outcomes import Attempt, CompletionReason, Done, Failure
     from parallelizework.policy import Policy
+    from parallelizework.serving.app import app
 
 __all__ = [
     "Attempt",
@@ -21,6 +22,7 @@ __all__ = [
     "ParallelizeworkError",
     "Policy",
     "Postponed",
+    "app",
     "services",
 ]
 
@@ -30,6 +32,7 @@ _MODULES = {
     "Executor": "executor",
     "FanOut": "fan_out",
     "services": "fan_out",
+    "app": "serving.app",
     "Policy": "policy",
 }  # the others are in `outcomes`
 

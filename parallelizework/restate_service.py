@@ -28,11 +28,11 @@ _Handler = Callable[[Context, bytes], Awaitable[bytes]]
 # and a coordinator's own subtasks may need that invoker slot: the coordinator releases
 # it this soon. A step that takes longer continues; it costs one more call at its end.
 _INACTIVITY = timedelta(seconds=1)
-# To go on, it is sent its journal again. With combine that may hold large values, which
-# keep coming, if slowly: then it is better to stay.
+# To resume it, the server sends its journal again. With combine the journal may hold
+# large values, and others arrive all the time: then it is better to stay.
 _COMBINING = timedelta(seconds=10)
-# But from then on the server tells the worker nothing more, not that the invocation has
-# been cancelled either: so it has to keep listening while it executes subtasks.
+# But from then on the server sends nothing more to the worker, not even that somebody
+# has cancelled the invocation: so a handler keeps listening while it executes subtasks.
 _LISTENING: dict[str, Any] = {"inactivity_timeout": timedelta(days=1)}
 # How long after that a step may take before the server aborts and repeats it. A worker
 # that is gone is noticed by its connection, so this need not be short.

@@ -8,7 +8,8 @@ from parallelizework.client.models import (
     Paused,
     Progress,
 )
-from parallelizework.client.sync_client import Client, Run, healthy
+from parallelizework.client.server_api.health import healthy
+from parallelizework.client.sync_client import Client, Run
 
 __all__ = [
     "AsyncClient",

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from time import monotonic
 from typing import TYPE_CHECKING, Generic, Self, overload
 
-import httpx
-
 from parallelizework.client import run_state
 from parallelizework.client.codec import Codec, Result, Subtask, Task, Value, codec_of
 from parallelizework.client.event_loop_thread import EventLoopThread
@@ -241,11 +239,3 @@ class Client:
     def __exit__(self, *_: object) -> None:
         """Close the connections."""
         self.close()
-
-
-def healthy(url: str) -> bool:
-    """Whether `GET url` answers with success."""
-    try:
-        return httpx.get(url, timeout=5, trust_env=False).is_success
-    except httpx.TransportError:
-        return False

@@ -41,7 +41,7 @@ class Known:
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One call, for a part of the items of a coordinator.
+    """One call, for some of the items of a coordinator.
 
     Attributes:
         position: Which call of its coordinator it is; 0 for the first.

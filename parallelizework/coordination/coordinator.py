@@ -18,7 +18,7 @@ from parallelizework.terminal_errors import is_cancelled
 
 
 class Reporter(Protocol):
-    """Whoever tells others how far a coordinator has come.
+    """Sends to others how far a coordinator has come.
 
     Attributes:
         is_open: Somebody wants reports now.

@@ -30,7 +30,7 @@ class Handlers:
         self.slice_json = self._subtasks.slice_json
         self.outcomes_json = Message[Outcomes](
             Outcomes,
-            f"the list of values of a part of {definition.name}",
+            f"the list of values of a slice of {definition.name}",
             remedy="give the fan-out a combine, or let a value be a reference",
         )
 

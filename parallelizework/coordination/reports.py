@@ -1,6 +1,6 @@
-"""Reports: how a coordinator tells its caller how far it has come.
+"""Reports: how a coordinator says to its caller how far it has come.
 
-`messages.py` tells what the signals are for.
+`messages.py` says what the signals are for.
 """
 
 from typing import Protocol

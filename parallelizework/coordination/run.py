@@ -36,7 +36,7 @@ class Run(Coordinator):
     def __init__(self, ctx: Context, definition: Definition, body: bytes) -> None:
         self._body = body
         self._task = definition.task_json.accept(body)
-        self._overrides = definition.said | requested(self._task)
+        self._overrides = definition.executor_overrides | requested(self._task)
         super().__init__(ctx, definition, self._overrides)
         self._items: list[Any] = []
         self._total: int | None = None  # of subtasks, where it is known

@@ -67,8 +67,8 @@ class Definition:
     result_json: Json[Any]
 
     @property
-    def said(self) -> Overrides:
-        """What another service needs to be told about the attempts at a subtask."""
+    def executor_overrides(self) -> Overrides:
+        """What the executor has to know of this policy."""
         if self.execute:
             return {}
         said = self.policy.model_fields_set.intersection(ABOUT_SUBTASKS)

@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from parallelizework.local.dev import Ports, local
+from parallelizework.local.dev import local
+from parallelizework.local.ports import Ports
 
 from .conftest import Server
 from .processes import eventually
@@ -155,7 +156,7 @@ def test_blocking_subtasks_get_as_many_threads_as_the_window(server: Server) -> 
         ("Sizes", {"split": 33}, "the list of subtasks of Sizes is 33.0 MiB"),
         ("Sizes", {"value": 33}, "a value of Sizes is 33.0 MiB"),
         ("Sizes", {"result": 33}, "the result of Sizes is 33.0 MiB"),
-        ("SizesSharded", {"count": 2, "value": 17}, "the list of values of a part of"),
+        ("SizesSharded", {"count": 2, "value": 17}, "the list of values of a slice of"),
         ("SizesBatched", {"count": 2, "value": 17}, "the values of a batch of"),
         ("SizesJoined", 24, "a value of SizesJoined is"),
     ],

@@ -16,7 +16,7 @@ ROOMS = [  # each may import those before it, and those in its own line
     {"definition", "progress"},
     {"messages", "attempts"},
     {"coordination", "execution"},
-    {"restate_service"},
+    {"restate_service", "served"},
     {"fan_out", "executor"},
     {"client", "ready_made"},
     {"serving", "local"},
