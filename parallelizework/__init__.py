@@ -1,12 +1,16 @@
 """Durable fan-out/fan-in for Python on Restate."""
 
-from parallelizework.attempts.attempt import Postponed
-from parallelizework.errors import ParallelizeworkError
-from parallelizework.executor import Executor
-from parallelizework.fan_out import FanOut, services
-from parallelizework.outcomes import Attempt, CompletionReason, Done, Failure
-from parallelizework.policy import Policy
-from parallelizework.serving.app import app
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from parallelizework.attempts.attempt import Postponed
+    from parallelizework.errors import ParallelizeworkError
+    from parallelizework.executor import Executor
+    from parallelizework.fan_out import FanOut, services
+    from parallelizework.outcomes import Attempt, CompletionReason, Done, Failure
+    from parallelizework.policy import Policy
+    from parallelizework.serving.app import app
 
 __all__ = [
     "Attempt",
@@ -21,3 +25,26 @@ __all__ = [
     "app",
     "services",
 ]
+
+_MODULES = {
+    "Postponed": "attempts.attempt",
+    "ParallelizeworkError": "errors",
+    "Executor": "executor",
+    "FanOut": "fan_out",
+    "services": "fan_out",
+    "app": "serving.app",
+    "Policy": "policy",
+}  # the others are in `outcomes`
+
+if not TYPE_CHECKING:  # or any name would do
+
+    def __getattr__(name: str) -> object:
+        """Import a public name at its first use: `client` does without restate."""
+        if name not in __all__:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module = import_module(f"{__name__}.{_MODULES.get(name, 'outcomes')}")
+        globals()[name] = getattr(module, name)
+        return globals()[name]
+
+    def __dir__() -> list[str]:
+        return __all__

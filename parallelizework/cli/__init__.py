@@ -9,5 +9,5 @@ _ORDER = (
     "watch result list failures cancel pause resume dev serve server register doctor"
 )
 
-for _place, _name in enumerate(_ORDER.split()):  # in the help, as one needs them
-    cli[_name].sort_key = _place
+for _index, _name in enumerate(_ORDER.split()):  # in the help, as one needs them
+    cli[_name].sort_key = _index

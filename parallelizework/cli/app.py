@@ -1,4 +1,4 @@
-"""`cli`: the commands' groups, the options they share, how errors are told."""
+"""`cli`: the commands' groups, the options they share, how errors are printed."""
 
 import json
 import os
@@ -12,6 +12,8 @@ from typing import Annotated
 from cyclopts import App, CycloptsError, Group, Parameter
 from pydantic import JsonValue
 
+from parallelizework.cli.output import note
+from parallelizework.cli.task import UsageError
 from parallelizework.client import Client
 from parallelizework.errors import (
     ParallelizeworkError,
@@ -55,21 +57,17 @@ Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 Json = Annotated[Flag, Parameter(name="--json")]
 
 
-class UsageError(ParallelizeworkError):
-    """The command was given what it cannot take; exit code 2."""
-
-
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Where:
     """Where the restate-server is."""
 
     ingress: Annotated[str | None, Parameter(group="Server")] = None
-    """Where it takes requests; by default PARALLELIZEWORK_INGRESS_URL or
+    """The URL of its ingress; by default PARALLELIZEWORK_INGRESS_URL or
     http://localhost:8080."""
 
     admin: Annotated[str | None, Parameter(group="Server")] = None
-    """Where it takes orders; by default PARALLELIZEWORK_ADMIN_URL or
+    """The URL of its admin API; by default PARALLELIZEWORK_ADMIN_URL or
     http://localhost:9070."""
 
     def client(self) -> Client:
@@ -78,11 +76,6 @@ class Where:
 
 
 HERE = Where()
-
-
-def note(text: str) -> None:
-    """Say something that is no result."""
-    print(text, file=sys.stderr, flush=True)
 
 
 def main() -> None:

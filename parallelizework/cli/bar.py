@@ -1,32 +1,40 @@
 """Draw the progress of a run on stderr: a bar on a terminal, plain lines elsewhere."""
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Generator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as RichProgress
 
-from parallelizework.cli import words
-from parallelizework.cli.app import note
-from parallelizework.client.answers import Progress
+from parallelizework.cli import formats
+from parallelizework.cli.output import note
+from parallelizework.client.models import Progress
 
 _LINE_EVERY = 1.0  # seconds, off a terminal: a log is read later
 
 
-class Drawing(Protocol):
+class Drawing(ABC):
     """Something that shows progress."""
 
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    @abstractmethod
     def show(self, progress: Progress) -> None:
         """Show how far a run is now."""
-        ...
 
     def say(self, text: str) -> None:
-        """Say something else, once."""
-        ...
+        """Print something else, once."""
+        if text not in self._said:
+            self._said.add(text)
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        note(text)
 
 
 @contextmanager
@@ -47,37 +55,31 @@ def drawing() -> Generator[Drawing, None, None]:
         yield Bar(rich)
 
 
-class Lines:
+class Lines(Drawing):
     """A line when something has changed, at most one a second."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._last: str = ""
         self._at: float = 0.0
-        self._said: set[str] = set()
 
     def show(self, progress: Progress) -> None:
         """Print it, if it is news."""
-        line = words.progress_line(progress)
+        line = formats.progress_line(progress)
         soon = time.monotonic() < self._at + _LINE_EVERY and not progress.ended
         if line == self._last or soon:
             return
         self._last, self._at = line, time.monotonic()
         note(line)
 
-    def say(self, text: str) -> None:
-        """Print it."""
-        if text not in self._said:
-            self._said.add(text)
-            note(text)
 
-
-class Bar:
+class Bar(Drawing):
     """One line that fills up."""
 
     def __init__(self, rich: RichProgress) -> None:
+        super().__init__()
         self._rich = rich
         self._task = rich.add_task("", total=None, said="")
-        self._said: set[str] = set()
 
     def show(self, progress: Progress) -> None:
         """Draw it."""
@@ -90,20 +92,19 @@ class Bar:
         )
         self._rich.refresh()
 
-    def say(self, text: str) -> None:
-        """Print it above the bar."""
-        if text not in self._said:
-            self._said.add(text)
-            self._rich.console.print(text, markup=False, soft_wrap=True)
+    def _print(self, text: str) -> None:
+        self._rich.console.print(text, markup=False, soft_wrap=True)
 
 
 def said(progress: Progress, now: datetime) -> str:
     """What stands beside the bar."""
-    line = words.progress_line(progress)
+    line = formats.progress_line(progress)
     if progress.started is None or progress.state == "scheduled":
         return line
     until = progress.updated if progress.ended and progress.updated else now
-    return f"{line}, elapsed {words.clock((until - progress.started).total_seconds())}"
+    return (
+        f"{line}, elapsed {formats.clock((until - progress.started).total_seconds())}"
+    )
 
 
 def _length(progress: Progress) -> float | None:

@@ -33,11 +33,11 @@ def _awaited(run: Run[bytes], drawn: Drawing, timeout: float | None) -> bytes:
         _look(run, drawn)
         elapsed = time.monotonic() - started
         left = float("inf") if timeout is None else timeout - elapsed
-        turn = min(max(_OFTEN, elapsed * _SHARE), _SELDOM, max(left, 0))
+        seconds = min(max(_OFTEN, elapsed * _SHARE), _SELDOM, max(left, 0))
         try:
-            return run.result(turn)
+            return run.result(seconds)
         except RunNotFinished:
-            if left <= turn:
+            if left <= seconds:
                 raise
 
 

@@ -9,8 +9,9 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from parallelizework.cli.app import HERE, RUN, Flag, Json, Where, cli, note
+from parallelizework.cli.app import HERE, RUN, Flag, Json, Where, cli
 from parallelizework.cli.follow import follow
+from parallelizework.cli.output import note, print_result
 from parallelizework.cli.task import read_task
 from parallelizework.client import Run
 from parallelizework.client.codec import raw
@@ -94,14 +95,6 @@ def _wait(
         _print_id(run.id, as_json=as_json)
     else:
         print_result(run.id, result, as_json=as_json)
-
-
-def print_result(run: str, result: bytes, *, as_json: bool) -> None:
-    """Print a result as it came, or within an object that says whose it is."""
-    text = result.decode()
-    if as_json:
-        text = f'{{"run": "{run}", "state": "succeeded", "result": {text or "null"}}}'
-    print(text, flush=True)
 
 
 def _print_id(run: str, *, as_json: bool) -> None:

@@ -2,35 +2,33 @@
 
 import json
 from datetime import timedelta
+from typing import Annotated
 
+from cyclopts import Parameter
 from pydantic import JsonValue
 
-from parallelizework.cli import words
-from parallelizework.cli.app import FOLLOW, HERE, Json, Where, cli, note
+from parallelizework.cli import formats
+from parallelizework.cli.app import FOLLOW, HERE, Json, Where, cli
 from parallelizework.cli.follow import follow
-from parallelizework.cli.running import print_result
-from parallelizework.client.answers import FailedSubtask, Listed, Paused
+from parallelizework.cli.output import note, print_result
 from parallelizework.client.codec import raw
+from parallelizework.client.models import FailedSubtask, Listed, Paused
+
+RunId = Annotated[str, Parameter(help="The run's id.")]
 
 _ANY = raw("")
 
 
 @cli.command(group=FOLLOW)
-def watch(run: str, /, *, where: Where = HERE) -> None:
-    """Show how far a run is until it ends; fail if it does.
-
-    Parameters
-    ----------
-    run
-        The run's id.
-    """
+def watch(run: RunId, /, *, where: Where = HERE) -> None:
+    """Show how far a run is until it ends; fail if it does."""
     with where.client() as client:
         follow(client.attach(_ANY, run))
 
 
 @cli.command(group=FOLLOW)
 def result(
-    run: str,
+    run: RunId,
     /,
     *,
     timeout: timedelta | None = None,
@@ -41,8 +39,6 @@ def result(
 
     Parameters
     ----------
-    run
-        The run's id.
     timeout
         Wait for so long at most, such as 30s; 0s for a look that does not wait.
     as_json
@@ -55,55 +51,35 @@ def result(
 
 
 @cli.command(group=FOLLOW)
-def cancel(run: str, /, *, where: Where = HERE) -> None:
-    """Cancel a run, and all that it has called.
-
-    Parameters
-    ----------
-    run
-        The run's id.
-    """
+def cancel(run: RunId, /, *, where: Where = HERE) -> None:
+    """Cancel a run, and all that it has called."""
     with where.client() as client:
         client.attach(_ANY, run).cancel()
     note(f"{run} is being cancelled")
 
 
 @cli.command(group=FOLLOW)
-def pause(run: str, /, *, where: Where = HERE) -> None:
-    """Start no more subtasks of a run; those that are executing go on to their end.
-
-    Parameters
-    ----------
-    run
-        The run's id.
-    """
+def pause(run: RunId, /, *, where: Where = HERE) -> None:
+    """Start no more subtasks of a run; those that are executing go on to their end."""
     with where.client() as client:
         client.attach(_ANY, run).pause()
     note(f"{run} is paused; `parallelizework resume {run}` lets it go on")
 
 
 @cli.command(group=FOLLOW)
-def resume(run: str, /, *, where: Where = HERE) -> None:
-    """Go on with a paused run, and with its subtasks that are paused.
-
-    Parameters
-    ----------
-    run
-        The run's id.
-    """
+def resume(run: RunId, /, *, where: Where = HERE) -> None:
+    """Go on with a paused run, and with its subtasks that are paused."""
     with where.client() as client:
         client.attach(_ANY, run).resume()
     note(f"{run} goes on")
 
 
 @cli.command(group=FOLLOW)
-def failures(run: str, /, *, as_json: Json = False, where: Where = HERE) -> None:
+def failures(run: RunId, /, *, as_json: Json = False, where: Where = HERE) -> None:
     """List what failed or is paused: index, status, error, subtask.
 
     Parameters
     ----------
-    run
-        The run's id.
     as_json
         Print a JSON list.
     """
@@ -114,7 +90,7 @@ def failures(run: str, /, *, as_json: Json = False, where: Where = HERE) -> None
         print(json.dumps([*map(_failed_json, found), *map(_paused_json, paused)]))
     elif found or paused:
         header = ("INDEX", "STATUS", "ERROR", "SUBTASK")
-        print(words.table([header, *map(_row, found), *map(_paused_row, paused)]))
+        print(formats.table([header, *map(_row, found), *map(_paused_row, paused)]))
     elif not found.more:
         note(f"nothing of {run} has failed")
     if found.more:
@@ -140,17 +116,17 @@ def list_runs(*, limit: int = 20, as_json: Json = False, where: Where = HERE) ->
         print(json.dumps([listed.model_dump(mode="json") for listed in found]))
         return
     header = ("RUN", "FAN-OUT", "STATE", "PROGRESS", "AGE")
-    print(words.table([header, *map(_listed, found)]))
+    print(formats.table([header, *map(_listed, found)]))
     if away := {name for run in found for name in run.progress.unanswered}:
-        note(words.unanswered(sorted(away)))
+        note(formats.unanswered(sorted(away)))
     if paused := [run.run for run in found if run.progress.paused]:
         note("`parallelizework failures RUN` shows what is paused of a run, and why:")
         note("\n".join(f"  parallelizework failures {run}" for run in paused))
 
 
 def _listed(run: Listed) -> tuple[str, ...]:
-    counted = words.counted(run.progress)
-    return run.run, run.fan_out, run.state, counted, words.age(run.age)
+    counted = formats.counted(run.progress)
+    return run.run, run.fan_out, run.state, counted, formats.age(run.age)
 
 
 def _row(failure: FailedSubtask) -> tuple[str, ...]:

@@ -9,7 +9,8 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from parallelizework.cli.app import HERE, SERVE, Flag, Where, cli, note
+from parallelizework.cli.app import HERE, SERVE, Flag, Where, cli
+from parallelizework.cli.output import note
 from parallelizework.local.dev import Local, local
 from parallelizework.local.doctor import Finding, examine
 from parallelizework.local.ports import Ports

@@ -4,7 +4,11 @@ import json
 import sys
 from pathlib import Path
 
-from parallelizework.cli.app import UsageError
+from parallelizework.errors import ParallelizeworkError
+
+
+class UsageError(ParallelizeworkError):
+    """The command line is wrong; exit code 2."""
 
 
 def read_task(task: str | None, lines: str | None) -> bytes:
@@ -37,11 +41,11 @@ def read_task(task: str | None, lines: str | None) -> bytes:
     return text.encode()
 
 
-def _text(place: str) -> str:
+def _text(path: str) -> str:
     try:
-        data = sys.stdin.buffer.read() if place == "-" else Path(place).read_bytes()
+        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
         return data.decode()
     except OSError as error:
-        raise UsageError(f"cannot read {place}: {error.strerror}") from error
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{place} is not UTF-8 text: {error}") from error
+        raise UsageError(f"{path} is not UTF-8 text: {error}") from error

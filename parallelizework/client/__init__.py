@@ -1,14 +1,15 @@
 """Submit, follow and steer runs from any Python program, over plain HTTP."""
 
-from parallelizework.client.answers import (
+from parallelizework.client.async_client import AsyncClient, AsyncRun
+from parallelizework.client.models import (
     FailedSubtask,
     Failures,
     Listed,
     Paused,
     Progress,
 )
-from parallelizework.client.async_client import AsyncClient, AsyncRun
-from parallelizework.client.sync_client import Client, Run, healthy
+from parallelizework.client.server_api.health import healthy
+from parallelizework.client.sync_client import Client, Run
 
 __all__ = [
     "AsyncClient",

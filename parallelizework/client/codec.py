@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from pydantic import JsonValue
 from pydantic_core import PydanticSerializationError, from_json, to_json
-from restate import TerminalError
 
 from parallelizework.errors import UnfitData
 
@@ -16,7 +15,11 @@ if TYPE_CHECKING:
     from parallelizework.fan_out import FanOut
 
 Task = TypeVar("Task")
+Subtask = TypeVar("Subtask")
+Value = TypeVar("Value")
 Result = TypeVar("Result")
+From = TypeVar("From")
+To = TypeVar("To")
 
 
 @dataclass(frozen=True)
@@ -33,29 +36,29 @@ class Codec(Generic[Task, Result]):
     is_same: Callable[[Task, bytes], bool]
 
 
-def typed(fan_out: FanOut[Task, Any, Any, Result]) -> Codec[Task, Result]:
+def typed(fan_out: FanOut[Task, Subtask, Value, Result]) -> Codec[Task, Result]:
     """Tasks and results as the models that the fan-out's functions name.
 
     The codec raises `UnfitData` for what does not fit them.
     """
-    definition = fan_out.definition
+    from restate import TerminalError  # noqa: PLC0415 - whoever has a FanOut has it
 
-    def dump(value: Task) -> bytes:
-        try:
-            return definition.task_json.serialize(value)
-        except TerminalError as error:
-            raise UnfitData(error.message) from error
+    def fitting(convert: Callable[[From], To]) -> Callable[[From], To]:
+        def converted(value: From) -> To:
+            try:
+                return convert(value)
+            except TerminalError as error:
+                raise UnfitData(error.message) from error
 
-    def load(body: bytes) -> Result:
-        try:
-            return definition.result_json.deserialize(body)
-        except TerminalError as error:
-            raise UnfitData(error.message) from error
+        return converted
 
-    def is_same(value: Task, body: bytes) -> bool:
-        return definition.task_json.deserialize(body) == value
-
-    return Codec(definition.name, dump, load, is_same)
+    task, result = fan_out.definition.task_json, fan_out.definition.result_json
+    return Codec(
+        fan_out.name,
+        fitting(task.serialize),
+        fitting(result.deserialize),
+        lambda value, body: task.deserialize(body) == value,
+    )
 
 
 def plain(name: str) -> Codec[JsonValue, JsonValue]:
@@ -78,9 +81,9 @@ def raw(name: str) -> Codec[bytes, bytes]:
 
 
 def codec_of(
-    fan_out: FanOut[Any, Any, Any, Any] | Codec[Any, Any] | str,
-) -> Codec[Any, Any]:
-    """The codec for a `FanOut`, or for the name of one."""
+    fan_out: FanOut[Task, Subtask, Value, Result] | Codec[Task, Result] | str,
+) -> Codec[Task, Result]:
+    """The codec for a `FanOut`, or for the name of one: then both types are JSON."""
     if isinstance(fan_out, str):
-        return plain(fan_out)
+        return cast("Codec[Task, Result]", plain(fan_out))
     return fan_out if isinstance(fan_out, Codec) else typed(fan_out)

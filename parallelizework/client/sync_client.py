@@ -1,32 +1,24 @@
-"""Submit, follow and steer runs from a Python program, over plain HTTP."""
+"""`Client`: submit, follow and steer runs from a program without an event loop."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Generic, Self, overload
 
-import httpx
-
-from parallelizework.client import transport
-from parallelizework.client.answers import (
-    Failures,
-    Listed,
-    Paused,
-    Progress,
-)
-from parallelizework.client.codec import Codec, codec_of
-from parallelizework.client.deployments import Registered
-from parallelizework.client.run import RemoteRun, server_at, warn_of_other_task
+from parallelizework.client import run_state
+from parallelizework.client.codec import Codec, Result, Subtask, Task, Value, codec_of
+from parallelizework.client.event_loop_thread import EventLoopThread
+from parallelizework.client.run import AsyncRun, next_update, warn_of_other_task
+from parallelizework.client.server_api.server import Server
+from parallelizework.client.submission import submit
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
+    from parallelizework.client.models import Failures, Listed, Paused, Progress
+    from parallelizework.client.server_api.deployments import Registered
     from parallelizework.fan_out import FanOut
-
-
-Task = TypeVar("Task")
-Result = TypeVar("Result")
 
 
 class Run(Generic[Result]):
@@ -38,11 +30,11 @@ class Run(Generic[Result]):
             attached to, or its idempotency key was used before.
     """
 
-    def __init__(self, remote: RemoteRun[Result], http: httpx.Client) -> None:
-        self.id = remote.id
-        self.is_new = remote.is_new
-        self._remote = remote
-        self._http = http
+    def __init__(self, run: AsyncRun[Result], thread: EventLoopThread) -> None:
+        self.id = run.id
+        self.is_new = run.is_new
+        self._run = run
+        self._thread = thread
 
     def result(self, timeout: float | None = None) -> Result:
         """Wait for the result, for `timeout` seconds at most.
@@ -53,11 +45,11 @@ class Run(Generic[Result]):
             UnknownRun: There is no such run.
             UnfitData: The result does not fit the fan-out's types.
         """
-        return transport.run(self._remote.result(timeout), self._http)
+        return self._thread.run(self._run.result(timeout))
 
     def progress(self) -> Progress:
         """How far it is."""
-        return transport.run(self._remote.progress(), self._http)
+        return self._thread.run(self._run.progress())
 
     def updates(self) -> Iterator[Progress]:
         """How far it is, each time that has changed; the last one is of its end.
@@ -66,8 +58,8 @@ class Run(Generic[Result]):
         """
         progress, since = None, monotonic()
         while not (progress and progress.ended):
-            changed = self._remote.changed(progress, since)
-            progress = transport.run(changed, self._http)
+            update = next_update(self._run, progress, since)
+            progress = self._thread.run(update)
             yield progress
 
     def failures(self) -> Failures:
@@ -75,15 +67,15 @@ class Run(Generic[Result]):
 
         Once the run has ended it waits, for some seconds at most, until all is known.
         """
-        return transport.run(self._remote.failures(), self._http)
+        return self._thread.run(self._run.failures())
 
     def paused(self) -> list[Paused]:
         """What of it is paused; fix the cause, and `resume`."""
-        return transport.run(self._remote.paused(), self._http)
+        return self._thread.run(self._run.paused())
 
     def cancel(self) -> None:
         """Cancel it, and all that it has called; `Refused` if it has ended."""
-        transport.run(self._remote.cancel(), self._http)
+        self._thread.run(self._run.cancel())
 
     def pause(self) -> None:
         """Start no more subtasks until `resume`.
@@ -94,32 +86,32 @@ class Run(Generic[Result]):
         Raises:
             Refused: It has ended or not begun, or not all of it could be paused.
         """
-        transport.run(self._remote.pause(), self._http)
+        self._thread.run(self._run.pause())
 
     def resume(self) -> None:
         """Go on with what is paused of it; `Refused` if nothing is."""
-        transport.run(self._remote.resume(), self._http)
+        self._thread.run(self._run.resume())
 
 
 class Client:
     """A restate-server, as a program sees it that submits and follows runs.
 
     Args:
-        ingress: Where it takes requests; by default as `Settings` say.
-        admin: Where it takes orders.
+        ingress: The URL of its ingress; by default as `Settings` say.
+        admin: The URL of its admin API.
 
     What it asks is asked again when nobody answers, if that is safe: reading, and a
     submit that has an idempotency key. Each method raises `Unreachable` in the end.
     """
 
     def __init__(self, ingress: str | None = None, admin: str | None = None) -> None:
-        self._server = server_at(ingress, admin)
-        self._http = httpx.Client(trust_env=False)
+        self._server = Server.at(ingress, admin)
+        self._thread = EventLoopThread(self._server.http.close)
 
     @overload
     def submit(
         self,
-        fan_out: FanOut[Task, Any, Any, Result] | Codec[Task, Result],
+        fan_out: FanOut[Task, Subtask, Value, Result] | Codec[Task, Result],
         task: Task,
         *,
         idempotency_key: str | None = None,
@@ -138,12 +130,12 @@ class Client:
 
     def submit(
         self,
-        fan_out: FanOut[Any, Any, Any, Any] | Codec[Any, Any] | str,
-        task: object,
+        fan_out: FanOut[Task, Subtask, Value, Result] | Codec[Task, Result] | str,
+        task: Task,
         *,
         idempotency_key: str | None = None,
         delay: float | None = None,
-    ) -> Run[Any]:
+    ) -> Run[Result]:
         """Start a run and do not wait for it.
 
         Args:
@@ -158,15 +150,16 @@ class Client:
             UnfitData: The task does not fit the fan-out's types; or the key is empty or
                 not ASCII, or the delay negative or endless.
         """
-        submit = self._server.submit(codec_of(fan_out), task, idempotency_key, delay)
-        remote = transport.run(submit, self._http)
-        warn_of_other_task(remote, idempotency_key)
-        return Run(remote, self._http)
+        codec = codec_of(fan_out)
+        submitted = submit(self._server, codec, task, idempotency_key, delay)
+        run = self._thread.run(submitted)
+        warn_of_other_task(run, idempotency_key)
+        return Run(run, self._thread)
 
     @overload
     def attach(
         self,
-        fan_out: FanOut[Any, Any, Any, Result] | Codec[Any, Result],
+        fan_out: FanOut[Task, Subtask, Value, Result] | Codec[Task, Result],
         run_id: str,
     ) -> Run[Result]: ...
 
@@ -174,16 +167,18 @@ class Client:
     def attach(self, fan_out: str, run_id: str) -> Run[JsonValue]: ...
 
     def attach(
-        self, fan_out: FanOut[Any, Any, Any, Any] | Codec[Any, Any] | str, run_id: str
-    ) -> Run[Any]:
+        self,
+        fan_out: FanOut[Task, Subtask, Value, Result] | Codec[Task, Result] | str,
+        run_id: str,
+    ) -> Run[Result]:
         """A run that this or another process submitted; asks the server nothing yet."""
-        remote = RemoteRun(self._server, run_id, codec_of(fan_out).load)
-        return Run(remote, self._http)
+        run = AsyncRun(self._server, run_id, codec_of(fan_out).load)
+        return Run(run, self._thread)
 
     @overload
     def run(
         self,
-        fan_out: FanOut[Task, Any, Any, Result] | Codec[Task, Result],
+        fan_out: FanOut[Task, Subtask, Value, Result] | Codec[Task, Result],
         task: Task,
         *,
         wait: float | None = 30.0,
@@ -202,12 +197,12 @@ class Client:
 
     def run(
         self,
-        fan_out: FanOut[Any, Any, Any, Any] | Codec[Any, Any] | str,
-        task: Any,
+        fan_out: FanOut[Task, Subtask, Value, Result] | Codec[Task, Result] | str,
+        task: Task,
         *,
         wait: float | None = 30.0,
         idempotency_key: str | None = None,
-    ) -> Any:
+    ) -> Result:
         """Submit and wait for the result, for `wait` seconds.
 
         Raises:
@@ -218,7 +213,7 @@ class Client:
 
     def recent(self, limit: int = 20) -> list[Listed]:
         """The latest runs of fan-outs, the newest first."""
-        return transport.run(self._server.recent(limit), self._http)
+        return self._thread.run(run_state.recent(self._server, limit))
 
     def register(self, worker: str, *, force: bool = False) -> Registered:
         """Register the worker at the URL `worker`; answer with its services' names.
@@ -231,13 +226,11 @@ class Client:
         Raises:
             RegistrationError: The server refused.
         """
-        return transport.run(
-            self._server.admin.register(worker, force=force), self._http
-        )
+        return self._thread.run(self._server.admin.register(worker, force=force))
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        self._thread.close()
 
     def __enter__(self) -> Self:
         """Use it as a context manager to have it closed."""
@@ -246,11 +239,3 @@ class Client:
     def __exit__(self, *_: object) -> None:
         """Close the connections."""
         self.close()
-
-
-def healthy(url: str) -> bool:
-    """Whether `GET url` answers with success."""
-    try:
-        return httpx.get(url, timeout=5, trust_env=False).is_success
-    except httpx.TransportError:
-        return False

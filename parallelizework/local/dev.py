@@ -7,11 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
 
-import httpx
-
 from parallelizework.client import Client
-from parallelizework.client.admin import Admin
-from parallelizework.client.transport import run
 from parallelizework.local.ports import Ports, url
 from parallelizework.local.server import LocalServer, local_server
 from parallelizework.local.worker import WorkerProcess, worker
@@ -90,7 +86,4 @@ def local(  # noqa: PLR0913 - each is one switch of `parallelizework dev`
         # A kept data folder may know other handlers under this address.
         with Client(admin=started.admin) as client:
             services = client.register(address, force=data is not None)
-        with httpx.Client(trust_env=False) as http:
-            known = run(Admin(started.admin).fan_outs(), http)
-        served = [name for name in services if name in known]
-        yield Local(started, address, process, services, served)
+        yield Local(started, address, process, services, services.fan_outs)

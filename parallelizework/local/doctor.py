@@ -1,22 +1,19 @@
 """`examine`: is everything there that a run needs, and what to type if not."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
 
-from parallelizework.client.deployments import Deployment
-from parallelizework.client.exchange import Exchange
-from parallelizework.client.run import Server, server_at
-from parallelizework.client.stalls import stalls as find_stalls
-from parallelizework.client.transport import run
+from parallelizework.client.event_loop_thread import EventLoopThread
+from parallelizework.client.server_api.deployments import Deployment
+from parallelizework.client.server_api.server import Server
+from parallelizework.client.stalled_calls import stalled_calls
 from parallelizework.errors import ClientError, Unreachable
-from parallelizework.progress.virtual_object import NAME as PROGRESS
-
-T = TypeVar("T")
+from parallelizework.progress.models import NAME as PROGRESS
 
 _OLDEST_SERVER = (1, 7)  # what the tests run on; older ones do not know signals
 _OLDEST_SDK = (1, 3)
@@ -54,16 +51,22 @@ def examine(ingress: str | None = None, admin: str | None = None) -> list[Findin
     Args:
         ingress, admin: The server's addresses; by default as `Settings` say.
     """
-    server = server_at(ingress, admin)
-    with httpx.Client(trust_env=False) as http:
-        return list(Doctor(server, http).findings())
+    server = Server.at(ingress, admin)
+    with (
+        closing(EventLoopThread(server.http.close)) as thread,
+        httpx.Client(trust_env=False) as http,
+    ):
+        return list(Doctor(server, thread, http).findings())
 
 
 class Doctor:
     """Looks at one restate-server, one thing after another."""
 
-    def __init__(self, server: Server, http: httpx.Client) -> None:
+    def __init__(
+        self, server: Server, thread: EventLoopThread, http: httpx.Client
+    ) -> None:
         self._server = server
+        self._ask = thread.run
         self._http = http
 
     def findings(self) -> Iterator[Finding]:
@@ -79,17 +82,14 @@ class Doctor:
             yield self._worker(deployment)
             yield Finding("serves", str(deployment), is_idle=deployment.is_idle)
             if not deployment.is_idle:
-                yield _protocol(deployment.known)
+                yield _protocol(deployment)
         yield self._progress()
         yield from self._paused()
-
-    def _ask(self, exchange: Exchange[T]) -> T:
-        return run(exchange, self._http)
 
     def _ingress(self) -> Finding:
         url = self._server.ingress.url
         try:
-            self._ask(self._server.ingress.health())
+            self._ask(self._server.ingress.check())
         except ClientError as error:
             return Finding("ingress", *_wrong(error))
         return Finding("ingress", f"{url} answers")
@@ -133,7 +133,7 @@ class Doctor:
         said = f"{url} does not answer ({error})"
         if not deployment.is_idle:
             return Finding("worker", said, _serve(deployment))
-        active = self._ask(self._server.tables.active_at(deployment.id))
+        active = self._ask(self._server.sql.active_at(deployment.id))
         if active:
             said = f"{said}, and {active} calls that began there wait for it"
             return Finding("worker", said, _serve(deployment))
@@ -142,11 +142,11 @@ class Doctor:
 
     def _paused(self) -> Iterator[Finding]:
         """The calls that somebody has to resume, a finding a run."""
-        stalls = self._ask(find_stalls(self._server.tables))
-        for top, paused in stalls.exhausted().items():
+        stalled = self._ask(stalled_calls(self._server.sql))
+        for top, paused in stalled.exhausted().items():
             said = f"{len(paused)} calls of {top} are paused"
-            if errors := [stall.error for stall in paused if stall.error]:
-                said = f"{said}: {paused[0].target}: {errors[0]}"
+            if errors := [each.error for each in paused if each.error]:
+                said = f"{said}: {paused[0].subject.target}: {errors[0]}"
             remedy = f"fix the cause, then parallelizework resume {top}"
             yield Finding("paused", said, remedy)
 
@@ -177,12 +177,12 @@ def _serve(deployment: Deployment) -> str:
     return f"{command}, with the target of {', '.join(others)}" if others else command
 
 
-def _protocol(deployment: dict[str, Any]) -> Finding:
+def _protocol(deployment: Deployment) -> Finding:
     """How server and worker talk, and whether the worker's SDK is new enough."""
-    sdk = str(deployment.get("sdk_version") or "unknown")
-    lowest, highest = (deployment[f"{m}_protocol_version"] for m in ("min", "max"))
-    said = f"{sdk}, protocol {lowest} to {highest}, {deployment.get('http_version')}"
-    if deployment.get("protocol_type") != _STREAMS:
+    sdk, http = deployment.sdk_version or "unknown", deployment.http_version
+    lowest, highest = deployment.min_protocol_version, deployment.max_protocol_version
+    said = f"{sdk}, protocol {lowest} to {highest}, {http}"
+    if deployment.protocol_type != _STREAMS:
         remedy = "serve it over HTTP/2: parallelizework serve, then register --force"
         return Finding("protocol", f"{said}, without streams", remedy)
     name, _, number = sdk.rpartition("/")

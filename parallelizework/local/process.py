@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from subprocess import Popen, TimeoutExpired
 
-from parallelizework.client import healthy
+from parallelizework.client.server_api.health import healthy
 from parallelizework.errors import StartError
 
 _READY_SECONDS = 60  # a cold start on a busy machine; it is usually ready in two

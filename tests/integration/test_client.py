@@ -52,7 +52,9 @@ def test_a_task_goes_in_and_a_result_comes_out_as_the_users_models(
     assert result == [Circle(radius=2), None]
 
 
-def test_a_name_will_do_for_plain_json(client: Client) -> None:
+def test_a_fan_out_that_is_only_named_takes_and_returns_plain_json(
+    client: Client,
+) -> None:
     assert client.run("Shapes", [{"width": 1, "height": 2}]) == [
         Box(width=2, height=4).model_dump()
     ]
@@ -124,7 +126,7 @@ def test_progress_is_exact_as_soon_as_the_result_is_there(client: Client) -> Non
     assert progress.completion_reason == "ALL_COMPLETED"
 
 
-def test_a_run_is_there_before_anything_is_known_of_it(client: Client) -> None:
+def test_a_delayed_run_is_scheduled_and_has_no_failures(client: Client) -> None:
     run = client.submit(squares, 3, delay=100)
 
     assert run.progress().state == "scheduled"
@@ -145,7 +147,9 @@ def test_a_failed_run_says_why_and_what_failed(client: Client) -> None:
     assert failures[2].code == 404
 
 
-def test_what_has_ended_cannot_be_steered(client: Client) -> None:
+def test_a_run_that_has_ended_is_not_cancelled_paused_or_resumed(
+    client: Client,
+) -> None:
     run = client.submit(squares, 3)
     run.result(60)
 
@@ -154,12 +158,12 @@ def test_what_has_ended_cannot_be_steered(client: Client) -> None:
             steer()
 
 
-def test_what_does_not_fit_the_hints_is_not_sent(client: Client) -> None:
+def test_a_task_that_does_not_fit_the_hints_is_not_sent(client: Client) -> None:
     with pytest.raises(UnfitData, match="the task of Squares is not valid"):
         client.submit(squares, "three")  # pyright: ignore[reportCallIssue, reportArgumentType] - so it says
 
 
-def test_a_name_that_is_nearly_right_is_told_the_right_one(client: Client) -> None:
+def test_the_error_for_an_unknown_name_suggests_the_nearest_one(client: Client) -> None:
     with pytest.raises(UnknownFanOut, match="did you mean Squares"):
         client.submit("Sqares", 3)
 
@@ -191,7 +195,7 @@ def test_recent_runs_are_listed_with_their_progress(client: Client) -> None:
     assert (listed[0].fan_out, listed[0].state) == ("Squares", "succeeded")
 
 
-def test_a_server_that_is_away_is_named_with_what_to_start() -> None:
+def test_the_error_for_a_server_that_is_away_has_its_url_and_a_remedy() -> None:
     with (
         Client(NOWHERE, NOWHERE) as client,
         pytest.raises(Unreachable, match=f"{NOWHERE}.*parallelizework dev"),

@@ -144,7 +144,7 @@ def test_updates_come_until_the_run_has_ended(
     assert len(seen) == len(set(seen))
 
 
-async def test_updates_come_to_an_async_program_too(server: Server) -> None:
+async def test_an_async_client_iterates_over_updates_too(server: Server) -> None:
     async with AsyncClient(server.ingress, server.admin) as client:
         run = await client.submit(squares, 3)
 
@@ -232,7 +232,7 @@ def test_a_fan_out_whose_subtasks_others_execute_is_one_and_its_executor_is_not(
     assert "RemoteSquares" not in str(unknown.value)
 
 
-def test_a_task_that_is_refused_is_shown_at_once(
+def test_the_failure_of_a_run_with_a_bad_task_is_shown_at_once(
     client: Client, command: Command
 ) -> None:
     run = client.submit("Squares", "three")
@@ -250,7 +250,12 @@ def test_a_task_that_is_refused_is_shown_at_once(
 def _requests(client: Client) -> list[object]:
     """Whatever a client sends from now on."""
     sent: list[object] = []
-    client._http.event_hooks["request"].append(sent.append)  # pyright: ignore[reportPrivateUsage] - it has no other
+
+    async def note(request: object) -> None:
+        sent.append(request)
+
+    http = client._server.http.client  # pyright: ignore[reportPrivateUsage] - it has no other
+    http.event_hooks["request"].append(note)
     return sent
 
 
@@ -301,7 +306,7 @@ def test_empty_lines_are_no_subtasks(command: Command) -> None:
     assert said.stdout == '["A", "B"]\n'
 
 
-def test_what_was_cancelled_is_not_said_to_be_done(
+def test_cancelled_subtasks_are_not_counted_as_done(
     client: Client, command: Command, key: str
 ) -> None:
     run = client.submit(never_ending, Patience(key=key))

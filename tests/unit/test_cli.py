@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from parallelizework.cli import words
-from parallelizework.cli.app import UsageError
+from parallelizework.cli import formats
 from parallelizework.cli.bar import said
-from parallelizework.cli.task import read_task
-from parallelizework.client.answers import Invocation, Progress, State
+from parallelizework.cli.task import UsageError, read_task
+from parallelizework.client.models import Invocation, Progress, State
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -46,7 +45,7 @@ def progress(state: State = "running", **known: object) -> Progress:
     ],
 )
 def test_progress_is_one_line_of_what_is_known(shown: Progress, line: str) -> None:
-    assert words.progress_line(shown) == line
+    assert formats.progress_line(shown) == line
 
 
 def test_elapsed_time_stops_when_the_run_has_ended() -> None:
@@ -66,12 +65,14 @@ def test_elapsed_time_stops_when_the_run_has_ended() -> None:
         (9e4, "25:00:00", "1d"),
     ],
 )
-def test_times_are_short(seconds: float, clock: str, age: str) -> None:
-    assert (words.clock(seconds), words.age(seconds)) == (clock, age)
+def test_durations_and_ages_are_printed_in_a_few_characters(
+    seconds: float, clock: str, age: str
+) -> None:
+    assert (formats.clock(seconds), formats.age(seconds)) == (clock, age)
 
 
 def test_a_table_is_aligned_without_trailing_blanks() -> None:
-    assert words.table([("A", "B"), ("long", "x")]) == "A     B\nlong  x"
+    assert formats.table([("A", "B"), ("long", "x")]) == "A     B\nlong  x"
 
 
 def test_a_task_is_json_as_it_stands_or_from_a_file(tmp_path: Path) -> None:
@@ -123,7 +124,7 @@ def test_a_run_is_starting_until_it_has_done_something(
         (None, "/nowhere", "cannot read /nowhere: No such file"),
     ],
 )
-def test_a_task_that_is_none_is_a_mistake_in_usage(
+def test_a_task_that_is_missing_or_not_json_is_a_usage_error(
     task: str | None, lines: str | None, mistake: str
 ) -> None:
     with pytest.raises(UsageError, match=mistake):

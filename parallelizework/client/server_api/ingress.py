@@ -1,20 +1,21 @@
-"""`Ingress`: where a restate-server takes requests, and how each of them reads."""
+"""`Ingress`: the HTTP API of a restate-server by which runs are submitted and read."""
 
 import re
 from dataclasses import dataclass
 from math import isfinite
 from urllib.parse import quote
 
-from parallelizework.client.answers import FailedSubtask, Progress
-from parallelizework.client.exchange import (
-    Answer,
-    Exchange,
-    Request,
-    TimedOut,
-    ask,
-    need,
+from pydantic import TypeAdapter
+from pydantic_core import from_json
+
+from parallelizework.client.models import FailedSubtask, Progress
+from parallelizework.client.server_api.http import Answer, Http, Request, TimedOut
+from parallelizework.client.server_messages import (
+    BAD_ID,
+    CANCELLED,
+    SERVICE_NOT_FOUND,
+    UNKNOWN_ID,
 )
-from parallelizework.completion import CompletionReason
 from parallelizework.errors import (
     Refused,
     RunFailed,
@@ -24,27 +25,22 @@ from parallelizework.errors import (
     Unreachable,
 )
 from parallelizework.messages import REASON
+from parallelizework.outcomes import CompletionReason
 
 _NOT_READY = 470
 _NOT_FOUND = 404
 _CONFLICT = 409
-_JSON = {"content-type": "application/json"}
 _READ = 30.0  # seconds
 _PROGRESS = 3.0  # seconds; a worker answers at once, or there is none
 _LONGEST_DELAY = 10 * 365 * 86_400  # seconds
 _HEADER = re.compile(r"[!-~]([ -~]*[!-~])?")  # what a header can carry as it is
-# A run that failed with 404 has a message of its own, which names a subtask or a part.
-_NO_SUCH_RUN = ("not found", "invocation not found")
+
+_FAILURES = TypeAdapter(list[FailedSubtask])
 
 
 @dataclass(frozen=True)
 class Submitted:
-    """What became of a submit.
-
-    Attributes:
-        run: The run's id.
-        is_new: It was not there before.
-    """
+    """The id of a run, and whether it was not there before."""
 
     run: str
     is_new: bool
@@ -54,50 +50,49 @@ class Submitted:
 class Ingress:
     """A restate-server's ingress at a URL such as `http://localhost:8080`."""
 
+    http: Http
     url: str
 
-    def submit(
+    async def submit(
         self, name: str, task: bytes, idempotency_key: str | None, delay: float | None
-    ) -> Exchange["Submitted"]:
+    ) -> Submitted:
         """Start a run of the fan-out `name`, in `delay` seconds.
 
         Raises:
             UnknownFanOut: Nothing of that name is served.
             UnfitData: No header can carry that key, or the delay is no time to come.
-            Unreachable, Refused: The server is away, or did not take it.
+            Unreachable, Refused: The server is away, or did not accept it.
         """
         key = {} if idempotency_key is None else _key(idempotency_key)
-        query = {} if delay is None else {"delay": f"{_milliseconds(delay)}ms"}
-        answer = yield from ask(
-            Request(
-                "POST",
-                f"{self.url}/restate/send/{quote(name, safe='')}/run",
-                query=query,
-                headers={**_JSON, **key},
-                body=task,
-                repeatable=bool(key),
-            )
+        request = Request(
+            "POST",
+            f"{self.url}/restate/send/{quote(name, safe='')}/run",
+            query={} if delay is None else {"delay": f"{_milliseconds(delay)}ms"},
+            headers=key,
+            body=task,
+            repeatable=bool(key),
         )
+        answer = await self.http.ask(request)
         if answer.status == _NOT_FOUND:
             raise UnknownFanOut(f"no fan-out {name!r} is served")
         if not answer.ok:
             raise Refused(f"{name} was not submitted: {answer.message}")
-        said = answer.json()
-        return Submitted(said["invocationId"], said["status"] != "PreviouslyAccepted")
+        sent = from_json(answer.body)
+        return Submitted(sent["invocationId"], sent["status"] != "PreviouslyAccepted")
 
-    def result(self, run: str, timeout: float) -> Exchange[bytes | None]:
-        """The result of a run as JSON, or None if it does not end within `timeout` s.
+    async def result(self, run: str, within: float) -> bytes | None:
+        """The result of a run as JSON, or None if it does not end within that time.
 
-        A timeout of 0 is for a look that does not wait.
+        Args:
+            within: Seconds; 0 for a look that does not wait.
 
         Raises:
             UnknownRun, RunFailed, Unreachable: There is none to be had.
         """
-        how = "attach" if timeout else "output"
-        url = f"{self.url}/restate/{how}/{run}"
-        request = Request("GET", url, timeout=timeout or _READ, repeatable=True)
+        url = f"{self.url}/restate/{'attach' if within else 'output'}/{run}"
+        request = Request("GET", url, timeout=within or _READ, repeatable=True)
         try:
-            answer = yield from ask(request)
+            answer = await self.http.ask(request)
         except TimedOut:
             return None
         if answer.status == _NOT_READY:
@@ -106,23 +101,21 @@ class Ingress:
             raise self._without_result(run, answer)
         return answer.body
 
-    def progress(self, run: str) -> Exchange[Progress | None]:
+    async def progress(self, run: str) -> Progress | None:
         """The progress of a run; None if FanOutProgress does not know it (yet)."""
-        answer = yield from self._progress(run, "get")
-        return Progress.of(answer.json()) if answer else None
+        answer = await self._progress(run, "get")
+        return Progress.of(from_json(answer.body)) if answer else None
 
-    def failures(self, run: str) -> Exchange[list[FailedSubtask] | None]:
-        """The first subtasks that failed; None if FanOutProgress does not know it."""
-        answer = yield from self._progress(run, "failures")
-        if answer is None:
-            return None
-        return [FailedSubtask.model_validate(each) for each in answer.json()]
+    async def failures(self, run: str) -> list[FailedSubtask]:
+        """The first subtasks that failed; none if FanOutProgress does not know it."""
+        answer = await self._progress(run, "failures")
+        return _FAILURES.validate_json(answer.body) if answer else []
 
-    def _progress(self, run: str, what: str) -> Exchange[Answer | None]:
-        url = f"{self.url}/FanOutProgress/{run}/{what}"
+    async def _progress(self, run: str, handler: str) -> Answer | None:
+        url = f"{self.url}/FanOutProgress/{run}/{handler}"
         request = Request("GET", url, timeout=_PROGRESS, repeatable=True)
         try:
-            answer = yield from ask(request)
+            answer = await self.http.ask(request)
         except TimedOut as error:
             raise Unreachable(
                 "no worker answers for FanOutProgress: ask `parallelizework doctor`"
@@ -133,19 +126,23 @@ class Ingress:
             raise Refused(f"the progress of {run} is not known: {answer.message}")
         return answer
 
-    def serves_progress(self, run: str) -> Exchange[bool]:
+    async def serves_progress(self, run: str) -> bool:
         """Whether a worker answers for FanOutProgress, whatever it knows of `run`."""
         url = f"{self.url}/FanOutProgress/{run}/get"
-        answer = yield from ask(Request("GET", url, timeout=_PROGRESS))
-        return "service 'FanOutProgress' not found" not in answer.message
+        answer = await self.http.ask(Request("GET", url, timeout=_PROGRESS))
+        return SERVICE_NOT_FOUND.format("FanOutProgress") not in answer.message
 
-    def health(self) -> Exchange[Answer]:
-        """Whether it is there, as an answer without content."""
-        return need(Request("GET", f"{self.url}/restate/health", timeout=5))
+    async def check(self) -> None:
+        """See that it answers.
+
+        Raises:
+            Unreachable, Refused: It does not, or is not well.
+        """
+        await self.http.need(Request("GET", f"{self.url}/restate/health", timeout=5))
 
     def _without_result(self, run: str, answer: Answer) -> Exception:
         message = answer.message
-        if "bad invocation id" in message or message in _NO_SUCH_RUN:
+        if BAD_ID in message or message in UNKNOWN_ID:
             return UnknownRun(f"{self.url} knows no run {run!r}")
         if answer.is_of_invocation:
             return RunFailed(run, answer.status, message, _reason(answer))
@@ -153,9 +150,10 @@ class Ingress:
 
 
 def _reason(answer: Answer) -> CompletionReason | None:
-    if (answer.status, answer.message) == (_CONFLICT, "cancelled"):
+    if (answer.status, answer.message) == (_CONFLICT, CANCELLED):
         return CompletionReason.CANCELLED
-    word = answer.error.get("metadata", {}).get(REASON)
+    said = (answer.error and answer.error.metadata) or {}
+    word = said.get(REASON)
     return CompletionReason(word) if word in list(CompletionReason) else None
 
 

@@ -1,8 +1,8 @@
-"""Progress and times in a few words."""
+"""Progress and times in a few formats."""
 
 from collections.abc import Iterable
 
-from parallelizework.client.answers import Progress
+from parallelizework.client.models import Progress
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 

@@ -1,10 +1,13 @@
-"""What a client gets to know of a run: `Progress`, `Listed`, `Failures`, `Paused`."""
+"""What a client returns of a run: `Progress`, `Listed`, `Failures`, `Paused`."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, JsonValue
+
+from parallelizework.client.server_messages import CANCELLED_IN_SQL, KILLED_IN_SQL
+from parallelizework.outcomes import Failure
 
 State = Literal[
     "scheduled", "starting", "running", "paused", "succeeded", "failed", "cancelled"
@@ -13,11 +16,13 @@ _ENDED = ("succeeded", "failed", "cancelled")
 _NOT_RUNNING: dict[str, State] = {"scheduled": "scheduled", "paused": "paused"}
 
 
-class _Model(BaseModel):
+class FrozenModel(BaseModel):
+    """A model that does not change once it is made."""
+
     model_config = ConfigDict(frozen=True)
 
 
-class Progress(_Model):
+class Progress(FrozenModel):
     """How far a run is.
 
     Attributes:
@@ -32,7 +37,7 @@ class Progress(_Model):
             `FanOutProgress` is one of them, the counts are the last known ones.
         percent: How many of the total have succeeded or failed, 0 to 100.
         rate: Subtasks per second.
-        eta: Seconds until its end, if it goes on as it does.
+        eta: Seconds until its end, at its present rate.
         started, updated: When it began, and when this was true.
         completion_reason: What ended it, such as `ALL_COMPLETED`.
         error: Why it failed.
@@ -76,25 +81,8 @@ class Progress(_Model):
         return self.succeeded + self.failed + self.timed_out
 
 
-class FailedSubtask(_Model):
-    """A subtask that ended without a value.
-
-    Attributes:
-        index: Its position in the split, or in its shard.
-        shard: Which shard it is of, where there are shards.
-        subtask: What it was to do, as JSON.
-        status: `failed`, `timed_out` or `cancelled`.
-        message, code: Its error.
-        attempts: How often it was tried, where that is known.
-    """
-
-    index: int
-    status: str
-    message: str
-    shard: int | None = None
-    subtask: JsonValue = None
-    code: int | None = None
-    attempts: int | None = None
+FailedSubtask = Failure[JsonValue]
+"""A subtask that ended without a value, and what it was to do, as JSON."""
 
 
 class Failures(list[FailedSubtask]):
@@ -117,12 +105,12 @@ class Failures(list[FailedSubtask]):
         return cls(kept, max(0, counted - len(kept) + uncounted))
 
 
-class Paused(_Model):
+class Paused(FrozenModel):
     """A call of a run that is paused until `resume`.
 
     Attributes:
-        invocation: The invocation id that `restate invocations resume` takes.
-        target: What does not go on, such as `Thumbnails/runSubtask`.
+        invocation: The invocation id for `restate invocations resume`.
+        target: What is held up, such as `Thumbnails/runSubtask`.
         error: The last error; None where somebody has paused it.
         index, shard: Which subtask it is, if it is one.
         subtask: What that was to do, as JSON, if it is not too large.
@@ -136,7 +124,7 @@ class Paused(_Model):
     subtask: JsonValue = None
 
 
-class Invocation(_Model):
+class Invocation(FrozenModel):
     """What Restate itself knows of a run: a row of `sys_invocation`."""
 
     id: str
@@ -153,7 +141,7 @@ class Invocation(_Model):
         """The state in our words."""
         if self.completion_result == "success":
             return "succeeded"
-        if self.completion_failure == "[409] cancelled":
+        if self.completion_failure == CANCELLED_IN_SQL:
             return "cancelled"
         if self.completion_result:
             return "failed"
@@ -168,7 +156,7 @@ class Invocation(_Model):
     @property
     def killed(self) -> bool:
         """Whether it was ended from outside, with nobody left to tell of it."""
-        return self.completion_failure == "[409] killed"
+        return self.completion_failure == KILLED_IN_SQL
 
     def alone(self) -> Progress:
         """The progress of a run that nothing else is known of."""
@@ -189,7 +177,7 @@ class Invocation(_Model):
         return progress.model_copy(update=changes)
 
 
-class Listed(_Model):
+class Listed(FrozenModel):
     """A run in a list of runs: its progress, and its age in seconds."""
 
     run: str

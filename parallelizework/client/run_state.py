@@ -1,0 +1,147 @@
+"""`RunState`: how far a run is, as Restate and FanOutProgress know it together.
+
+What FanOutProgress keeps is read by Restate's SQL, which needs no worker; where the
+admin API cannot be reached, or has nothing, FanOutProgress is asked itself.
+"""
+
+from __future__ import annotations
+
+from asyncio import sleep
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from parallelizework.client.models import Failures, Invocation, Listed, Progress
+from parallelizework.client.server_api.deployments import fan_outs
+from parallelizework.client.server_api.sql import Sql, texts
+from parallelizework.client.stalled_calls import stalled_calls
+from parallelizework.errors import Refused, UnknownRun, Unreachable
+from parallelizework.outcomes import in_order
+from parallelizework.progress.models import NAME, Record
+from parallelizework.progress.models import Progress as Kept
+
+if TYPE_CHECKING:
+    from parallelizework.client.server_api.server import Server
+
+_WAITS, _WAIT = 30, 0.1  # an update takes some ms to arrive; some seconds at worst
+
+
+@dataclass(frozen=True)
+class RunState:
+    """What is known of a run.
+
+    Attributes:
+        invocation: What Restate knows; None where nobody could be asked.
+        progress: What FanOutProgress keeps; None if that is nothing (yet).
+        failures: The same; None where that has to be asked for.
+    """
+
+    invocation: Invocation | None
+    progress: Progress | None
+    failures: Failures | None = None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether FanOutProgress knows all that it will ever know."""
+        if self.progress and self.progress.ended:
+            return True
+        run = self.invocation
+        return not run or not run.ended or run.killed  # nobody is left to report that
+
+    @property
+    def known(self) -> Progress:
+        """All of it as one."""
+        if not self.invocation:
+            assert self.progress, "one of the two is known"
+            return self.progress
+        if not self.progress:
+            return self.invocation.alone()
+        return self.invocation.correct(self.progress)
+
+
+async def run_state(server: Server, run: str) -> RunState:
+    """What is known of a run now.
+
+    Raises:
+        UnknownRun, Unreachable: Nothing.
+    """
+    try:
+        invocation = await server.sql.invocation(run, repeatable=False)
+        record = (await server.sql.records([run])).get(run)
+    except (UnknownRun, Unreachable, Refused):
+        progress = await server.ingress.progress(run)
+        if not progress:
+            raise
+        return RunState(None, progress)
+    if record is None:
+        return RunState(invocation, None)
+    try:
+        return RunState(invocation, *_recorded(run, record))
+    except ValidationError:  # it is of another version's worker
+        return RunState(invocation, await server.ingress.progress(run))
+
+
+async def settled_state(server: Server, run: str) -> RunState:
+    """What is known of a run; of one that has ended, with its end."""
+    state = await run_state(server, run)
+    if state.is_final or not await server.sql.has_reported(run):
+        return state
+    for _ in range(_WAITS):
+        await sleep(_WAIT)  # its last update is on its way
+        state = await run_state(server, run)
+        progress = await with_stalled_calls(server.sql, state.known)
+        if state.is_final or NAME in progress.unanswered:
+            break
+    return state
+
+
+async def with_stalled_calls(sql: Sql, progress: Progress) -> Progress:
+    """Progress with what its run waits for; as it is where nobody knows that."""
+    try:
+        return (await stalled_calls(sql)).added_to(progress)
+    except (UnknownRun, Unreachable, Refused):
+        return progress
+
+
+async def recent(server: Server, limit: int) -> list[Listed]:
+    """The latest runs of all fan-outs, served or not, the newest first."""
+    services = await server.admin.services()
+    names, served = fan_outs(services), [service.name for service in services]
+    found = await _recent(server.sql, names, served, limit)
+    records = await server.sql.records([run.id for run in found])
+    stalled = await stalled_calls(server.sql)
+    listed = [
+        Listed.of(run, stalled.added_to(_known(run, records.get(run.id))))
+        for run in found
+        if run.target_service_name in names or run.id in records
+    ]
+    return listed[:limit]
+
+
+async def _recent(
+    sql: Sql, names: list[str], served: list[str], limit: int
+) -> list[Invocation]:
+    """The latest runs of these, and of what is no longer served."""
+    column = "target_service_name"
+    found: list[Invocation] = []
+    if names:
+        found += await sql.recent(f"{column} in ({texts(names)})", limit)
+    where = f"{column} not in ({texts(served)})" if served else "true"
+    found += await sql.recent(where, limit)
+    return sorted(found, key=lambda run: run.created_at, reverse=True)
+
+
+def _known(invocation: Invocation, record: str | None) -> Progress:
+    try:
+        progress = _recorded(invocation.id, record)[0] if record else None
+    except ValidationError:  # it is of another version's worker
+        progress = None
+    return RunState(invocation, progress).known
+
+
+def _recorded(run: str, record: str) -> tuple[Progress, Failures]:
+    """What a record of FanOutProgress says; ValidationError: of another version."""
+    read = Record.model_validate_json(record)
+    progress = Progress.of(Kept.of(run, read).model_dump())
+    return progress, Failures.of(in_order(read.failures), progress)

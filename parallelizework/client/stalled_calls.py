@@ -1,0 +1,137 @@
+"""`StalledCalls`: the calls of runs that are held up, and why."""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from parallelizework.client.models import Paused, Progress
+from parallelizework.client.server_api.sql import Call, Input, Sql
+from parallelizework.headers import name_in
+from parallelizework.messages import COORDINATORS, HandlerName
+
+_DEEPEST = 32  # calls within calls
+_SHOWN = 100  # subtasks that are looked up
+_POSITION = re.compile(r"(?:shard=(\d+) )?index=(\d+)$")
+
+
+@dataclass(frozen=True)
+class StalledCall:
+    """A call that is paused, or waits for a worker that does not answer.
+
+    Attributes:
+        call: The call.
+        subject: What is held up: the call, or what waits for it to be resumed.
+        error: What has paused it; None where somebody has.
+    """
+
+    call: Call
+    subject: Call
+    error: str | None = None
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it needs to be resumed; otherwise it waits for a worker."""
+        return self.call.status == "paused"
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Whether it waits for somebody to fix what has paused it."""
+        is_of_subtask = self.call.target_handler_name not in COORDINATORS
+        return self.is_paused and bool(self.error or is_of_subtask)
+
+
+@dataclass(frozen=True)
+class StalledCalls:
+    """All calls that are held up.
+
+    Attributes:
+        calls: By the ids of all that have called them, and their own.
+        tops: Of these ids, those that a client has sent.
+    """
+
+    calls: Mapping[str, Sequence[StalledCall]]
+    tops: frozenset[str]
+
+    def of(self, run: str) -> Sequence[StalledCall]:
+        """Those of a run, itself among them."""
+        return self.calls.get(run, ())
+
+    def exhausted(self) -> dict[str, list[StalledCall]]:
+        """Those that wait for somebody, by the run at the top of each."""
+        found = {run: [c for c in self.of(run) if c.is_exhausted] for run in self.calls}
+        return {
+            run: calls for run, calls in found.items() if calls and run in self.tops
+        }
+
+    def added_to(self, progress: Progress) -> Progress:
+        """Progress with what its run waits for."""
+        stalled, run = self.of(progress.run), progress.run
+        paused = sum(each.is_exhausted and each.call.id != run for each in stalled)
+        services = {e.call.target_service_name for e in stalled if not e.is_paused}
+        if not paused and not services:
+            return progress
+        changes = {"paused": paused, "unanswered": tuple(sorted(services))}
+        return progress.model_copy(update={**changes, "rate": None, "eta": None})
+
+
+async def stalled_calls(sql: Sql) -> StalledCalls:
+    """All calls that are held up at a restate-server."""
+    found = await sql.stalled()
+    known = await _with_callers(sql, found)
+    errors = await sql.pause_errors([e.id for e in found if e.status == "paused"])
+    calls: dict[str, list[StalledCall]] = defaultdict(list)
+    for each in found:
+        subject = each
+        if each.target_handler_name == HandlerName.AWAIT_RESUME:
+            subject = known.get(each.invoked_by_id or "", each)
+        stalled = StalledCall(each, subject, errors.get(each.id))
+        caller: Call | None = each
+        while caller:
+            calls[caller.id].append(stalled)
+            caller = known.get(caller.invoked_by_id or "")
+    tops = frozenset(id_ for id_ in calls if not known[id_].invoked_by_id)
+    return StalledCalls(dict(calls), tops)
+
+
+async def _with_callers(sql: Sql, calls: Iterable[Call]) -> dict[str, Call]:
+    """These, and what has called them, and what has called that, by their ids."""
+    known = {call.id: call for call in calls}
+    for _ in range(_DEEPEST):
+        callers = {call.invoked_by_id for call in known.values()}
+        unknown = [each for each in callers if each and each not in known]
+        if not unknown:
+            break
+        known |= {each: Call(id=each) for each in unknown}
+        known |= {call.id: call for call in await sql.calls(unknown)}
+    return known
+
+
+async def paused_calls(sql: Sql, run: str) -> list[Paused]:
+    """What of a run is paused, and with which error."""
+    found = [each for each in (await stalled_calls(sql)).of(run) if each.is_paused]
+    subjects = [each.subject for each in found]
+    subtasks = [
+        call.id
+        for call in subjects
+        if call.target.endswith(f"/{HandlerName.RUN_SUBTASK}")
+    ]
+    inputs = await sql.inputs(subtasks[:_SHOWN])
+    return [_paused(each, inputs.get(each.subject.id)) for each in found]
+
+
+def _paused(stalled: StalledCall, called_with: Input | None) -> Paused:
+    paused = Paused(
+        invocation=stalled.call.id, target=stalled.subject.target, error=stalled.error
+    )
+    if not called_with:
+        return paused
+    position = _POSITION.search(name_in(called_with.headers))
+    shard, index = position.groups() if position else (None, None)
+    update = {
+        "index": index and int(index),
+        "shard": shard and int(shard),
+        "subtask": json.loads(called_with.body),
+    }
+    return paused.model_copy(update=update)
