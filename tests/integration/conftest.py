@@ -50,9 +50,9 @@ class Server:
         url = f"{self.admin}/invocations/{invocation}/cancel"
         httpx.patch(url, timeout=LONG).raise_for_status()
 
-    def mend(self, key: str) -> None:
-        """Let go what waits for that."""
-        self.run("Mending", {"key": key}).raise_for_status()
+    def repair(self, key: str) -> None:
+        """Repair what the key names, so that what waits for it can end."""
+        self.run("Repair", {"key": key}).raise_for_status()
 
     def attach(self, invocation: str) -> httpx.Response:
         url = f"{self.ingress}/restate/attach/{invocation}"

@@ -458,7 +458,7 @@ def test_a_paused_subtask_is_resumed_with_nothing_done_again(
 ) -> None:
     run = server.send("Pausing", {"key": key})["invocationId"]
     eventually(lambda: bool(server.query(paused_below(run))))
-    server.mend(f"{key}-b")
+    server.repair(f"{key}-b")
     for subtask in server.query(paused_below(run)):
         url = f"{server.admin}/invocations/{subtask['id']}/resume"
         httpx.patch(url, timeout=LONG).raise_for_status()
@@ -533,7 +533,7 @@ def test_a_run_that_is_cancelled_while_it_ends_is_cancelled(
     eventually(lambda: bool(server.query(ending)))
 
     server.cancel(run)
-    server.mend(key)
+    server.repair(key)
 
     assert server.attach(run).status_code == 409
 

@@ -34,7 +34,7 @@ def test_an_aggregate_that_is_exhausted_pauses_and_keeps_the_values(
     run = server.send("AggregatePausing", {"key": key})["invocationId"]
     eventually(lambda: statuses(server, run, "awaitResume") == ["paused"])
 
-    server.mend(key)
+    server.repair(key)
     with client_of(server) as client:
         client.attach("AggregatePausing", run).resume()
 

@@ -12,7 +12,7 @@ from parallelizework.local.binaries import find
 from parallelizework.local.dev import Ports, restate_server
 
 from .conftest import Server
-from .fan_outs import mend
+from .fan_outs.ledger import repair
 from .processes import LONG, Running, eventually, running
 from .test_dev import FAN_OUTS
 
@@ -43,11 +43,13 @@ def apart(folder: Path) -> Generator[tuple[Running, Running, str]]:
     ports = Ports(0, 0, 0).chosen()
     other = Ports(0, 0, 0).chosen().worker
     addresses = [f"127.0.0.1:{port}" for port in (ports.worker, other)]
-    fan_outs = [f"{FAN_OUTS}:remote", f"{FAN_OUTS}:remote_batch"]
+    fan_outs = [f"{FAN_OUTS}.executors:remote", f"{FAN_OUTS}.executors:remote_batch"]
     with (
         restate_server(find("restate-server"), ports, folder, {}),
         running("serve", *fan_outs, "--bind", addresses[0]) as worker,
-        running("serve", f"{FAN_OUTS}:remote_squares", "--bind", addresses[1]) as other,
+        running(
+            "serve", f"{FAN_OUTS}.executors:remote_squares", "--bind", addresses[1]
+        ) as other,
         Client(admin=f"http://127.0.0.1:{ports.admin}") as client,
     ):
         for address in addresses:
@@ -70,7 +72,7 @@ def test_killing_all_executors_half_way_only_delays_a_run(
 
         executor.process.kill()
         executor.process.wait()
-        mend(key)
+        repair(key)
         with running(*executor.arguments) as second:
             attach = f"{ingress}/restate/attach/{run}"
             values = httpx.get(attach, timeout=LONG).json()

@@ -84,7 +84,7 @@ def test_every_end_of_a_small_run_shows(server: Server, key: str) -> None:
     run = server.send("Stepping", task)["invocationId"]
 
     for number in range(1, 9):
-        server.mend(key)
+        server.repair(key)
         eventually(lambda n=number: progress(server, run).get("succeeded") == n)
 
     assert ended(server, run)["state"] == "succeeded"
@@ -208,7 +208,7 @@ def test_updates_are_few_and_leave_nothing_behind(server: Server) -> None:
 
 def test_a_run_is_forgotten_in_time() -> None:
     short = {"PARALLELIZEWORK_PROGRESS_RETENTION": "5"}
-    target = f"{FAN_OUTS}:squares"
+    target = f"{FAN_OUTS}.values:squares"
     with local([target], ports=Ports(0, 0, 0), environment=short) as started:
         server = Server(started.ingress, started.admin)
         run = server.send("Squares", 3)["invocationId"]
@@ -218,7 +218,7 @@ def test_a_run_is_forgotten_in_time() -> None:
 
 
 def test_counts_are_exact_when_the_worker_is_killed_half_way(key: str) -> None:
-    target = f"{FAN_OUTS}:trials"
+    target = f"{FAN_OUTS}.trials:trials"
     with local([target], ports=Ports(0, 0, 0)) as started:
         server = Server(started.ingress, started.admin)
         task = {"key": key, "count": 1_500, "bad": [70, 900], "pause": 0.02}

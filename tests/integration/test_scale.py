@@ -113,7 +113,9 @@ def test_max_concurrency_holds_over_two_processes() -> None:
     """A connection may go to either process, so this goes on until both take part."""
     processes: set[int] = set()
     for _ in range(10):
-        with local([f"{FAN_OUTS}:paced"], ports=Ports(0, 0, 0), workers=2) as started:
+        with local(
+            [f"{FAN_OUTS}.concurrency:paced"], ports=Ports(0, 0, 0), workers=2
+        ) as started:
             spans = Server(started.ingress, started.admin).run("Paced", 1_200).json()
         processes = {span["process"] for span in spans}
         assert overlap(spans) <= 50
@@ -179,7 +181,7 @@ def test_values_of_a_mebibyte_each_can_be_combined(server: Server) -> None:
 
 def test_many_runs_on_few_slots_neither_deadlock_nor_starve() -> None:
     few = {"RESTATE_WORKER__INVOKER__CONCURRENT_INVOCATIONS_LIMIT": "10"}
-    target = f"{FAN_OUTS}:squares"
+    target = f"{FAN_OUTS}.values:squares"
     with (
         local([target], ports=Ports(0, 0, 0), environment=few) as started,
         ThreadPoolExecutor(20) as pool,

@@ -46,7 +46,7 @@ def test_once_a_run_is_paused_no_part_of_it_starts_a_subtask(
     assert not subtasks(server, service)
     assert run.progress().state == "paused"
     assert run.progress().paused == 0  # nothing is to be fixed
-    server.mend(key)
+    server.repair(key)
     run.resume()
     assert run.result(200) == count
 
@@ -90,7 +90,7 @@ def test_paused_subtasks_are_counted_and_shown_with_their_error(
     assert "OSError('broken')" in paused.error
     assert paused.index == 1
     assert paused.subtask == {"key": f"{key}-b", "fail": ""}
-    server.mend(f"{key}-b")
+    server.repair(f"{key}-b")
     run.resume()
     run.result(60)
     assert run.progress().paused == 0
