@@ -23,7 +23,7 @@ def docker(order: str) -> None:
 
 
 @pytest.mark.timeout(400)
-def test_a_run_survives_the_kill_of_the_container_that_it_was_sent_to(key: str) -> None:
+def test_a_run_survives_a_kill_of_the_container_that_accepted_the_run(key: str) -> None:
     run = send(ingress(1), key, COUNT)
     eventually(lambda: done(ingress(2), run) > COUNT // 10)
 

@@ -38,11 +38,11 @@ def judged(folder: Path, environment: dict[str, str]) -> Verdict:
 
 
 @pytest.mark.parametrize("sabotage", SABOTAGES)
-def test_what_is_broken_on_purpose_is_caught(tmp_path: Path, sabotage: str) -> None:
+def test_a_defect_made_on_purpose_is_detected(tmp_path: Path, sabotage: str) -> None:
     verdict = judged(tmp_path, {"FAULTS_SABOTAGE": sabotage})
 
     assert verdict.count(CAUGHT_AS[sabotage])
 
 
-def test_what_is_not_broken_is_not_caught(tmp_path: Path) -> None:
+def test_no_defect_is_detected_where_there_is_none(tmp_path: Path) -> None:
     assert not judged(tmp_path, {}).violations

@@ -86,7 +86,7 @@ async def crowd(victim: Victim) -> Crowd:
 
 
 @pytest.mark.timeout(SECONDS + 3 * LONG)
-def test_a_crowd_is_served_in_turn_and_no_run_is_lost(crowded: Victim) -> None:
+def test_many_clients_at_once_lose_no_run(crowded: Victim) -> None:
     crowded.assert_unharmed()
     before = crowded.memory()
     crowded.forget_peak()

@@ -79,7 +79,9 @@ def error(answer: httpx.Response) -> str:
     return answer.json()["message"]
 
 
-def test_all_successful(trial: Trial, server: Server, shape: Shape, key: str) -> None:
+def test_a_run_ends_when_all_subtasks_have_succeeded(
+    trial: Trial, server: Server, shape: Shape, key: str
+) -> None:
     answer = trial({})
 
     assert report(answer) == (list(range(shape.count)), [], "ALL_COMPLETED")
@@ -93,7 +95,9 @@ def test_without_tolerance_the_first_failure_ends_the_run(trial: Trial) -> None:
     assert error(answer).startswith("subtask 3 failed: 3 is bad (subtask: {")
 
 
-def test_all_settled(trial: Trial, server: Server, shape: Shape, key: str) -> None:
+def test_all_settled_returns_the_values_and_the_failures(
+    trial: Trial, server: Server, shape: Shape, key: str
+) -> None:
     answer = trial({"tolerated_failure_percentage": 100}, bad=[3, 7])
 
     values, failures, reason = report(answer)
@@ -102,7 +106,9 @@ def test_all_settled(trial: Trial, server: Server, shape: Shape, key: str) -> No
     assert executions(server, key) == shape.count
 
 
-def test_a_failure_tells_all_about_itself(trial: Trial, key: str) -> None:
+def test_a_failure_has_its_index_subtask_status_error_and_attempts(
+    trial: Trial, key: str
+) -> None:
     answer = trial({"tolerated_failure_count": 1}, bad=[3])
 
     [failure] = answer.json()["failures"]
@@ -117,7 +123,9 @@ def test_a_failure_tells_all_about_itself(trial: Trial, key: str) -> None:
     }
 
 
-def test_all_may_fail(trial: Trial, shape: Shape) -> None:
+def test_a_run_that_tolerates_all_failures_succeeds_without_values(
+    trial: Trial, shape: Shape
+) -> None:
     everyone = list(range(shape.count))
 
     answer = trial({"tolerated_failure_percentage": 100}, bad=everyone)
@@ -125,7 +133,9 @@ def test_all_may_fail(trial: Trial, shape: Shape) -> None:
     assert report(answer) == ([], everyone, "ALL_COMPLETED")
 
 
-def test_as_many_as_are_tolerated_may_fail(trial: Trial, shape: Shape) -> None:
+def test_a_run_succeeds_with_as_many_failures_as_are_tolerated(
+    trial: Trial, shape: Shape
+) -> None:
     answer = trial({"tolerated_failure_count": 2}, bad=[1, 3])
 
     values, failures, reason = report(answer)
@@ -133,7 +143,7 @@ def test_as_many_as_are_tolerated_may_fail(trial: Trial, shape: Shape) -> None:
     assert (failures, reason) == ([1, 3], "ALL_COMPLETED")
 
 
-def test_one_failure_more_than_tolerated_ends_the_run(trial: Trial) -> None:
+def test_one_failure_more_than_is_tolerated_fails_the_run(trial: Trial) -> None:
     answer = trial({"tolerated_failure_count": 2}, bad=[0, 5, 9], good=[])
 
     assert answer.status_code == 418
@@ -141,7 +151,7 @@ def test_one_failure_more_than_tolerated_ends_the_run(trial: Trial) -> None:
     assert error(answer).endswith("; 2 more had failed")
 
 
-def test_a_percentage_is_of_all_subtasks(trial: Trial, shape: Shape) -> None:
+def test_a_tolerated_percentage_is_of_all_subtasks(trial: Trial, shape: Shape) -> None:
     """The first to end fails: that is all of those that have ended by then."""
     answer = trial({"tolerated_failure_percentage": 10}, bad=[0], pause=0.1)
 
@@ -150,7 +160,9 @@ def test_a_percentage_is_of_all_subtasks(trial: Trial, shape: Shape) -> None:
     assert failures == [0]
 
 
-def test_a_percentage_that_is_exceeded_ends_the_run(trial: Trial, shape: Shape) -> None:
+def test_a_run_fails_once_the_tolerated_percentage_is_exceeded(
+    trial: Trial, shape: Shape
+) -> None:
     bad = list(range(shape.count // 10 + 1))
 
     answer = trial({"tolerated_failure_percentage": 10}, bad=bad, good=[])
@@ -159,21 +171,23 @@ def test_a_percentage_that_is_exceeded_ends_the_run(trial: Trial, shape: Shape) 
     assert error(answer).endswith(f"; {len(bad) - 1} more had failed")
 
 
-def test_the_first_success_is_enough(trial: Trial, server: Server, key: str) -> None:
+def test_a_run_ends_with_its_first_success_where_one_is_enough(
+    trial: Trial, server: Server, key: str
+) -> None:
     answer = trial({"min_successful": 1}, good=[5], bad=[1])
 
     values, _, reason = report(answer)
     assert (values, reason) == ([5], "MIN_SUCCESSFUL_REACHED")
 
 
-def test_a_quorum_is_enough(trial: Trial) -> None:
+def test_a_run_ends_once_a_quorum_has_succeeded(trial: Trial) -> None:
     answer = trial({"min_successful": 3}, good=[2, 5, 9], bad=[1])
 
     values, _, reason = report(answer)
     assert (values, reason) == ([2, 5, 9], "MIN_SUCCESSFUL_REACHED")
 
 
-def test_a_quorum_that_cannot_be_reached_ends_the_run(
+def test_a_run_fails_once_its_quorum_cannot_be_reached(
     trial: Trial, shape: Shape
 ) -> None:
     answer = trial({"min_successful": shape.count - 1}, good=[2], bad=[1, 4])
@@ -183,7 +197,7 @@ def test_a_quorum_that_cannot_be_reached_ends_the_run(
     assert error(answer).startswith(lead)
 
 
-def test_a_quorum_of_more_than_there_are_is_refused_at_the_split(
+def test_a_quorum_larger_than_the_split_is_refused_before_any_execution(
     trial: Trial, shape: Shape, server: Server, key: str
 ) -> None:
     answer = trial({"min_successful": shape.count + 1})
@@ -193,11 +207,11 @@ def test_a_quorum_of_more_than_there_are_is_refused_at_the_split(
     assert executions(server, key) == 0
 
 
-def test_the_first_outcome_decides_when_it_is_good(trial: Trial) -> None:
+def test_a_race_succeeds_when_the_first_outcome_is_a_success(trial: Trial) -> None:
     assert report(trial({"race": True}, good=[5])) == ([5], [], "FIRST_SETTLED")
 
 
-def test_the_first_outcome_decides_when_it_is_bad(trial: Trial) -> None:
+def test_a_race_fails_when_the_first_outcome_is_a_failure(trial: Trial) -> None:
     answer = trial({"race": True}, bad=[5], good=[])
 
     assert answer.status_code == 418
@@ -211,7 +225,7 @@ def test_a_run_fails_at_its_deadline(trial: Trial) -> None:
     assert error(answer).startswith("the deadline of 1.5 s has passed: ")
 
 
-def test_a_run_may_answer_at_its_deadline_with_what_is_there(
+def test_a_run_may_answer_at_its_deadline_with_the_outcomes_so_far(
     trial: Trial, shape: Shape
 ) -> None:
     # A batch has no outcome until its end.
@@ -231,7 +245,7 @@ def test_a_run_may_answer_at_its_deadline_with_what_is_there(
     assert sorted([*values, *failures]) == list(range(shape.count))
 
 
-def test_what_has_not_ended_at_the_deadline_is_a_failure(
+def test_a_subtask_without_an_outcome_at_the_deadline_is_cancelled(
     server: Server, key: str
 ) -> None:
     policy = {"deadline": 1, "on_deadline": "answer"}
@@ -246,7 +260,9 @@ def test_what_has_not_ended_at_the_deadline_is_a_failure(
     ] == [(shard, index, "cancelled", 504) for shard in (0, 1) for index in (0, 2)]
 
 
-def test_batches_of_several_segments_follow_the_rule(server: Server, key: str) -> None:
+def test_batches_in_several_segments_follow_the_completion_rule(
+    server: Server, key: str
+) -> None:
     """A batch is one step: its outcomes count when it has ended.
 
     Where few are wanted, most hang, so that no more than a window of them begin.
@@ -267,7 +283,7 @@ def test_batches_of_several_segments_follow_the_rule(server: Server, key: str) -
     assert error(failed).startswith("subtask 3 failed: 3 is bad")
 
 
-def test_what_is_known_is_not_executed(
+def test_a_subtask_that_is_done_already_is_not_executed(
     trial: Trial, server: Server, shape: Shape, key: str
 ) -> None:
     answer = trial({}, known=[0, 3])
@@ -276,13 +292,17 @@ def test_what_is_known_is_not_executed(
     assert executions(server, key) == shape.count - 2
 
 
-def test_what_is_known_counts_as_succeeded(trial: Trial, shape: Shape) -> None:
+def test_a_subtask_that_is_done_already_counts_as_succeeded(
+    trial: Trial, shape: Shape
+) -> None:
     answer = trial({"min_successful": 2}, known=[3, 6], good=[])
 
     assert report(answer) == ([3, 6], [], "MIN_SUCCESSFUL_REACHED")
 
 
-def test_no_more_is_executed_than_the_rule_needs(server: Server, key: str) -> None:
+def test_no_more_subtasks_are_executed_than_the_quorum_needs(
+    server: Server, key: str
+) -> None:
     policy = {"min_successful": 3, "max_concurrency": 1}
 
     answer = server.run("Trials", {"key": key, "count": 9, "policy": policy})
@@ -291,7 +311,9 @@ def test_no_more_is_executed_than_the_rule_needs(server: Server, key: str) -> No
     assert executions(server, key) == 3
 
 
-def test_the_first_of_a_thousand_is_enough(server: Server, key: str) -> None:
+def test_one_success_ends_a_run_of_a_thousand_subtasks(
+    server: Server, key: str
+) -> None:
     task = {"key": key, "count": 1_000, "good": [5], "policy": {"min_successful": 1}}
 
     answer = server.run("Trials", task)
@@ -300,7 +322,7 @@ def test_the_first_of_a_thousand_is_enough(server: Server, key: str) -> None:
     assert_gone(server, answer.headers["x-restate-id"])
 
 
-def test_a_quorum_over_segments_ends_soon_after_it_is_reached(
+def test_a_quorum_over_several_segments_ends_the_run_soon(
     server: Server, key: str
 ) -> None:
     policy, good = {"min_successful": 100}, [*range(500)]
@@ -315,7 +337,7 @@ def test_a_quorum_over_segments_ends_soon_after_it_is_reached(
 @pytest.mark.parametrize(
     ("service", "shards"), [("Trials", 1), ("TrialsCombined", 1), ("TrialsSharded", 2)]
 )
-def test_subtasks_that_hang_hold_back_none_of_the_others(
+def test_all_other_subtasks_are_executed_while_some_hang(
     server: Server, key: str, service: str, shards: int
 ) -> None:
     """One in ten places is left for them, in this segment and in the next."""
@@ -329,7 +351,7 @@ def test_subtasks_that_hang_hold_back_none_of_the_others(
     assert executions(server, key) == 150 * shards
 
 
-def test_failures_within_shards_are_tolerated_by_the_whole(
+def test_the_tolerance_is_for_the_failures_of_all_shards_together(
     server: Server, key: str
 ) -> None:
     task = {"key": key, "count": 4, "bad": [1]}
@@ -348,7 +370,7 @@ def test_failures_within_shards_are_tolerated_by_the_whole(
     assert "; first: subtask 1 of shard 0 failed: 1 is bad" in error(failed)
 
 
-def test_shards_that_give_too_few_cannot_make_a_quorum(
+def test_a_run_fails_when_its_shards_have_fewer_subtasks_than_the_quorum(
     server: Server, key: str
 ) -> None:
     task = {"key": key, "count": 2, "policy": {"min_successful": 5}}
@@ -372,7 +394,7 @@ def test_shards_that_give_too_few_cannot_make_a_quorum(
         ({"retry_interval_factor": 1e300}, "less than or equal to"),
     ],
 )
-def test_a_policy_that_makes_no_sense_is_refused(
+def test_an_invalid_policy_in_a_task_is_refused(
     server: Server, key: str, policy: dict[str, Any], message: str
 ) -> None:
     answer = server.run("Trials", {"key": key, "count": 3, "policy": policy})
@@ -397,7 +419,7 @@ def test_cancelling_a_run_reaches_its_grandchildren(server: Server, key: str) ->
     eventually(lambda: executions(server, f"{key}-cancelled") == 3)
 
 
-def test_a_subtask_that_asks_to_be_tried_later_waits_in_its_place(
+def test_a_subtask_that_asks_for_a_later_retry_keeps_its_slot(
     server: Server, key: str
 ) -> None:
     """It has the only place, so the others come after it."""
@@ -408,7 +430,7 @@ def test_a_subtask_that_asks_to_be_tried_later_waits_in_its_place(
 
 
 @pytest.mark.parametrize("batch", [1, 4])
-def test_an_attempt_that_takes_too_long_is_tried_again(
+def test_an_attempt_that_times_out_is_followed_by_another(
     server: Server, key: str, batch: int
 ) -> None:
     policy = {"attempt_timeout": 0.3, "max_items_per_batch": batch}
@@ -419,7 +441,7 @@ def test_an_attempt_that_takes_too_long_is_tried_again(
 
 
 @pytest.mark.parametrize("batch", [1, 4])
-def test_attempts_that_all_take_too_long_time_the_subtask_out(
+def test_a_subtask_times_out_after_its_last_attempt_timed_out(
     server: Server, key: str, batch: int
 ) -> None:
     policy = {"attempt_timeout": 0.1, "max_attempts": 2, "max_items_per_batch": batch}
@@ -432,7 +454,7 @@ def test_attempts_that_all_take_too_long_time_the_subtask_out(
 
 
 @pytest.mark.parametrize("service", ["Impatient", "NeverEnding"])
-def test_a_subtask_that_takes_too_long_altogether_is_cancelled(
+def test_a_subtask_is_cancelled_after_its_timeout(
     server: Server, key: str, service: str
 ) -> None:
     policy = {"subtask_timeout": 0.5, "tolerated_failure_percentage": 100}
@@ -453,7 +475,7 @@ def paused_below(run: str) -> str:
     """
 
 
-def test_a_paused_subtask_is_resumed_with_nothing_done_again(
+def test_a_resumed_subtask_does_not_execute_the_others_again(
     server: Server, key: str
 ) -> None:
     run = server.send("Pausing", {"key": key})["invocationId"]
@@ -476,7 +498,9 @@ def test_a_run_with_a_paused_subtask_can_be_cancelled(server: Server, key: str) 
     assert_gone(server, run)
 
 
-def test_a_part_that_somebody_cancels_fails_the_run(server: Server, key: str) -> None:
+def test_a_run_fails_when_one_of_its_shards_is_cancelled_by_hand(
+    server: Server, key: str
+) -> None:
     task: dict[str, Any] = {"key": key, "count": 4, "good": []}
     run = server.send("TrialsSharded", task)["invocationId"]
     eventually(lambda: executions(server, key) == 8)
@@ -493,7 +517,7 @@ def test_a_part_that_somebody_cancels_fails_the_run(server: Server, key: str) ->
 
 
 @pytest.mark.parametrize("enough", [100, 140, 149])
-def test_parts_that_are_combining_lose_nothing_to_a_quorum(
+def test_values_that_are_being_combined_are_kept_when_a_quorum_is_reached(
     server: Server, key: str, enough: int
 ) -> None:
     policy = {"min_successful": enough, "max_concurrency": 150}
@@ -506,7 +530,7 @@ def test_parts_that_are_combining_lose_nothing_to_a_quorum(
     assert (failures, reason) == ([], "MIN_SUCCESSFUL_REACHED")
 
 
-def test_parts_that_are_combining_lose_nothing_to_a_deadline(
+def test_values_that_are_being_combined_are_kept_at_the_deadline(
     server: Server, key: str
 ) -> None:
     good = list(range(20))
@@ -522,7 +546,7 @@ def test_parts_that_are_combining_lose_nothing_to_a_deadline(
     assert (values, reason) == (good, "DEADLINE_EXCEEDED")
 
 
-def test_a_run_that_is_cancelled_while_it_ends_is_cancelled(
+def test_a_run_can_be_cancelled_while_it_cancels_its_subtasks(
     server: Server, key: str
 ) -> None:
     task = {"key": key, "count": 3, "free": 1}
@@ -538,7 +562,7 @@ def test_a_run_that_is_cancelled_while_it_ends_is_cancelled(
     assert server.attach(run).status_code == 409
 
 
-def test_a_deadline_bounds_the_split_too(server: Server, key: str) -> None:
+def test_a_deadline_also_limits_the_split(server: Server, key: str) -> None:
     policy = {"deadline": 0.5}
 
     answer = server.run("Rough", {"key": key, "how": "split", "policy": policy})
@@ -549,7 +573,7 @@ def test_a_deadline_bounds_the_split_too(server: Server, key: str) -> None:
 
 @pytest.mark.parametrize("batch", [1, 4])
 @pytest.mark.parametrize("how", ["code", "message"])
-def test_an_error_of_any_size_and_code_is_a_failure(
+def test_an_error_with_a_huge_message_or_an_unknown_code_is_a_failure(
     server: Server, key: str, how: str, batch: int
 ) -> None:
     policy = {"max_attempts": 2, "max_items_per_batch": batch}
@@ -565,7 +589,7 @@ def test_an_error_of_any_size_and_code_is_a_failure(
 
 
 @pytest.mark.parametrize("batch", [1, 4])
-def test_a_subtask_that_makes_another_error_of_its_cancellation_is_cancelled(
+def test_a_subtask_that_raises_another_error_when_cancelled_is_cancelled(
     server: Server, key: str, batch: int
 ) -> None:
     policy = {"min_successful": 1, "max_items_per_batch": batch}
@@ -576,7 +600,7 @@ def test_a_subtask_that_makes_another_error_of_its_cancellation_is_cancelled(
 
 
 @pytest.mark.parametrize("batch", [1, 4])
-def test_infinity_comes_through(server: Server, key: str, batch: int) -> None:
+def test_infinity_is_returned_unchanged(server: Server, key: str, batch: int) -> None:
     policy = {"max_items_per_batch": batch}
 
     answer = server.run("Rough", {"key": key, "how": "infinity", "policy": policy})
@@ -595,7 +619,7 @@ def test_attempts_of_handler_code_that_ask_for_a_delay_are_counted(
     assert executions(server, key) == 8
 
 
-def test_a_policy_header_that_is_no_json_is_refused(server: Server) -> None:
+def test_a_policy_header_that_is_not_json_is_refused(server: Server) -> None:
     url = f"{server.ingress}/Squares/runSubtask"
     headers = {"x-parallelizework-policy": "rubbish"}
 
@@ -610,7 +634,7 @@ def test_a_model_with_aliases_can_be_a_subtask(server: Server) -> None:
     assert server.run("Aliased", task).json() == [3, 5]
 
 
-def test_no_subtask_is_taken_for_a_value_that_is_known(server: Server) -> None:
+def test_a_subtask_that_looks_like_a_marker_of_ours_is_executed(server: Server) -> None:
     task = [{"$done": 1}, {"parallelizework.Done": 1}]
 
     answer = server.run("Unmarked", task)
@@ -618,7 +642,7 @@ def test_no_subtask_is_taken_for_a_value_that_is_known(server: Server) -> None:
     assert answer.json() == [{"executed": item} for item in task]
 
 
-def test_a_typed_dict_may_have_a_policy(server: Server) -> None:
+def test_a_typed_dict_task_may_have_a_policy(server: Server) -> None:
     task = {"count": 5, "policy": {"min_successful": 1}}
 
     assert len(server.run("TypedTrials", task).json()) == 1

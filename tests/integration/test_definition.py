@@ -7,7 +7,7 @@ from .conftest import Server
 INF, NAN = "inf", "nan"
 
 
-def test_aggregate_takes_the_task_as_it_was_posted(server: Server) -> None:
+def test_aggregate_receives_the_task_as_it_was_posted(server: Server) -> None:
     """Whatever `split` has made of its own."""
     order = {"name": "third", "numbers": [3, -1, 2]}
 
@@ -31,13 +31,11 @@ def test_aggregate_takes_the_task_as_it_was_posted(server: Server) -> None:
         "ExpandBag",
     ],
 )
-def test_any_iterable_that_a_hint_promises_is_split_into_its_items(
-    server: Server, service: str
-) -> None:
+def test_split_may_return_any_kind_of_iterable(server: Server, service: str) -> None:
     assert server.run(service, 0).json() == [1, 4, 9]
 
 
-def test_a_text_is_not_split_into_its_letters(server: Server) -> None:
+def test_a_split_that_returns_a_text_is_refused(server: Server) -> None:
     answer = server.run("SplitText", "word")
 
     assert answer.status_code == 500
@@ -48,7 +46,7 @@ def test_a_text_is_not_split_into_its_letters(server: Server) -> None:
 
 
 @pytest.mark.parametrize("service", ["Readings", "ReadingsBatch"])
-def test_what_a_model_holds_is_what_the_next_function_gets(
+def test_a_model_reaches_the_next_function_unchanged(
     server: Server, service: str
 ) -> None:
     """NaN, infinity and pydantic.Json in a model that forbids what is computed."""
@@ -65,7 +63,7 @@ def test_a_fan_out_is_called_from_handler_code(server: Server) -> None:
     assert answer.json()[2]["squares"] == {"2": 4, "-2": "-2 is negative"}
 
 
-def test_calls_with_the_same_key_get_the_result_of_one_run(
+def test_calls_with_one_idempotency_key_return_the_result_of_one_run(
     server: Server, key: str
 ) -> None:
     answers = [server.run("CallingOnce", key).json() for _ in range(2)]
@@ -84,7 +82,7 @@ def test_calls_with_the_same_key_get_the_result_of_one_run(
         ),
     ],
 )
-def test_a_call_that_loses_something_on_its_way_fails(
+def test_a_call_whose_task_or_result_would_be_changed_fails(
     server: Server, service: str, task: object, message: str
 ) -> None:
     answer = server.run(service, task)
@@ -94,7 +92,7 @@ def test_a_call_that_loses_something_on_its_way_fails(
 
 
 @pytest.mark.parametrize("service", ["Waits", "WaitsBatch"])
-def test_a_fan_outs_subtask_timeout_holds_at_its_executor(
+def test_the_subtask_timeout_of_a_fan_out_applies_at_its_executor(
     server: Server, service: str
 ) -> None:
     late = server.run(service, {"seconds": 60})
@@ -105,7 +103,7 @@ def test_a_fan_outs_subtask_timeout_holds_at_its_executor(
 
 
 @pytest.mark.parametrize("service", ["Tries", "TriesBatch", "Hasty", "HastyBatch"])
-def test_an_attempt_elsewhere_takes_as_long_as_the_fan_out_or_the_executor_says(
+def test_an_attempt_timeout_of_the_fan_out_or_of_the_executor_applies(
     server: Server, service: str
 ) -> None:
     late = server.run(service, {"seconds": 60})
@@ -116,7 +114,7 @@ def test_an_attempt_elsewhere_takes_as_long_as_the_fan_out_or_the_executor_says(
     assert early.json() == ["succeeded"]
 
 
-def test_a_fan_out_may_say_how_long_handler_code_elsewhere_takes(
+def test_a_subtask_timeout_applies_to_handler_code_of_an_executor(
     server: Server,
 ) -> None:
     late = server.run("CodePlain", {"seconds": 60})
@@ -130,7 +128,7 @@ def test_a_fan_out_may_say_how_long_handler_code_elsewhere_takes(
         ("CodeTimeout", "whose attempts have no timeout: use subtask_timeout"),
     ],
 )
-def test_what_an_executor_cannot_do_is_refused_at_once(
+def test_a_policy_that_an_executor_cannot_follow_fails_each_subtask_at_once(
     server: Server, service: str, complaint: str
 ) -> None:
     failures = server.run(service, {"seconds": 0}).json()
@@ -142,7 +140,7 @@ def test_what_an_executor_cannot_do_is_refused_at_once(
 
 
 @pytest.mark.parametrize("service", ["CodeBatch", "PausedBatch"])
-def test_batches_that_an_executor_cannot_do_fail_the_run_at_once(
+def test_batches_for_an_executor_without_batches_fail_the_run_at_once(
     server: Server, service: str
 ) -> None:
     answer = server.run(service, {"seconds": 0})
@@ -151,7 +149,7 @@ def test_batches_that_an_executor_cannot_do_fail_the_run_at_once(
     assert "leave max_items_per_batch at 1" in answer.json()["message"]
 
 
-def test_a_fan_out_may_say_how_often_handler_code_elsewhere_is_tried(
+def test_max_attempts_applies_to_handler_code_of_an_executor(
     server: Server,
 ) -> None:
     assert server.run("CodeAttempts", {"seconds": -1}).json() == [3, 3]

@@ -18,7 +18,7 @@ from .test_dev import FAN_OUTS
 
 
 @pytest.mark.parametrize("service", ["Remote", "RemoteBatch"])
-def test_another_service_executes_the_subtasks_of_a_fan_out(
+def test_an_executor_executes_the_subtasks_of_a_fan_out(
     server: Server, service: str
 ) -> None:
     answer = server.run(service, {"count": 1_100, "free": 1_100})
@@ -26,7 +26,7 @@ def test_another_service_executes_the_subtasks_of_a_fan_out(
     assert [square for square, _ in answer.json()] == [n * n for n in range(1_100)]
 
 
-def test_how_often_a_subtask_is_tried_elsewhere_is_the_fan_outs_policy(
+def test_max_attempts_of_the_fan_out_applies_at_its_executor(
     server: Server,
 ) -> None:
     answer = server.run("RemotePoison", {"count": 3, "free": 3})
@@ -59,7 +59,7 @@ def apart(folder: Path) -> Generator[tuple[Running, Running, str]]:
 
 
 @pytest.mark.parametrize("service", ["Remote", "RemoteBatch"])
-def test_killing_all_executors_half_way_only_delays_a_run(
+def test_a_run_only_takes_longer_when_all_executors_are_killed(
     tmp_path: Path, key: str, service: str
 ) -> None:
     """The second half waits until they have been killed."""

@@ -24,11 +24,11 @@ def curl(server: Server, body: str) -> tuple[int, str]:
     return int(status), text
 
 
-def test_curl_gets_the_answer_of_the_contract_byte_for_byte(server: Server) -> None:
+def test_curl_receives_the_answer_of_the_contract_byte_for_byte(server: Server) -> None:
     assert curl(server, CHORES) == (200, DONE)
 
 
-def test_one_subtask_has_the_same_shape_of_result(server: Server) -> None:
+def test_one_subtask_has_the_same_form_of_result(server: Server) -> None:
     assert curl(server, '{"description": "shower"}') == (
         200,
         '{"description": "shower: DONE"}',
@@ -41,7 +41,7 @@ def test_names_are_trimmed_and_blanks_are_dropped(server: Server) -> None:
     assert (status, text) == (200, '{"description": "a: DONE,b: DONE"}')
 
 
-def test_equal_subtasks_are_each_done(server: Server) -> None:
+def test_equal_subtasks_are_all_executed(server: Server) -> None:
     assert curl(server, '{"description": "é,é"}') == (
         200,
         '{"description": "é: DONE,é: DONE"}',
@@ -61,7 +61,7 @@ def test_equal_subtasks_are_each_done(server: Server) -> None:
         ('"\\ud800"', "Invalid JSON"),
     ],
 )
-def test_bad_input_is_a_400_that_says_what_is_expected(
+def test_a_bad_task_is_a_400_with_the_expected_form(
     server: Server, body: str, complaint: str
 ) -> None:
     status, text = curl(server, body)
@@ -71,7 +71,7 @@ def test_bad_input_is_a_400_that_says_what_is_expected(
     assert r"expected {\"description\": string, ...}" in text
 
 
-def test_bad_input_leaves_nothing_running(server: Server) -> None:
+def test_a_bad_task_leaves_no_invocation_running(server: Server) -> None:
     answer = server.run("FanOutWorker", {"desc": 1})
 
     [run] = server.family(answer.headers["x-restate-id"])
@@ -87,7 +87,7 @@ def test_a_subtask_can_be_called_by_itself(server: Server) -> None:
     assert answer.stdout == '{"description":"shower: DONE"}'
 
 
-def test_failures_that_are_tolerated_are_listed(server: Server) -> None:
+def test_tolerated_failures_are_in_the_result(server: Server) -> None:
     policy = (
         '{"tolerated_failure_percentage": 100, "attempt_timeout": 0.000001, '
         '"max_attempts": 2}'
@@ -103,7 +103,7 @@ def test_failures_that_are_tolerated_are_listed(server: Server) -> None:
     )
 
 
-def test_the_first_chore_is_enough_where_the_request_says_so(server: Server) -> None:
+def test_a_request_may_ask_for_the_first_success_only(server: Server) -> None:
     chores = '{"description": "a,b,c,d", "policy": {"min_successful": 1}}'
 
     status, text = curl(server, chores)

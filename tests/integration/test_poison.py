@@ -58,14 +58,16 @@ def ends(server: Server, request: pytest.FixtureRequest) -> Ends:
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=str)
-def test_poison_ends_a_run_or_only_its_subtask(
+def test_poison_ends_its_run_or_subtask_with_a_clear_status(
     server: Server, ends: Ends, cell: Cell
 ) -> None:
     assert cell.became(ends[cell]) in cell.allowed, ends[cell].text[:500]
     assert is_well(server)
 
 
-def test_each_run_of_the_table_tells_its_end(server: Server, ends: Ends) -> None:
+def test_the_progress_of_each_run_with_poison_has_ended(
+    server: Server, ends: Ends
+) -> None:
     """Also where poison is in a failure or an error. A refused task has no end."""
     runs = {
         end.run: cell for cell, end in ends.items() if end.status and cell.at != "task"
@@ -107,7 +109,7 @@ def has_arisen(server: Server, key: str) -> bool:
 
 
 @pytest.mark.parametrize("cell", LASTING_CELLS, ids=str)
-def test_a_run_that_is_tried_again_and_again_can_be_cancelled(
+def test_a_run_that_is_retried_without_limit_can_be_cancelled(
     server: Server, lasting_ends: Ends, cell: Cell
 ) -> None:
     assert cell.became(lasting_ends[cell]) in cell.allowed, lasting_ends[cell].text
@@ -133,7 +135,7 @@ def large_ends(server: Server, request: pytest.FixtureRequest) -> Ends:
 
 
 @pytest.mark.parametrize("cell", LARGE, ids=str)
-def test_what_is_too_large_is_a_413(
+def test_a_value_larger_than_a_message_is_a_413(
     server: Server, large_ends: Ends, cell: Cell
 ) -> None:
     assert cell.became(large_ends[cell]) in cell.allowed, large_ends[cell].text[:500]
@@ -153,7 +155,7 @@ def together_ends(server: Server) -> dict[str, End]:
 
 
 @pytest.mark.parametrize("name", SIZES_OF_ALL)
-def test_what_is_too_large_together_is_a_413_or_comes_through(
+def test_values_that_are_large_together_are_returned_or_a_413(
     server: Server, together_ends: dict[str, End], name: str
 ) -> None:
     assert together_ends[name].status in (200, 413), together_ends[name].text[:500]
@@ -180,7 +182,9 @@ def waits(server: Server, key: str) -> bool:
     ],
     ids=str,
 )
-def test_a_pause_of_ten_years_does_not_end_the_server(cell: Cell, key: str) -> None:
+def test_a_retry_interval_of_ten_years_does_not_stop_the_server(
+    cell: Cell, key: str
+) -> None:
     """restate-server 1.7 panics at one of more than two years, again and again."""
     pause = {"initial_retry_interval": "P3650D", "max_retry_interval": "P3650D"}
     task = {"kind": cell.kind, "at": cell.at, "key": key, "policy": pause}
@@ -219,7 +223,7 @@ def answered_ends(server: Server, remote: Misbehaving) -> dict[tuple[str, int], 
 
 @pytest.mark.parametrize("batch", [1, 4])
 @pytest.mark.parametrize("kind", TASKS)
-def test_poison_from_a_remote_server_is_the_end_of_no_other_request(
+def test_poison_in_one_response_fails_no_other_request(
     server: Server,
     answered_ends: dict[tuple[str, int], End],
     kind: str,
@@ -250,7 +254,7 @@ def sent_ends(server: Server, remote: Misbehaving) -> dict[str, End]:
 
 
 @pytest.mark.parametrize("kind", TASKS)
-def test_poison_in_a_request_to_send_is_refused_or_sent(
+def test_poison_in_the_body_of_a_request_is_refused_or_sent(
     server: Server, sent_ends: dict[str, End], kind: str
 ) -> None:
     assert sent_ends[kind].status in (200, 400), sent_ends[kind]

@@ -181,7 +181,7 @@ def judged(server: Server, these: Iterator[Case]) -> list[tuple[Seen, list[str]]
 
 
 @pytest.mark.timeout(SECONDS + 600)
-def test_every_end_is_one_that_the_reference_model_allows(
+def test_every_random_run_ends_as_the_reference_model_allows(
     server: Server, request: pytest.FixtureRequest
 ) -> None:
     found = judged(server, cases(request.node.callspec.params["server"]))

@@ -68,7 +68,7 @@ def test_the_first_example_answers_as_shown(local: tuple[str, str]) -> None:
     assert ask(command("curl localhost:8080/Lengths/run --json"), local[0]) == shown[1]
 
 
-def test_what_is_restates_own_works_as_shown(local: tuple[str, str]) -> None:
+def test_the_commands_of_restate_work_as_shown(local: tuple[str, str]) -> None:
     ingress, admin = local
     sent = ask(command("curl localhost:8080/restate/send"), ingress)
     once = [

@@ -142,7 +142,7 @@ class Load:
         ]
 
 
-def test_a_worker_is_replaced_by_one_with_changed_code_and_no_run_is_lost(
+def test_a_rolling_update_with_changed_code_loses_no_run(
     place: Place,
 ) -> None:
     load = Load(place.server)

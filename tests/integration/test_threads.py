@@ -21,7 +21,7 @@ def ran(server: Server, service: str, **task: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("batch", [1, 10])
-def test_subtasks_that_hang_use_up_no_threads(
+def test_subtasks_that_hang_leave_threads_for_the_others(
     server: Server, key: str, batch: int
 ) -> None:
     policy = {"max_items_per_batch": batch}
@@ -36,7 +36,7 @@ def test_subtasks_that_hang_use_up_no_threads(
 
 
 @pytest.mark.parametrize("batch", [1, 10])
-def test_a_run_ends_that_hangs_in_all_threads_that_there_may_be(
+def test_a_run_ends_when_its_subtasks_hang_in_all_threads(
     server: Server, key: str, batch: int
 ) -> None:
     policy = {"max_items_per_batch": batch}
@@ -117,7 +117,7 @@ def test_a_subtask_that_waits_for_its_slot_in_a_batch_does_not_time_out(
         ({"min_successful": 5}, [0, 3, 6, 9, 12]),
     ],
 )
-def test_a_batch_with_known_values_has_no_more_than_the_rule_needs(
+def test_a_batch_returns_no_more_values_than_the_completion_rule_needs(
     server: Server, policy: dict[str, Any], values: list[int]
 ) -> None:
     policy |= {"max_items_per_batch": 100}
@@ -126,7 +126,9 @@ def test_a_batch_with_known_values_has_no_more_than_the_rule_needs(
     assert answer.json()["values"] == values
 
 
-def test_known_values_of_a_batch_count_for_a_quorum(server: Server) -> None:
+def test_subtasks_of_a_batch_that_are_done_already_count_for_a_quorum(
+    server: Server,
+) -> None:
     policy = {"min_successful": 30, "max_items_per_batch": 100}
     answer = server.run("PartlyKnown", {"count": 65, "policy": policy})
 
@@ -144,7 +146,7 @@ def test_a_sync_function_in_a_batch_knows_its_invocation(server: Server) -> None
 @pytest.mark.parametrize(
     ("asgi", "workers"), [("hypercorn", 1), ("hypercorn", 2), ("granian", 1)]
 )
-def test_threads_that_hang_do_not_hold_up_the_end_of_a_worker(
+def test_threads_that_hang_do_not_delay_the_stop_of_a_worker(
     tmp_path: Path, key: str, asgi: str, workers: int
 ) -> None:
     target = f"{FAN_OUTS}.threads:hung"
