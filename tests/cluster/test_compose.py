@@ -18,8 +18,8 @@ def ingress(number: int) -> str:
     return f"http://127.0.0.1:{os.environ[f'INGRESS_PORT_{number}']}"
 
 
-def docker(order: str) -> None:
-    subprocess.run(["docker", order, CONTAINER], check=True, capture_output=True)
+def docker(action: str) -> None:
+    subprocess.run(["docker", action, CONTAINER], check=True, capture_output=True)
 
 
 @pytest.mark.timeout(400)

@@ -32,9 +32,9 @@ def small(ledger: Path) -> Iterator[tuple[Work, Task]]:
 
 def judged(folder: Path, environment: dict[str, str]) -> Verdict:
     """What is said of two runs during which nothing breaks by itself."""
-    with site(folder, TARGETS, environment=environment) as place:
-        runs = Load(place, small(place.ledger_path), lanes=2).ended(PATIENCE)
-        return judge(History(place.ledger.read(), runs=runs))
+    with site(folder, TARGETS, environment=environment) as system:
+        runs = Load(system, small(system.ledger_path), at_once=2).ended(PATIENCE)
+        return judge(History(system.ledger.read(), runs=runs))
 
 
 @pytest.mark.parametrize("sabotage", SABOTAGES)

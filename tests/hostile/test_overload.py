@@ -33,7 +33,7 @@ def crowded() -> Iterator[Victim]:
 
 
 class Crowd:
-    """Clients that send one run after another, and come back when they are told to.
+    """Clients that send one run after another, and come back when they are asked to.
 
     Attributes:
         answered: The right answers.
@@ -56,7 +56,7 @@ class Crowd:
         """One run; the key makes it the same one, however often it is asked for."""
         chores = [f"{key}-{part}" for part in "abcd"]
         body = {"description": ",".join(chores)}
-        while (answer := await self._asked(key, body)) is None:  # noqa: ASYNC110 - told
+        while (answer := await self._asked(key, body)) is None:  # noqa: ASYNC110 - a retry
             await asyncio.sleep(0.2)
         wanted = {"description": ",".join(f"{chore}: DONE" for chore in chores)}
         assert answer == wanted

@@ -21,28 +21,28 @@ MOST = 150  # MiB that one attack may cost while it lasts
 async def said(port: int, chunks: Iterable[bytes], *, leave: bool) -> bytes:
     """All that the worker says, until one of the two closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    heard = asyncio.create_task(reader.read())
+    received = asyncio.create_task(reader.read())
     try:
         for chunk in chunks:
             writer.write(chunk)
             await writer.drain()
-            if heard.done():
+            if received.done():
                 break
         if leave:
             writer.write_eof()
-        return await asyncio.wait_for(heard, LONG)
+        return await asyncio.wait_for(received, LONG)
     except ConnectionError:
         return b""
     finally:
-        heard.cancel()
+        received.cancel()
         writer.close()
 
 
 def attack(victim: Victim, chunks: Iterable[bytes], *, leave: bool = False) -> bytes:
     before = victim.memory()
-    heard = asyncio.run(said(victim.port, chunks, leave=leave))
+    received = asyncio.run(said(victim.port, chunks, leave=leave))
     assert victim.memory("VmHWM") < before + MOST
-    return heard
+    return received
 
 
 def settings(*pairs: tuple[int, int]) -> bytes:
@@ -263,9 +263,9 @@ def test_an_endless_stream_is_reset(victim: Victim, name: str) -> None:
     blocks = islice(ENDLESS[name](), 40)  # fewer bytes than the window has
     chunks = chain([f.opening(), f.request(1)], f.datas(1, blocks))
 
-    heard = attack(victim, chunks, leave=True)
+    received = attack(victim, chunks, leave=True)
 
-    assert f.ended(heard, 1)
+    assert f.ended(received, 1)
 
 
 BODIES: dict[str, bytes] = {

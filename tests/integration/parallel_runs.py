@@ -77,7 +77,7 @@ class Runs:
         return [known[each] if isinstance(each, str) else each for each in begun]
 
     def _begin(self, submission: Submission) -> str | End:
-        """Submit a run and give it a moment; its id if it goes on."""
+        """Submit a run and wait a moment; its id if the run has not ended."""
         url = f"{self._server.ingress}/restate/send/{submission.service}/run"
         kind = {"content-type": "application/json"}
         answer = self._http.post(url, content=submission.body, headers=kind)

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 COMMAND = [sys.executable, "-m", "parallelizework"]
 T = TypeVar("T")
-LONG = 200  # seconds; only lest it hangs for ever: no test depends on it
+LONG = 200  # seconds; a bound for what hangs: no test depends on it
 
 
 class Running:

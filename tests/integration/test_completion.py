@@ -340,7 +340,7 @@ def test_a_quorum_over_several_segments_ends_the_run_soon(
 def test_all_other_subtasks_are_executed_while_some_hang(
     server: Server, key: str, service: str, shards: int
 ) -> None:
-    """One in ten places is left for them, in this segment and in the next."""
+    """One slot in ten is left for them, in this segment and in the next."""
     policy = {"min_successful": 141 * shards, "max_concurrency": 10 * shards}
     task = {"key": key, "count": 150, "good": [*range(9, 150)], "policy": policy}
 
@@ -422,7 +422,7 @@ def test_cancelling_a_run_reaches_its_grandchildren(server: Server, key: str) ->
 def test_a_subtask_that_asks_for_a_later_retry_keeps_its_slot(
     server: Server, key: str
 ) -> None:
-    """It has the only place, so the others come after it."""
+    """It has the only slot, so the others come after it."""
     ends = server.run("ComingBack", {"key": key}).json()
 
     assert ends == sorted(ends)
@@ -541,7 +541,7 @@ def test_values_that_are_being_combined_are_kept_at_the_deadline(
         policy["max_concurrency"] = 30
         return report(server.run("TrialsSlowlyCombined", task | {"policy": policy}))
 
-    values, _, reason = patiently(answered, lambda told: told[0] == good)
+    values, _, reason = patiently(answered, lambda found: found[0] == good)
 
     assert (values, reason) == (good, "DEADLINE_EXCEEDED")
 

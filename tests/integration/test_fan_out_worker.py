@@ -118,7 +118,7 @@ def test_the_policy_is_in_the_openapi_schema(server: Server) -> None:
     ).json()
 
     task = openapi["components"]["schemas"]["runRequest"]
-    place = "#/components/schemas/runRequest/$defs/Policy"
-    assert task["properties"]["policy"]["$ref"] == place
+    schema = "#/components/schemas/runRequest/$defs/Policy"
+    assert task["properties"]["policy"]["$ref"] == schema
     policy = task["$defs"]["Policy"]["properties"]
     assert policy["tolerated_failure_percentage"]["anyOf"][0]["maximum"] == 100

@@ -22,7 +22,7 @@ def target() -> Iterator[Misbehaving]:
 
 
 def check(server: Server, target: Misbehaving, **task: Any) -> dict[str, Any]:
-    """Check links, with the server in the place of the internet."""
+    """Check links, with the server instead of the internet."""
     task["instead"] = {"https://": f"{target.url}/echo/", "http://": target.url + "/"}
     return server.run("LinkCheck", task).raise_for_status().json()
 

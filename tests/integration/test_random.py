@@ -29,7 +29,7 @@ SEED = int(os.environ.get("RANDOM_SEED") or 1)
 CASE = os.environ.get("RANDOM_CASE")
 AT_ONCE = 6  # runs
 CASES = {"plain": 90, "replay": 30, "v7": 30}  # where there is no time
-LAG = 100.0  # seconds after which the end of a run is not told any more
+LAG = 100.0  # seconds after which the end of a run is no longer awaited
 STATUSES = ("succeeded", "failed", "timed_out", "cancelled")
 
 
@@ -75,13 +75,13 @@ class Seen:
     def _counted(self, model: Reference, last: dict[str, Any]) -> Iterator[str]:
         """What was executed counts, also where there was no need of it any more."""
         failed = Counter(status for _, status, _, _ in self.answer.failures)
-        told = (len(self.answer.values), failed["failed"], failed["timed_out"])
-        all_told = self.answer.reason == "ALL_COMPLETED"
+        reported = (len(self.answer.values), failed["failed"], failed["timed_out"])
+        is_complete = self.answer.reason == "ALL_COMPLETED"
         found = counts(last)[:3]
-        if any(a < b for a, b in zip(found, told, strict=True)):
-            yield f"{found} succeeded, failed, timed out; fewer than {told}"
-        if all_told and found != told:
-            yield f"{found} succeeded, failed, timed out; not {told}"
+        if any(a < b for a, b in zip(found, reported, strict=True)):
+            yield f"{found} succeeded, failed, timed out; fewer than {reported}"
+        if is_complete and found != reported:
+            yield f"{found} succeeded, failed, timed out; not {reported}"
         ended = sum(what == "ended" for what, _ in self.ledger) + len(model.known)
         if last["succeeded"] > ended:
             yield f"{last['succeeded']} have succeeded, but only {ended} have ended"
@@ -121,20 +121,20 @@ def seen(server: Server, case: Case) -> Seen:
         if reading and reading not in readings[-1:]:
             readings.append(reading)
             deadline = time.monotonic() + LONG
-    told = eventually_ended(server, run)
+    reported = eventually_ended(server, run)
     lines = server.run("RandomLedger", key).json()
     ledger = Counter((what, int(index)) for what, index in map(str.split, lines))
-    return Seen(case, run, answer or Answer(0), [*readings, told], ledger)
+    return Seen(case, run, answer or Answer(0), [*readings, reported], ledger)
 
 
 def eventually_ended(server: Server, run: str) -> dict[str, Any]:
     """Its progress when that says how it ended; or, in the end, what it says."""
     deadline = time.monotonic() + LAG
-    while (told := progress(server, run)).get("state", "running") == "running":
+    while (reported := progress(server, run)).get("state", "running") == "running":
         if time.monotonic() > deadline:
             break
         time.sleep(0.3)  # to ask more often slows down what is asked for
-    return told or {"state": "unknown", "total": None} | dict.fromkeys(STATUSES, 0)
+    return reported or {"state": "unknown", "total": None} | dict.fromkeys(STATUSES, 0)
 
 
 def _answer(server: Server, run: str) -> Answer | None:

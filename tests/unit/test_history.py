@@ -93,7 +93,9 @@ def test_an_invocation_that_has_not_ended_is_a_violation() -> None:
 
 
 def test_a_fault_that_was_not_repaired_is_a_violation() -> None:
-    assert kinds(replace(GOOD, faults=(replace(KILL, is_mended=False),))) == {"hanging"}
+    assert kinds(replace(GOOD, faults=(replace(KILL, is_repaired=False),))) == {
+        "hanging"
+    }
 
 
 def test_a_run_without_an_answer_hangs() -> None:

@@ -8,7 +8,7 @@ from restate import Context
 from parallelizework import FanOut
 
 from .ledger import Ledger, only
-from .models import Order, Sheet, Summary, positive, readings, sheets, taken_apart
+from .models import Numbers, Sheet, Summary, positive, readings, sheets, taken_apart
 from .values import as_they_come, flat, numbers
 
 
@@ -21,18 +21,18 @@ async def called(ctx: Context, count: int) -> list[int]:
 nested = FanOut("Nested", split=numbers, execute=called, aggregate=flat)
 
 
-def misread() -> FanOut[Order, int, int, list[int]]:
+def misread() -> FanOut[Numbers, int, int, list[int]]:
     """`Sheets` as another program defines it, with a wrong type of result."""
     return FanOut("Sheets", split=taken_apart, execute=positive, aggregate=as_they_come)
 
 
 async def sheet_of(ctx: Context, number: int) -> Sheet:
-    order = Order(name=f"of {number}", numbers=[number, -number])
-    return await sheets.call(ctx, order)
+    task = Numbers(name=f"of {number}", numbers=[number, -number])
+    return await sheets.call(ctx, task)
 
 
 async def misread_sheet_of(ctx: Context, number: int) -> list[int]:
-    return await misread().call(ctx, Order(name="", numbers=[number]))
+    return await misread().call(ctx, Numbers(name="", numbers=[number]))
 
 
 async def stamped(ctx: Context, key: str) -> int:

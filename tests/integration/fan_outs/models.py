@@ -8,7 +8,7 @@ from restate import TerminalError
 from parallelizework import CompletionReason, Failure, FanOut, Policy
 
 
-class Order(BaseModel):
+class Numbers(BaseModel):
     """So many numbers, of which some fail; and what may be said about it."""
 
     name: str
@@ -22,8 +22,8 @@ class Sheet(BaseModel):
     reason: CompletionReason
 
 
-def taken_apart(order: Order) -> list[int]:
-    taken, order.numbers = order.numbers, []  # its own, not that of `aggregate`
+def taken_apart(task: Numbers) -> list[int]:
+    taken, task.numbers = task.numbers, []  # its own, not that of `aggregate`
     return taken
 
 
@@ -37,12 +37,12 @@ def sheet(
     squares: list[int],
     failures: list[Failure[int]],
     reason: CompletionReason,
-    order: Order,
+    task: Numbers,
 ) -> Sheet:
     failed = {failure.subtask: failure.message for failure in failures}
     rest = iter(squares)
-    entries = {n: failed[n] if n in failed else next(rest) for n in order.numbers}
-    return Sheet(name=order.name, squares=entries, reason=reason)
+    entries = {n: failed[n] if n in failed else next(rest) for n in task.numbers}
+    return Sheet(name=task.name, squares=entries, reason=reason)
 
 
 sheets = FanOut(

@@ -114,8 +114,8 @@ class Functions:
         """`aggregate`."""
         dose = next(filter(None, map(self._shape.dose, values)), Dose())
         kinds = [self._shape.kind(value) for value in values]
-        told = [(each.index, each.status, each.code) for each in failures]
-        report = Report(values=kinds, failures=told, reason=reason)
+        found = [(each.index, each.status, each.code) for each in failures]
+        report = Report(values=kinds, failures=found, reason=reason)
         if dose.at != "aggregate":
             return report, None
         poison = arise(dose)
@@ -183,12 +183,12 @@ class Family:
         **given: Any,
     ) -> FanOut[Any, Any, Any, Any]:
         these, load = self._functions, self._load
-        takes = (list[load], list[Failure[self._item]], CompletionReason)
+        inputs = (list[load], list[Failure[self._item]], CompletionReason)
         result = tuple[Report, load | None]
         return FanOut(
             f"{self.name}{way}",
             split=typed(these.items, Task[load], list[item], is_async=is_async),
-            aggregate=typed(these.report, *takes, result, is_async=is_async),
+            aggregate=typed(these.report, *inputs, result, is_async=is_async),
             policy=policy,
             **given,
         )

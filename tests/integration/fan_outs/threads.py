@@ -116,7 +116,7 @@ partly_known = FanOut(
 
 def invocation(_number: int) -> str:
     context = current_context()
-    return context.request().id if context else "nobody's"
+    return context.request().id if context else "no invocation"
 
 
 def invocations(values: list[str]) -> list[str]:

@@ -26,8 +26,8 @@ def whole(status: int, body: bytes, *headers: str) -> bytes:
 async def echo(
     _this: Misbehaving, asked: Asked, _times: int, writer: asyncio.StreamWriter
 ) -> None:
-    told = {"method": asked.method, "target": asked.target, "headers": asked.headers}
-    body = json.dumps(told | {"body": asked.body.decode()}).encode()
+    request = {"method": asked.method, "target": asked.target, "headers": asked.headers}
+    body = json.dumps(request | {"body": asked.body.decode()}).encode()
     writer.write(whole(200, b"" if asked.method == "HEAD" else body, JSON))
 
 

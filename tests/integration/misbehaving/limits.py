@@ -24,13 +24,13 @@ async def crowd(
     this: Misbehaving, asked: Asked, _times: int, writer: asyncio.StreamWriter
 ) -> None:
     """Waits until so many have been there at once, and a moment more for others."""
-    place = asked.target
-    this.inside[place] += 1
-    this.most[place] = max(this.most[place], this.inside[place])
-    while this.most[place] < int(asked.path[1]):  # noqa: ASYNC110 - of several of them
+    path = asked.target
+    this.inside[path] += 1
+    this.most[path] = max(this.most[path], this.inside[path])
+    while this.most[path] < int(asked.path[1]):  # noqa: ASYNC110 - of several of them
         await asyncio.sleep(0.01)
     await asyncio.sleep(0.05)
-    this.inside[place] -= 1
+    this.inside[path] -= 1
     writer.write(whole(200, b""))
 
 
