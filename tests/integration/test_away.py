@@ -170,7 +170,7 @@ def test_runs_go_on_without_counts_where_another_worker_served_them() -> None:
     with local([f"{FAN_OUTS}.values:squares"], ports=Ports(0, 0, 0)) as started:
         where = addresses(Server(started.ingress, started.admin))
         with (
-            serve([f"{FAN_OUTS}.fates:lines"], other, environment=os.environ),
+            serve([f"{FAN_OUTS}.values:lines"], other, environment=os.environ),
             Client(started.ingress, started.admin) as client,
         ):
             client.register(f"http://127.0.0.1:{other}")

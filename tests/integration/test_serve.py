@@ -146,7 +146,7 @@ def test_two_processes_share_the_work(tmp_path: Path, key: str) -> None:
 
 
 def test_granian_serves_many_subtasks_and_large_values(tmp_path: Path) -> None:
-    targets = [f"{FAN_OUTS}:{name}" for name in ("squares", "sizes_combined")]
+    targets = [f"{FAN_OUTS}.values:squares", f"{FAN_OUTS}.sizes:sizes_combined"]
     with served(tmp_path, *targets, server="granian") as (_, ingress):
         squares = httpx.post(f"{ingress}/Squares/run", json=3_000, timeout=LONG)
         sizes = {"count": 20, "value": 1}
