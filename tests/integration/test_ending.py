@@ -99,7 +99,7 @@ def test_the_progress_of_a_failed_run_with_shards_is_failed(
 def test_progress_counts_never_decrease_and_agree_with_the_executions(
     server: Server, key: str
 ) -> None:
-    count, bad = 2_500, 2_000
+    count, bad = 1_500, 1_200
     task = {"key": key, "count": count, "bad": [bad]}
     run = server.send("Trials", task)["invocationId"]
     seen: list[Progress] = []

@@ -6,7 +6,7 @@ judges one of them.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from functools import partial
 from http.client import HTTPConnection
@@ -50,10 +50,19 @@ def is_well(server: Server) -> bool:
         return connection.getresponse().status == 200
 
 
+def ends_of(
+    server: Server, submissions: Iterable[Submission], at_once: int = 48
+) -> list[End]:
+    """How runs ended, which the worker has survived."""
+    ends = Runs(server).ends(submissions, at_once)
+    assert is_well(server)
+    return ends
+
+
 @pytest.fixture(scope="module")
 def ends(server: Server, request: pytest.FixtureRequest) -> Ends:
     cells = of(request, CELLS)
-    found = Runs(server).ends([cell.submission for cell in cells])
+    found = ends_of(server, [cell.submission for cell in cells])
     return dict(zip(cells, found, strict=True))
 
 
@@ -62,7 +71,6 @@ def test_poison_ends_its_run_or_subtask_with_a_clear_status(
     server: Server, ends: Ends, cell: Cell
 ) -> None:
     assert cell.became(ends[cell]) in cell.allowed, ends[cell].text[:500]
-    assert is_well(server)
 
 
 def test_the_progress_of_each_run_with_poison_has_ended(
@@ -94,7 +102,7 @@ def lasting_ends(server: Server, request: pytest.FixtureRequest) -> Ends:
         Submission(cell.service, cell.body(key), partial(has_arisen, server, key))
         for cell, key in zip(cells, keys, strict=True)
     ]
-    return dict(zip(cells, Runs(server).ends(submissions), strict=True))
+    return dict(zip(cells, ends_of(server, submissions), strict=True))
 
 
 def has_arisen(server: Server, key: str) -> bool:
@@ -113,7 +121,6 @@ def test_a_run_that_is_retried_without_limit_can_be_cancelled(
     server: Server, lasting_ends: Ends, cell: Cell
 ) -> None:
     assert cell.became(lasting_ends[cell]) in cell.allowed, lasting_ends[cell].text
-    assert is_well(server)
 
 
 SIZES_OF_ALL = {  # in MiB, of the parts of one run
@@ -130,7 +137,7 @@ SIZES_OF_ALL = {  # in MiB, of the parts of one run
 @pytest.fixture(scope="module")
 def large_ends(server: Server, request: pytest.FixtureRequest) -> Ends:
     cells = of(request, LARGE)
-    found = Runs(server).ends([cell.submission for cell in cells], at_once=2)
+    found = ends_of(server, [cell.submission for cell in cells], at_once=2)
     return dict(zip(cells, found, strict=True))
 
 
@@ -139,7 +146,6 @@ def test_a_value_larger_than_a_message_is_a_413(
     server: Server, large_ends: Ends, cell: Cell
 ) -> None:
     assert cell.became(large_ends[cell]) in cell.allowed, large_ends[cell].text[:500]
-    assert is_well(server)
 
 
 @pytest.fixture(scope="module")
@@ -149,9 +155,7 @@ def together_ends(server: Server) -> dict[str, End]:
         sizes = {part: size for part, size in parts.items() if part != "filler"}
         task = {"filler": "x" * (parts.get("filler", 0) * MIB), **sizes}
         submissions.append(Submission("Sizes", json.dumps(task).encode()))
-    return dict(
-        zip(SIZES_OF_ALL, Runs(server).ends(submissions, at_once=2), strict=True)
-    )
+    return dict(zip(SIZES_OF_ALL, ends_of(server, submissions, at_once=2), strict=True))
 
 
 @pytest.mark.parametrize("name", SIZES_OF_ALL)
@@ -159,7 +163,6 @@ def test_values_that_are_large_together_are_returned_or_a_413(
     server: Server, together_ends: dict[str, End], name: str
 ) -> None:
     assert together_ends[name].status in (200, 413), together_ends[name].text[:500]
-    assert is_well(server)
 
 
 def waits(server: Server, key: str) -> bool:
@@ -218,7 +221,7 @@ def answered_ends(server: Server, remote: Misbehaving) -> dict[tuple[str, int], 
             policy = {"max_items_per_batch": batch}
             task = json.dumps({"requests": requests, "policy": policy}).encode()
             submissions[kind, batch] = Submission("HttpFanOut", task)
-    return dict(zip(submissions, Runs(server).ends(submissions.values()), strict=True))
+    return dict(zip(submissions, ends_of(server, submissions.values()), strict=True))
 
 
 @pytest.mark.parametrize("batch", [1, 4])
@@ -237,7 +240,6 @@ def test_poison_in_one_response_fails_no_other_request(
     failed = [each["index"] for each in answer["failures"]]
     assert (bodies["0"], bodies["2"]) == (["1"], ["1"])
     assert [*bodies.keys() - {"0", "2"}, *failed] == ["1"]
-    assert is_well(server)
 
 
 @pytest.fixture(scope="module")
@@ -250,7 +252,7 @@ def sent_ends(server: Server, remote: Misbehaving) -> dict[str, End]:
         request = head + b', "json": ' + poison + b"}"
         body = b'{"requests": [' + fine + b", " + request + b"]}"
         submissions.append(Submission("HttpFanOut", body))
-    return dict(zip(TASKS, Runs(server).ends(submissions), strict=True))
+    return dict(zip(TASKS, ends_of(server, submissions), strict=True))
 
 
 @pytest.mark.parametrize("kind", TASKS)
@@ -258,4 +260,3 @@ def test_poison_in_the_body_of_a_request_is_refused_or_sent(
     server: Server, sent_ends: dict[str, End], kind: str
 ) -> None:
     assert sent_ends[kind].status in (200, 400), sent_ends[kind]
-    assert is_well(server)

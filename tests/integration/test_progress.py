@@ -193,7 +193,7 @@ def test_nobody_but_a_run_can_tell_its_progress(server: Server, handler: str) ->
 
 @pytest.mark.skipif(GIVEN, reason="it looks at all that the server knows")
 def test_updates_are_few_and_leave_nothing_behind(server: Server) -> None:
-    run = server.send("Squares", 2_000)["invocationId"]
+    run = server.send("Squares", 1_200)["invocationId"]
     ended(server, run)
 
     targets = f"target like 'FanOutProgress/{run}/%' and target not like '%/forget'"
@@ -207,7 +207,7 @@ def test_updates_are_few_and_leave_nothing_behind(server: Server) -> None:
 
 
 def test_a_run_is_forgotten_in_time() -> None:
-    short = {"PARALLELIZEWORK_PROGRESS_RETENTION": "5"}
+    short = {"PARALLELIZEWORK_PROGRESS_RETENTION": "2"}
     target = f"{FAN_OUTS}.values:squares"
     with local([target], ports=Ports(0, 0, 0), environment=short) as started:
         server = Server(started.ingress, started.admin)

@@ -25,7 +25,7 @@ def overlap(spans: Iterable[dict[str, int]]) -> int:
 
 
 def test_a_run_of_several_segments_comes_back_in_order(server: Server) -> None:
-    assert server.run("Segmented", 2_500).json() == list(range(2_500))
+    assert server.run("Segmented", 1_500).json() == list(range(1_500))
 
 
 def test_shards_are_expanded_and_come_back_in_order(server: Server) -> None:
@@ -71,11 +71,11 @@ def test_a_poison_subtask_in_a_batch_fails_the_run_with_its_index(
 def test_a_failure_in_a_segment_ends_the_run_and_cancels_the_rest(
     server: Server,
 ) -> None:
-    answer = server.run("Late", 3_000)
+    answer = server.run("Late", 2_200)
 
     assert answer.status_code == 418
     assert answer.json()["message"] == (
-        "subtask 1500 failed: poison (subtask: 1500, attempts: 1)"
+        "subtask 1100 failed: poison (subtask: 1100, attempts: 1)"
     )
     assert_nothing_left(server, "Late")
 

@@ -40,7 +40,7 @@ def test_once_a_run_is_paused_no_part_of_it_starts_a_subtask(
     executing = subtasks(server, service)
     eventually(lambda: not subtasks(server, service))
     with pytest.raises(RunNotFinished):
-        run.result(3)
+        run.result(1.5)
 
     assert len(executing) <= 8
     assert not subtasks(server, service)

@@ -68,7 +68,7 @@ def test_a_subtask_that_waits_for_a_thread_times_out(
 def test_a_deadline_does_not_wait_for_a_thread(
     server: Server, key: str, batch: int
 ) -> None:
-    policy = {"max_items_per_batch": batch, "deadline": 3, "on_deadline": "answer"}
+    policy = {"max_items_per_batch": batch, "deadline": 1.5, "on_deadline": "answer"}
     policy |= {"attempt_timeout": 1_000}
     got = ran(server, "HungForEver", key=key, hung=10, policy=policy)
     server.repair(key)
@@ -99,7 +99,7 @@ def test_a_subtask_that_waits_for_its_slot_in_a_batch_does_not_time_out(
     policy = {
         "max_items_per_batch": 10,
         "max_concurrency": 1,
-        "subtask_timeout": 3,
+        "subtask_timeout": 1.5,
         "attempt_timeout": None,
     }
     got = ran(server, service, key=key, hung=1, free=9, policy=policy)

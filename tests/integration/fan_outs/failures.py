@@ -53,7 +53,7 @@ refusing = FanOut("Refusing", split=numbers, execute=refused, aggregate=as_they_
 
 
 async def late_poison(number: int) -> int:
-    if number == 1_500:
+    if number == 1_100:
         raise TerminalError("poison", 418)
     await asyncio.sleep(0.02)
     return number
@@ -120,7 +120,7 @@ async def misbehaved(task: Rough) -> float:
         case "code":
             raise TerminalError("no such code", 70_000)
         case "message":
-            raise ValueError("x" * 40 * 2**20)
+            raise ValueError("x" * 33 * 2**20)
         case "stubborn":
             try:
                 await asyncio.sleep(300 if entries > 1 else 0)

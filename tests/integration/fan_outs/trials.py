@@ -99,7 +99,7 @@ trials_sharded = FanOut(
 
 
 async def slowly_combined(values: list[list[int]]) -> list[int]:
-    await asyncio.sleep(0.3)
+    await asyncio.sleep(0.1)
     return flat(values)
 
 
