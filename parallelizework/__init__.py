@@ -1,11 +1,10 @@
 """Durable fan-out/fan-in for Python on Restate."""
 
-from parallelizework.attempts.attempt import Attempt, Postponed
-from parallelizework.completion import CompletionReason
+from parallelizework.attempts.attempt import Postponed
 from parallelizework.errors import ParallelizeworkError
 from parallelizework.executor import Executor
 from parallelizework.fan_out import FanOut, services
-from parallelizework.outcomes import Done, Failure
+from parallelizework.outcomes import Attempt, CompletionReason, Done, Failure
 from parallelizework.policy import Policy
 
 __all__ = [

@@ -5,7 +5,7 @@ from typing import Generic, TypeVar
 from restate import Service, VirtualObject
 
 from parallelizework.definition.checks import checked_name
-from parallelizework.definition.definition import executes
+from parallelizework.definition.definition import define_executor
 from parallelizework.definition.signatures import Executes
 from parallelizework.policy import Policy
 from parallelizework.restate_service import executing_service
@@ -39,7 +39,9 @@ class Executor(Generic[Subtask, Value]):
         max_threads: int = 256,
     ) -> None:
         self.name = checked_name(name)
-        self.execution = executes(name, execute, policy or Policy(), max_threads)
+        self.definition = define_executor(
+            name, execute, policy or Policy(), max_threads
+        )
 
     def __repr__(self) -> str:
         return f"Executor({self.name!r})"
@@ -47,7 +49,7 @@ class Executor(Generic[Subtask, Value]):
     @property
     def service(self) -> Service:
         """The Restate service."""
-        return executing_service(self.name, self.execution)
+        return executing_service(self.definition)
 
     @property
     def services(self) -> list[Service | VirtualObject]:

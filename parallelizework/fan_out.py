@@ -13,6 +13,7 @@ from parallelizework.definition.definition import define
 from parallelizework.definition.signatures import Aggregates, Executes, Folds, Lists
 from parallelizework.errors import DefinitionError
 from parallelizework.executor import Executor
+from parallelizework.messages import HandlerName
 from parallelizework.outcomes import Done
 from parallelizework.policy import Policy
 from parallelizework.progress.virtual_object import RETENTION, progress_object
@@ -148,11 +149,11 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
                 type.
         """
         this = self.definition
-        body = this.task.serialize(task)
+        body = this.task_json.serialize(task)
         answer = await ctx.generic_call(
-            this.name, "run", body, idempotency_key=idempotency_key
+            this.name, HandlerName.RUN, body, idempotency_key=idempotency_key
         )
-        return this.result.deserialize(answer)
+        return this.result_json.deserialize(answer)
 
     @property
     def name(self) -> str:

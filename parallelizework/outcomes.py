@@ -1,15 +1,12 @@
-"""Outcomes: how subtasks ended, as coordinators tell each other and `aggregate`."""
+"""Outcomes: how subtasks end, and how many of each. Pure."""
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
-from restate import TerminalError
-
-from parallelizework.completion import Counts
 
 Subtask = TypeVar("Subtask")
 Value = TypeVar("Value")
@@ -17,16 +14,87 @@ Value = TypeVar("Value")
 Status = Literal["failed", "timed_out", "cancelled"]
 
 TIMED_OUT = 504
-_CANCELLED = 409
 _DONE = "parallelizework.Done"  # in JSON, so that no user's subtask looks like it
-_STATUS, _ATTEMPTS = "parallelizework.status", "parallelizework.attempts"
+_SHOWN = 60  # characters of a subtask in a message
+
+
+class CompletionReason(StrEnum):
+    """Why a run ended; the first three of the words are AWS's."""
+
+    ALL_COMPLETED = "ALL_COMPLETED"
+    MIN_SUCCESSFUL_REACHED = "MIN_SUCCESSFUL_REACHED"
+    FAILURE_TOLERANCE_EXCEEDED = "FAILURE_TOLERANCE_EXCEEDED"
+    MIN_SUCCESSFUL_UNREACHABLE = "MIN_SUCCESSFUL_UNREACHABLE"
+    FIRST_SETTLED = "FIRST_SETTLED"
+    DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
+    CANCELLED = "CANCELLED"
+
+
+class Counts(BaseModel):
+    """How many subtasks have ended, by outcome."""
+
+    model_config = ConfigDict(frozen=True)
+
+    succeeded: int = 0
+    failed: int = 0
+    timed_out: int = 0
+    cancelled: int = 0
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(
+            succeeded=self.succeeded + other.succeeded,
+            failed=self.failed + other.failed,
+            timed_out=self.timed_out + other.timed_out,
+            cancelled=self.cancelled + other.cancelled,
+        )
+
+    def __sub__(self, other: "Counts") -> "Counts":
+        return Counts(
+            succeeded=self.succeeded - other.succeeded,
+            failed=self.failed - other.failed,
+            timed_out=self.timed_out - other.timed_out,
+            cancelled=self.cancelled - other.cancelled,
+        )
+
+    def at_least(self, other: "Counts") -> "Counts":
+        """The larger of both counts, for each outcome."""
+        return Counts(
+            succeeded=max(self.succeeded, other.succeeded),
+            failed=max(self.failed, other.failed),
+            timed_out=max(self.timed_out, other.timed_out),
+            cancelled=max(self.cancelled, other.cancelled),
+        )
+
+    @property
+    def unsuccessful(self) -> int:
+        """How many did not succeed."""
+        return self.failed + self.timed_out + self.cancelled
+
+    @property
+    def settled(self) -> int:
+        """How many have ended."""
+        return self.succeeded + self.failed + self.timed_out + self.cancelled
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """Which attempt at which subtask: `execute` may take it beside the subtask.
+
+    Attributes:
+        number: 1 for the first.
+        key: Names the subtask among those of all runs. The key is the same at every
+            attempt, after a crash too: an idempotency key for whatever `execute` calls.
+    """
+
+    number: int
+    key: str
 
 
 @dataclass(frozen=True)
 class Done(Generic[Value]):
     """A subtask whose value is known already: it counts as succeeded, uncalled.
 
-    `split` and `expand` may give it in the place of a subtask.
+    `split` and `expand` may give a `Done` instead of a subtask.
     """
 
     __pydantic_config__ = ConfigDict(serialize_by_alias=True)
@@ -35,10 +103,10 @@ class Done(Generic[Value]):
 
 
 def known_values(items: list[Any]) -> dict[int, Any]:
-    """The values of those items, read as plain JSON, that are `Done`; by place."""
+    """The values of those items, read as plain JSON, that are `Done`; by index."""
     return {
-        place: item[_DONE]
-        for place, item in enumerate(items)
+        index: item[_DONE]
+        for index, item in enumerate(items)
         if isinstance(item, dict) and list(item) == [_DONE]  # pyright: ignore[reportUnknownArgumentType] - of any type
     }
 
@@ -48,7 +116,7 @@ class Fault(BaseModel):
 
     Attributes:
         code: The status code of the error.
-        attempts: How often it was tried; None where nobody has counted.
+        attempts: How often the subtask was tried; None where nobody has counted.
     """
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
@@ -57,21 +125,6 @@ class Fault(BaseModel):
     message: str
     code: int
     attempts: int | None = None
-
-    @classmethod
-    def of(cls, error: TerminalError) -> "Fault":
-        """What the error means that a call of `runSubtask` ended with."""
-        said = error.metadata or {}
-        status = "cancelled" if is_cancelled(error) else "failed"
-        attempts = said.get(_ATTEMPTS, "")
-        return cls(
-            status="timed_out" if said.get(_STATUS) == "timed_out" else status,
-            message=error.message,
-            code=error.status_code,
-            attempts=int(attempts)
-            if attempts.isascii() and attempts.isdigit()
-            else None,
-        )
 
     @classmethod
     def late(cls, timeout: timedelta) -> "Fault":
@@ -88,15 +141,8 @@ class Fault(BaseModel):
     def failure(
         self, subtask: object, *, index: int, shard: int | None
     ) -> "Failure[Any]":
-        """The failure of a subtask that this is."""
+        """The failure of a subtask for this reason."""
         return Failure[Any](index=index, shard=shard, subtask=subtask, **dict(self))
-
-    def error(self) -> TerminalError:
-        """The error for `runSubtask` to end with."""
-        said = {_STATUS: self.status}
-        if self.attempts is not None:
-            said[_ATTEMPTS] = str(self.attempts)
-        return TerminalError(self.message, self.code, metadata=said)
 
 
 class Failure(Fault, Generic[Subtask]):
@@ -123,68 +169,9 @@ class Failure(Fault, Generic[Subtask]):
         return f"{name} {self.status.replace('_', ' ')}: {self.message} ({about})"
 
 
-class Part(BaseModel):
-    """The outcomes of a part of a run.
-
-    Attributes:
-        succeeded: How many have succeeded.
-        values: Of those, in order; or fewer, where they are combined.
-        late: Those that ended when the run had ended already: executed, but no outcome.
-        cancelled: There would have been more.
-        unfinished: Those that had not ended when the deadline passed, where the run
-            answers then. They are not among the counts.
-    """
-
-    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
-
-    succeeded: int = 0
-    cancelled: bool = False
-    values: list[Any] = []
-    failures: list[Failure[Any]] = []
-    late: Counts = Counts()
-    unfinished: list[Failure[Any]] = []
-
-    @property
-    def counts(self) -> Counts:
-        """How many outcomes there are."""
-        by_status = Counter(failure.status for failure in self.failures)
-        return Counts(succeeded=self.succeeded, **by_status)
-
-    @property
-    def ended(self) -> Counts:
-        """How many subtasks have ended, late ones too."""
-        return self.counts + self.late
-
-    def first(self, successes: int) -> "Part":
-        """So many successes and no more, unless they are combined."""
-        if self.succeeded <= successes or len(self.values) != self.succeeded:
-            return self
-        update = {"succeeded": successes, "values": self.values[:successes]}
-        return self.model_copy(update=update)
-
-    def dropped(self) -> "Part":
-        """What is left of it where the run has ended already."""
-        return Part(unfinished=self.unfinished)
-
-
 def in_order(failures: list[Failure[Any]]) -> list[Failure[Any]]:
     """Failures in the order of the split."""
     return sorted(failures, key=lambda failure: (failure.shard or 0, failure.index))
-
-
-def cancelled() -> TerminalError:
-    """The error of an invocation that has been cancelled, as Restate words it."""
-    return TerminalError("cancelled", _CANCELLED)
-
-
-def is_cancelled(error: TerminalError) -> bool:
-    """Whether an invocation ended because somebody cancelled or killed it."""
-    if error.metadata and _STATUS in error.metadata:  # an attempt's own words
-        return False
-    return error.status_code == _CANCELLED and error.message in ("cancelled", "killed")
-
-
-_SHOWN = 60  # characters of a subtask in a message
 
 
 def _short(subtask: object) -> str:

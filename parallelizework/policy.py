@@ -1,7 +1,8 @@
 """`Policy`: the limits and the completion rule of a run."""
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self, cast
 
 from annotated_types import Gt, Le
 from pydantic import (
@@ -13,10 +14,11 @@ from pydantic import (
     model_validator,
 )
 
-from parallelizework.coordination.partition import WINDOW
+Overrides = dict[str, Any]  # of a `Policy`, as plain JSON; only what was said
 
 Duration = Annotated[timedelta, Gt(timedelta(0)), Le(timedelta(days=3_650))]
 
+WINDOW = 64  # calls that one coordinator has in flight, at most
 _MOST = 1_000_000  # a request may say it, and what is planned with it takes memory
 _LONGEST = timedelta(seconds=30)  # pauses between attempts, by default
 _TOLERANCE = {"tolerated_failure_count", "tolerated_failure_percentage"}
@@ -172,3 +174,13 @@ class Policy(BaseModel):
             "race": self.race,
         }
         return [name for name, is_given in given.items() if is_given]
+
+
+def requested(task: object) -> Overrides:
+    """What the field `policy` of a task says, where the task has one."""
+    is_dict = isinstance(task, Mapping)
+    policy = cast("Mapping[str, object]", task).get("policy") if is_dict else None
+    policy = policy or getattr(task, "policy", None)
+    if not isinstance(policy, Policy):
+        return {}
+    return policy.model_dump(mode="json", exclude_unset=True)

@@ -10,10 +10,12 @@ from restate.exceptions import RetryableError
 from restate.handler import TypeHint, handler_from_callable
 from restate.serde import BytesSerde
 
-from parallelizework.attempts.durable import AWAIT_RESUME, await_resume
+from parallelizework.attempts.durable import await_resume
 from parallelizework.coordination.handlers import Handlers
 from parallelizework.definition.definition import Definition
-from parallelizework.execution.execution import Execution
+from parallelizework.definition.execute import ExecuteDefinition
+from parallelizework.execution.handlers import Execution
+from parallelizework.messages import HandlerName
 from parallelizework.restate_sdk import OWN_EXCEPTIONS, RETRIED_WITHOUT_END
 from parallelizework.serde import Json
 
@@ -22,8 +24,8 @@ _logger = logging.getLogger(__name__)
 _Handler = Callable[[Context, bytes], Awaitable[bytes]]
 
 # A waiting invocation holds one of the 1,000 that a server runs at once in a partition,
-# and a coordinator's own subtasks may be in need of that place: it is given back this
-# soon. A step that takes longer than this goes on; it costs one call more at its end.
+# and a coordinator's own subtasks may need that invoker slot: the coordinator releases
+# it this soon. A step that takes longer continues; it costs one more call at its end.
 _INACTIVITY = timedelta(seconds=1)
 # To go on, it is sent its journal again. With combine that may hold large values, which
 # keep coming, if slowly: then it is better to stay.
@@ -62,56 +64,64 @@ def service(definition: Definition) -> Service:
         inactivity_timeout=_COMBINING if this.combine else _INACTIVITY,
         abort_timeout=_ABORT,
     )
-    _add(made, "run", handlers.run, (this.task, this.result), _COORDINATES)
-    if this.execution:
-        _add_execution(made, this.execution, handlers.run_batch)
+    run = (this.task_json, this.result_json)
+    _add(made, HandlerName.RUN, handlers.run, run, _COORDINATES)
+    if this.execute:
+        _add_execution(made, Execution(this.execute, this))
     _add_pause(made)
-    segment = (handlers.subtasks.slice, handlers.part)
-    _add(made, "runSegment", handlers.run_segment, segment, _INNER | _COORDINATES)
+    inner, called = (handlers.slice_json, handlers.outcomes_json), _INNER | _COORDINATES
+    _add(made, HandlerName.RUN_SEGMENT, handlers.run_segment, inner, called)
     if this.expand:
-        shards = (handlers.shards.slice, handlers.part)
-        _add(made, "runShard", handlers.run_shard, shards, _INNER | _COORDINATES)
-        _add(made, "runShards", handlers.run_shards, shards, _INNER | _COORDINATES)
+        _add(made, HandlerName.RUN_SHARD, handlers.run_shard, inner, called)
+        _add(made, HandlerName.RUN_SHARDS, handlers.run_shards, inner, called)
     return made
 
 
-def executing_service(name: str, execution: Execution) -> Service:
+def executing_service(definition: ExecuteDefinition) -> Service:
     """The Restate service that executes subtasks for the fan-outs of other services."""
     made = Service(
-        name,
-        description=f"Executor {name}",
+        definition.name,
+        description=f"Executor {definition.name}",
         inactivity_timeout=_INACTIVITY,
         abort_timeout=_ABORT,
     )
-    _add_execution(made, execution, execution.run_batch)
+    _add_execution(made, Execution(definition))
     _add_pause(made)
     return made
 
 
-def _add_execution(made: Service, this: Execution, run_batch: _Handler) -> None:
-    listening = {} if this.execute.takes_context else _LISTENING
+def _add_execution(made: Service, execution: Execution) -> None:
+    this = execution.definition
+    listening = {} if this.function.takes_context else _LISTENING
     options = {"journal_retention": _RETENTION, **listening, **_retry(this)}
-    subtask = (this.subtask, this.value)
-    _add(made, "runSubtask", this.run_subtask, subtask, options)
+    subtask = (this.subtask_json, this.value_json)
+    _add(made, HandlerName.RUN_SUBTASK, execution.run_subtask, subtask, options)
     # Handler code refuses batches. Without the handler, Restate would retry for ever
     # what a fan-out with batches sends to an executor of handler code.
-    batch = (this.slice, this.part)
-    _add(made, "runBatch", run_batch, batch, _INNER | listening | _retry(this))
+    batch = (execution.slice_json, execution.outcomes_json)
+    options = _INNER | listening | _retry(this)
+    _add(made, HandlerName.RUN_BATCH, execution.run_batch, batch, options)
 
 
 def _add_pause(made: Service) -> None:
     pause = Json[Any](Any, "a pause")
     retry = {"invocation_retry_policy": _PAUSING}
-    _add(made, AWAIT_RESUME, await_resume, (pause, pause), _INNER | _LISTENING | retry)
+    _add(
+        made,
+        HandlerName.AWAIT_RESUME,
+        await_resume,
+        (pause, pause),
+        _INNER | _LISTENING | retry,
+    )
 
 
 _INNER: dict[str, Any] = {"journal_retention": _RETENTION, "ingress_private": True}
 
 
-def _retry(this: Execution) -> dict[str, Any]:
+def _retry(this: ExecuteDefinition) -> dict[str, Any]:
     """How Restate retries a subtask or a batch."""
     policy = this.policy
-    if not this.execute.takes_context or policy.on_exhausted == "fail":
+    if not this.function.takes_context or policy.on_exhausted == "fail":
         return {"invocation_retry_policy": _SUBTASKS}
     counting = InvocationRetryPolicy(
         initial_interval=policy.initial_retry_interval,
@@ -125,7 +135,7 @@ def _retry(this: Execution) -> dict[str, Any]:
 
 def _add(
     made: Service,
-    name: str,
+    name: HandlerName,
     function: _Handler,
     types: tuple[Json[Any], Json[Any]],
     options: dict[str, Any],

@@ -1,20 +1,17 @@
-"""Attempts: try, tell an error that is final from one that is not, pause, try again."""
+"""One attempt at a user's function: its value, or what is kept of its error."""
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
-from pydantic import BaseModel
 from restate import TerminalError
 from restate.exceptions import RetryableError
 from restate.serde import Serde
 
+from parallelizework.attempts.schedule import Miss
 from parallelizework.attempts.tracebacks import formatted, location
-from parallelizework.definition.function import TookTooLong
+from parallelizework.definition.job import TookTooLong
 from parallelizework.outcomes import TIMED_OUT, Fault
-from parallelizework.policy import Policy
 
 _logger = logging.getLogger(__name__)
 
@@ -55,35 +52,6 @@ class Postponed(RetryableError):
         self.within = within
 
 
-@dataclass(frozen=True)
-class Attempt:
-    """Which attempt at which subtask: `execute` may take it beside the subtask.
-
-    Attributes:
-        number: 1 for the first.
-        key: Names the subtask among those of all runs. It is the same at every attempt,
-            after a crash too: an idempotency key for whatever `execute` calls.
-    """
-
-    number: int
-    key: str
-
-
-class Miss(BaseModel):
-    """An attempt that did not succeed.
-
-    Attributes:
-        again: It may be tried again.
-        after: What its error asked for, in seconds.
-        within: It was postponed, and that is the bound of all such pauses, in seconds.
-    """
-
-    fault: Fault
-    again: bool
-    after: float | None = None
-    within: float | None = None
-
-
 class AttemptSerde(Serde[bytes | Miss]):
     """An attempt in the journal: the value as JSON, or why there is none."""
 
@@ -101,80 +69,17 @@ class AttemptSerde(Serde[bytes | Miss]):
         return Miss.model_validate_json(buf)
 
 
-@dataclass(frozen=True)
-class Attempts:
-    """Tries until there is a value, an error is final, or attempts are used up.
-
-    Args:
-        policy: How often, and with which pauses.
-        sleep: Pauses for so many seconds.
-        random: Returns a number from 0 to 1. A pause is up to half shorter by it, so
-            that what failed together does not come back together.
-    """
-
-    policy: Policy
-    sleep: Callable[[float], Awaitable[Any]]
-    random: Callable[[], float]
-
-    async def until_final(
-        self, once: Callable[[int], Awaitable[bytes | Miss]], *, before: int = 0
-    ) -> bytes | Miss:
-        """The value, as JSON, or the last miss.
-
-        Args:
-            once: Makes the attempt of that number.
-            before: How many attempts there have been already.
-        """
-        policy, attempt, postponed, waited = self.policy, 1, 0, 0.0
-        while isinstance(missed := await once(before + attempt), Miss):
-            pause = pause_after(policy, attempt + postponed) * (1 - self.random() / 2)
-            if missed.within is not None:
-                pause += missed.after or 0.0
-                postponed, waited = postponed + 1, waited + pause
-                if waited > missed.within:
-                    return _overdue(missed, before + attempt)
-            elif not missed.again or attempt == policy.max_attempts:
-                return _ended(missed, before + attempt)
-            else:
-                pause = pause if missed.after is None else missed.after
-                attempt += 1
-            await self.sleep(pause)
-        return missed
-
-
-def _ended(missed: Miss, attempt: int) -> Miss:
-    fault = missed.fault.model_copy(update={"attempts": attempt})
-    return missed.model_copy(update={"fault": fault})
-
-
-def _overdue(missed: Miss, attempt: int) -> Miss:
-    """The end of what was postponed for too long."""
-    message = missed.fault.message
-    message += f" (its pauses would take longer than {missed.within:g} s)"
-    fault = missed.fault.model_copy(update={"message": message})
-    return _ended(missed.model_copy(update={"fault": fault}), attempt)
-
-
-def pause_after(policy: Policy, attempt: int) -> float:
-    """The longest pause after the attempt of that number, in seconds."""
-    longest = policy.max_retry_interval.total_seconds()
-    try:
-        factor = policy.retry_interval_factor ** (attempt - 1)
-    except OverflowError:
-        return longest
-    return min(policy.initial_retry_interval.total_seconds() * factor, longest)
-
-
 async def attempted(
-    about: str, execute: Callable[[], Awaitable[bytes]]
+    about: str, execute: Callable[[int], Awaitable[bytes]], number: int
 ) -> bytes | Miss:
     """One attempt: the value as JSON, or why there is none, which is logged.
 
     Args:
         about: Which attempt at what, for the log.
+        execute: Makes the attempt of that number.
     """
     try:
-        return await execute()
+        return await execute(number)
     except Exception as error:
         return missed(about, error)
 

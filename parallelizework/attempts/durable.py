@@ -14,17 +14,18 @@ from restate import Context, RestateDurableFuture, RunOptions
 from restate.exceptions import RetryableError
 from restate.serde import BytesSerde
 
-from parallelizework.attempts.attempt import Attempts, AttemptSerde, Miss, attempted
-from parallelizework.completion import CompletionReason
-from parallelizework.outcomes import Fault
+from parallelizework.attempts.attempt import AttemptSerde, attempted
+from parallelizework.attempts.schedule import Miss, Schedule
+from parallelizework.messages import HandlerName
+from parallelizework.outcomes import CompletionReason, Fault
 from parallelizework.policy import Policy
 from parallelizework.restate_sdk import suspend_at_next_wait
+from parallelizework.terminal_errors import error_of
 
 T = TypeVar("T")
 Settle = Callable[[RestateDurableFuture[Any]], Awaitable[Any]]
 
-AWAIT_RESUME = "awaitResume"
-
+_ATTEMPT = AttemptSerde()
 _SHORT = 1.0  # seconds; to be suspended and sent the journal again costs more than this
 
 
@@ -70,24 +71,34 @@ class Retries:
             Interrupted: By `settle`.
         """
 
-        async def once(number: int) -> bytes | Miss:
-            async def step() -> bytes | Miss:
-                this = f"{about} attempt={number}"
-                return await attempted(this, lambda: execute(number))
-
-            options = RunOptions[bytes | Miss](serde=AttemptSerde())
-            return await self.settle(self.ctx.run_typed(role, step, options))
-
-        before = 0
-        attempts = Attempts(self.policy, self._sleep, self.ctx.random().random)
+        schedule = Schedule(self.policy, self.ctx.random().random)
         while isinstance(
-            outcome := await attempts.until_final(once, before=before), Miss
+            outcome := await self._attempt(role, about, execute, schedule.number), Miss
         ):
-            if not outcome.again or self.policy.on_exhausted == "fail":
-                raise outcome.fault.error()
-            await self._resumed(outcome.fault)
-            before = outcome.fault.attempts or before
+            pause = schedule.pause_after(outcome)
+            if pause is not None:
+                await self._sleep(pause)
+            elif outcome.again and self.policy.on_exhausted == "pause":
+                await self._resumed(schedule.fault(outcome))
+                schedule.renew()
+            else:
+                raise error_of(schedule.fault(outcome))
         return outcome
+
+    async def _attempt(
+        self,
+        role: str,
+        about: str,
+        execute: Callable[[int], Awaitable[bytes]],
+        number: int,
+    ) -> bytes | Miss:
+        """One attempt, as a durable step."""
+
+        async def step() -> bytes | Miss:
+            return await attempted(f"{about} attempt={number}", execute, number)
+
+        options = RunOptions[bytes | Miss](serde=_ATTEMPT)
+        return await self.settle(self.ctx.run_typed(role, step, options))
 
     async def _sleep(self, seconds: float) -> None:
         timer = self.ctx.sleep(timedelta(seconds=seconds))
@@ -98,7 +109,7 @@ class Retries:
     async def _resumed(self, fault: Fault) -> None:
         """Wait for somebody who repairs what is wrong and resumes."""
         body = fault.model_dump_json().encode()
-        paused = self.ctx.generic_call(self.service, AWAIT_RESUME, body)
+        paused = self.ctx.generic_call(self.service, HandlerName.AWAIT_RESUME, body)
         suspend_at_next_wait(self.ctx)
         try:
             await self.settle(paused)

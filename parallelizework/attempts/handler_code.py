@@ -7,8 +7,9 @@ from random import random
 from restate import Context, TerminalError
 from restate.exceptions import RetryableError
 
-from parallelizework.attempts.attempt import Miss, pause_after
+from parallelizework.attempts.schedule import Miss, longest_pause
 from parallelizework.policy import Policy
+from parallelizework.terminal_errors import error_of
 
 _MOST = 100_000  # invocations; one takes some 200 bytes
 
@@ -32,11 +33,11 @@ class Misses:
             return RetryableError(fault.message, fault.code)
         count = self._counts.pop(run, 0) + 1
         if not miss.again or count >= policy.max_attempts:
-            return fault.model_copy(update={"attempts": count}).error()
+            return error_of(fault.model_copy(update={"attempts": count}))
         self._counts[run] = count
         if len(self._counts) > _MOST:
             self._counts.popitem(last=False)
-        pause = pause_after(policy, count) * (1 - random() / 2)
+        pause = longest_pause(policy, count) * (1 - random() / 2)
         seconds = pause if miss.after is None else miss.after
         return RetryableError(fault.message, fault.code, timedelta(seconds=seconds))
 

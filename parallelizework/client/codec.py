@@ -42,18 +42,18 @@ def typed(fan_out: FanOut[Task, Any, Any, Result]) -> Codec[Task, Result]:
 
     def dump(value: Task) -> bytes:
         try:
-            return definition.task.serialize(value)
+            return definition.task_json.serialize(value)
         except TerminalError as error:
             raise UnfitData(error.message) from error
 
     def load(body: bytes) -> Result:
         try:
-            return definition.result.deserialize(body)
+            return definition.result_json.deserialize(body)
         except TerminalError as error:
             raise UnfitData(error.message) from error
 
     def is_same(value: Task, body: bytes) -> bool:
-        return definition.task.deserialize(body) == value
+        return definition.task_json.deserialize(body) == value
 
     return Codec(definition.name, dump, load, is_same)
 

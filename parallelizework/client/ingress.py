@@ -15,7 +15,6 @@ from parallelizework.client.exchange import (
     need,
 )
 from parallelizework.completion import CompletionReason
-from parallelizework.coordination.verdict import REASON
 from parallelizework.errors import (
     Refused,
     RunFailed,
@@ -24,6 +23,7 @@ from parallelizework.errors import (
     UnknownRun,
     Unreachable,
 )
+from parallelizework.messages import REASON
 
 _NOT_READY = 470
 _NOT_FOUND = 404

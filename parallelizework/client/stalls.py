@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from parallelizework.attempts.durable import AWAIT_RESUME
 from parallelizework.client.answers import Paused, Progress
 from parallelizework.client.exchange import Exchange
 from parallelizework.client.tables import Input, Row, Tables
-from parallelizework.subtask_name import name_in
-
-COORDINATORS = ("run", "runSegment", "runShards", "runShard")
+from parallelizework.headers import name_in
+from parallelizework.messages import COORDINATORS, HandlerName
 
 _DEEPEST = 32  # calls within calls
 _SHOWN = 100  # subtasks that are looked up
@@ -104,7 +102,7 @@ def stalls(tables: Tables) -> Exchange[Stalls]:
 
 def _stall(row: Row, known: Mapping[str, Row], error: str | None) -> Stall:
     handler, subject = row["target_handler_name"], row
-    if handler == AWAIT_RESUME:
+    if handler == HandlerName.AWAIT_RESUME:
         subject = known.get(row.get("invoked_by_id", ""), row)
     return Stall(
         id=row["id"],

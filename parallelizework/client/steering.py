@@ -3,9 +3,9 @@
 from time import monotonic
 
 from parallelizework.client.exchange import Exchange
-from parallelizework.client.stalls import COORDINATORS
 from parallelizework.client.tables import Row, Tables
 from parallelizework.errors import Refused, UnknownRun
+from parallelizework.messages import COORDINATORS
 
 _TIME = 60.0  # seconds; 1,000 coordinators take some ten
 _TURN = 0.1  # seconds: what was called just before a pause has appeared by then

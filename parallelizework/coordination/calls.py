@@ -1,4 +1,4 @@
-"""`Call`: one call to make, and what its end means for the run."""
+"""`Call`: one call of a coordinator, and what its end means for the run."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -7,7 +7,11 @@ from typing import Any
 from pydantic_core import from_json
 from restate import Context, RestateDurableCallFuture, TerminalError
 
-from parallelizework.outcomes import Failure, Fault, Part, is_cancelled
+from parallelizework.completion import Rule
+from parallelizework.messages import HandlerName, Outcomes, ReportRequest, Slice
+from parallelizework.outcomes import Failure, Fault, known_values
+from parallelizework.serde import Message
+from parallelizework.terminal_errors import fault_of, is_cancelled
 
 Future = RestateDurableCallFuture[bytes]
 
@@ -18,86 +22,96 @@ class Known:
 
     value: object
 
+    @property
+    def outcomes(self) -> Outcomes:
+        """The one value."""
+        return Outcomes(succeeded=1, values=[self.value])
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, kw_only=True)
 class Call:
-    """One call of a part of a run; an error is the error of the run.
+    """One call, for a part of the items of a coordinator.
 
     Attributes:
-        name: What it does, for the message when it fails; empty where the message of
-            the one who was called says it already.
-        reports: It tells how far it has come while it is going on, and gives and takes
-            places.
-        timeout: How long it may take.
+        position: Which call of its coordinator it is; 0 for the first.
+        reports: The called handler is a coordinator, which sends reports.
+        timeout: How long the call may take.
     """
 
+    position: int
     service: str
-    handler: str
-    headers: dict[str, str] = field(default_factory=dict[str, str], kw_only=True)
-    name: str = field(default="", kw_only=True)
-    reports: bool = field(default=False, kw_only=True)
-    timeout: timedelta | None = field(default=None, kw_only=True)
+    handler: HandlerName
+    reports: bool = False
+    timeout: timedelta | None = None
 
-    def start(self, ctx: Context, places: int) -> Future:
-        """Make the call; the future is its answer."""
-        return ctx.generic_call(
-            self.service, self.handler, self.body(places), headers=self.headers or None
-        )
-
-    def body(self, places: int) -> bytes:
-        """What to send, with so many places to make use of."""
-        raise NotImplementedError
-
-    def landed(self, answer: bytes) -> Part:
-        """The outcomes that an answer tells of."""
-        return Part.model_validate_json(answer)
-
-    def unfinished(self) -> list[Failure[Any]]:
-        """The subtasks that it stands for, if it has not ended at the deadline."""
-        return []
-
-    def failed(self, error: TerminalError, *, late: bool) -> Part:
-        """The outcomes, where there is an error instead of an answer.
+    def start(self, ctx: Context, slots: int, rule: Rule) -> Future:
+        """Make the call.
 
         Args:
-            late: It was cancelled as its time was up.
+            slots: How many slots the call has.
+            rule: What is left of the completion rule.
+        """
+        raise NotImplementedError
+
+    def outcomes(self, answer: bytes) -> Outcomes:
+        """The outcomes in an answer."""
+        return Outcomes.model_validate_json(answer)
+
+    def failed(self, error: TerminalError, *, is_late: bool) -> Outcomes:
+        """The outcomes, where an error is the answer.
+
+        Args:
+            is_late: The call was cancelled, as its timeout had passed.
 
         Raises:
-            TerminalError: There are none.
+            TerminalError: The error is no outcome, but the end of the run.
         """
-        message = f"{self.name}: {error.message}" if self.name else error.message
+        message = error.message
+        if self.handler is HandlerName.RUN_SHARD:
+            message = f"shard {self._shard}: {message}"
         if is_cancelled(error):
             message = f"{self.service}/{self.handler} was {error.message}"
         raise TerminalError(message, error.status_code) from error
 
+    def unfinished(self) -> list[Failure[Any]]:
+        """Its subtasks, as failures of a call that had not ended at the deadline."""
+        return []
 
-@dataclass(frozen=True)
+    @property
+    def _shard(self) -> int:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
 class SubtaskCall(Call):
     """A call of one subtask; an error is its outcome.
 
     Attributes:
-        json: The subtask, as it is sent.
+        subtask: The subtask, as plain JSON.
+        body: The same, as it is sent.
     """
 
-    json: bytes
+    subtask: Any
+    body: bytes
+    headers: dict[str, str] = field(default_factory=dict[str, str])
     index: int
     shard: int | None
-    subtask: Any
 
-    def body(self, places: int) -> bytes:
-        """The subtask alone."""
-        return self.json
+    def start(self, ctx: Context, slots: int, rule: Rule) -> Future:
+        """Send the subtask alone."""
+        headers = self.headers or None
+        return ctx.generic_call(self.service, self.handler, self.body, headers=headers)
 
-    def landed(self, answer: bytes) -> Part:
+    def outcomes(self, answer: bytes) -> Outcomes:
         """The one value."""
-        return Part(succeeded=1, values=[from_json(answer)])
+        return Outcomes(succeeded=1, values=[from_json(answer)])
 
-    def failed(self, error: TerminalError, *, late: bool) -> Part:
+    def failed(self, error: TerminalError, *, is_late: bool) -> Outcomes:
         """The one failure."""
-        fault = Fault.of(error)
-        if late and self.timeout and is_cancelled(error):
+        fault = fault_of(error)
+        if is_late and self.timeout and is_cancelled(error):
             fault = Fault.late(self.timeout)
-        return Part(failures=[self._failure(fault)])
+        return Outcomes(failures=[self._failure(fault)])
 
     def unfinished(self) -> list[Failure[Any]]:
         """The one subtask."""
@@ -105,3 +119,73 @@ class SubtaskCall(Call):
 
     def _failure(self, fault: Fault) -> Failure[Any]:
         return fault.failure(self.subtask, index=self.index, shard=self.shard)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SliceCall(Call):
+    """A call for a slice: of a batch, a segment, a shard or several shards.
+
+    Attributes:
+        whole: The slice that this one is cut from.
+        start_at, end_at: Which of its items are sent.
+        slice_json: How the slice is sent.
+        updates: How many reports are wanted at least.
+    """
+
+    whole: Slice[Any]
+    start_at: int
+    end_at: int
+    slice_json: Message[Slice[Any]]
+    updates: int = 0
+
+    def start(self, ctx: Context, slots: int, rule: Rule) -> Future:
+        """Send the slice, with its slots and what is left of the rule."""
+        body = self.body(ctx.request().id, slots, rule)
+        return ctx.generic_call(self.service, self.handler, body)
+
+    def body(self, caller: str, slots: int, rule: Rule) -> bytes:
+        """The slice, as it is sent."""
+        whole = self.whole
+        part = Slice[Any](
+            run=whole.run,
+            first=whole.first + self.start_at,
+            slots=slots,
+            items=self._items,
+            shard=whole.shard,
+            overrides=whole.overrides,
+            rule=rule,
+            reports=self._report_request(caller, rule),
+        )
+        return self.slice_json.serialize(part)
+
+    def unfinished(self) -> list[Failure[Any]]:
+        """Its subtasks; shards that are not expanded have none yet."""
+        if self.handler in (HandlerName.RUN_SHARD, HandlerName.RUN_SHARDS):
+            return []
+        first, shard = self.whole.first + self.start_at, self.whole.shard
+        known = known_values(self._items)
+        return [
+            Fault.unfinished().failure(item, index=first + i, shard=shard)
+            for i, item in enumerate(self._items)
+            if i not in known
+        ]
+
+    def _report_request(self, caller: str, rule: Rule) -> ReportRequest | None:
+        if not self.reports:
+            return None
+        successes, others = rule.steps
+        return ReportRequest(
+            to=caller,
+            name=str(self.position),
+            successes=successes,
+            others=others,
+            updates=self.updates,
+        )
+
+    @property
+    def _items(self) -> list[Any]:
+        return self.whole.items[self.start_at : self.end_at]
+
+    @property
+    def _shard(self) -> int:
+        return self.whole.first + self.start_at

@@ -1,78 +1,129 @@
-"""A coordinator: dispatch calls, collect their outcomes, cancel the losers."""
+"""`Coordinator`: makes the calls for a slice, collects outcomes, cancels the losers."""
 
-from typing import TypeVar, cast
+from typing import Any
 
-import restate
-from restate import Context, RestateDurableFuture, TerminalError
+from restate import Context, TerminalError
 
-from parallelizework.attempts.durable import Interrupted
-from parallelizework.completion import CompletionReason
-from parallelizework.coordination.dispatch import Calls
+from parallelizework.attempts.steps import Steps
+from parallelizework.coordination.dispatch import SubtaskDispatch
+from parallelizework.coordination.events import Events
 from parallelizework.coordination.fan_in import FanIn
-from parallelizework.coordination.reports import Reporter
-from parallelizework.coordination.window import Alarms, Flight, Timer
-from parallelizework.outcomes import is_cancelled
+from parallelizework.coordination.reports import SignalReporter
+from parallelizework.coordination.window import Window
+from parallelizework.definition.definition import Definition
+from parallelizework.messages import Outcomes, Slice
+from parallelizework.outcomes import CompletionReason
+from parallelizework.policy import Overrides
+from parallelizework.terminal_errors import is_cancelled
 
-T = TypeVar("T")
 
-
-async def fan_out(  # noqa: PLR0913 - what a run is made of
-    ctx: Context,
-    calls: Calls,
-    fan_in: FanIn,
-    reporter: Reporter,
-    alarms: Alarms | None = None,
-    *,
-    answers_deadline: bool = False,
-) -> CompletionReason:
-    """Make the calls and land their outcomes, until there are no more, or enough.
-
-    A freed place is filled again, so a slow call holds back no other.
+class Coordinator:
+    """One invocation that executes items by calls: all that it owns.
 
     Args:
-        reporter: Is told how far this has come.
-        alarms: What to do when they go off; with a reason, the run ends.
-        answers_deadline: A run that is late answers, and says what has not ended.
-
-    Returns:
-        Why it has ended; no call is in flight any more.
+        overrides: What the request says about the policy.
 
     Raises:
-        TerminalError: A call ended with an error that is no outcome, or values could
-            not be combined; no call is in flight any more.
+        TerminalError: 400; the request says what cannot be.
     """
-    flight = Flight(ctx, calls, fan_in, alarms or {}, may_grow=reporter.is_inner)
-    reason = None
-    try:
-        while not reason:
-            await flight.fill()
-            reporter.tell(fan_in, flight.spare)
-            reason = fan_in.reason or await flight.wait()
-    except TerminalError as error:
-        if not is_cancelled(error):
-            await flight.cancel()
-            await flight.end()
-            raise
-        fan_in.is_cancelled = True
-    await flight.cancel()
-    await flight.end()
-    ended = fan_in.reason or reason or CompletionReason.CANCELLED
-    # An inner coordinator is only told that it is cancelled.
-    is_late = ended in (CompletionReason.DEADLINE_EXCEEDED, CompletionReason.CANCELLED)
-    await flight.collect(unfinished=answers_deadline and is_late)
-    return fan_in.reason or ended
+
+    _grows = True  # whether a caller may lease more slots to this coordinator
+
+    def __init__(
+        self, ctx: Context, definition: Definition, overrides: Overrides
+    ) -> None:
+        self._ctx = ctx
+        self._definition = definition
+        self._policy = definition.policy_for(overrides)
+        self._steps = Steps(ctx, definition, self._policy)
+        self._events = Events()
+        self._fan_in: FanIn | None = None
+        self._is_late = False  # the deadline has passed
+
+    async def _execute(
+        self, dispatch: SubtaskDispatch, slice_: Slice[Any]
+    ) -> CompletionReason:
+        """Execute the items of a slice; no call is in flight afterwards.
+
+        Returns:
+            Why it has ended.
+
+        Raises:
+            TerminalError: A call ended with an error that is no outcome, or values
+                could not be combined.
+        """
+        combine = self._steps.combine if self._definition.combine else None
+        fan_in = self._fan_in = FanIn(slice_.rule, combine)
+        calls = dispatch.calls(slice_, self._policy)
+        window = Window(self._ctx, calls, fan_in, self._events, grows=self._grows)
+        reason = CompletionReason.CANCELLED
+        try:
+            reason = await self._until_ended(window, fan_in)
+        except TerminalError as error:
+            if not is_cancelled(error):
+                await window.cancel()
+                raise
+            fan_in.cancel()
+        await window.cancel()
+        await window.collect(unfinished=self._answers_late(fan_in.reason or reason))
+        return fan_in.reason or reason
+
+    async def _until_ended(self, window: Window, fan_in: FanIn) -> CompletionReason:
+        """A freed slot is used again at once, so a slow call holds back no other."""
+        while True:
+            await window.fill()
+            self._report(fan_in, window.returned)
+            if fan_in.reason:
+                return fan_in.reason
+            if window.is_empty:
+                return CompletionReason.ALL_COMPLETED
+            await self._events.wait()
+            if self._is_late:
+                return CompletionReason.DEADLINE_EXCEEDED
+
+    def _answers_late(self, reason: CompletionReason) -> bool:
+        """Whether the run answers after its deadline, and names what has not ended.
+
+        An inner coordinator is only cancelled then.
+        """
+        ends = (CompletionReason.DEADLINE_EXCEEDED, CompletionReason.CANCELLED)
+        has_deadline = self._policy.deadline and self._policy.on_deadline == "answer"
+        return bool(has_deadline) and reason in ends
+
+    def _report(self, fan_in: FanIn, returned: int) -> None:
+        """Say how far this has come, and how many slots are no longer needed."""
+        raise NotImplementedError
 
 
-async def within(alarms: Alarms, future: RestateDurableFuture[T]) -> T:
-    """The result of a future.
+class InnerCoordinator(Coordinator):
+    """A coordinator that another one called with a slice."""
 
-    Raises:
-        Interrupted: An alarm that ends the run went off before.
-    """
-    while True:
-        happened, _ = await restate.wait_completed(future, *alarms)
-        if future in happened:
-            return await future
-        for alarm in happened:
-            if reason := alarms.pop(cast(Timer, alarm))():
-                raise Interrupted(reason)
+    def __init__(
+        self, ctx: Context, definition: Definition, slice_: Slice[Any]
+    ) -> None:
+        super().__init__(ctx, definition, slice_.overrides)
+        self._slice = slice_
+        self._reporter: SignalReporter | None = None
+
+    async def expand(self, size: int) -> None:
+        """Replace the shard of the slice by its subtasks.
+
+        Args:
+            size: The bytes of the shard as JSON.
+        """
+        this = self._slice
+        shard = self._definition.shard_json.typed(this.items[0])
+        subtasks = await self._steps.expand(shard, size)
+        update = {"first": 0, "shard": this.first, "items": subtasks}
+        self._slice = this.model_copy(update=update)
+
+    async def outcomes(self, dispatch: SubtaskDispatch) -> Outcomes:
+        """Execute the items of the slice."""
+        self._reporter = SignalReporter(self._ctx, self._slice, dispatch)
+        await self._execute(dispatch, self._slice)
+        assert self._fan_in, "it has been executed"
+        return await self._fan_in.outcomes()
+
+    def _report(self, fan_in: FanIn, returned: int) -> None:
+        assert self._reporter, "it is being executed"
+        self._reporter.send(fan_in, returned)

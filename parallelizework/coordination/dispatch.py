@@ -1,158 +1,170 @@
-"""`Level`: how the items of one kind, shards or subtasks, become calls."""
+"""`Dispatch`: which calls the items of a slice become."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from math import ceil
 from typing import Any
 
-from parallelizework.completion import Rule
-from parallelizework.coordination.calls import Call, Known, SubtaskCall
-from parallelizework.coordination.partition import SEGMENT, Plan, plan
-from parallelizework.coordination.reports import Reports
-from parallelizework.coordination.slice import Slice, SliceCall
+from parallelizework.coordination.calls import Call, Known, SliceCall, SubtaskCall
+from parallelizework.coordination.fan_in import FanIn
+from parallelizework.coordination.partition import SEGMENT, Partition, partition
+from parallelizework.definition.definition import Definition
+from parallelizework.headers import policy_headers, subtask_headers, subtask_name
+from parallelizework.messages import HandlerName, Slice
 from parallelizework.outcomes import known_values
-from parallelizework.overrides import headers
-from parallelizework.policy import Policy
-from parallelizework.serde import JsonList, Message
-from parallelizework.subtask_name import SubtaskName
+from parallelizework.policy import WINDOW, Policy
+from parallelizework.serde import Message
 
-_UPDATES = 1_000  # reports that a run hears of; they cost less than 1 % of a large one
+_UPDATES = (
+    1_000  # reports that a run receives; less than 1 % of the cost of a large run
+)
 
 
 @dataclass(frozen=True)
 class Calls:
-    """What a coordinator sends.
+    """The calls of one coordinator.
 
     Attributes:
         calls: In the order of their items.
-        places: How many it has: as many subtasks, or batches, may be executing at once.
-        share: How many of them a call is given, while there are others to be made.
-        most: How many of them a call can make use of.
+        slots: How many slots the coordinator has for them.
+        cost: How many slots a call costs at least.
+        share: How many slots a call is leased, while there are others to start.
+        most: How many slots a call can use.
     """
 
     calls: Iterator[Call | Known]
-    places: int
+    slots: int
+    cost: int
     share: int
     most: int
 
 
-class Level:
-    """How the items of one kind are executed.
+class SubtaskDispatch:
+    """How subtasks become calls: of one, of a batch, or of a segment.
 
-    Args:
-        service: The service that coordinates them.
-        item: The type of an item.
-        executor: The service of `runSubtask` and `runBatch`, if it is another one.
-        many: The handler of a slice that is too large for one coordinator.
-        shards: The items are shards: one can make several calls at once.
-        gives_done: There may be a `Done` among the items.
-        segment: How many units a coordinator calls itself, at most.
+    Attributes:
+        items_json: The list of all items, as `split` or `expand` returns it.
+        slice_json: A slice of them.
+        least: A report is worth its cost after this many items.
     """
 
-    def __init__(  # noqa: PLR0913 - what differs between the two levels
-        self,
-        service: str,
-        item: object,
-        *,
-        many: str,
-        executor: str = "",
-        shards: bool = False,
-        gives_done: bool = False,
-        segment: int = SEGMENT,
-    ) -> None:
-        self.items = JsonList(
-            item,
-            f"the list of subtasks of {service}",
-            remedy="split into shards, and expand each where it is executed",
-        )
-        self.slice = Message[Slice[Any]](Slice[Any], f"a slice of {service}")
-        self._service = service
-        self._item = Message[Any](
+    least = 4
+    _is_wide = False
+    _of_slice = HandlerName.RUN_SEGMENT
+
+    def __init__(self, definition: Definition) -> None:
+        name = definition.name
+        self.items_json = definition.subtasks_json
+        self.slice_json = Message[Slice[Any]](Slice[Any], f"a slice of {name}")
+        self._definition = definition
+        self._item_json = Message[Any](
             Any,
-            f"a subtask of {service}",
+            f"a subtask of {name}",
             remedy="let it be a reference instead, such as a path or a key",
         )
-        self._executor = executor or service
-        self._many = many
-        self._shards = shards
-        self._gives_done = gives_done
-        self._segment = segment
+        # With combine, few subtasks a coordinator: so few values wait to be combined.
+        self._segment = WINDOW if definition.combine else SEGMENT
 
-    def calls(
-        self, part: Slice[Any], policy: Policy, rest: Callable[[], Rule], caller: str
-    ) -> Calls:
-        """Plan the calls for a slice.
-
-        Args:
-            policy: What holds for this run.
-            rest: What is left of the rule when a call is made.
-            caller: The invocation id of the coordinator.
-        """
+    def calls(self, slice_: Slice[Any], policy: Policy) -> Calls:
+        """The calls for a slice."""
         batch = policy.max_items_per_batch
-        unit = 1 if self._shards else batch  # items
-        places = max(1, part.slots // batch)
-        units = ceil(len(part.items) / unit)
-        made = plan(units, places, wide=self._shards, segment=self._segment)
-        if made.direct and unit == 1 and not self._shards:
-            calls = self._subtasks(part, policy)
-            return Calls(calls, places, made.share, made.most)
-        ends = accumulate((size * unit for size in made.sizes), initial=0)
-        cuts = (part.cut(*span, rest()) for span in pairwise(ends))
-        calls = self._slices(cuts, part, made, batch, caller)
-        return Calls(calls, places, made.share, made.most)
+        unit = self._unit(batch)
+        divided = partition(
+            ceil(len(slice_.items) / unit),
+            max(1, slice_.slots // batch),
+            wide=self._is_wide,
+            segment=self._segment,
+        )
+        cost = min(slice_.slots, batch)
+        if not divided.direct:
+            calls = self._slices(slice_, divided, unit, self._of_slice)
+        else:
+            calls = self._units(slice_, policy, divided)
+        share, most = divided.share * cost, divided.most * cost
+        return Calls(calls, slice_.slots, cost, share, most)
 
-    @property
-    def _one(self) -> str:
-        return "runShard" if self._shards else "runBatch"
+    def ended(self, fan_in: FanIn) -> int:
+        """How many items have ended."""
+        return fan_in.counts.settled
 
-    def _subtasks(self, part: Slice[Any], policy: Policy) -> Iterator[Call | Known]:
-        policy_headers = headers(part.overrides)
-        known = known_values(part.items) if self._gives_done else {}
-        for position, item in enumerate(part.items):
+    def _unit(self, batch: int) -> int:
+        """How many items a unit of work has."""
+        return batch
+
+    def _units(
+        self, slice_: Slice[Any], policy: Policy, divided: Partition
+    ) -> Iterator[Call | Known]:
+        batch = policy.max_items_per_batch
+        if batch > 1:
+            return self._slices(slice_, divided, batch, HandlerName.RUN_BATCH)
+        return self._subtasks(slice_, policy)
+
+    def _subtasks(self, slice_: Slice[Any], policy: Policy) -> Iterator[Call | Known]:
+        this, shard = self._definition, slice_.shard
+        of_policy = policy_headers(slice_.overrides)
+        known = known_values(slice_.items) if this.gives_done else {}
+        for position, item in enumerate(slice_.items):
             if position in known:
                 yield Known(known[position])
                 continue
-            name = SubtaskName(part.run, part.first + position, part.shard)
+            index = slice_.first + position
+            name = subtask_name(slice_.run, index, shard)
             yield SubtaskCall(
-                self._executor,
-                "runSubtask",
-                self._item.serialize(item),
-                part.first + position,
-                part.shard,
-                item,
-                headers=policy_headers | name.header,
+                position=position,
+                service=this.executor,
+                handler=HandlerName.RUN_SUBTASK,
                 timeout=policy.subtask_timeout,
+                subtask=item,
+                body=self._item_json.serialize(item),
+                headers=of_policy | subtask_headers(name),
+                index=index,
+                shard=shard,
             )
 
     def _slices(
-        self,
-        cuts: Iterable[Slice[Any]],
-        whole: Slice[Any],
-        made: Plan,
-        batch: int,
-        caller: str,
+        self, whole: Slice[Any], divided: Partition, unit: int, handler: HandlerName
     ) -> Iterator[Call]:
-        handler = self._one if made.direct else self._many
         updates = whole.reports.updates if whole.reports else _UPDATES
         share = updates / max(1, len(whole.items))
-        reports = handler != "runBatch"  # it is one step, and cannot
-        for position, part in enumerate(cuts):
-            if reports:
-                successes, others = part.rule.steps
-                part.reports = Reports(
-                    to=caller,
-                    name=str(position),
-                    successes=successes,
-                    others=others,
-                    updates=ceil(share * len(part.items)),
-                )
+        is_batch = handler is HandlerName.RUN_BATCH  # one step, which cannot report
+        ends = accumulate((size * unit for size in divided.sizes), initial=0)
+        for position, (start, end) in enumerate(pairwise(ends)):
+            count = min(end, len(whole.items)) - start
             yield SliceCall(
-                self._executor if handler == "runBatch" else self._service,
-                handler,
-                part,
-                self.slice,
-                min(whole.slots, batch),
-                name=f"shard {part.first}" if handler == "runShard" else "",
-                reports=reports,
+                position=position,
+                service=self._definition.executor
+                if is_batch
+                else self._definition.name,
+                handler=handler,
+                reports=not is_batch,
+                whole=whole,
+                start_at=start,
+                end_at=end,
+                slice_json=self.slice_json,
+                updates=ceil(share * count),
             )
+
+
+class ShardDispatch(SubtaskDispatch):
+    """How shards become calls: of one shard, or of several."""
+
+    least = 1
+    _is_wide = True
+    _of_slice = HandlerName.RUN_SHARDS
+
+    def __init__(self, definition: Definition) -> None:
+        super().__init__(definition)
+        self.items_json = definition.shards_json
+
+    def ended(self, fan_in: FanIn) -> int:
+        """How many shards have ended; nobody knows how many subtasks they have."""
+        return fan_in.ended
+
+    def _unit(self, batch: int) -> int:
+        return 1
+
+    def _units(
+        self, slice_: Slice[Any], policy: Policy, divided: Partition
+    ) -> Iterator[Call | Known]:
+        return self._slices(slice_, divided, 1, HandlerName.RUN_SHARD)

@@ -1,30 +1,32 @@
-"""`plan`: which units of work go into which call. Pure.
+"""`partition`: which units of work go into which call. Pure.
 
 A coordinator makes few calls, however large its run: beyond a segment's worth it hands
-whole slices to other coordinators. Places that one of those needs no more go to the
-others, so a slow unit holds back none; still the slices shrink towards the end, so that
-there is work for all places (guided self-scheduling, Polychronopoulos and Kuck 1987).
+whole slices to other coordinators. Slots that a slice needs no more go to the others,
+so a slow unit holds back none. Still the slices shrink towards the end, so that there
+is work for all slots (guided self-scheduling, Polychronopoulos and Kuck 1987).
 """
 
 from dataclasses import dataclass
 from math import ceil
 
+from parallelizework.policy import WINDOW
+
 SEGMENT = 1_000  # units one coordinator calls itself: a journal of some 3,000 entries
-WINDOW = 64  # calls one coordinator waits for: each wake-up costs time for each of them
-_LANES = WINDOW // 2  # slices under way at once, if none of them is held up
-_LANE = 4  # places of each, or more: some coordinators side by side cost less than one
-_SLICES = 128  # calls one makes for slices, if it can: places that move cost entries
-_TURNS = _SLICES // _LANES  # slices of a lane
+_SLICES_AT_ONCE = WINDOW // 2  # if none of them is held up
+_UNITS_AT_ONCE = 4  # of a slice, or more: some coordinators cost less than one
+_SLICES = 128  # calls one makes for slices, if it can: leases that grow cost entries
+_ROUNDS = _SLICES // _SLICES_AT_ONCE  # slices one after the other
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a coordinator does with its units.
+class Partition:
+    """How a coordinator divides its units into calls.
 
     Attributes:
         sizes: How many units each call takes, in order.
-        share: How many places a call is given, while there are others to be made.
-        most: How many places a call can make use of.
+        share: How many units a call may execute at once, while there are others to
+            start.
+        most: How many units a call can execute at once.
         direct: Each call is one unit, rather than a slice for another coordinator.
     """
 
@@ -34,30 +36,31 @@ class Plan:
     direct: bool
 
 
-def plan(
-    units: int, places: int, *, wide: bool = False, segment: int = SEGMENT
-) -> Plan:
-    """Plan `units` units of work, of which `places` may be executing at once.
+def partition(
+    units: int, at_once: int, *, wide: bool = False, segment: int = SEGMENT
+) -> Partition:
+    """Divide `units` units of work, of which `at_once` may be executing at once.
 
     Args:
-        wide: One unit can use several places (a shard), not just one (a subtask).
+        wide: One unit can use the slots of several (a shard), not just its own (a
+            subtask).
         segment: How many units a coordinator calls itself, at most.
     """
-    if units <= segment and (wide or min(units, places) <= WINDOW):
-        share = ceil(places / max(1, min(units, WINDOW))) if wide else 1
+    if units <= segment and (wide or min(units, at_once) <= WINDOW):
+        share = ceil(at_once / max(1, min(units, WINDOW))) if wide else 1
         most = max(WINDOW, share) if wide else 1
-        return Plan((1,) * units, share, most, direct=True)
-    lanes = min(_LANES, ceil(places / _LANE))
-    share = ceil(places / lanes)
+        return Partition((1,) * units, share, most, direct=True)
+    slices = min(_SLICES_AT_ONCE, ceil(at_once / _UNITS_AT_ONCE))
+    share = ceil(at_once / slices)
     largest = max(segment, ceil(units / _SLICES))
-    least = min(largest, max(share, units // (_TURNS * lanes)))
-    sizes = tuple(_sizes(units, lanes, least, largest))
-    return Plan(sizes, share, max(WINDOW, share), direct=False)
+    least = min(largest, max(share, units // (_ROUNDS * slices)))
+    sizes = tuple(_sizes(units, slices, least, largest))
+    return Partition(sizes, share, max(WINDOW, share), direct=False)
 
 
-def _sizes(units: int, lanes: int, least: int, largest: int) -> list[int]:
+def _sizes(units: int, slices: int, least: int, largest: int) -> list[int]:
     sizes: list[int] = []
     while units:
-        sizes.append(min(units, largest, max(least, units // lanes)))
+        sizes.append(min(units, largest, max(least, units // slices)))
         units -= sizes[-1]
     return sizes

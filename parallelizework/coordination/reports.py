@@ -1,214 +1,72 @@
-"""Reports: how others hear of outcomes before the calls that hold them end.
+"""Reports: how a coordinator tells its caller how far it has come.
 
-An inner coordinator tells the one that has called it, `run` tells `FanOutProgress`.
+`messages.py` tells what the signals are for.
 """
 
-from collections.abc import Generator
-from contextlib import contextmanager
-from datetime import timedelta
-from typing import Any, Protocol
+from restate import Context
 
-from pydantic import BaseModel
-from restate import Context, TerminalError
-
-from parallelizework.completion import CompletionReason, Counts, Rule
+from parallelizework.coordination.dispatch import SubtaskDispatch
 from parallelizework.coordination.fan_in import FanIn
-from parallelizework.outcomes import Failure, is_cancelled
-from parallelizework.progress.virtual_object import NAME, UPDATE, State, Update
+from parallelizework.messages import Report, ReportRequest, Slice
+from parallelizework.outcomes import Counts
 from parallelizework.serde import Message
 
-count_serde = Message[int](int, "a number of places")
-
-_UPDATES = 100  # of a run, however large
-_GROWTH = 10  # an update each tenth more, where the total is not known
-_UNWATCHED = timedelta(seconds=0.5)  # a run that ends sooner sends its end alone
-_KEPT = 256 * 1024  # bytes of failures that are told
-_LEAST = 4  # subtasks a report; a report costs about a quarter of one
+report_json = Message[Report](Report, "a report")
+slots_json = Message[int](int, "a number of slots")
 
 
-class Reporter(Protocol):
-    """Whoever wants to know how far a coordinator has come.
-
-    Attributes:
-        is_inner: It is another coordinator.
-    """
-
-    is_inner: bool
-
-    def tell(self, fan_in: FanIn, spare: int) -> None:
-        """Take note, if that is news.
-
-        Args:
-            spare: How many places the coordinator will need no more.
-        """
-        ...
-
-
-class Report(BaseModel):
-    """What a coordinator tells the one that has called it.
-
-    Attributes:
-        counts: How far it has come.
-        spare: How many of its places it will need no more.
-    """
-
-    counts: Counts
-    spare: int
-
-
-report_serde = Message[Report](Report, "a report")
-
-
-class Reports(BaseModel):
-    """What a coordinator wants to hear from one that it calls.
-
-    Attributes:
-        to: Its own invocation id.
-        name: What its signals are to be called, before a number.
-        successes: How many successes make a report; 0 if they are no news.
-        others: The same of other outcomes.
-        updates: How many reports there should be, news or not.
-    """
-
-    to: str
-    name: str
-    successes: int
-    others: int
-    updates: int
-
-
-class SignalReporter:
-    """Tells another coordinator, each time by a signal of its own.
-
-    Args:
-        reports: What it wants to hear; None for nothing.
-        items: How many subtasks, or shards, there are.
-        shards: They are shards, of which nobody knows how many subtasks they hold.
-    """
-
-    is_inner = True
-
-    def __init__(
-        self, ctx: Context, reports: Reports | None, items: int, *, shards: bool
-    ) -> None:
-        self._ctx = ctx
-        self._reports = reports
-        self._shards = shards
-        step = items // reports.updates if reports else 0
-        self._step = max(1 if shards else _LEAST, step)
-        self._told = Counts()
-        self._items = 0  # told, as are the spare places
-        self._spare = 0
-        self._next = 0
-
-    def tell(self, fan_in: FanIn, spare: int) -> None:
-        """Send a report, if there is one to be made."""
-        reports, counts = self._reports, fan_in.counts
-        items = fan_in.landed if self._shards else counts.settled
-        if not reports:
-            return
-        if not (
-            self._is_news(reports, counts - self._told)
-            or items - self._items >= self._step
-            or spare > self._spare
-        ):
-            return
-        name = signal(reports.name, self._next)
-        report = Report(counts=counts, spare=spare)
-        self._ctx.resolve_signal(reports.to, name, report, serde=report_serde)
-        self._told, self._items, self._spare = counts, items, spare
-        self._next += 1
-
-    def _is_news(self, reports: Reports, fresh: Counts) -> bool:
-        return (
-            0 < reports.successes <= fresh.succeeded
-            or 0 < reports.others <= fresh.unsuccessful
-        )
-
-
-class ProgressReporter:
-    """Sends the updates of a run.
-
-    Attributes:
-        fan_in: Its outcomes.
-        total: How many subtasks there are; None while nobody knows.
-        reason: Why it has ended.
-        opening: When it comes, it is time for the first update.
-    """
-
-    is_inner = False
-
-    def __init__(self, ctx: Context, fan_out: str) -> None:
-        self.fan_in = FanIn(Rule(), None)
-        self.total: int | None = None
-        self.reason: CompletionReason | None = None
-        self.opening = ctx.sleep(_UNWATCHED)
-        self._ctx = ctx
-        self._fan_out = fan_out
-        self._is_open = False
-        self._told = 0
-        self._failures = 0  # told, as are the bytes of them
-        self._bytes = 0
-
-    def open(self) -> None:
-        """Send the first update, and from now on others."""
-        self._is_open = True
-        self._send(self.fan_in.counts)
-
-    def tell(self, fan_in: FanIn, spare: int) -> None:
-        """Send an update, if enough has happened since the last."""
-        settled = fan_in.counts.settled
-        step = settled // _GROWTH if self.total is None else self.total // _UPDATES
-        if self._is_open and settled - self._told >= max(1, step):
-            self._send(fan_in.counts)
-
-    @contextmanager
-    def to_the_end(self) -> Generator[None, None, None]:
-        """Send the last update when the block has ended, well or badly."""
-        try:
-            yield
-        except TerminalError as error:
-            state: State = "cancelled" if is_cancelled(error) else "failed"
-            self._end(state=state, error=error.message)
-            raise
-        self._end(state="succeeded")
-
-    def _end(self, **end: Any) -> None:
-        counts = self.fan_in.counts
-        if self.reason is CompletionReason.ALL_COMPLETED:
-            self.total = counts.settled
-        if self.total is not None:  # what has no outcome by now has been cancelled
-            counts += Counts(cancelled=self.total - counts.settled)
-        self._send(counts, completion_reason=self.reason, **end)
-
-    def _send(self, counts: Counts, **end: Any) -> None:
-        update = Update(
-            fan_out=self._fan_out,
-            total=self.total,
-            counts=counts,
-            failures=self._fresh(self.fan_in.failures),
-            **end,
-        )
-        self._told = counts.settled
-        body, run = UPDATE.serialize(update), self._ctx.request().id
-        self._ctx.generic_send(NAME, "update", body, key=run)
-
-    def _fresh(self, failures: list[Failure[Any]]) -> list[Failure[Any]]:
-        fresh: list[Failure[Any]] = []
-        for failure in failures[self._failures :]:
-            self._bytes += len(failure.model_dump_json())
-            if self._bytes > _KEPT:
-                break
-            fresh.append(failure)
-        self._failures += len(fresh)
-        return fresh
-
-
-def signal(name: str, number: int) -> str:
-    """The name of one report's signal."""
+def report_name(name: str, number: int) -> str:
+    """The name of the signal of one report."""
     return f"{name}.{number}"
 
 
-def raise_name(number: int) -> str:
-    """The name of the signal by which a coordinator is given more places."""
-    return f"places.{number}"
+def grown_name(number: int) -> str:
+    """The name of a signal by which a coordinator leases more slots."""
+    return f"slots.{number}"
+
+
+class SignalReporter:
+    """Sends the reports that a caller wants, each by a signal of its own."""
+
+    def __init__(
+        self, ctx: Context, slice_: Slice[object], dispatch: SubtaskDispatch
+    ) -> None:
+        self._ctx = ctx
+        self._request = slice_.reports
+        self._dispatch = dispatch
+        updates = slice_.reports.updates if slice_.reports else 1
+        self._step = max(dispatch.least, len(slice_.items) // updates)
+        self._next = 0
+        self._counts = Counts()  # as in the last report, like the next two
+        self._items = 0
+        self._returned = 0
+
+    def send(self, fan_in: FanIn, returned: int) -> None:
+        """Send a report, if enough has happened since the last one.
+
+        Args:
+            returned: How many slots the coordinator no longer needs.
+        """
+        request, counts = self._request, fan_in.counts
+        if request is None:
+            return
+        items = self._dispatch.ended(fan_in)
+        if (
+            items - self._items < self._step
+            and returned <= self._returned
+            and not _is_news(request, counts - self._counts)
+        ):
+            return
+        name = report_name(request.name, self._next)
+        report = Report(counts=counts, returned=returned)
+        self._ctx.resolve_signal(request.to, name, report, serde=report_json)
+        self._counts, self._items, self._returned = counts, items, returned
+        self._next += 1
+
+
+def _is_news(request: ReportRequest, counts: Counts) -> bool:
+    """Whether enough outcomes are new to change the end of the run."""
+    return (
+        0 < request.successes <= counts.succeeded
+        or 0 < request.others <= counts.unsuccessful
+    )

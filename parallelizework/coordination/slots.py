@@ -1,80 +1,89 @@
-"""`Places`: who may be executing how much. Pure.
+"""`Slots`: how many subtasks a coordinator and its calls may be executing. Pure.
 
-A place is what one subtask, or one batch, needs to be executed. A coordinator has some,
-and gives them to its calls: one to that of a subtask, several to another coordinator.
-That one gives back what it will need no more, long before its last subtask ends.
+`messages.py` tells how coordinators lease slots to each other and return them.
 """
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-Key = TypeVar("Key", bound=Hashable)
+Call = TypeVar("Call", bound=Hashable)
 
-_STEPS = 16  # in which a coordinator gives its places back: each is told for itself
+_STEPS = 16  # in which a coordinator returns its slots: each step costs a report
 
 
 @dataclass
 class _Lease:
-    given: int
+    slots: int
     returned: int = 0
-    raised: int = 0  # times
+    grown: int = 0  # times
 
 
-class Places(Generic[Key]):
-    """The places of one coordinator.
+class Slots(Generic[Call]):
+    """The slots of one coordinator.
 
     Args:
-        count: How many it has to begin with.
+        total: How many there are at first.
+        cost: What the smallest call costs; a lease is a multiple of the cost.
 
     Attributes:
-        free: How many nobody has.
+        free: How many are leased to no call.
     """
 
-    def __init__(self, count: int) -> None:
-        self.free = count
-        self._count = count
-        self._leases: dict[Key, _Lease] = {}
+    def __init__(self, total: int, cost: int = 1) -> None:
+        self.free = total
+        self._total = total
+        self._cost = cost
+        self._leases: dict[Call, _Lease] = {}
 
     @property
-    def spare(self) -> int:
-        """How many to give back, where no call will need them any more."""
-        step = max(1, self._count // _STEPS)
+    def returnable(self) -> int:
+        """How many to return, where no more calls are to be started."""
+        step = max(1, self._total // _STEPS)
         return self.free // step * step
 
-    def add(self, count: int) -> None:
-        """Have some more."""
-        self._count += count
-        self.free += count
+    def add(self, slots: int) -> None:
+        """Add free slots."""
+        self._total += slots
+        self.free += slots
 
-    def lease(self, call: Key, count: int) -> None:
-        """Give a call some of the free ones."""
-        self._leases[call] = _Lease(count)
-        self.free -= count
+    def lease(self, call: Call, share: int) -> int:
+        """Lease free slots to a call: its share, or as many as are free.
 
-    def raises(self, most: int) -> Iterator[tuple[Key, int, int]]:
-        """Give free ones to calls that have less than `most`.
+        Returns:
+            How many slots the call has now.
+        """
+        slots = min(self.free - self.free % self._cost, share)
+        self._leases[call] = _Lease(slots)
+        self.free -= slots
+        return slots
 
-        One that has given some back needs none.
+    def grow(self, most: int) -> Iterator[tuple[Call, int, int]]:
+        """Lease free slots to calls that have fewer than `most`.
+
+        A call that has returned slots needs no others.
 
         Yields:
-            A call, how often it has been given more before, and how many it is given.
+            A call, how often its lease has grown before, and how many slots are added.
         """
         for call, lease in self._leases.items():
-            count = min(self.free, most - lease.given)
-            if count > 0 and not lease.returned:
-                yield call, lease.raised, count
-                lease.given += count
-                lease.raised += 1
-                self.free -= count
+            if self.free < self._cost:
+                return
+            slots = min(self.free, most - lease.slots)
+            slots -= slots % self._cost
+            if slots > 0 and not lease.returned:
+                yield call, lease.grown, slots
+                lease.slots += slots
+                lease.grown += 1
+                self.free -= slots
 
-    def returned(self, call: Key, count: int) -> None:
-        """Take back those that a call has returned so far."""
+    def take_back(self, call: Call, returned: int) -> None:
+        """Free the slots that a call has returned so far."""
         lease = self._leases[call]
-        self.free += max(0, count - lease.returned)
-        lease.returned = max(count, lease.returned)
+        self.free += max(0, returned - lease.returned)
+        lease.returned = max(returned, lease.returned)
 
-    def end(self, call: Key) -> None:
-        """Take back all that a call has."""
+    def end(self, call: Call) -> None:
+        """Free all slots of a call."""
         lease = self._leases.pop(call)
-        self.free += lease.given - lease.returned
+        self.free += lease.slots - lease.returned

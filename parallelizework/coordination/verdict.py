@@ -2,11 +2,11 @@
 
 from restate import TerminalError
 
-from parallelizework.completion import CompletionReason, Counts, Rule
-from parallelizework.outcomes import TIMED_OUT, Part, cancelled
+from parallelizework.completion import Rule
+from parallelizework.messages import REASON, Outcomes
+from parallelizework.outcomes import TIMED_OUT, CompletionReason, Counts
 from parallelizework.policy import Policy
-
-REASON = "completion_reason"  # in the metadata of a run's error
+from parallelizework.terminal_errors import cancelled
 
 _BAD_REQUEST = 400
 
@@ -47,12 +47,12 @@ def final(
             return found or reason
         case CompletionReason.ALL_COMPLETED if counts.settled == total:
             return found or reason
-        case _:  # somebody may have cancelled a part that had told of its outcomes
+        case _:  # somebody may have cancelled a slice that had reported its outcomes
             return found or CompletionReason.CANCELLED
 
 
 def check(
-    policy: Policy, part: Part, reason: CompletionReason, total: int | None
+    policy: Policy, outcomes: Outcomes, reason: CompletionReason, total: int | None
 ) -> None:
     """Pass if the run has ended well.
 
@@ -67,35 +67,36 @@ def check(
         case CompletionReason.CANCELLED:
             raise cancelled()
         case CompletionReason.DEADLINE_EXCEEDED if policy.on_deadline == "fail":
-            raise _error(_late(policy, part), TIMED_OUT, reason)
+            raise _error(_late(policy, outcomes), TIMED_OUT, reason)
         case CompletionReason.FAILURE_TOLERANCE_EXCEEDED:
-            raise _failed(part, _intolerable(policy, part, total), reason)
+            raise _failed(outcomes, _intolerable(policy, outcomes, total), reason)
         case CompletionReason.MIN_SUCCESSFUL_UNREACHABLE:
             lead = f"min_successful={policy.min_successful} cannot be reached: "
-            raise _failed(part, lead, reason)
-        case CompletionReason.FIRST_SETTLED if part.failures:
-            raise _failed(part, "race: the first outcome decides: ", reason)
+            raise _failed(outcomes, lead, reason)
+        case CompletionReason.FIRST_SETTLED if outcomes.failures:
+            raise _failed(outcomes, "race: the first outcome decides: ", reason)
         case _:
             pass
 
 
-def _late(policy: Policy, part: Part) -> str:
+def _late(policy: Policy, outcomes: Outcomes) -> str:
     assert policy.deadline, "only a deadline can pass"
     return (
         f"the deadline of {policy.deadline.total_seconds():g} s has passed: "
-        f"{part.succeeded} subtasks had succeeded, {len(part.failures)} had failed"
+        f"{outcomes.succeeded} subtasks had succeeded, "
+        f"{len(outcomes.failures)} had failed"
     )
 
 
-def _intolerable(policy: Policy, part: Part, total: int | None) -> str:
+def _intolerable(policy: Policy, outcomes: Outcomes, total: int | None) -> str:
     """Which tolerance was exceeded; nothing of one that the policy does not mention."""
-    failed, count = len(part.failures), policy.tolerated_failure_count
+    failed, count = len(outcomes.failures), policy.tolerated_failure_count
     percentage = policy.tolerated_failure_percentage
     if count is not None and failed > count:
         return f"{failed} failed, {count} are tolerated; first: "
     if percentage is None:
         return ""
-    share = _percent(100 * failed / (total or part.counts.settled), percentage)
+    share = _percent(100 * failed / (total or outcomes.counts.settled), percentage)
     return f"{share} % failed, {percentage:g} % are tolerated; first: "
 
 
@@ -106,11 +107,11 @@ def _percent(share: float, tolerated: float) -> str:
     return text.rstrip("0").rstrip(".")
 
 
-def _failed(part: Part, lead: str, reason: CompletionReason) -> TerminalError:
-    if not part.failures:  # shards that gave fewer subtasks than must succeed
-        message = f"{lead}only {part.succeeded} succeeded"
+def _failed(outcomes: Outcomes, lead: str, reason: CompletionReason) -> TerminalError:
+    if not outcomes.failures:  # shards that gave fewer subtasks than must succeed
+        message = f"{lead}only {outcomes.succeeded} succeeded"
         return _error(message, _BAD_REQUEST, reason)
-    first, others = part.failures[0], len(part.failures) - 1
+    first, others = outcomes.failures[0], len(outcomes.failures) - 1
     more = f"; {others} more had failed" if others else ""
     return _error(f"{lead}{first}{more}", first.code, reason)
 

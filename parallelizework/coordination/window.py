@@ -1,220 +1,203 @@
-"""`Flight`: the window of a coordinator."""
+"""`Window`: the calls that a coordinator has in flight."""
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 import restate
 from restate import Context, RestateDurableFuture, TerminalError
 
-from parallelizework.completion import CompletionReason
 from parallelizework.coordination.calls import Call, Future, Known
 from parallelizework.coordination.dispatch import Calls
+from parallelizework.coordination.events import Events
 from parallelizework.coordination.fan_in import FanIn
-from parallelizework.coordination.partition import WINDOW
 from parallelizework.coordination.reports import (
-    Report,
-    count_serde,
-    raise_name,
-    report_serde,
-    signal,
+    grown_name,
+    report_json,
+    report_name,
+    slots_json,
 )
-from parallelizework.coordination.slots import Places
-from parallelizework.outcomes import Part, cancelled, is_cancelled
+from parallelizework.coordination.slots import Slots
+from parallelizework.messages import Outcomes, Report
+from parallelizework.policy import WINDOW
+from parallelizework.terminal_errors import cancelled, is_cancelled
 
-Timer = RestateDurableFuture[None]
-Signal = RestateDurableFuture[Report]
-Raise = RestateDurableFuture[int]
 # How long cancelled calls may take to end: those of subtasks, and those of coordinators
 # (which wait for their own calls).
 _END, _END_INNER = timedelta(seconds=1), timedelta(seconds=5)
 
-Alarms = dict[Timer, Callable[[], CompletionReason | None]]
+
+@dataclass
+class _InFlight:
+    """A call that has not ended."""
+
+    call: Call
+    future: Future
+    timer: RestateDurableFuture[None] | None = None
+    report: RestateDurableFuture[Report] | None = None
+    is_late: bool = False
+    has_ended: bool = False
 
 
-class Flight:
-    """The calls in flight, and whatever else there is to wait for.
+class Window:
+    """The calls in flight.
 
     Args:
-        may_grow: Another coordinator has made this one, and may give it more places.
+        events: What the coordinator waits for, which the calls are added to.
+        grows: Another coordinator made this one, and may lease more slots to it.
     """
 
     def __init__(
-        self,
-        ctx: Context,
-        calls: Calls,
-        fan_in: FanIn,
-        alarms: Alarms,
-        *,
-        may_grow: bool,
+        self, ctx: Context, calls: Calls, fan_in: FanIn, events: Events, *, grows: bool
     ) -> None:
         self._ctx = ctx
+        self._calls = calls
         self._fan_in = fan_in
-        self._alarms = alarms
+        self._events = events
         self._next = enumerate(calls.calls)
         self._is_exhausted = False
-        self._share = calls.share
-        self._most = calls.most
-        self._places = Places[Future](calls.places)
-        self._calls: dict[Future, tuple[int, Call]] = {}
-        self._timers: dict[Timer, Future] = {}
-        self._signals: dict[Signal, tuple[Future, int]] = {}
-        self._raises: dict[Raise, int] = {}
-        self._late: set[Future] = set()
-        self._ended: set[Any] = set()
-        if may_grow:
-            self._expect(0)
+        self._slots = Slots[int](calls.slots, calls.cost)
+        self._in_flight: dict[int, _InFlight] = {}  # by position
+        if grows:
+            self._expect_slots(0)
 
     @property
-    def spare(self) -> int:
-        """How many places this will need no more; its end tells that of all."""
-        return self._places.spare if self._is_exhausted and self._calls else 0
+    def is_empty(self) -> bool:
+        """Whether no call is in flight."""
+        return not self._in_flight
+
+    @property
+    def returned(self) -> int:
+        """How many slots this coordinator no longer needs; at its end it has none."""
+        is_needed = not self._is_exhausted or not self._in_flight
+        return 0 if is_needed else self._slots.returnable
 
     async def fill(self) -> None:
-        """Start calls, as long as there is place for them and need of them."""
-        await self._raise(self._share)
+        """Start calls, as long as slots are free and the run has not ended."""
+        if self._is_exhausted and self._slots.free < self._calls.cost:
+            return
+        await self._grow(self._calls.share)
         while (
-            self._places.free and len(self._calls) < WINDOW and not self._fan_in.reason
+            not self._is_exhausted
+            and self._slots.free >= self._calls.cost
+            and len(self._in_flight) < WINDOW
+            and not self._fan_in.reason
         ):
             position, call = next(self._next, (0, None))
             if call is None:
                 self._is_exhausted = True
-                break
-            if isinstance(call, Known):
-                await self._fan_in.land(position, _known(call))
+            elif isinstance(call, Known):
+                await self._fan_in.add(position, call.outcomes)
             else:
-                self._start(position, call)
-        await self._raise(self._most)
+                self._start(call)
+        await self._grow(self._calls.most)
 
-    def _start(self, position: int, call: Call) -> None:
-        places = min(self._places.free, self._share)
-        future = call.start(self._ctx, places)
-        self._places.lease(future, places)
-        self._calls[future] = position, call
+    def _start(self, call: Call) -> None:
+        slots = self._slots.lease(call.position, self._calls.share)
+        this = _InFlight(call, call.start(self._ctx, slots, self._fan_in.rest))
+        self._in_flight[call.position] = this
+        self._events.on(this.future, lambda: self._end_call(this))
         if call.timeout:
-            self._timers[self._ctx.sleep(call.timeout)] = future
+            this.timer = self._ctx.sleep(call.timeout)
+            self._events.on(this.timer, lambda: self._expire(this))
         if call.reports:
-            self._listen(future, 0)
+            self._expect_report(this, 0)
 
-    async def _raise(self, most: int) -> None:
-        if self._fan_in.reason:
+    async def _grow(self, most: int) -> None:
+        """Lease free slots to calls that can use them."""
+        if self._calls.most == self._calls.cost or self._fan_in.reason:
             return
-        for future, number, places in self._places.raises(most):
-            name, to = raise_name(number), await future.invocation_id()
-            self._ctx.resolve_signal(to, name, places, serde=count_serde)
+        for position, number, slots in self._slots.grow(most):
+            to = await self._in_flight[position].future.invocation_id()
+            self._ctx.resolve_signal(to, grown_name(number), slots, serde=slots_json)
 
-    def _expect(self, number: int) -> None:
-        self._raises[self._ctx.signal(raise_name(number), serde=count_serde)] = number
+    def _expect_slots(self, number: int) -> None:
+        """Use the slots that the caller leases to this coordinator later."""
+        grown = self._ctx.signal(grown_name(number), serde=slots_json)
 
-    def _listen(self, future: Future, number: int) -> None:
-        name = signal(str(self._calls[future][0]), number)
-        heard = self._ctx.signal(name, serde=report_serde)
-        self._signals[heard] = future, number
+        async def add() -> None:
+            self._slots.add(await grown)
+            self._expect_slots(number + 1)
 
-    async def wait(self) -> CompletionReason | None:
-        """Wait for something to happen; a reason if that was the end."""
-        if not self._calls:
-            return CompletionReason.ALL_COMPLETED
-        # The SDK hands over completions in the order of the journal, one at a time, so
-        # what is in flight here, and is cancelled, is the same in every replay.
-        happened, _ = await restate.wait_completed(
-            *self._calls, *self._timers, *self._signals, *self._raises, *self._alarms
-        )
-        reason = None
-        for future in happened:
-            if future in self._calls:
-                await self._land(cast(Future, future))
-            elif future in self._timers:
-                await self._expire(cast(Timer, future))
-            elif future in self._signals:
-                await self._hear(cast(Signal, future))
-            elif future in self._raises:
-                await self._grow(cast(Raise, future))
-            elif alarm := self._alarms.pop(cast(Timer, future), None):
-                reason = alarm()
-        return reason
+        self._events.on(grown, add)
 
-    async def _land(self, future: Future) -> None:
-        position, call = self._calls[future]
+    def _expect_report(self, this: _InFlight, number: int) -> None:
+        name = report_name(str(this.call.position), number)
+        report = this.report = self._ctx.signal(name, serde=report_json)
+
+        async def count() -> None:
+            reported = await report
+            self._fan_in.report(this.call.position, reported.counts)
+            self._slots.take_back(this.call.position, reported.returned)
+            self._expect_report(this, number + 1)
+
+        self._events.on(report, count)
+
+    async def _end_call(self, this: _InFlight) -> None:
         size = 0
         try:
-            answer = await future
-            part, size = call.landed(answer), len(answer)
+            answer = await this.future
+            outcomes, size = this.call.outcomes(answer), len(answer)
         except TerminalError as error:
-            part = call.failed(error, late=future in self._late)
-        if part.cancelled and future not in self._late:  # by somebody else
-            part = call.failed(cancelled(), late=False)
-        self._forget(future)
-        await self._fan_in.land(position, part, size)
+            outcomes = this.call.failed(error, is_late=this.is_late)
+        if outcomes.cancelled and not this.is_late:  # by somebody else
+            outcomes = this.call.failed(cancelled(), is_late=False)
+        self._forget(this)
+        await self._fan_in.add(this.call.position, outcomes, size)
 
-    async def _expire(self, timer: Timer) -> None:
+    async def _expire(self, this: _InFlight) -> None:
         """Cancel a call whose time is up; a second time, wait no more for its end."""
-        future = self._timers.pop(timer)
-        if future in self._late:
-            await self._abandon(future)
+        if this.is_late:
+            outcomes = this.call.failed(cancelled(), is_late=True)
+            self._forget(this)
+            await self._fan_in.add(this.call.position, outcomes)
             return
-        self._late.add(future)
-        await future.cancel_invocation()
-        self._timers[self._ctx.sleep(_END)] = future
+        this.is_late = True
+        await this.future.cancel_invocation()
+        this.timer = self._ctx.sleep(_END)
+        self._events.on(this.timer, lambda: self._expire(this))
 
-    async def _abandon(self, future: Future) -> None:
-        position, call = self._calls[future]
-        part = call.failed(cancelled(), late=True)
-        self._forget(future)
-        await self._fan_in.land(position, part)
-
-    async def _hear(self, heard: Signal) -> None:
-        future, number = self._signals.pop(heard)
-        report = await heard
-        self._fan_in.hear(self._calls[future][0], report.counts)
-        self._places.returned(future, report.spare)
-        self._listen(future, number + 1)
-
-    async def _grow(self, raised: Raise) -> None:
-        number = self._raises.pop(raised)
-        self._places.add(await raised)
-        self._expect(number + 1)
-
-    def _forget(self, future: Future) -> None:
-        del self._calls[future]
-        self._places.end(future)
-        self._late.discard(future)
-        self._timers = {t: f for t, f in self._timers.items() if f is not future}
-        self._signals = {s: v for s, v in self._signals.items() if v[0] is not future}
+    def _forget(self, this: _InFlight) -> None:
+        del self._in_flight[this.call.position]
+        self._slots.end(this.call.position)
+        for future in (this.future, this.timer, this.report):
+            self._events.drop(future)
 
     async def cancel(self) -> None:
-        """Cancel all calls in flight, unless they have been with this invocation."""
-        if self._fan_in.is_cancelled:
-            return
-        try:
-            for future in self._calls:
-                await future.cancel_invocation()
-        except TerminalError:  # this invocation is cancelled, and with it its calls
-            self._fan_in.is_cancelled = True
+        """Cancel all calls in flight, and wait for their end, but not for ever.
 
-    async def end(self) -> None:
-        """Wait for the end of calls that were cancelled, but not for ever.
-
-        One whose worker is away, or does not answer, ends when it can.
+        If this invocation itself was cancelled, its calls were cancelled with it.
         """
-        if not self._calls:
-            return
-        is_inner = any(call.reports for _, call in self._calls.values())
+        if not self._fan_in.is_cancelled:
+            try:
+                for this in self._in_flight.values():
+                    await this.future.cancel_invocation()
+            except TerminalError:
+                self._fan_in.cancel()
+        if self._in_flight:
+            await self._wait_for_the_end()
+
+    async def _wait_for_the_end(self) -> None:
+        """A call whose worker is away, or does not answer, ends when it can."""
+        is_inner = any(this.call.reports for this in self._in_flight.values())
         timer = self._ctx.sleep(_END_INNER if is_inner else _END)
-        pending: list[Any] = list(self._calls)
+        pending: dict[Any, _InFlight] = {
+            this.future: this for this in self._in_flight.values()
+        }
         while pending:
             try:
-                ended, left = await restate.wait_completed(*pending, timer)
+                ended, _ = await restate.wait_completed(*pending, timer)
             except TerminalError:
-                self._fan_in.is_cancelled = True
+                self._fan_in.cancel()
                 continue
-            self._ended |= {each for each in ended if each is not timer}
-            pending = (
-                [] if timer in ended else [each for each in left if each is not timer]
-            )
+            for future in ended:
+                if future is not timer:
+                    pending.pop(future).has_ended = True
+            if timer in ended:
+                return
 
     async def collect(self, *, unfinished: bool) -> None:
-        """Land what calls have that were cancelled.
+        """Add what the calls have that were cancelled.
 
         Args:
             unfinished: Name the subtasks that have not ended.
@@ -222,29 +205,27 @@ class Flight:
         Raises:
             TerminalError: One of them ended with an error that is no outcome.
         """
-        for future in list(self._calls):
-            position, call = self._calls.pop(future)
-            part, size = await self._collected(future, call) or (Part(), 0)
-            if unfinished and part == Part():
-                part = Part(unfinished=call.unfinished())
-            await self._fan_in.land(position, part, size)
+        while self._in_flight:
+            this = self._in_flight.pop(next(iter(self._in_flight)))
+            outcomes, size = await self._cancelled_outcomes(this)
+            if unfinished and outcomes == Outcomes():
+                outcomes = Outcomes(unfinished=this.call.unfinished())
+            await self._fan_in.add(this.call.position, outcomes, size)
         for position, call in self._next if unfinished else ():
             if isinstance(call, Known):
-                part = _known(call)
+                await self._fan_in.add(position, call.outcomes)
             else:
-                part = Part(unfinished=call.unfinished())
-            await self._fan_in.land(position, part)
+                never = Outcomes(unfinished=call.unfinished())
+                await self._fan_in.add(position, never)
 
-    async def _collected(self, future: Future, call: Call) -> tuple[Part, int] | None:
-        """What a call has that was cancelled; None if it has not ended, or nothing."""
-        if future not in self._ended:
-            return None
+    async def _cancelled_outcomes(self, this: _InFlight) -> tuple[Outcomes, int]:
+        """What a cancelled call answered; nothing if it has not ended."""
+        if not this.has_ended:
+            return Outcomes(), 0
         try:
-            answer = await future
-            return call.landed(answer), len(answer)
+            answer = await this.future
+            return this.call.outcomes(answer), len(answer)
         except TerminalError as error:
-            return None if is_cancelled(error) else (call.failed(error, late=False), 0)
-
-
-def _known(call: Known) -> Part:
-    return Part(succeeded=1, values=[call.value])
+            if is_cancelled(error):
+                return Outcomes(), 0
+            return this.call.failed(error, is_late=False), 0

@@ -7,7 +7,6 @@ from typing import Any
 from parallelizework.definition.checks import (
     Extra,
     check_carried,
-    check_executor_policy,
     check_gives,
     check_takes,
     check_takes_list,
@@ -19,17 +18,17 @@ from parallelizework.definition.checks import (
     undone,
     values_of,
 )
-from parallelizework.definition.function import Function
-from parallelizework.errors import DefinitionError
-from parallelizework.execution.execution import (
+from parallelizework.definition.execute import (
     REFERENCE,
-    Execution,
+    ExecuteDefinition,
     overridden,
     value_json,
 )
-from parallelizework.overrides import Overrides
-from parallelizework.policy import ABOUT_SUBTASKS, Policy
-from parallelizework.serde import Json, list_of
+from parallelizework.definition.function import Function
+from parallelizework.definition.policy_checks import check_executor_policy
+from parallelizework.errors import DefinitionError
+from parallelizework.policy import ABOUT_SUBTASKS, Overrides, Policy
+from parallelizework.serde import Json, JsonList, list_of
 
 _MOST = {"execute": 2, "aggregate": 4}  # values that a function may take
 _LISTING = {"split", "expand"}  # what they return is a list, or becomes one
@@ -41,7 +40,8 @@ class Definition:
 
     Attributes:
         executor: The service that executes the subtasks.
-        execution: How this one does; None where that is another one.
+        execute: How this service does; None where another service is the executor.
+        gives_done: There may be a `Done` among the subtasks.
         extras: What `aggregate` takes after the values, in its order.
     """
 
@@ -53,20 +53,21 @@ class Definition:
     aggregate: Function
     extras: tuple[Extra, ...]
     executor: str
-    execution: Execution | None
-    task: Json[Any]
-    shard: Json[Any]
-    items: object
+    execute: ExecuteDefinition | None
     gives_done: bool
-    value: Json[Any]
-    values: Json[list[Any]]
-    failures: Json[list[Any]]
-    result: Json[Any]
+    task_json: Json[Any]
+    shard_json: Json[Any]
+    shards_json: JsonList
+    subtasks_json: JsonList
+    value_json: Json[Any]
+    values_json: Json[list[Any]]
+    failures_json: Json[list[Any]]
+    result_json: Json[Any]
 
     @property
     def said(self) -> Overrides:
         """What another service needs to be told about the attempts at a subtask."""
-        if self.execution:
+        if self.execute:
             return {}
         said = self.policy.model_fields_set.intersection(ABOUT_SUBTASKS)
         return self.policy.model_dump(mode="json", include=said)
@@ -77,8 +78,8 @@ class Definition:
         Raises:
             TerminalError: 400; the request says what cannot be.
         """
-        execute = self.execution.execute if self.execution else None
-        return overridden(self.name, self.policy, overrides, execute)
+        function = self.execute.function if self.execute else None
+        return overridden(self.name, self.policy, overrides, function)
 
 
 def define(
@@ -110,7 +111,7 @@ def define(
     if combine:
         check_takes_list(combine, value)
         check_gives(combine, value)
-    execution = Execution(name, execute, policy, subtask) if execute else None
+    executes = ExecuteDefinition(name, execute, policy, subtask) if execute else None
     definition = Definition(
         name=checked_name(name),
         policy=policy,
@@ -120,30 +121,38 @@ def define(
         aggregate=aggregate,
         extras=tuple(extras),
         executor=checked_executor(executor, name) if executor else name,
-        execution=execution,
-        task=Json(split.parameter, f"the task of {name}", status=400),
-        shard=Json(shard, f"a shard of {name}", remedy=REFERENCE),
-        items=items,
+        execute=executes,
         gives_done=subtask is not items,
-        value=execution.value if execution else value_json(name, value),
-        values=Json(list_of(value), f"the values of {name}"),
-        failures=Json(extras.get("failures", list[Any]), f"the failures of {name}"),
-        result=Json(aggregate.returns, f"the result of {name}", remedy=REFERENCE),
+        task_json=Json(split.parameter, f"the task of {name}", status=400),
+        shard_json=Json(shard, f"a shard of {name}", remedy=REFERENCE),
+        shards_json=_listed(shard, name),
+        subtasks_json=_listed(items, name),
+        value_json=executes.value_json if executes else value_json(name, value),
+        values_json=Json(list_of(value), f"the values of {name}"),
+        failures_json=Json(
+            extras.get("failures", list[Any]), f"the failures of {name}"
+        ),
+        result_json=Json(aggregate.returns, f"the result of {name}", remedy=REFERENCE),
     )
     _check(definition, subtask)
     return definition
 
 
+def _listed(item: object, name: str) -> JsonList:
+    remedy = "split into shards, and expand each where it is executed"
+    return JsonList(item, f"the list of subtasks of {name}", remedy=remedy)
+
+
 def _check(this: Definition, subtask: object) -> None:
     if this.expand:
-        check_carried(this.shard)
+        check_carried(this.shard_json)
     subtasks = Json[Any](subtask, f"a subtask of {this.name}")
-    check_carried(subtasks, this.value, this.result)
+    check_carried(subtasks, this.value_json, this.result_json)
 
 
-def executes(
+def define_executor(
     name: str, function: Callable[..., Any], policy: Policy, max_threads: int
-) -> Execution:
+) -> ExecuteDefinition:
     """Check what an executor is made of.
 
     Raises:
@@ -152,9 +161,9 @@ def executes(
     made = _made(name, {"execute": function}, max_threads)
     execute = _needed(made, "execute")
     check_executor_policy(name, policy)
-    execution = Execution(name, execute, policy, execute.parameter)
-    check_carried(execution.value)
-    return execution
+    executes = ExecuteDefinition(name, execute, policy, execute.parameter)
+    check_carried(executes.value_json)
+    return executes
 
 
 def _made(

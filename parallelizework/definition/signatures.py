@@ -5,9 +5,7 @@ from typing import TypeAlias, TypeVar
 
 from restate import Context
 
-from parallelizework.attempts.attempt import Attempt
-from parallelizework.completion import CompletionReason
-from parallelizework.outcomes import Failure
+from parallelizework.outcomes import Attempt, CompletionReason, Failure
 
 Task = TypeVar("Task")
 Subtask = TypeVar("Subtask")

@@ -1,109 +1,134 @@
-"""A batch: several subtasks executed by one call, each with an outcome of its own."""
+"""`Batch`: one invocation of `runBatch`, each subtask with an outcome of its own."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from functools import partial
-from itertools import islice
 from random import random
 from typing import Any
 
 from pydantic_core import from_json, to_json
+from restate import Context, RunOptions
+from restate.serde import Serde
 
-from parallelizework.attempts.attempt import Attempt, Attempts, Miss, attempted
-from parallelizework.completion import Counts, Rule
-from parallelizework.coordination.slice import Slice
-from parallelizework.outcomes import Failure, Fault, Part
+from parallelizework.attempts.attempt import attempted
+from parallelizework.attempts.schedule import Miss, Schedule
+from parallelizework.completion import Rule
+from parallelizework.definition.execute import ExecuteDefinition
+from parallelizework.headers import subtask_name
+from parallelizework.messages import Outcomes, Slice
+from parallelizework.outcomes import Attempt, Counts, Failure, Fault, known_values
 from parallelizework.policy import Policy
-from parallelizework.subtask_name import SubtaskName
 
-Outcomes = dict[int, bytes | Fault]
+_Outcome = bytes | Fault  # a value as JSON, or why there is none
 
 
-@dataclass(frozen=True)
-class BatchRunner:
-    """Executes the subtasks of a batch concurrently, each with its own attempts.
+class Batch:
+    """The subtasks of a slice, executed concurrently by one durable step."""
 
-    Args:
-        execute: Makes one attempt at a subtask, which gives its value as JSON.
-        typed: Subtasks, from plain JSON.
-        key: Names the batch among all.
-        about: Who executes, for the log.
-    """
+    def __init__(
+        self,
+        ctx: Context,
+        definition: ExecuteDefinition,
+        policy: Policy,
+        slice_: Slice[Any],
+    ) -> None:
+        self._ctx = ctx
+        self._key = ctx.request().id
+        self._definition = definition
+        self._policy = policy
+        self._slice = slice_
+        self._slots = asyncio.Semaphore(slice_.slots)
+        self._counts = Counts()
+        self._outcomes: dict[int, _Outcome] = {}
 
-    execute: Callable[[Any, Attempt], Awaitable[bytes]]
-    typed: Callable[[list[Any]], list[Any]]
-    policy: Policy
-    key: str
-    about: str
-
-    async def run(self, part: Slice[Any], values: Mapping[int, Any]) -> Part:
-        """Execute all, or until the rule ends the run; one's failure is its own.
-
-        Args:
-            values: Those that are known already, in order, by index in the batch.
-        """
-        todo = [index for index in range(len(part.items)) if index not in values]
-        subtasks = self.typed([part.items[index] for index in todo])
-        known: Outcomes = {
-            index: to_json(value)
-            for index, value in islice(values.items(), _enough(part.rule))
-        }
-        executed = await self._executed(
-            dict(zip(todo, subtasks, strict=True)), part, Counts(succeeded=len(known))
+    async def outcomes(self, outcomes_json: Serde[Outcomes]) -> Outcomes:
+        """Execute the subtasks, as one step of the journal."""
+        options = RunOptions[Outcomes](
+            serde=outcomes_json, max_attempts=self._policy.max_attempts
         )
-        return _part(part, known | executed)
+        return await self._ctx.run_typed("execute", self.execute, options)
 
-    async def _executed(
-        self, subtasks: Mapping[int, Any], part: Slice[Any], counts: Counts
-    ) -> Outcomes:
-        """The outcomes of those that are not known.
+    async def execute(self) -> Outcomes:
+        """Execute the subtasks, until all have ended or the rule ends the run."""
+        this, items, known = (
+            self._slice,
+            self._slice.items,
+            known_values(self._slice.items),
+        )
+        todo = [index for index in range(len(items)) if index not in known]
+        typed = self._definition.subtasks_json.typed([items[index] for index in todo])
+        enough = _enough(this.rule)
+        for index, value in list(known.items())[:enough]:
+            self._outcomes[index] = to_json(value)
+        self._counts = Counts(succeeded=len(self._outcomes))
+        if not this.rule.reason(self._counts):
+            async with asyncio.TaskGroup() as group:
+                tasks: list[asyncio.Task[None]] = []
+                for index, subtask in zip(todo, typed, strict=True):
+                    tasks.append(group.create_task(self._one(index, subtask, tasks)))
+        return self._collected()
 
-        Args:
-            counts: Of those that are.
-        """
-        outcomes: Outcomes = {}
-        slots, rule = asyncio.Semaphore(part.slots), part.rule
-        first = SubtaskName(part.run, part.first, part.shard)
+    async def _one(
+        self, index: int, subtask: object, tasks: list["asyncio.Task[None]"]
+    ) -> None:
+        outcome = await self._within_its_timeout(index, subtask)
+        rule = self._slice.rule
+        if rule.reason(self._counts):
+            return
+        self._outcomes[index] = outcome
+        status = outcome.status if isinstance(outcome, Fault) else "succeeded"
+        self._counts += Counts(**{status: 1})
+        if rule.reason(self._counts):
+            for task in tasks:
+                task.cancel()
 
-        async def one(index: int, subtask: object) -> None:
-            nonlocal counts
-            key, name = f"{self.key}-{index}", first.moved(index)
-            about = f"{self.about} {name}"
-            outcome = await self._outcome(slots, subtask, key, about)
-            if rule.reason(counts):
-                return
-            outcomes[index] = outcome
-            kind = outcome.status if isinstance(outcome, Fault) else "succeeded"
-            counts += Counts(**{kind: 1})
-            if rule.reason(counts):
-                for task in tasks:
-                    task.cancel()
-
-        if rule.reason(counts):
-            return outcomes
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(*each)) for each in subtasks.items()]
-        return outcomes
-
-    async def _outcome(
-        self, slots: asyncio.Semaphore, subtask: object, key: str, about: str
-    ) -> bytes | Fault:
-        timeout = self.policy.subtask_timeout
-        attempts = Attempts(self.policy, asyncio.sleep, random)
-
-        async def once(number: int) -> bytes | Miss:
-            execute = partial(self.execute, subtask, Attempt(number, key))
-            return await attempted(f"{about} attempt={number}", execute)
-
+    async def _within_its_timeout(self, index: int, subtask: object) -> _Outcome:
+        timeout = self._policy.subtask_timeout
         seconds = timeout.total_seconds() if timeout else None
         try:
-            async with slots, asyncio.timeout(seconds):  # which is when it is called
-                outcome = await attempts.until_final(once)
-                return outcome.fault if isinstance(outcome, Miss) else outcome
+            async with self._slots, asyncio.timeout(seconds):  # from its slot on
+                return await self._tried(index, subtask)
         except TimeoutError:
             assert timeout, "only a timeout ends it early"
             return Fault.late(timeout)
+
+    async def _tried(self, index: int, subtask: object) -> _Outcome:
+        """The outcome of a subtask after all of its attempts."""
+        this, part = self._definition, self._slice
+        key = f"{self._key}-{index}"
+        name = subtask_name(part.run, part.first + index, part.shard)
+        about = f"service={this.name} function={this.function.name} {name}"
+        timeout = self._policy.attempt_timeout
+        seconds = timeout.total_seconds() if timeout else None
+
+        async def execute(number: int) -> bytes:
+            given = (subtask, Attempt(number, key))[: this.arity]
+            value = await this.function(*given, seconds=seconds)
+            return this.value_json.serialize(value)
+
+        schedule = Schedule(self._policy, random)
+        while True:
+            attempt = f"{about} attempt={schedule.number}"
+            outcome = await attempted(attempt, execute, schedule.number)
+            if not isinstance(outcome, Miss):
+                return outcome
+            pause = schedule.pause_after(outcome)
+            if pause is None:
+                return schedule.fault(outcome)
+            await asyncio.sleep(pause)
+
+    def _collected(self) -> Outcomes:
+        part = self._slice
+        values: list[bytes] = []
+        failures: list[Failure[Any]] = []
+        for index, outcome in sorted(self._outcomes.items()):
+            if isinstance(outcome, Fault):
+                failure = outcome.failure(
+                    part.items[index], index=part.first + index, shard=part.shard
+                )
+                failures.append(failure)
+            else:
+                values.append(outcome)
+        plain = from_json(b"[" + b",".join(values) + b"]")
+        return Outcomes(succeeded=len(values), values=plain, failures=failures)
 
 
 def _enough(rule: Rule) -> int | None:
@@ -111,16 +136,3 @@ def _enough(rule: Rule) -> int | None:
     if rule.race:
         return 1
     return None if rule.min_successful is None else max(0, rule.min_successful)
-
-
-def _part(part: Slice[Any], outcomes: Outcomes) -> Part:
-    values: list[bytes] = []
-    failures: list[Failure[Any]] = []
-    for place, outcome in sorted(outcomes.items()):
-        if isinstance(outcome, Fault):
-            index, subtask = part.first + place, part.items[place]
-            failures.append(outcome.failure(subtask, index=index, shard=part.shard))
-        else:
-            values.append(outcome)
-    plain = from_json(b"[" + b",".join(values) + b"]")
-    return Part(succeeded=len(values), values=plain, failures=failures)

@@ -15,15 +15,14 @@ from pydantic import TypeAdapter
 from restate import TerminalError
 from restate.vm import Failure as Failed
 
-from parallelizework.attempts.attempt import Miss
-from parallelizework.completion import CompletionReason, Counts
+from parallelizework.attempts.schedule import Miss
 from parallelizework.errors import RunFailed, UnfitData
 from parallelizework.executor import Executor
 from parallelizework.fan_out import FanOut
 from parallelizework.fan_out import services as served
-from parallelizework.outcomes import Failure
-from parallelizework.progress.virtual_object import NAME, Progress
-from parallelizework.subtask_name import name_in
+from parallelizework.headers import name_in
+from parallelizework.outcomes import CompletionReason, Counts, Failure
+from parallelizework.progress.models import NAME, Progress
 from parallelizework.testing.clock import SkippingLoop
 from parallelizework.testing.journal import Request
 from parallelizework.testing.server import Invocation, Served, Server
@@ -144,7 +143,7 @@ def run_inline(  # noqa: PLR0913 - each is one thing to try
     """
     this = _Inline(fan_out, executors, services, seed, replays, cancel_after)
     try:
-        body = fan_out.definition.task.serialize(task)
+        body = fan_out.definition.task_json.serialize(task)
     except TerminalError as error:
         raise UnfitData(error.message) from error
     try:
@@ -167,9 +166,9 @@ class _Inline(Generic[Task, Subtask, Result]):
     def run(self, body: bytes) -> InlineRun[Subtask, Result]:
         fan_outs = [self.fan_out, *(s for s in self.services if isinstance(s, FanOut))]
         functions = [each.definition.aggregate for each in fan_outs]
-        executions = [each.definition.execution for each in fan_outs]
-        executions += [each.execution for each in self.executors]
-        functions += [each.execute for each in executions if each]
+        executed = [each.definition.execute for each in fan_outs]
+        executed += [each.definition for each in self.executors]
+        functions += [each.function for each in executed if each]
         others = [s for s in self.services if not isinstance(s, FanOut)]
         made = served(*fan_outs, *self.executors, progress_retention=_FOR_EVER)
         server: Server | None = None
@@ -213,18 +212,20 @@ class _Inline(Generic[Task, Subtask, Result]):
             progress=Progress.model_validate_json(progress) if progress else None,
             calls=calls,
             duration=timedelta(seconds=ended - (root.began or 0.0)),
-            _result=partial(self.fan_out.definition.result.deserialize, root.answer),
+            _result=partial(
+                self.fan_out.definition.result_json.deserialize, root.answer
+            ),
         )
 
     def _typed(self, failures: bytes) -> list[Failure[Subtask]]:
         """Failures with subtasks of their own type, where that is known."""
         plain = _FAILURES.validate_json(failures or b"[]")
-        executions = [each.execution for each in self.executors]
-        for execution in [self.fan_out.definition.execution, *executions]:
-            if execution:
+        executors = [each.definition for each in self.executors]
+        for definition in [self.fan_out.definition.execute, *executors]:
+            if definition:
                 return [
                     each.model_copy(
-                        update={"subtask": execution.subtask.typed(each.subtask)}
+                        update={"subtask": definition.subtask_json.typed(each.subtask)}
                     )
                     for each in plain
                 ]

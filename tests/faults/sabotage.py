@@ -10,16 +10,11 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from restate import Context
-
-from parallelizework.attempts.attempt import Attempt
 from parallelizework.coordination.calls import Call
 from parallelizework.coordination.fan_in import FanIn
-from parallelizework.coordination.window import Flight
-from parallelizework.execution.execution import Execution
-from parallelizework.outcomes import Part
-from parallelizework.policy import Policy
-from parallelizework.serde import Json
+from parallelizework.coordination.window import Window
+from parallelizework.execution.subtask import Subtask
+from parallelizework.messages import Outcomes
 from tests.faults.fan_outs import plain, tolerant
 
 __all__ = ["SABOTAGES", "plain", "tolerant"]
@@ -27,56 +22,53 @@ __all__ = ["SABOTAGES", "plain", "tolerant"]
 
 def ignore_what_is_journaled() -> None:
     """A subtask is executed once more, though its value is in the journal."""
-    attempts = Execution._attempts
+    value = Subtask.value
 
-    async def ignoring(
-        self: Execution,
-        ctx: Context,
-        policy: Policy,
-        subtask: object,
-        value: Json[Any],
-    ) -> bytes:
-        await attempts(self, ctx, policy, subtask, value)
-        attempt = Attempt(1, ctx.request().id)
-        return await self._value(policy, value, subtask, attempt)
+    async def ignoring(self: Subtask, body: bytes) -> bytes:
+        await value(self, body)
+        subtask = self._definition.subtask_json.deserialize(body)
+        again = await self._definition.function(subtask)
+        return self._definition.value_json.serialize(again)
 
-    Execution._attempts = ignoring
+    Subtask.value = ignoring
 
 
 def forget_a_future() -> None:
     """The window does not wait for one of its calls."""
-    start = Flight._start
+    start = Window._start
 
-    def forgetting(self: Flight, position: int, call: Call) -> None:
-        start(self, position, call)
-        if position == 5:
-            self._calls.popitem()
+    def forgetting(self: Window, call: Call) -> None:
+        start(self, call)
+        if call.position == 5:
+            self._in_flight.popitem()
 
-    Flight._start = forgetting
+    Window._start = forgetting
 
 
 def count_a_retried_subtask_twice() -> None:
     """One more outcome is counted than there was, for what fails at first."""
-    land = FanIn.land
+    add = FanIn.add
 
-    async def twice(self: FanIn, position: int, part: Part, size: int = 0) -> None:
-        await land(self, position, part, size)
+    async def twice(
+        self: FanIn, position: int, outcomes: Outcomes, size: int = 0
+    ) -> None:
+        await add(self, position, outcomes, size)
         if position % 10 == 7:
-            self.counts += part.counts
+            self.counts += outcomes.counts
 
-    FanIn.land = twice
+    FanIn.add = twice
 
 
 def mix_up_values() -> None:
-    """Two values change places."""
-    part = FanIn.part
+    """Two values are exchanged."""
+    outcomes = FanIn.outcomes
 
-    async def mixed(self: FanIn) -> Part:
-        whole = await part(self)
+    async def mixed(self: FanIn) -> Outcomes:
+        whole = await outcomes(self)
         values: list[Any] = [*whole.values[1::-1], *whole.values[2:]]
         return whole.model_copy(update={"values": values})
 
-    FanIn.part = mixed
+    FanIn.outcomes = mixed
 
 
 SABOTAGES: dict[str, Callable[[], None]] = {

@@ -28,7 +28,7 @@ SECONDS = float(os.environ.get("RANDOM_SECONDS") or 0)
 SEED = int(os.environ.get("RANDOM_SEED") or 1)
 CASE = os.environ.get("RANDOM_CASE")
 AT_ONCE = 6  # runs
-CASES = {"plain": 90, "replay": 15, "v7": 15}  # where there is no time
+CASES = {"plain": 90, "replay": 15, "v7": 15, "given": 15}  # where there is no time
 LAG = 100.0  # seconds after which the end of a run is no longer awaited
 STATUSES = ("succeeded", "failed", "timed_out", "cancelled")
 

@@ -163,10 +163,10 @@ FAN_OUTS: list[FanOut[Any, Any, Any, Any]] = [
     FanOut("RandomShardedCode", execute=execute_durably, **sharded),
     FanOut("RandomShardedExecutor", executor="RandomElsewhere", **sharded),
 ]
-EXECUTIONS = [each.definition.execution for each in FAN_OUTS]
+EXECUTES = [each.definition.execute for each in FAN_OUTS]
 FUNCTIONS = [
     *(each.definition.aggregate for each in FAN_OUTS),
-    *(each.execute for each in EXECUTIONS if each),
+    *(each.function for each in EXECUTES if each),
 ]
 EXECUTOR = Executor("RandomElsewhere", execute=execute)
 SERVICES = served(*FAN_OUTS, EXECUTOR, progress_retention=timedelta(days=36_500))

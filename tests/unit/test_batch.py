@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -12,13 +12,13 @@ import anyio.lowlevel
 import pytest
 from restate import TerminalError
 
-from parallelizework.attempts.attempt import Attempt
 from parallelizework.completion import Rule
-from parallelizework.coordination.slice import Slice
+from parallelizework.definition.execute import ExecuteDefinition
 from parallelizework.definition.function import Function
 from parallelizework.definition.threads import Threads
-from parallelizework.execution.batch import BatchRunner
-from parallelizework.outcomes import Failure, Part, known_values
+from parallelizework.execution.batch import Batch
+from parallelizework.messages import Outcomes, Slice
+from parallelizework.outcomes import Failure
 from parallelizework.policy import Policy
 
 pytestmark = pytest.mark.anyio
@@ -29,43 +29,47 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
+class Invocation:
+    """As much of a context as a batch needs outside of its step."""
+
+    id = "inv_batch"
+
+    def request(self) -> "Invocation":
+        return self
+
+
 async def run(
-    execute: Callable[[int], Awaitable[bytes]],
+    execute: Callable[[int], Any],
     items: list[Any],
     *,
     slots: int = 100,
     policy: Policy | None = None,
     rule: Rule | None = None,
-) -> Part:
-    def typed(plain: list[Any]) -> list[int]:
-        return plain
-
-    part = Slice[Any](first=10, slots=slots, items=items, rule=rule or Rule())
-    known = known_values(items)
-
-    async def attempted(number: int, attempt: Attempt) -> bytes:
-        return await execute(number)
-
-    runner = BatchRunner(attempted, typed, policy or Policy(), key="batch", about="")
-    return await runner.run(part, known)
+) -> Outcomes:
+    policy = policy or Policy()
+    function = Function("execute", execute, Threads(100))
+    definition = ExecuteDefinition("Test", function, policy, Any)
+    slice_ = Slice[Any](first=10, slots=slots, items=items, rule=rule or Rule())
+    ctx: Any = Invocation()
+    return await Batch(ctx, definition, policy, slice_).execute()
 
 
 async def test_one_that_fails_leaves_its_mates_alone() -> None:
     executions = Counter[int]()
 
-    async def execute(number: int) -> bytes:
+    async def execute(number: int) -> int:
         executions[number] += 1
         if number == 1:
             raise ValueError("poison")
         if number == 2:
             raise TerminalError("refused", 404)
-        return b"%d" % number
+        return number
 
-    part = await run(execute, [0, 1, 2, 3], policy=Policy(max_attempts=2))
+    outcomes = await run(execute, [0, 1, 2, 3], policy=Policy(max_attempts=2))
 
     line = execute.__code__.co_firstlineno + 3
-    assert part.values == [0, 3]
-    assert part.failures == [
+    assert outcomes.values == [0, 3]
+    assert outcomes.failures == [
         Failure(
             index=11,
             subtask=1,
@@ -90,48 +94,44 @@ async def test_no_more_than_its_slots_are_executing() -> None:
     now: set[int] = set()
     most = 0
 
-    async def execute(number: int) -> bytes:
+    async def execute(number: int) -> int:
         nonlocal most
         now.add(number)
         most = max(most, len(now))
         await anyio.lowlevel.checkpoint()
         now.remove(number)
-        return b"%d" % number
+        return number
 
-    part = await run(execute, list(range(20)), slots=3)
+    outcomes = await run(execute, list(range(20)), slots=3)
 
-    assert part.values == list(range(20))
+    assert outcomes.values == list(range(20))
     assert most == 3
 
 
 async def test_the_rule_ends_it_with_no_more_than_is_needed() -> None:
-    async def execute(number: int) -> bytes:
+    async def execute(number: int) -> int:
         if number % 2:
             await anyio.sleep_forever()
-        return b"%d" % number
+        return number
 
-    part = await run(execute, list(range(20)), rule=Rule(min_successful=3))
+    outcomes = await run(execute, list(range(20)), rule=Rule(min_successful=3))
 
-    assert part == Part(succeeded=3, values=[0, 2, 4])
+    assert outcomes == Outcomes(succeeded=3, values=[0, 2, 4])
 
 
 async def test_what_is_known_is_not_executed() -> None:
-    async def execute(number: int) -> bytes:
-        return b"%d" % number
+    async def execute(number: int) -> int:
+        return number
 
     done = "parallelizework.Done"
 
-    part = await run(execute, [{done: "a"}, 1, {done: None}])
+    outcomes = await run(execute, [{done: "a"}, 1, {done: None}])
 
-    assert part == Part(succeeded=3, values=["a", 1, None])
+    assert outcomes == Outcomes(succeeded=3, values=["a", 1, None])
 
 
 async def test_one_that_takes_too_long_is_timed_out_whatever_it_makes_of_that() -> None:
-    async def execute(_number: int) -> bytes:
-        function = Function("execute", stubborn, Threads(1))
-        return await function(1)
-
-    async def stubborn(_number: int) -> bytes:
+    async def stubborn(_number: int) -> int:
         try:
             await anyio.sleep_forever()
         except asyncio.CancelledError:
@@ -139,28 +139,28 @@ async def test_one_that_takes_too_long_is_timed_out_whatever_it_makes_of_that() 
         raise AssertionError
 
     soon = timedelta(milliseconds=10)
-    part = await run(execute, [1], policy=Policy(subtask_timeout=soon))
+    outcomes = await run(stubborn, [1], policy=Policy(subtask_timeout=soon))
 
-    assert [str(failure) for failure in part.failures] == [
+    assert [str(failure) for failure in outcomes.failures] == [
         "subtask 10 timed out: it took longer than 0.01 s (subtask: 1)",
     ]
 
 
 async def test_one_that_waits_for_its_slot_has_all_of_its_time() -> None:
-    async def execute(number: int) -> bytes:
+    async def execute(number: int) -> int:
         if number == 0:
             await anyio.sleep_forever()
-        return b"%d" % number
+        return number
 
-    part = Part()
+    outcomes = Outcomes()
     for seconds in (0.1, 1, 10):  # more, where even that was not enough to execute them
         policy = Policy(subtask_timeout=timedelta(seconds=seconds))
-        part = await run(execute, [0, 1, 2], slots=1, policy=policy)
-        if part.values:
+        outcomes = await run(execute, [0, 1, 2], slots=1, policy=policy)
+        if outcomes.values:
             break
 
-    assert part.values == [1, 2]
-    assert [(f.index, f.status) for f in part.failures] == [(10, "timed_out")]
+    assert outcomes.values == [1, 2]
+    assert [(f.index, f.status) for f in outcomes.failures] == [(10, "timed_out")]
 
 
 DONE = [{"parallelizework.Done": value} for value in "abc"]
@@ -182,14 +182,14 @@ async def test_what_is_known_counts_and_there_is_no_more_than_is_needed(
 ) -> None:
     executed: list[int] = []
 
-    async def execute(number: int) -> bytes:
+    async def execute(number: int) -> int:
         executed.append(number)
-        return b"%d" % number
+        return number
 
     items = [DONE[0], 1, DONE[1], 3, DONE[2], 5]
-    part = await run(execute, items, slots=1, rule=rule)
+    outcomes = await run(execute, items, slots=1, rule=rule)
 
-    assert part == Part(succeeded=len(values), values=values)
+    assert outcomes == Outcomes(succeeded=len(values), values=values)
     assert executed == [value for value in values if isinstance(value, int)]
 
 
@@ -207,12 +207,7 @@ async def test_sync_subtasks_that_block_run_slots_wide() -> None:
             now.remove(number)
         return number
 
-    function = Function("execute", blocks, Threads(100))
+    outcomes = await run(blocks, list(range(21)), slots=7)
 
-    async def execute(number: int) -> bytes:
-        return b"%d" % await function(number)
-
-    part = await run(execute, list(range(21)), slots=7)
-
-    assert part.values == list(range(21))
+    assert outcomes.values == list(range(21))
     assert most == 7

@@ -27,7 +27,7 @@ from parallelizework import (
 )
 from parallelizework.definition.function import Function
 from parallelizework.definition.threads import Threads
-from parallelizework.outcomes import Part
+from parallelizework.messages import Outcomes
 
 
 class Task(BaseModel):
@@ -339,6 +339,7 @@ def test_nan_in_a_failed_subtask_stays_nan() -> None:
         index=0, subtask={"x": math.nan}, status="failed", message="no", code=500
     )
 
-    part = Part.model_validate_json(Part(failures=[failure]).model_dump_json())
+    sent = Outcomes(failures=[failure]).model_dump_json()
+    received = Outcomes.model_validate_json(sent)
 
-    assert math.isnan(part.failures[0].subtask["x"])
+    assert math.isnan(received.failures[0].subtask["x"])

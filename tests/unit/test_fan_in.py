@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parallelizework.completion import CompletionReason, Counts, Rule
+from parallelizework.completion import Rule
 from parallelizework.coordination.fan_in import FanIn
-from parallelizework.outcomes import Failure, Part
+from parallelizework.messages import Outcomes
+from parallelizework.outcomes import CompletionReason, Counts, Failure
 
 pytestmark = pytest.mark.anyio
 
@@ -22,37 +23,37 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-def success(value: int) -> Part:
-    return Part(succeeded=1, values=[value])
+def success(value: int) -> Outcomes:
+    return Outcomes(succeeded=1, values=[value])
 
 
-def failure(index: int) -> Part:
+def failure(index: int) -> Outcomes:
     failed = Failure[Any](
         index=index, subtask=index, status="failed", message="bad", code=500
     )
-    return Part(failures=[failed])
+    return Outcomes(failures=[failed])
 
 
-async def landed(order: list[int], *, combine: bool) -> list[Any]:
+async def values_of(order: list[int], *, combine: bool) -> list[Any]:
     fan_in = FanIn(Rule(), concatenated if combine else None)
-    for place in order:
-        await fan_in.land(place, success(place))
-    return (await fan_in.part()).values
+    for position in order:
+        await fan_in.add(position, success(position))
+    return (await fan_in.outcomes()).values
 
 
 @given(st.permutations(range(40)))
 async def test_values_are_in_order(order: list[int]) -> None:
-    assert await landed(order, combine=False) == list(range(40))
+    assert await values_of(order, combine=False) == list(range(40))
 
 
 @given(st.permutations(range(40)))
 async def test_values_are_combined_in_order(order: list[int]) -> None:
-    assert await landed(order, combine=True) == ["+".join(map(str, range(40)))]
+    assert await values_of(order, combine=True) == ["+".join(map(str, range(40)))]
 
 
 async def test_no_value_stays_none_and_one_stays_itself() -> None:
-    assert await landed([], combine=True) == []
-    assert await landed([0], combine=True) == [0]
+    assert await values_of([], combine=True) == []
+    assert await values_of([0], combine=True) == [0]
 
 
 @pytest.mark.parametrize("combine", [True, False])
@@ -60,7 +61,7 @@ async def test_no_value_stays_none_and_one_stays_itself() -> None:
 async def test_what_is_missing_leaves_the_others_in_order(
     order: list[int], count: int, *, combine: bool
 ) -> None:
-    got = await landed(order[:count], combine=combine)
+    got = await values_of(order[:count], combine=combine)
 
     assert "+".join(map(str, got)) == "+".join(map(str, sorted(order[:count])))
 
@@ -71,27 +72,31 @@ async def test_the_rule_ends_it_with_exactly_what_it_needs(
 ) -> None:
     rule = Rule(min_successful=enough, tolerated=40 - enough)
     fan_in = FanIn(rule, None)
-    for place in order:
-        await fan_in.land(place, failure(place) if place in bad else success(place))
+    for position in order:
+        await fan_in.add(
+            position, failure(position) if position in bad else success(position)
+        )
 
-    part = await fan_in.part()
-    assert [f.index for f in part.failures] == sorted(f.index for f in part.failures)
+    outcomes = await fan_in.outcomes()
+    assert [f.index for f in outcomes.failures] == sorted(
+        f.index for f in outcomes.failures
+    )
     if fan_in.reason is CompletionReason.MIN_SUCCESSFUL_REACHED:
-        assert len(part.values) == enough
+        assert len(outcomes.values) == enough
     else:
-        assert len(part.failures) == 40 - enough + 1
+        assert len(outcomes.failures) == 40 - enough + 1
 
 
-async def test_what_it_hears_of_counts_once() -> None:
+async def test_a_subtask_that_was_reported_is_counted_once() -> None:
     fan_in = FanIn(Rule(min_successful=3), None)
-    fan_in.hear(0, Counts(succeeded=1))
-    fan_in.hear(1, Counts(succeeded=1))
-    fan_in.hear(0, Counts(succeeded=2, failed=1))
+    fan_in.report(0, Counts(succeeded=1))
+    fan_in.report(1, Counts(succeeded=1))
+    fan_in.report(0, Counts(succeeded=2, failed=1))
 
     assert fan_in.counts == Counts(succeeded=3, failed=1)
     assert fan_in.reason is CompletionReason.MIN_SUCCESSFUL_REACHED
-    await fan_in.land(1, Part(succeeded=2, values=[1, 2]))
+    await fan_in.add(1, Outcomes(succeeded=2, values=[1, 2]))
     assert fan_in.counts == Counts(succeeded=4, failed=1)
     assert fan_in.settled == Counts(succeeded=2)
-    await fan_in.land(0, Part(succeeded=2, values=[3, 4]))
-    assert (await fan_in.part()).values == [3, 1, 2]
+    await fan_in.add(0, Outcomes(succeeded=2, values=[3, 4]))
+    assert (await fan_in.outcomes()).values == [3, 1, 2]

@@ -107,8 +107,8 @@ def test_any_form_of_callable_with_hints_may_split(
 ) -> None:
     fan_out = build(split=function)
 
-    assert fan_out.definition.execution
-    assert fan_out.definition.execution.subtask.hint is Item
+    assert fan_out.definition.execute
+    assert fan_out.definition.execute.subtask_json.hint is Item
 
 
 def optional(item: Item | None) -> int:
@@ -116,7 +116,7 @@ def optional(item: Item | None) -> int:
 
 
 def test_execute_may_accept_a_wider_type_than_split_returns() -> None:
-    assert build(execute=optional).definition.value.hint is int
+    assert build(execute=optional).definition.value_json.hint is int
 
 
 def nothing(item: Item) -> None:
@@ -297,7 +297,9 @@ def of_counts(values: Sequence[dict[str, list[float]]]) -> float:
 
 
 def test_aggregate_may_accept_a_wider_nested_type() -> None:
-    assert build(execute=counts, aggregate=of_counts).definition.result.hint is float
+    assert (
+        build(execute=counts, aggregate=of_counts).definition.result_json.hint is float
+    )
 
 
 @pytest.mark.parametrize("given", [{}, {"execute": execute, "executor": "Elsewhere"}])

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parallelizework.coordination.partition import WINDOW
-from parallelizework.coordination.slots import Key, Places
+from parallelizework.coordination.slots import Call, Slots
+from parallelizework.policy import WINDOW
 from tests.integration.random_cases import KINDS, Case
 from tests.integration.reference import Reference
 
@@ -23,28 +23,29 @@ def recorded_slots(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr("parallelizework.attempts.attempt._logger.disabled", True)
     made = Recorded.made
     made.clear()
-    monkeypatch.setattr("parallelizework.coordination.window.Places", Recorded)
+    monkeypatch.setattr("parallelizework.coordination.window.Slots", Recorded)
     yield
     made.clear()
 
 
-class Recorded(Places[Key]):
+class Recorded(Slots[Call]):
     """Slots that remember how many there are."""
 
     made: ClassVar[list["Recorded[Any]"]] = []
 
-    def __init__(self, count: int) -> None:
-        super().__init__(count)
-        self.total = count
+    def __init__(self, total: int, cost: int = 1) -> None:
+        super().__init__(total, cost)
+        self.total = total
         self.made.append(self)
 
-    def add(self, count: int) -> None:
-        super().add(count)
-        self.total += count
+    def add(self, slots: int) -> None:
+        super().add(slots)
+        self.total += slots
 
-    def lease(self, call: Key, count: int) -> None:
-        assert 0 < count <= self.free, "a call is given no more than there is"
-        super().lease(call, count)
+    def lease(self, call: Call, share: int) -> int:
+        free, slots = self.free, super().lease(call, share)
+        assert 0 < slots <= free, "a call is leased no more than is free"
+        return slots
 
 
 def rules(count: int) -> st.SearchStrategy[dict[str, Any]]:

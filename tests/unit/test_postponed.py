@@ -1,19 +1,13 @@
 """A postponed attempt: not counted, but bounded by a time."""
 
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from restate import TerminalError
 
 from parallelizework import Policy, Postponed
-from parallelizework.attempts.attempt import (
-    Attempts,
-    AttemptSerde,
-    Miss,
-    attempted,
-    missed,
-)
+from parallelizework.attempts.attempt import AttemptSerde, attempted, missed
+from parallelizework.attempts.schedule import Miss, Schedule
 from parallelizework.outcomes import Fault
 
 pytestmark = pytest.mark.anyio
@@ -42,25 +36,24 @@ async def run(*errors: Exception) -> tuple[bytes | Fault, list[int], list[float]
     """The outcome after these errors, the numbers of the attempts, and the pauses."""
     numbers: list[int] = []
     pauses: list[float] = []
-
-    async def sleep(seconds: float) -> None:
-        pauses.append(seconds)
-
-    attempts = Attempts(POLICY, sleep=sleep, random=lambda: 0.0)
+    schedule = Schedule(POLICY, random=lambda: 0.0)
     failing = iter(errors)
 
-    async def execute() -> bytes:
+    async def execute(number: int) -> bytes:
+        numbers.append(number)
         for error in failing:
             raise error
         return b"1"
 
-    async def once(number: int) -> Any:
-        numbers.append(number)
-        journaled = SERDE.serialize(await attempted("it", execute))
-        return SERDE.deserialize(journaled)
-
-    outcome = await attempts.until_final(once)
-    return outcome.fault if isinstance(outcome, Miss) else outcome, numbers, pauses
+    while True:
+        journaled = SERDE.serialize(await attempted("it", execute, schedule.number))
+        outcome = SERDE.deserialize(journaled)
+        if not isinstance(outcome, Miss):
+            return outcome, numbers, pauses
+        pause = schedule.pause_after(outcome)
+        if pause is None:
+            return schedule.fault(outcome), numbers, pauses
+        pauses.append(pause)
 
 
 async def test_a_postponed_attempt_is_not_counted() -> None:

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parallelizework.completion import CompletionReason, Counts
-from parallelizework.progress.virtual_object import Progress, Record, State, Update
+from parallelizework.outcomes import CompletionReason, Counts
+from parallelizework.progress.models import Progress, Record, State, Update
 
 
 def update(

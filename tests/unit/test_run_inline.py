@@ -23,8 +23,8 @@ from parallelizework import (
     Policy,
     Postponed,
 )
-from parallelizework.completion import Counts
 from parallelizework.errors import RunFailed, UnfitData
+from parallelizework.outcomes import Counts
 from parallelizework.testing import ReplayMismatch, run_inline
 
 ALL_SETTLED = Policy.all_settled()

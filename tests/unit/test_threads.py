@@ -12,7 +12,8 @@ import pytest
 
 from parallelizework import FanOut
 from parallelizework.definition import threads
-from parallelizework.definition.function import Function, TookTooLong
+from parallelizework.definition.function import Function
+from parallelizework.definition.job import TookTooLong
 from parallelizework.definition.threads import Threads
 
 pytestmark = pytest.mark.anyio
@@ -193,8 +194,8 @@ async def test_split_and_aggregate_have_threads_while_all_executes_hang() -> Non
     fan_out = FanOut(
         "Hung", split=split, execute=execute, aggregate=aggregate, max_threads=1
     ).definition
-    assert fan_out.execution
-    hung = asyncio.create_task(fan_out.execution.execute(1))
+    assert fan_out.execute
+    hung = asyncio.create_task(fan_out.execute.function(1))
     await asyncio.sleep(0.01)
 
     assert await fan_out.split(3) == [3]

@@ -8,9 +8,8 @@ from uuid import uuid4
 from pydantic import JsonValue
 from restate import TerminalError
 
-from parallelizework.attempts.attempt import Attempt
 from parallelizework.fan_out import FanOut
-from parallelizework.outcomes import Done, Failure
+from parallelizework.outcomes import Attempt, Done, Failure
 from parallelizework.policy import Policy
 from parallelizework.ready_made.http.client import HttpClient
 from parallelizework.ready_made.http.request import Request

@@ -7,7 +7,8 @@ import pytest
 from restate import TerminalError
 from restate.exceptions import RetryableError
 
-from parallelizework.attempts.attempt import AttemptSerde, Miss, missed, pause_after
+from parallelizework.attempts.attempt import AttemptSerde, missed
+from parallelizework.attempts.schedule import Miss, longest_pause
 from parallelizework.policy import Policy
 
 _YEAR = timedelta(days=365).total_seconds()
@@ -81,7 +82,7 @@ def test_an_error_names_the_users_function_file_and_line() -> None:
     miss = missed("it", error_of_the_user())
 
     assert miss.fault.message.startswith("IndexError('list index out of range') in ")
-    assert "broken, test_attempts.py:" in miss.fault.message
+    assert "broken, test_attempt.py:" in miss.fault.message
 
 
 def test_a_failed_attempt_is_logged_once_with_the_users_frames(
@@ -117,13 +118,13 @@ def test_a_pause_grows_up_to_the_longest(
         retry_interval_factor=factor,
     )
 
-    assert pause_after(policy, attempt) == seconds
+    assert longest_pause(policy, attempt) == seconds
 
 
 def test_the_default_attempts_outlive_an_outage_of_two_minutes() -> None:
     policy = Policy()
 
-    pauses = [pause_after(policy, number) for number in range(1, policy.max_attempts)]
+    pauses = [longest_pause(policy, number) for number in range(1, policy.max_attempts)]
 
     assert sum(pauses) / 2 > 120  # a pause is up to half shorter
     assert round(sum(pauses)) == 321

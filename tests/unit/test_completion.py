@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from parallelizework.completion import CompletionReason, Counts, Rule
+from parallelizework.completion import Rule
+from parallelizework.outcomes import CompletionReason, Counts
 from parallelizework.policy import Policy
 
 COUNTS = st.builds(Counts, succeeded=st.integers(0, 50), failed=st.integers(0, 50))

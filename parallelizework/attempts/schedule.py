@@ -1,0 +1,84 @@
+"""The retry schedule: whether there is another attempt, and after which pause. Pure."""
+
+from collections.abc import Callable
+
+from pydantic import BaseModel, ConfigDict
+
+from parallelizework.outcomes import Fault
+from parallelizework.policy import Policy
+
+
+class Miss(BaseModel):
+    """An attempt that did not succeed.
+
+    Attributes:
+        again: There may be another attempt.
+        after: The pause that the error asked for, in seconds.
+        within: The attempt was postponed: the bound of all such pauses, in seconds.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    fault: Fault
+    again: bool
+    after: float | None = None
+    within: float | None = None
+
+
+class Schedule:
+    """The attempts that a policy allows.
+
+    Args:
+        policy: How many attempts, and with which pauses.
+        random: Returns a number from 0 to 1. A pause is up to half shorter by it, so
+            that subtasks that failed together do not come back together.
+
+    Attributes:
+        number: The number of the attempt to make now; 1 for the first.
+    """
+
+    def __init__(self, policy: Policy, random: Callable[[], float]) -> None:
+        self.number = 1
+        self._policy = policy
+        self._random = random
+        self._count = 1  # attempts since the start, or since somebody resumed
+        self._postponed = 0  # attempts that are not counted
+        self._waited = 0.0  # seconds, in the pauses of those
+
+    def pause_after(self, miss: Miss) -> float | None:
+        """The pause after an attempt that failed, in seconds; None after the last."""
+        number = self._count + self._postponed
+        pause = longest_pause(self._policy, number) * (1 - self._random() / 2)
+        if miss.within is not None:
+            pause += miss.after or 0.0
+            self._postponed += 1
+            self._waited += pause
+            return pause if self._waited <= miss.within else None
+        if not miss.again or self._count == self._policy.max_attempts:
+            return None
+        self._count += 1
+        self.number += 1
+        return pause if miss.after is None else miss.after
+
+    def fault(self, miss: Miss) -> Fault:
+        """Why the function failed, where that was its last attempt."""
+        message = miss.fault.message
+        if miss.within is not None:
+            message += f" (its pauses would take longer than {miss.within:g} s)"
+        update = {"attempts": self.number, "message": message}
+        return miss.fault.model_copy(update=update)
+
+    def renew(self) -> None:
+        """Allow all attempts once more, after somebody has repaired the cause."""
+        self.number += 1
+        self._count, self._postponed, self._waited = 1, 0, 0.0
+
+
+def longest_pause(policy: Policy, attempt: int) -> float:
+    """The longest pause after the attempt of that number, in seconds."""
+    longest = policy.max_retry_interval.total_seconds()
+    try:
+        factor = policy.retry_interval_factor ** (attempt - 1)
+    except OverflowError:
+        return longest
+    return min(policy.initial_retry_interval.total_seconds() * factor, longest)

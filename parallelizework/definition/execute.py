@@ -1,0 +1,112 @@
+"""`ExecuteDefinition`: what executes the subtasks of a service."""
+
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from pydantic import ValidationError
+from restate import TerminalError
+
+from parallelizework.definition.checks import check_takes_attempt
+from parallelizework.definition.function import Function
+from parallelizework.definition.policy_checks import check_batches, check_policy
+from parallelizework.errors import DefinitionError
+from parallelizework.headers import overrides_in
+from parallelizework.policy import Overrides, Policy
+from parallelizework.serde import Json, list_of
+
+REFERENCE = "let it be a reference instead, such as a path or a key"
+
+
+class ExecuteDefinition:
+    """The function that executes subtasks, its policy and its types.
+
+    Args:
+        name: The service.
+        function: The user's `execute`.
+        policy: How often, with which pauses, and how long.
+        subtask: The type of a subtask.
+
+    Attributes:
+        arity: How many values the function takes.
+        subtask_json: A subtask, as a caller sends it.
+        subtasks_json: The subtasks of a batch.
+        value_json: What `execute` returns.
+
+    Raises:
+        DefinitionError: The function and the policy do not fit each other.
+    """
+
+    def __init__(
+        self, name: str, function: Function, policy: Policy, subtask: object
+    ) -> None:
+        check_takes_attempt(function)
+        check_policy(function, policy, policy)
+        self.name = name
+        self.function = function
+        self.policy = policy
+        self.arity = len(function.parameters)
+        self.subtask_json = Json[Any](
+            subtask, f"a subtask of {name}", remedy=REFERENCE, status=400
+        )
+        self.subtasks_json = Json[list[Any]](
+            list_of(subtask), f"the subtasks of {name}"
+        )
+        self.value_json = value_json(name, function.returns)
+
+    def policy_in(self, headers: Mapping[str, str]) -> Policy:
+        """The policy of a subtask, with what the headers of its call say.
+
+        Raises:
+            TerminalError: 400; the headers say what cannot be.
+        """
+        try:
+            overrides = overrides_in(headers)
+        except ValueError as error:
+            raise TerminalError(str(error), 400) from error
+        return self.policy_for(overrides)
+
+    def policy_for(self, overrides: Overrides, *, batch: bool = False) -> Policy:
+        """The policy of a run, with what its request says.
+
+        Args:
+            batch: There is a batch to execute. An executor learns that only now.
+
+        Raises:
+            TerminalError: 400; the request says what cannot be.
+        """
+        policy = overridden(self.name, self.policy, overrides, self.function)
+        if batch:
+            with _bad_request(self.name):
+                check_batches(self.function, policy)
+        return policy
+
+
+def value_json(name: str, hint: object) -> Json[Any]:
+    """The values of the subtasks of `name`."""
+    return Json[Any](hint, f"a value of {name}", remedy=REFERENCE)
+
+
+def overridden(
+    name: str, policy: Policy, overrides: Overrides, execute: Function | None
+) -> Policy:
+    """A policy, with what a request says.
+
+    Raises:
+        TerminalError: 400; the request says what cannot be.
+    """
+    if not overrides:
+        return policy
+    with _bad_request(name):
+        changed = policy.overridden(Policy.model_validate(overrides))
+        if execute:
+            check_policy(execute, changed, policy)
+    return changed
+
+
+@contextmanager
+def _bad_request(name: str) -> Generator[None]:
+    try:
+        yield
+    except (DefinitionError, ValidationError) as error:
+        raise TerminalError(f"the policy of {name}: {error}", 400) from error

@@ -1,0 +1,165 @@
+"""From a slice to calls, and on through the slices of slices, down to every item."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from math import ceil
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parallelizework import FanOut
+from parallelizework.completion import Rule
+from parallelizework.coordination.calls import Known, SliceCall, SubtaskCall
+from parallelizework.coordination.dispatch import ShardDispatch, SubtaskDispatch
+from parallelizework.messages import HandlerName, Slice
+from parallelizework.policy import WINDOW, Policy
+
+
+def listed(count: int) -> list[int]:
+    return list(range(count))
+
+
+def same(number: int) -> int:
+    return number
+
+
+def total(numbers: list[int]) -> int:
+    return sum(numbers)
+
+
+PLAIN = FanOut("Test", split=listed, execute=same, aggregate=total)
+COMBINED = FanOut("Test", split=listed, execute=same, aggregate=total, combine=total)
+SHARDED = FanOut("Test", split=listed, expand=listed, execute=same, aggregate=total)
+
+
+def policy(batch: int) -> Policy:
+    return Policy(max_items_per_batch=batch)
+
+
+def leaves(
+    dispatch: SubtaskDispatch, slice_: Slice[Any], batch: int
+) -> Iterator[tuple[int, int]]:
+    """Each item's index and value."""
+    sent = dispatch.calls(slice_, policy(batch))
+    for call in sent.calls:
+        if isinstance(call, SubtaskCall):
+            yield call.index, int(call.body)
+            continue
+        assert isinstance(call, SliceCall)
+        slots = min(sent.share, slice_.slots)
+        inner = dispatch.slice_json.deserialize(call.body("inv_caller", slots, Rule()))
+        assert inner.slots == slots
+        if call.handler is HandlerName.RUN_SEGMENT:
+            yield from leaves(dispatch, inner, batch)
+        else:
+            yield from enumerate(inner.items, inner.first)
+
+
+@given(
+    st.integers(0, 5_000),
+    st.integers(1, 3_000),
+    st.sampled_from([1, 3, 64]),
+    st.sampled_from([PLAIN, COMBINED]),
+)
+def test_every_item_is_in_one_call_in_order_and_has_a_share_of_the_slots(
+    count: int, slots: int, batch: int, fan_out: FanOut[int, int, int, int]
+) -> None:
+    dispatch = SubtaskDispatch(fan_out.definition)
+    whole = Slice[Any](slots=slots, items=list(range(count)))
+
+    found = list(leaves(dispatch, whole, batch))
+
+    assert found == [(index, index) for index in range(count)]
+
+
+@given(st.integers(0, 5_000), st.integers(1, 3_000), st.sampled_from([1, 64]))
+def test_shards_share_the_slots(count: int, slots: int, batch: int) -> None:
+    dispatch = ShardDispatch(SHARDED.definition)
+    whole = Slice[Any](slots=slots, items=list(range(count)))
+
+    sent = dispatch.calls(whole, policy(batch))
+    bodies = [
+        call.body("inv_caller", min(sent.share, slots), Rule())
+        for call in sent.calls
+        if isinstance(call, SliceCall)
+    ]
+    inner = [dispatch.slice_json.deserialize(body) for body in bodies]
+
+    assert [item for part in inner for item in part.items] == list(range(count))
+    assert all(1 <= part.slots <= slots for part in inner)
+
+
+@given(st.integers(1, 3_000), st.sampled_from([1, 3, 64]))
+def test_a_call_costs_a_slot_for_each_of_its_subtasks(slots: int, batch: int) -> None:
+    whole = Slice[Any](slots=slots, items=list(range(500)))
+
+    sent = SubtaskDispatch(PLAIN.definition).calls(whole, policy(batch))
+
+    assert sent.cost == min(batch, slots)
+    assert sent.share % sent.cost == sent.most % sent.cost == 0
+
+
+def test_a_slice_has_what_is_left_of_the_rule_and_asks_for_reports() -> None:
+    dispatch = SubtaskDispatch(PLAIN.definition)
+    whole = Slice[Any](slots=WINDOW, items=list(range(3_000)))
+    first, second, *_ = (
+        call
+        for call in dispatch.calls(whole, Policy()).calls
+        if not isinstance(call, Known)
+    )
+    assert isinstance(first, SliceCall)
+    assert isinstance(second, SliceCall)
+
+    left = Rule(min_successful=600)
+    one = dispatch.slice_json.deserialize(first.body("inv_caller", 1, left))
+    last = Rule(min_successful=1)
+    other = dispatch.slice_json.deserialize(second.body("inv_caller", 1, last))
+
+    assert one.rule == left
+    assert one.reports
+    assert (one.reports.to, one.reports.name) == ("inv_caller", "0")
+    assert one.reports.successes == 2
+    assert one.reports.updates == ceil(len(one.items) / 3)
+    assert other.rule == last
+    assert other.reports
+    assert other.reports.name == "1"
+    assert other.reports.successes == 0  # the first ends it, and the run
+
+
+SETS = """
+from pydantic import BaseModel
+from parallelizework import FanOut
+from parallelizework.coordination.dispatch import SubtaskDispatch
+from parallelizework.messages import Slice
+from parallelizework.policy import Policy
+class Tagged(BaseModel):
+    tags: set[str]
+def split(count: int) -> list[Tagged]:
+    return []
+def execute(tagged: Tagged) -> int:
+    return 1
+def aggregate(values: list[int]) -> int:
+    return 1
+made = FanOut("T", split=split, execute=execute, aggregate=aggregate)
+dispatch = SubtaskDispatch(made.definition)
+journal = b'[{"tags": ["a", "b", "c", "d", "e", "f"]}]'
+items = dispatch.items_json.deserialize(journal)
+part = Slice(slots=1, items=items)
+print([call.body for call in dispatch.calls(part, Policy()).calls])
+"""
+
+
+def test_a_replay_in_another_process_sends_the_same_bytes() -> None:
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", SETS],
+            env={"PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+        ).stdout
+        for seed in "12345"
+    }
+
+    assert len(said) == 1

@@ -1,0 +1,95 @@
+"""Slots: never more than there are, and none that is forgotten."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from parallelizework.coordination.slots import Slots
+
+
+def test_free_slots_go_to_calls_that_have_less_than_their_share() -> None:
+    slots = Slots[str](10)
+    slots.lease("a", 4)
+    slots.lease("b", 2)
+
+    grown = list(slots.grow(4))
+
+    assert grown == [("b", 0, 2)]
+    assert slots.free == 2
+    assert list(slots.grow(8)) == [("a", 0, 2)]
+    assert list(slots.grow(8)) == []
+
+
+def test_a_call_is_leased_no_more_slots_than_it_can_use() -> None:
+    slots = Slots[str](10)
+    slots.lease("a", 1)
+
+    assert list(slots.grow(3)) == [("a", 0, 2)]
+    assert slots.free == 7
+
+
+def test_a_call_that_has_returned_slots_is_leased_no_more() -> None:
+    slots = Slots[str](10)
+    slots.lease("a", 10)
+
+    slots.take_back("a", 3)
+
+    assert slots.free == 3
+    assert list(slots.grow(20)) == []
+
+
+def test_an_older_report_returns_no_slot_twice() -> None:
+    slots = Slots[str](10)
+    slots.lease("a", 10)
+
+    slots.take_back("a", 5)
+    slots.take_back("a", 5)
+    slots.take_back("a", 4)
+    slots.end("a")
+
+    assert slots.free == 10
+
+
+@given(st.integers(1, 200), st.integers(0, 200))
+def test_all_but_a_few_free_slots_are_returned(count: int, busy: int) -> None:
+    slots = Slots[str](count)
+    slots.lease("busy", min(busy, count))
+
+    assert 0 <= slots.free - slots.returnable <= count // 16
+    assert slots.returnable <= slots.free
+
+
+@given(st.integers(1, 100), st.data())
+def test_no_slot_is_leased_twice_and_none_is_forgotten(
+    count: int, data: st.DataObject
+) -> None:
+    slots, held = Slots[int](count), dict[int, int]()
+    for call in range(data.draw(st.integers(0, 20))):
+        if slots.free:
+            held[call] = data.draw(st.integers(1, slots.free))
+            slots.lease(call, held[call])
+        for other, _, more in slots.grow(data.draw(st.integers(0, 40))):
+            held[other] += more
+        if held:
+            some = data.draw(st.sampled_from(list(held)))
+            slots.take_back(some, data.draw(st.integers(0, held[some])))
+        assert 0 <= slots.free <= count
+    for call in held:
+        slots.end(call)
+
+    assert slots.free == count
+
+
+@given(st.integers(1, 500), st.integers(1, 64), st.data())
+def test_a_lease_is_a_multiple_of_what_a_call_costs(
+    total: int, cost: int, data: st.DataObject
+) -> None:
+    cost = min(cost, total)
+    slots, leased = Slots[int](total, cost), dict[int, int]()
+    for call in range(data.draw(st.integers(1, 20))):
+        if slots.free >= cost:
+            leased[call] = slots.lease(call, data.draw(st.integers(1, 8)) * cost)
+        for other, _, more in slots.grow(data.draw(st.integers(0, 8)) * cost):
+            leased[other] += more
+
+    assert all(count and count % cost == 0 for count in leased.values())
+    assert sum(leased.values()) == total - slots.free
