@@ -16,7 +16,7 @@ import pytest
 from parallelizework.local.dev import Local, Ports, local
 from parallelizework.settings import Settings
 
-from .processes import LONG
+from .processes import LONG, eventually
 from .targets import targets
 
 ROOT = Path(__file__).parents[2]
@@ -54,6 +54,10 @@ class Server:
         """Repair what the key names, so that what waits for it can end."""
         self.run("Repair", {"key": key}).raise_for_status()
 
+    def executions(self, key: str) -> int:
+        """How many executions the subtasks of that key have counted themselves."""
+        return self.run("Executions", {"key": key}).json()
+
     def attach(self, invocation: str) -> httpx.Response:
         url = f"{self.ingress}/restate/attach/{invocation}"
         return httpx.get(url, timeout=LONG)
@@ -73,6 +77,19 @@ class Server:
             "select id, target, status, completion_result from sys_invocation "
             f"where id = '{run}' or invoked_by_id = '{run}'"
         )
+
+    def wait_until_gone(self, run: str) -> None:
+        """Wait until the run, its calls and their calls have ended."""
+        left = "select c.target from sys_invocation c left join sys_invocation p "
+        left += "on c.invoked_by_id = p.id where c.status != 'completed' and "
+        left += f"'{run}' in (c.id, p.id, p.invoked_by_id)"
+        eventually(lambda: not self.query(left))
+
+
+def error(answer: httpx.Response) -> str:
+    """The message of an answer that is an error."""
+    assert answer.is_error
+    return answer.json()["message"]
 
 
 KINDS = ["plain", "replay", "v7"]

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from .conftest import Server
-from .processes import LONG, eventually, patiently
+from .conftest import Server, error
+from .processes import patiently
 
 
 @dataclass(frozen=True)
@@ -45,27 +45,10 @@ def trial(server: Server, shape: Shape, key: str) -> Trial:
     def run(policy: dict[str, Any], **task: Any) -> httpx.Response:
         task |= {"key": key, "count": shape.count, "policy": shape.policy | policy}
         answer = server.run(shape.service, task)
-        assert_gone(server, answer.headers["x-restate-id"])
+        server.wait_until_gone(answer.headers["x-restate-id"])
         return answer
 
     return run
-
-
-def assert_gone(server: Server, run: str) -> None:
-    """The whole family of a run has ended."""
-    left = f"select id from sys_invocation where id = '{run}' and status != 'completed'"
-    eventually(lambda: not server.query(left))
-    children = f"""
-        select c.target from sys_invocation c join sys_invocation p
-        on c.invoked_by_id = p.id
-        where c.status != 'completed' and (p.id = '{run}' or p.invoked_by_id = '{run}')
-    """
-    eventually(lambda: not server.query(children))
-
-
-def executions(server: Server, key: str) -> int:
-    """How many executions the subtasks themselves have counted."""
-    return server.run("Executions", {"key": key}).json()
 
 
 def report(answer: httpx.Response) -> tuple[list[int], list[int], str]:
@@ -74,18 +57,13 @@ def report(answer: httpx.Response) -> tuple[list[int], list[int], str]:
     return got["values"], [f["index"] for f in got["failures"]], got["reason"]
 
 
-def error(answer: httpx.Response) -> str:
-    assert answer.is_error
-    return answer.json()["message"]
-
-
 def test_a_run_ends_when_all_subtasks_have_succeeded(
     trial: Trial, server: Server, shape: Shape, key: str
 ) -> None:
     answer = trial({})
 
     assert report(answer) == (list(range(shape.count)), [], "ALL_COMPLETED")
-    assert executions(server, key) == shape.count
+    assert server.executions(key) == shape.count
 
 
 def test_without_tolerance_the_first_failure_ends_the_run(trial: Trial) -> None:
@@ -103,7 +81,7 @@ def test_all_settled_returns_the_values_and_the_failures(
     values, failures, reason = report(answer)
     assert values == [n for n in range(shape.count) if n not in (3, 7)]
     assert (failures, reason) == ([3, 7], "ALL_COMPLETED")
-    assert executions(server, key) == shape.count
+    assert server.executions(key) == shape.count
 
 
 def test_a_failure_has_its_index_subtask_status_error_and_attempts(
@@ -204,7 +182,7 @@ def test_a_quorum_larger_than_the_split_is_refused_before_any_execution(
 
     assert answer.status_code == 400
     assert f"there are {shape.count} subtasks" in error(answer)
-    assert executions(server, key) == 0
+    assert server.executions(key) == 0
 
 
 def test_a_race_succeeds_when_the_first_outcome_is_a_success(trial: Trial) -> None:
@@ -272,7 +250,7 @@ def test_batches_in_several_segments_follow_the_completion_rule(
 
     few = {"min_successful": 20} | policy
     enough = server.run("TrialsCombined", task | {"policy": few, "good": [*range(24)]})
-    executed = executions(server, key)
+    executed = server.executions(key)
     both = {"tolerated_failure_count": 2} | policy
     tolerated = server.run("TrialsCombined", task | {"policy": both})
     failed = server.run("TrialsCombined", task | {"policy": policy})
@@ -289,7 +267,7 @@ def test_a_subtask_that_is_done_already_is_not_executed(
     answer = trial({}, known=[0, 3])
 
     assert report(answer) == (list(range(shape.count)), [], "ALL_COMPLETED")
-    assert executions(server, key) == shape.count - 2
+    assert server.executions(key) == shape.count - 2
 
 
 def test_a_subtask_that_is_done_already_counts_as_succeeded(
@@ -308,7 +286,7 @@ def test_no_more_subtasks_are_executed_than_the_quorum_needs(
     answer = server.run("Trials", {"key": key, "count": 9, "policy": policy})
 
     assert report(answer)[0] == [0, 1, 2]
-    assert executions(server, key) == 3
+    assert server.executions(key) == 3
 
 
 def test_one_success_ends_a_run_of_a_thousand_subtasks(
@@ -319,7 +297,7 @@ def test_one_success_ends_a_run_of_a_thousand_subtasks(
     answer = server.run("Trials", task)
 
     assert report(answer) == ([5], [], "MIN_SUCCESSFUL_REACHED")
-    assert_gone(server, answer.headers["x-restate-id"])
+    server.wait_until_gone(answer.headers["x-restate-id"])
 
 
 def test_a_quorum_over_several_segments_ends_the_run_soon(
@@ -331,7 +309,7 @@ def test_a_quorum_over_several_segments_ends_the_run_soon(
     answer = server.run("Trials", task)
 
     assert len(report(answer)[0]) == 100
-    assert executions(server, key) < 1_000
+    assert server.executions(key) < 1_000
 
 
 @pytest.mark.parametrize(
@@ -348,7 +326,7 @@ def test_all_other_subtasks_are_executed_while_some_hang(
 
     expected = [*range(9, 150)] * shards
     assert report(answer) == (expected, [], "MIN_SUCCESSFUL_REACHED")
-    assert executions(server, key) == 150 * shards
+    assert server.executions(key) == 150 * shards
 
 
 def test_the_tolerance_is_for_the_failures_of_all_shards_together(
@@ -381,141 +359,6 @@ def test_a_run_fails_when_its_shards_have_fewer_subtasks_than_the_quorum(
     assert error(answer) == "min_successful=5 cannot be reached: only 4 succeeded"
 
 
-@pytest.mark.parametrize(
-    ("policy", "message"),
-    [
-        ({"tolerated_failure_percentage": 130}, "less than or equal to 100"),
-        ({"min_successful": 0}, "greater than or equal to 1"),
-        ({"min_successful": 1, "race": True}, "different rules: choose one"),
-        ({"min_successful": 1, "tolerated_failure_count": 1}, "different rules"),
-        ({"max_concurency": 1}, "Extra inputs are not permitted"),
-        ({"deadline": 0}, "greater than 0"),
-        ({"max_attempts": 5_000_000_000}, "less than or equal to"),
-        ({"retry_interval_factor": 1e300}, "less than or equal to"),
-    ],
-)
-def test_an_invalid_policy_in_a_task_is_refused(
-    server: Server, key: str, policy: dict[str, Any], message: str
-) -> None:
-    answer = server.run("Trials", {"key": key, "count": 3, "policy": policy})
-
-    assert answer.status_code == 400
-    assert message in error(answer)
-    assert executions(server, key) == 0
-
-
-def test_cancelling_a_run_reaches_its_grandchildren(server: Server, key: str) -> None:
-    task: dict[str, Any] = {"key": key, "count": 3, "good": []}
-    run = server.send("Grandparent", task)["invocationId"]
-    eventually(lambda: executions(server, key) == 3)
-
-    server.cancel(run)
-
-    assert server.attach(run).status_code == 409
-    left = "select target from sys_invocation where status != 'completed'"
-    targets = ("Grandparent/%", "Trials/%")
-    for target in targets:
-        eventually(lambda t=target: not server.query(f"{left} and target like '{t}'"))
-    eventually(lambda: executions(server, f"{key}-cancelled") == 3)
-
-
-def test_a_subtask_that_asks_for_a_later_retry_keeps_its_slot(
-    server: Server, key: str
-) -> None:
-    """It has the only slot, so the others come after it."""
-    ends = server.run("ComingBack", {"key": key}).json()
-
-    assert ends == sorted(ends)
-    assert executions(server, f"{key}-a") == 2
-
-
-@pytest.mark.parametrize("batch", [1, 4])
-def test_an_attempt_that_times_out_is_followed_by_another(
-    server: Server, key: str, batch: int
-) -> None:
-    policy = {"attempt_timeout": 0.3, "max_items_per_batch": batch}
-
-    answer = server.run("Impatient", {"key": key, "policy": policy})
-
-    assert min(answer.json()) == 2
-
-
-@pytest.mark.parametrize("batch", [1, 4])
-def test_a_subtask_times_out_after_its_last_attempt_timed_out(
-    server: Server, key: str, batch: int
-) -> None:
-    policy = {"attempt_timeout": 0.1, "max_attempts": 2, "max_items_per_batch": batch}
-
-    answer = server.run("Impatient", {"key": key, "fail": "9", "policy": policy})
-
-    assert answer.status_code == 504
-    assert " timed out: an attempt took longer than 0.1 s" in error(answer)
-    assert "attempts: 2" in error(answer)
-
-
-@pytest.mark.parametrize("service", ["Impatient", "NeverEnding"])
-def test_a_subtask_is_cancelled_after_its_timeout(
-    server: Server, key: str, service: str
-) -> None:
-    policy = {"subtask_timeout": 0.5, "tolerated_failure_percentage": 100}
-
-    answer = server.run(service, {"key": key, "fail": "9", "policy": policy})
-
-    assert answer.json() == []
-    assert_gone(server, answer.headers["x-restate-id"])
-
-
-def paused_below(run: str) -> str:
-    """SQL for what is paused in a run: it is called by what waits for it."""
-    return f"""
-        select paused.id from sys_invocation paused
-        left join sys_invocation caller on paused.invoked_by_id = caller.id
-        where paused.status = 'paused'
-        and (paused.invoked_by_id = '{run}' or caller.invoked_by_id = '{run}')
-    """
-
-
-def test_a_resumed_subtask_does_not_execute_the_others_again(
-    server: Server, key: str
-) -> None:
-    run = server.send("Pausing", {"key": key})["invocationId"]
-    eventually(lambda: bool(server.query(paused_below(run))))
-    server.repair(f"{key}-b")
-    for subtask in server.query(paused_below(run)):
-        url = f"{server.admin}/invocations/{subtask['id']}/resume"
-        httpx.patch(url, timeout=LONG).raise_for_status()
-
-    assert server.attach(run).json() == [1, 3, 1]
-
-
-def test_a_run_with_a_paused_subtask_can_be_cancelled(server: Server, key: str) -> None:
-    run = server.send("Pausing", {"key": key})["invocationId"]
-    eventually(lambda: bool(server.query(paused_below(run))))
-
-    server.cancel(run)
-
-    assert server.attach(run).status_code == 409
-    assert_gone(server, run)
-
-
-def test_a_run_fails_when_one_of_its_shards_is_cancelled_by_hand(
-    server: Server, key: str
-) -> None:
-    task: dict[str, Any] = {"key": key, "count": 4, "good": []}
-    run = server.send("TrialsSharded", task)["invocationId"]
-    eventually(lambda: executions(server, key) == 8)
-    part = server.query(
-        f"select id from sys_invocation where invoked_by_id = '{run}' limit 1"
-    )[0]["id"]
-
-    server.cancel(part)
-
-    answer = server.attach(run)
-    assert answer.status_code == 409
-    assert error(answer) == "TrialsSharded/runShard was cancelled"
-    assert_gone(server, run)
-
-
 @pytest.mark.parametrize("enough", [100, 140, 149])
 def test_values_that_are_being_combined_are_kept_when_a_quorum_is_reached(
     server: Server, key: str, enough: int
@@ -546,105 +389,10 @@ def test_values_that_are_being_combined_are_kept_at_the_deadline(
     assert (values, reason) == (good, "DEADLINE_EXCEEDED")
 
 
-def test_a_run_can_be_cancelled_while_it_cancels_its_subtasks(
-    server: Server, key: str
-) -> None:
-    task = {"key": key, "count": 3, "free": 1}
-    run = server.send("Clingers", task)["invocationId"]
-    ending = f"""
-        select id from sys_journal where id = '{run}' and entry_type like '%Signal%'
-    """
-    eventually(lambda: bool(server.query(ending)))
-
-    server.cancel(run)
-    server.repair(key)
-
-    assert server.attach(run).status_code == 409
-
-
 def test_a_deadline_also_limits_the_split(server: Server, key: str) -> None:
     policy = {"deadline": 0.5}
 
     answer = server.run("Rough", {"key": key, "how": "split", "policy": policy})
 
     assert answer.status_code == 504
-    assert executions(server, key) == 0
-
-
-@pytest.mark.parametrize("batch", [1, 4])
-@pytest.mark.parametrize(
-    "how", ["code", pytest.param("message", marks=pytest.mark.once)]
-)
-def test_an_error_with_a_huge_message_or_an_unknown_code_is_a_failure(
-    server: Server, key: str, how: str, batch: int
-) -> None:
-    policy = {"max_attempts": 2, "max_items_per_batch": batch}
-    task = {"key": key, "how": how, "policy": policy}
-
-    failed = server.run("Rough", task)
-    policy |= {"tolerated_failure_percentage": 100}
-    tolerated = server.run("Rough", task)
-
-    assert failed.status_code == 500
-    assert len(error(failed)) < 10_000
-    assert tolerated.json() == []
-
-
-@pytest.mark.parametrize("batch", [1, 4])
-def test_a_subtask_that_raises_another_error_when_cancelled_is_cancelled(
-    server: Server, key: str, batch: int
-) -> None:
-    policy = {"min_successful": 1, "max_items_per_batch": batch}
-
-    answer = server.run("Rough", {"key": key, "how": "stubborn", "policy": policy})
-
-    assert answer.json() == [0.5]
-
-
-@pytest.mark.parametrize("batch", [1, 4])
-def test_infinity_is_returned_unchanged(server: Server, key: str, batch: int) -> None:
-    policy = {"max_items_per_batch": batch}
-
-    answer = server.run("Rough", {"key": key, "how": "infinity", "policy": policy})
-
-    assert answer.text == "[Infinity, Infinity, Infinity, Infinity]"
-
-
-def test_attempts_of_handler_code_that_ask_for_a_delay_are_counted(
-    server: Server, key: str
-) -> None:
-    policy = {"tolerated_failure_percentage": 100}
-
-    answer = server.run("RoughCode", {"key": key, "how": "", "policy": policy})
-
-    assert answer.json() == []
-    assert executions(server, key) == 8
-
-
-def test_a_policy_header_that_is_not_json_is_refused(server: Server) -> None:
-    url = f"{server.ingress}/Squares/runSubtask"
-    headers = {"x-parallelizework-policy": "rubbish"}
-
-    answer = httpx.post(url, json=3, headers=headers, timeout=LONG)
-
-    assert answer.status_code == 400
-
-
-def test_a_model_with_aliases_can_be_a_subtask(server: Server) -> None:
-    task = [{"userId": 3}, {"userId": 5}]
-
-    assert server.run("Aliased", task).json() == [3, 5]
-
-
-def test_a_subtask_that_looks_like_a_marker_of_ours_is_executed(server: Server) -> None:
-    task = [{"$done": 1}, {"parallelizework.Done": 1}]
-
-    answer = server.run("Unmarked", task)
-
-    assert answer.json() == [{"executed": item} for item in task]
-
-
-def test_a_typed_dict_task_may_have_a_policy(server: Server) -> None:
-    task = {"count": 5, "policy": {"min_successful": 1}}
-
-    assert len(server.run("TypedTrials", task).json()) == 1
+    assert server.executions(key) == 0

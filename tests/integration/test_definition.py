@@ -1,23 +1,28 @@
 """What a user defines is what runs: functions and their types, executors, calls."""
 
+from typing import Any
+
+import httpx
 import pytest
 
-from .conftest import Server
+from .conftest import Server, error
+from .processes import LONG
 
 INF, NAN = "inf", "nan"
 
 
 def test_aggregate_receives_the_task_as_it_was_posted(server: Server) -> None:
     """Whatever `split` has made of its own."""
-    order = {"name": "third", "numbers": [3, -1, 2]}
+    task = {"name": "third", "numbers": [3, -1, 2]}
 
-    answer = server.run("Sheets", order)
+    answer = server.run("Sheets", task)
 
     squares = {"3": 9, "-1": "-1 is negative", "2": 4}
     reason = "ALL_COMPLETED"
     assert answer.json() == {"name": "third", "squares": squares, "reason": reason}
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "service",
     [
@@ -35,6 +40,7 @@ def test_split_may_return_any_kind_of_iterable(server: Server, service: str) -> 
     assert server.run(service, 0).json() == [1, 4, 9]
 
 
+@pytest.mark.once
 def test_a_split_that_returns_a_text_is_refused(server: Server) -> None:
     answer = server.run("SplitText", "word")
 
@@ -45,6 +51,7 @@ def test_a_split_that_returns_a_text_is_refused(server: Server) -> None:
     )
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("service", ["Readings", "ReadingsBatch"])
 def test_a_model_reaches_the_next_function_unchanged(
     server: Server, service: str
@@ -153,3 +160,70 @@ def test_max_attempts_applies_to_handler_code_of_an_executor(
     server: Server,
 ) -> None:
     assert server.run("CodeAttempts", {"seconds": -1}).json() == [3, 3]
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("policy", "message"),
+    [
+        ({"tolerated_failure_percentage": 130}, "less than or equal to 100"),
+        ({"min_successful": 0}, "greater than or equal to 1"),
+        ({"min_successful": 1, "race": True}, "different rules: choose one"),
+        ({"min_successful": 1, "tolerated_failure_count": 1}, "different rules"),
+        ({"max_concurency": 1}, "Extra inputs are not permitted"),
+        ({"deadline": 0}, "greater than 0"),
+        ({"max_attempts": 5_000_000_000}, "less than or equal to"),
+        ({"retry_interval_factor": 1e300}, "less than or equal to"),
+    ],
+)
+def test_an_invalid_policy_in_a_task_is_refused(
+    server: Server, key: str, policy: dict[str, Any], message: str
+) -> None:
+    answer = server.run("Trials", {"key": key, "count": 3, "policy": policy})
+
+    assert answer.status_code == 400
+    assert message in error(answer)
+    assert server.executions(key) == 0
+
+
+@pytest.mark.once
+def test_a_policy_header_that_is_not_json_is_refused(server: Server) -> None:
+    url = f"{server.ingress}/Squares/runSubtask"
+    headers = {"x-parallelizework-policy": "rubbish"}
+
+    answer = httpx.post(url, json=3, headers=headers, timeout=LONG)
+
+    assert answer.status_code == 400
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("batch", [1, 4])
+def test_infinity_is_returned_unchanged(server: Server, key: str, batch: int) -> None:
+    policy = {"max_items_per_batch": batch}
+
+    answer = server.run("Rough", {"key": key, "how": "infinity", "policy": policy})
+
+    assert answer.text == "[Infinity, Infinity, Infinity, Infinity]"
+
+
+@pytest.mark.once
+def test_a_model_with_aliases_can_be_a_subtask(server: Server) -> None:
+    task = [{"userId": 3}, {"userId": 5}]
+
+    assert server.run("Aliased", task).json() == [3, 5]
+
+
+@pytest.mark.once
+def test_a_subtask_that_looks_like_a_marker_of_ours_is_executed(server: Server) -> None:
+    task = [{"$done": 1}, {"parallelizework.Done": 1}]
+
+    answer = server.run("Unmarked", task)
+
+    assert answer.json() == [{"executed": item} for item in task]
+
+
+@pytest.mark.once
+def test_a_typed_dict_task_may_have_a_policy(server: Server) -> None:
+    task = {"count": 5, "policy": {"min_successful": 1}}
+
+    assert len(server.run("TypedTrials", task).json()) == 1

@@ -12,10 +12,6 @@ from .conftest import Server
 from .processes import LONG, eventually
 
 
-def executions(server: Server, key: str) -> int:
-    return server.run("Executions", {"key": key}).json()
-
-
 def client_of(server: Server) -> Client:
     return Client(server.ingress, server.admin)
 
@@ -113,7 +109,7 @@ def test_progress_counts_never_decrease_and_agree_with_the_executions(
     succeeded = [each.succeeded for each in seen]
     assert succeeded == sorted(succeeded)
     assert last["succeeded"] >= succeeded[-1]
-    assert last["succeeded"] < executions(server, key) <= count
+    assert last["succeeded"] < server.executions(key) <= count
     assert last["failed"] == 1
     assert last["succeeded"] + last["failed"] + last["cancelled"] == count
 

@@ -168,6 +168,7 @@ def test_a_run_sent_with_a_delay_starts_no_sooner_and_can_be_attached_to(
     assert server.attach(run).json() == [0, 1, 4]
 
 
+@pytest.mark.once
 def test_the_ingress_shows_the_real_json_schema(server: Server) -> None:
     openapi = httpx.get(
         f"{server.admin}/services/FanOutWorker/openapi", timeout=LONG

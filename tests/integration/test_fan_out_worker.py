@@ -35,12 +35,14 @@ def test_one_subtask_has_the_same_form_of_result(server: Server) -> None:
     )
 
 
+@pytest.mark.once
 def test_names_are_trimmed_and_blanks_are_dropped(server: Server) -> None:
     status, text = curl(server, '{"description": " a ,, b,\\t,"}')
 
     assert (status, text) == (200, '{"description": "a: DONE,b: DONE"}')
 
 
+@pytest.mark.once
 def test_equal_subtasks_are_all_executed(server: Server) -> None:
     assert curl(server, '{"description": "é,é"}') == (
         200,
@@ -48,6 +50,7 @@ def test_equal_subtasks_are_all_executed(server: Server) -> None:
     )
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("body", "complaint"),
     [
@@ -112,6 +115,7 @@ def test_a_request_may_ask_for_the_first_success_only(server: Server) -> None:
     assert text in [f'{{"description": "{name}: DONE"}}' for name in "abcd"]
 
 
+@pytest.mark.once
 def test_the_policy_is_in_the_openapi_schema(server: Server) -> None:
     openapi = httpx.get(
         f"{server.admin}/services/FanOutWorker/openapi", timeout=LONG

@@ -9,14 +9,13 @@ import pytest
 from .conftest import Server
 from .fan_outs.ledger import Ledger, repair
 from .processes import LONG, eventually, running
-from .test_completion import assert_gone
 from .test_dev import FAN_OUTS
 from .test_serve import served
 
 
 def ran(server: Server, service: str, **task: Any) -> dict[str, Any]:
     answer = server.run(service, task)
-    assert_gone(server, answer.headers["x-restate-id"])
+    server.wait_until_gone(answer.headers["x-restate-id"])
     return answer.raise_for_status().json()
 
 
@@ -88,7 +87,7 @@ def test_subtasks_that_wait_for_a_thread_can_be_cancelled(
     server.cancel(run)
 
     assert server.attach(run).status_code == 409
-    assert_gone(server, run)
+    server.wait_until_gone(run)
     server.repair(key)
 
 
