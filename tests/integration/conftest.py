@@ -20,6 +20,7 @@ from .processes import LONG, eventually
 from .targets import targets
 
 ROOT = Path(__file__).parents[2]
+HTTP = httpx.Client(timeout=LONG)  # one for all: each has a TLS context to make
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,15 @@ class Server:
         self, service: str, task: object, headers: dict[str, str] | None = None
     ) -> httpx.Response:
         url = f"{self.ingress}/{service}/run"
-        return httpx.post(url, json=task, headers=headers, timeout=LONG)
+        return HTTP.post(url, json=task, headers=headers)
 
     def send(self, service: str, task: object, query: str = "") -> dict[str, str]:
         url = f"{self.ingress}/restate/send/{service}/run{query}"
-        return httpx.post(url, json=task, timeout=LONG).raise_for_status().json()
+        return HTTP.post(url, json=task).raise_for_status().json()
 
     def cancel(self, invocation: str) -> None:
         url = f"{self.admin}/invocations/{invocation}/cancel"
-        httpx.patch(url, timeout=LONG).raise_for_status()
+        HTTP.patch(url).raise_for_status()
 
     def repair(self, key: str) -> None:
         """Repair what the key names, so that what waits for it can end."""
@@ -60,15 +61,11 @@ class Server:
 
     def attach(self, invocation: str) -> httpx.Response:
         url = f"{self.ingress}/restate/attach/{invocation}"
-        return httpx.get(url, timeout=LONG)
+        return HTTP.get(url)
 
     def query(self, sql: str) -> list[dict[str, str]]:
-        answer = httpx.post(
-            f"{self.admin}/query",
-            json={"query": sql},
-            headers={"accept": "application/json"},
-            timeout=LONG,
-        )
+        headers = {"accept": "application/json"}
+        answer = HTTP.post(f"{self.admin}/query", json={"query": sql}, headers=headers)
         return answer.raise_for_status().json()["rows"]
 
     def family(self, run: str) -> list[dict[str, str]]:
@@ -106,6 +103,10 @@ def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     items[:] = [item for item in items if not _is_enough(item)]
 
 
+def pytest_unconfigure() -> None:
+    HTTP.close()
+
+
 def _is_enough(item: pytest.Function) -> bool:
     if "server" not in item.fixturenames or not item.get_closest_marker("once"):
         return False
@@ -139,9 +140,7 @@ def suspend_at_each_await(started: Local) -> None:
     """Have the server ask for a suspension as soon as an invocation waits."""
     for service in started.services:
         url = f"{started.admin}/services/{service}"
-        httpx.patch(
-            url, json={"inactivity_timeout": "0s"}, timeout=LONG
-        ).raise_for_status()
+        HTTP.patch(url, json={"inactivity_timeout": "0s"}).raise_for_status()
 
 
 @pytest.fixture

@@ -3,13 +3,12 @@
 import time
 from typing import Any
 
-import httpx
 import pytest
 
 from parallelizework.client import Client, Progress
 
-from .conftest import Server
-from .processes import LONG, eventually
+from .conftest import HTTP, Server
+from .processes import eventually
 
 
 def client_of(server: Server) -> Client:
@@ -73,7 +72,7 @@ def final_progress(server: Server, run: str) -> dict[str, Any]:
     progress: dict[str, Any] = {}
 
     def ended() -> bool:
-        answer = httpx.get(url, timeout=LONG)
+        answer = HTTP.get(url)
         progress.update(answer.json())
         return answer.is_success and progress["state"] != "running"
 
@@ -126,7 +125,7 @@ def test_the_server_retries_coordinators_and_progress_without_limit(
     server: Server, service: str, names: list[str]
 ) -> None:
     url = f"{server.admin}/services/{service}"
-    handlers = httpx.get(url, timeout=LONG).json()["handlers"]
+    handlers = HTTP.get(url).json()["handlers"]
     attempts = {each["name"]: each["retry_policy"]["max_attempts"] for each in handlers}
 
     assert [attempts[name] for name in names] == [2**31 - 1] * len(names)

@@ -9,7 +9,7 @@ import pytest
 
 from parallelizework.local.dev import Ports, local, serve
 
-from .conftest import GIVEN, Server
+from .conftest import GIVEN, HTTP, Server
 from .processes import LONG, eventually, patiently
 from .test_dev import FAN_OUTS
 
@@ -19,7 +19,7 @@ TIMES = {"deadline", "subtask_timeout"}
 
 def progress(server: Server, run: str) -> dict[str, Any]:
     """What anyone gets to see; empty while there is nothing yet."""
-    answer = httpx.get(f"{server.ingress}/FanOutProgress/{run}/get", timeout=LONG)
+    answer = HTTP.get(f"{server.ingress}/FanOutProgress/{run}/get")
     return answer.json() if answer.is_success else {}
 
 

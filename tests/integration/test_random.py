@@ -18,7 +18,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from .conftest import Server
+from .conftest import HTTP, Server
 from .processes import LONG, eventually
 from .random_cases import Case, drawn
 from .reference import Answer, Reference
@@ -141,7 +141,7 @@ def _answer(server: Server, run: str) -> Answer | None:
     """Its answer, if there is one within a moment."""
     try:
         url = f"{server.ingress}/restate/attach/{run}"
-        answer = httpx.get(url, timeout=0.3)
+        answer = HTTP.get(url, timeout=0.3)
     except httpx.TimeoutException:
         return None
     if answer.is_error:
