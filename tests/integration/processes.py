@@ -90,7 +90,8 @@ def patiently(attempt: Callable[[float], T], is_right: Callable[[T], bool]) -> T
 
 def eventually(condition: Callable[[], bool], seconds: float = LONG) -> None:
     """Wait until a condition holds; fail when it does not within the time."""
-    deadline = monotonic() + seconds
+    deadline, pause = monotonic() + seconds, 0.01
     while not condition():
         assert monotonic() < deadline, "it did not happen in time"
-        sleep(0.02)
+        sleep(pause)
+        pause = min(pause * 1.3, 0.1)  # to ask often slows down what is asked

@@ -21,8 +21,9 @@ from parallelizework.local.dev import Ports, local
 from .conftest import GIVEN, Server
 from .misbehaving import Misbehaving, misbehaving
 from .parallel_runs import End, Runs, Submission
-from .poison.cells import CELLS, LARGE, LASTING_CELLS, STEPS, TASKS, Cell
+from .poison.cells import STEPS, TASKS, Cell
 from .poison.shapes import was_entered
+from .poison.table import CELLS, LARGE, LASTING_CELLS
 from .poison.values import MIB
 from .processes import eventually
 from .targets import FAN_OUTS

@@ -14,14 +14,7 @@ from restate import Context, TerminalError
 
 from parallelizework import CompletionReason, Done, Executor, Failure, FanOut, Policy
 
-from ..poison.models import (
-    POISONED,
-    SUBTASKS,
-    Dose,
-    Item,
-    Report,
-    Task,
-)
+from ..poison.models import POISONED, SUBTASKS, Dose, Item, Report, Task
 from ..poison.shapes import SHAPES, Shape, arise
 from ..poison.values import UNFIT
 

@@ -20,8 +20,6 @@ def endless() -> BaseException:
 
 
 CODES: list[Any] = [418, 0, 99, 200, 600, 10**12, -1, None, "x"]
-
-
 MESSAGES: dict[str, Any] = {
     "surrogate message": "cannot read \udcff.txt",
     "message of 1 MB": "x" * 10**6,
@@ -31,8 +29,6 @@ MESSAGES: dict[str, Any] = {
     "message None": None,
     "empty message": "",
 }
-
-
 DELAYS: dict[str, Any] = {
     "10 ms": timedelta(milliseconds=10),
     "negative": -timedelta(days=1),
@@ -42,8 +38,6 @@ DELAYS: dict[str, Any] = {
     "NaN": NOT_A_NUMBER,
     "of the type str": "soon",
 }
-
-
 FINAL: dict[str, Callable[[], BaseException]] = {
     **{
         f"TerminalError, {name}": lambda text=text: TerminalError(text, 418)
@@ -55,8 +49,6 @@ FINAL: dict[str, Callable[[], BaseException]] = {
     },
     "TerminalError like a cancellation": lambda: TerminalError("cancelled", 409),
 }
-
-
 RETRIED: dict[str, Callable[[], BaseException]] = {
     "ValueError": lambda: ValueError("poison"),
     **{
@@ -91,6 +83,4 @@ RETRIED: dict[str, Callable[[], BaseException]] = {
     "ExceptionGroup": lambda: ExceptionGroup("all", [ValueError("\udcff")]),
     "BaseExceptionGroup": lambda: BaseExceptionGroup("all", [OwnBaseException()]),
 }
-
-
 ERRORS = FINAL | RETRIED

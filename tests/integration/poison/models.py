@@ -7,17 +7,9 @@ from pydantic import BaseModel
 from parallelizework import CompletionReason, Policy
 
 Load = TypeVar("Load")
-
-
 MIB = 2**20
-
-
 SUBTASKS = 3
-
-
 POISONED = 1  # the index of the subtask, or shard, that poison concerns
-
-
 AT = [
     "",
     "task",

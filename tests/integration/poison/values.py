@@ -43,11 +43,7 @@ def broken(**fields: Any) -> Vessel:
 
 
 LEVELS = (150, 197, 198, 199, 200, 250, 5_000)
-
-
 NOT_A_NUMBER, NO_END = math.nan, math.inf
-
-
 ANY: dict[str, Callable[[], object]] = {
     **{f"{levels} levels": lambda levels=levels: nested(levels) for levels in LEVELS},
     "4301 digits": lambda: 10**4_300,
@@ -62,8 +58,6 @@ ANY: dict[str, Callable[[], object]] = {
     "unshowable object": Unshowable,
     "exception": lambda: ValueError("as a value"),
 }
-
-
 NUMBER: dict[str, Callable[[], object]] = {
     "NaN": lambda: NOT_A_NUMBER,
     "infinity": lambda: NO_END,
@@ -71,11 +65,7 @@ NUMBER: dict[str, Callable[[], object]] = {
     "wrong type": lambda: "rubbish",
     "unshowable type": Unshowable,
 }
-
-
 UNFIT = ("None", "wrong type", "unshowable type")  # whole, not only a part of it
-
-
 MODEL: dict[str, Callable[[], object]] = {
     "NaN in a field": lambda: Vessel(number=NOT_A_NUMBER),
     "infinity in a field": lambda: Vessel(number=-NO_END),
@@ -90,9 +80,5 @@ MODEL: dict[str, Callable[[], object]] = {
     "199 levels in a field": lambda: Vessel(more=nested(199)),
     "4301 digits in a field": lambda: Vessel(more=10**4_300),
 }
-
-
 VALUES = {"Any": ANY, "Number": NUMBER, "Model": MODEL}
-
-
 SIZES: dict[str, Callable[[], object]] = {"33 MiB": lambda: "x" * 33 * MIB}
