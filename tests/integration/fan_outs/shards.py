@@ -53,7 +53,7 @@ batched = FanOut(
 
 
 class Idle(BaseModel):
-    """A task of `count` subtasks, which take 0.5 s, or no time after a repair."""
+    """A task of `count` subtasks, which take 1 s, or no time after a repair."""
 
     key: str
     count: int
@@ -69,7 +69,7 @@ def keys(task: Idle) -> list[str]:
 
 async def idle(key: str) -> int:
     if not repairs(key):
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(1)
     return 1
 
 
