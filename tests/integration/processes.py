@@ -39,7 +39,7 @@ class Running:
         return next(line for line in self.output.splitlines() if text in line)
 
     def ended(self) -> int:
-        """Its exit code, as soon as it has ended."""
+        """The exit code, as soon as the process has ended."""
         return self.process.wait(LONG)
 
 
@@ -65,7 +65,7 @@ def running(
 
 
 def output_of(*arguments: str, where: Mapping[str, str], code: int = 0) -> str:
-    """What a command prints to its end, which it comes to with that exit code."""
+    """The output of a command, which must end with this exit code."""
     with running(*arguments, environment=where) as process:
         assert process.ended() == code, process.output
         return process.output
@@ -79,7 +79,7 @@ def memory(pid: int, what: str = "VmRSS") -> float:
 
 
 def patiently(attempt: Callable[[float], T], is_right: Callable[[T], bool]) -> T:
-    """What comes of an attempt that is given some time; where that is short, more."""
+    """The result of an attempt with some time, or with more if that was too short."""
     result = attempt(1)
     for times in (4, 16, 64):
         if is_right(result):

@@ -35,7 +35,7 @@ slow = FanOut("Slow", split=each, execute=slowly, aggregate=gathered)
 
 
 class Visit(BaseModel):
-    """What each visitor of one run's crowd is given.
+    """A subtask: one visitor of the crowd of a run.
 
     Attributes:
         count: How many visitors there are in this shard.
@@ -48,7 +48,7 @@ class Visit(BaseModel):
 
 
 class Crowding(BaseModel):
-    """A run with so many visitors in each shard."""
+    """A task with the number of visitors of each shard."""
 
     run: str
     counts: list[int]
@@ -68,7 +68,7 @@ def crowding(task: Crowding) -> list[Visit]:
 
 
 async def process(visit: Visit) -> int:
-    """Goes when all have come, to whichever process."""
+    """Ends when all have begun, in any process; returns the own process."""
     Ledger(visit.run).enter()
     while Ledger(visit.run).size < visit.all:  # noqa: ASYNC110 - of other processes
         await asyncio.sleep(0.2)
@@ -103,7 +103,7 @@ async def paced_work(_number: int) -> Span:
 
 
 class Crowd:
-    """Subtasks of which one leaves only while `size` are there, or most have come."""
+    """Subtasks of which one ends only while `size` execute, or once most have begun."""
 
     def __init__(self, size: int, all_: int) -> None:
         self._size = size

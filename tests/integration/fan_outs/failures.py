@@ -101,7 +101,7 @@ aggregating = FanOut("Aggregating", split=one, execute=same, aggregate=added_up)
 
 
 class Rough(BaseModel):
-    """A subtask that misbehaves, in one way or another."""
+    """A subtask that misbehaves; `how` says in which way."""
 
     key: str
     how: str
@@ -152,7 +152,7 @@ rough_code = FanOut(
 
 
 class Loud(BaseModel):
-    """So many subtasks, each of which fails with a message of that length."""
+    """A task of `count` subtasks, which fail with a message of `length` letters."""
 
     count: int
     length: int = 0

@@ -9,7 +9,7 @@ from parallelizework import CompletionReason, Failure, FanOut, Policy
 
 
 class Numbers(BaseModel):
-    """So many numbers, of which some fail; and what may be said about it."""
+    """A task of numbers, of which the negative ones fail."""
 
     name: str
     numbers: list[int]
@@ -55,7 +55,7 @@ sheets = FanOut(
 
 
 class Reading(BaseModel):
-    """What pydantic writes in another way than it reads."""
+    """A model that pydantic writes in another way than it reads."""
 
     model_config = ConfigDict(extra="forbid")
 

@@ -57,7 +57,7 @@ put_off_long = FanOut("PutOffLong", split=parts, execute=put_off, aggregate=adde
 
 
 class Quota(BaseModel):
-    """Subtasks that are postponed so many times each, within so many seconds."""
+    """A task of three subtasks that are postponed `times` times each."""
 
     key: str
     times: int

@@ -34,7 +34,7 @@ class Asked:
 
 @dataclass
 class Misbehaving:
-    """The server: where it is, and what it has been asked."""
+    """The server: its URL, and the requests that it has received."""
 
     url: str = ""
     inside: Counter[str] = field(default_factory=Counter[str])
@@ -60,12 +60,12 @@ class Misbehaving:
     async def serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """Take requests from a connection until one of the two ends it."""
+        """Answer the requests of a connection until either side closes it."""
         try:
             while asked := await _read(reader):
                 self.ledger.append(asked)
                 times = len(self.asked(asked.target))
-                await MANNERS[asked.path[0]](self, asked, times, writer)
+                await MANNERS[asked.path[0]](Exchange(self, asked, times, writer))
                 await writer.drain()
         except (OSError, asyncio.CancelledError):
             pass  # asyncio would log it
@@ -73,14 +73,28 @@ class Misbehaving:
             writer.close()
 
 
-Manner = Callable[[Misbehaving, Asked, int, asyncio.StreamWriter], Awaitable[None]]
+@dataclass(frozen=True)
+class Exchange:
+    """One request, and where to write the answer.
+
+    Attributes:
+        times: How often the target has been requested, this time included.
+    """
+
+    server: Misbehaving
+    asked: Asked
+    times: int
+    writer: asyncio.StreamWriter
+
+
+Manner = Callable[[Exchange], Awaitable[None]]
 
 
 MANNERS: dict[str, Manner] = {}
 
 
 def manner(function: Manner) -> Manner:
-    """Behave like that where a path begins with the function's name."""
+    """Register a manner for the paths that begin with the function's name."""
     name = getattr(function, "__name__")  # noqa: B009 - a callable need not have one
     MANNERS[name.replace("_", "-").strip("-")] = function
     return function
