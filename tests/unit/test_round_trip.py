@@ -1,4 +1,4 @@
-"""What a model holds is what is read again."""
+"""A value in a message is read as it was written, or refused."""
 
 import math
 from typing import Annotated, Any
