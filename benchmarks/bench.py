@@ -24,7 +24,8 @@ import httpx
 from benchmarks.bulk import ALLOWED, answering, fan_out, gather, rows_file, xargs
 from benchmarks.peers import PEERS, Peer
 from parallelizework.client import Client, healthy
-from parallelizework.local.dev import Local, Ports, local
+from parallelizework.local.dev import Local, local
+from parallelizework.local.ports import Ports
 
 HERE = Path(__file__).parent
 FAN_OUTS = ["plain", "batched", "sharded", "sharded_batched", "sleeping"]

@@ -1,7 +1,8 @@
 """Count the calls from one module of the package into another, in a run in memory.
 
 A call counts where caller and callee are functions of two modules of the package;
-`testing` is left out. A coroutine counts once, however often it is resumed.
+`testing` is left out, and so is what happens before the handler `run` is called. A
+coroutine counts once, however often it is resumed.
 
     python -m benchmarks.crossings [SUBTASKS]
 """
@@ -30,10 +31,14 @@ async def execute(number: int) -> int:
 
 def crossings(fan_out: FanOut[int, int, int, int], count: int) -> Counter[str]:
     """How often one module calls another in a run of so many subtasks."""
-    found = Counter[str]()
+    found, is_running = Counter[str](), False
 
     def profile(frame: FrameType, event: str, _: object) -> None:
+        nonlocal is_running
         if event != "call" or frame.f_back is None or _is_resumed(frame):
+            return
+        is_running = is_running or frame.f_code.co_qualname == "Handlers.run"
+        if not is_running:
             return
         caller, callee = map(_module, (frame.f_back, frame))
         if caller and callee and caller != callee:

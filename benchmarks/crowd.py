@@ -13,7 +13,8 @@ from pathlib import Path
 
 import httpx
 
-from parallelizework.local.dev import Ports, local
+from parallelizework.local.dev import local
+from parallelizework.local.ports import Ports
 
 PLAIN = f"{Path(__file__).with_name('fan_outs.py')}:plain"
 

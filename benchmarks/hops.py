@@ -14,7 +14,8 @@ import httpx
 from benchmarks.fan_outs import nothing, nothing_in_a_thread
 from parallelizework.definition.function import Function
 from parallelizework.definition.threads import Threads
-from parallelizework.local.dev import Ports, local
+from parallelizework.local.dev import local
+from parallelizework.local.ports import Ports
 
 HOPS = 5_000
 COUNT = 20_000

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import httpx
 
-from parallelizework.local.dev import Ports, local
+from parallelizework.local.dev import local
+from parallelizework.local.ports import Ports
 
 PLACES = 50
 RUNS = {"Short": 2_000, "Long": 500}  # subtasks of 50 and of 500 ms

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import httpx
 
-from parallelizework.local.dev import Local, Ports, local
+from parallelizework.local.dev import Local, local
+from parallelizework.local.ports import Ports
 
 CHORES = {"description": "get out of bed,shower,make coffee,have breakfast"}
 STDLIB = {

@@ -6,6 +6,7 @@ from parallelizework.executor import Executor
 from parallelizework.fan_out import FanOut, services
 from parallelizework.outcomes import Attempt, CompletionReason, Done, Failure
 from parallelizework.policy import Policy
+from parallelizework.serving.app import app
 
 __all__ = [
     "Attempt",
@@ -17,5 +18,6 @@ __all__ = [
     "ParallelizeworkError",
     "Policy",
     "Postponed",
+    "app",
     "services",
 ]

@@ -2,13 +2,14 @@
 
 from typing import Generic, TypeVar
 
-from restate import Service, VirtualObject
+from restate import Service
 
 from parallelizework.definition.checks import checked_name
 from parallelizework.definition.definition import define_executor
 from parallelizework.definition.signatures import Executes
 from parallelizework.policy import Policy
 from parallelizework.restate_service import executing_service
+from parallelizework.served import RestateService
 
 Subtask = TypeVar("Subtask")
 Value = TypeVar("Value")
@@ -52,6 +53,6 @@ class Executor(Generic[Subtask, Value]):
         return executing_service(self.definition)
 
     @property
-    def services(self) -> list[Service | VirtualObject]:
-        """What to serve: `restate.app(executor.services)`."""
+    def services(self) -> list[RestateService]:
+        """The Restate services; `parallelizework.app(executor)` serves them."""
         return [self.service]

@@ -7,17 +7,17 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Generic, TypeVar, overload
 
-from restate import Context, Service, VirtualObject
+from restate import Context, Service
 
 from parallelizework.definition.definition import define
 from parallelizework.definition.signatures import Aggregates, Executes, Folds, Lists
 from parallelizework.errors import DefinitionError
-from parallelizework.executor import Executor
 from parallelizework.messages import HandlerName
 from parallelizework.outcomes import Done
 from parallelizework.policy import Policy
 from parallelizework.progress.virtual_object import RETENTION, progress_object
 from parallelizework.restate_service import service
+from parallelizework.served import RestateService, Served
 
 Task = TypeVar("Task")
 Shard = TypeVar("Shard")
@@ -166,25 +166,27 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
         return service(self.definition)
 
     @property
-    def services(self) -> list[Service | VirtualObject]:
-        """What to serve: `restate.app(fan_out.services)`."""
+    def services(self) -> list[RestateService]:
+        """The Restate services; `parallelizework.app(fan_out)` serves them."""
         return services(self)
 
 
 def services(
-    *served: FanOut[Any, Any, Any, Any] | Executor[Any, Any],
-    progress_retention: timedelta = RETENTION,
-) -> list[Service | VirtualObject]:
-    """What to serve for several fan-outs, with the `FanOutProgress` that they share.
+    *served: Served, progress_retention: timedelta = RETENTION
+) -> list[RestateService]:
+    """The Restate services of fan-outs and executors, with `FanOutProgress`.
 
     Args:
-        served: The fan-outs, and executors.
-        progress_retention: How long that remembers a run after its last update.
+        served: Fan-outs, executors, and Restate services beside them.
+        progress_retention: How long `FanOutProgress` remembers a run after its last
+            update. It is there where there is a `FanOut`.
 
     Raises:
-        DefinitionError: Two of them have the same name.
+        DefinitionError: Two services have the same name.
     """
-    made: list[Service | VirtualObject] = [each.service for each in served]
+    made = [
+        each if isinstance(each, RestateService) else each.service for each in served
+    ]
     if any(isinstance(each, FanOut) for each in served):
         made.append(progress_object(progress_retention))
     names = Counter(each.name for each in made)

@@ -7,13 +7,13 @@ from pydantic_core import from_json
 
 from parallelizework.policy import Overrides
 
-_POLICY = "x-parallelizework-policy"
-_SUBTASK = "x-parallelizework-subtask"
+POLICY_HEADER = "x-parallelizework-policy"
+SUBTASK_HEADER = "x-parallelizework-subtask"  # its name, for logs: run=... index=...
 
 
 def policy_headers(overrides: Overrides) -> dict[str, str]:
     """The header that says what the request says about the policy."""
-    return {_POLICY: json.dumps(overrides)} if overrides else {}
+    return {POLICY_HEADER: json.dumps(overrides)} if overrides else {}
 
 
 def overrides_in(headers: Mapping[str, str]) -> Overrides:
@@ -22,25 +22,17 @@ def overrides_in(headers: Mapping[str, str]) -> Overrides:
     Raises:
         ValueError: The header is not JSON.
     """
-    if not (written := headers.get(_POLICY)):
-        return {}
     try:
-        return from_json(written)
+        return from_json(headers.get(POLICY_HEADER, "{}"))
     except ValueError as error:
-        raise ValueError(f"the header {_POLICY} is not JSON: {error}") from error
-
-
-def subtask_headers(name: str) -> dict[str, str]:
-    """The header that names a subtask, for logs."""
-    return {_SUBTASK: name}
+        raise ValueError(f"the header {POLICY_HEADER} is not JSON: {error}") from error
 
 
 def name_in(headers: Mapping[str, str]) -> str:
     """The name of the subtask; empty where the caller gave none."""
-    return headers.get(_SUBTASK, "")
+    return headers.get(SUBTASK_HEADER, "")
 
 
-def subtask_name(run: str, index: int, shard: int | None) -> str:
-    """The name of a subtask: `run=... shard=... index=...`."""
-    of_shard = "" if shard is None else f" shard={shard}"
-    return f"run={run}{of_shard} index={index}"
+def slice_name(run: str, shard: int | None) -> str:
+    """What the names of the subtasks of a slice begin with; an index follows."""
+    return f"run={run}" if shard is None else f"run={run} shard={shard}"

@@ -66,11 +66,6 @@ class Counts(BaseModel):
         )
 
     @property
-    def unsuccessful(self) -> int:
-        """How many did not succeed."""
-        return self.failed + self.timed_out + self.cancelled
-
-    @property
     def settled(self) -> int:
         """How many have ended."""
         return self.succeeded + self.failed + self.timed_out + self.cancelled

@@ -156,7 +156,7 @@ class Policy(BaseModel):
         return self.max_concurrency or WINDOW * self.max_items_per_batch
 
     def overridden(self, by: "Policy") -> "Policy":
-        """This policy, with what another one says; its rule takes the place of ours."""
+        """This policy, with what another one says; its rule replaces ours."""
         theirs = {name: getattr(by, name) for name in by.model_fields_set}
         dropped = _RULE if by._rules() else set[str]()
         ours = {name: getattr(self, name) for name in self.model_fields_set - dropped}

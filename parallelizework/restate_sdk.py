@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import cast
 
 from restate import Context, InvocationRetryPolicy
-from restate.exceptions import SdkInternalBaseException
+from restate.exceptions import RetryableError, SdkInternalBaseException
 from restate.server_context import DisconnectedException, ServerInvocationContext
 from restate.vm import VMException  # pyright: ignore[reportUnknownVariableType] - its core is compiled
 
@@ -14,6 +14,9 @@ OWN_EXCEPTIONS = (
     cast("type[Exception]", VMException),
 )
 """How the SDK ends an attempt at an invocation that restate-server will continue."""
+
+CONTINUED = (*OWN_EXCEPTIONS, RetryableError)
+"""All that ends an attempt, but not the invocation."""
 
 _SDK = ServerInvocationContext.__module__
 

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 from restate import Context, InvocationRetryPolicy, Service, TerminalError
-from restate.exceptions import RetryableError
 from restate.handler import TypeHint, handler_from_callable
 from restate.serde import BytesSerde
 
@@ -14,10 +13,12 @@ from parallelizework.attempts.durable import await_resume
 from parallelizework.coordination.handlers import Handlers
 from parallelizework.definition.definition import Definition
 from parallelizework.definition.execute import ExecuteDefinition
-from parallelizework.execution.handlers import Execution
+from parallelizework.execution.batch import BatchHandler
+from parallelizework.execution.handler_code import HandlerCodeHandler
+from parallelizework.execution.subtask import SubtaskHandler
 from parallelizework.messages import HandlerName
-from parallelizework.restate_sdk import OWN_EXCEPTIONS, RETRIED_WITHOUT_END
-from parallelizework.serde import Json
+from parallelizework.restate_sdk import CONTINUED, RETRIED_WITHOUT_END
+from parallelizework.serde.json_serde import Json
 
 _logger = logging.getLogger(__name__)
 
@@ -27,11 +28,11 @@ _Handler = Callable[[Context, bytes], Awaitable[bytes]]
 # and a coordinator's own subtasks may need that invoker slot: the coordinator releases
 # it this soon. A step that takes longer continues; it costs one more call at its end.
 _INACTIVITY = timedelta(seconds=1)
-# To go on, it is sent its journal again. With combine that may hold large values, which
-# keep coming, if slowly: then it is better to stay.
+# To resume it, the server sends its journal again. With combine the journal may hold
+# large values, and others arrive all the time: then it is better to stay.
 _COMBINING = timedelta(seconds=10)
-# But from then on the server tells the worker nothing more, not that the invocation has
-# been cancelled either: so it has to keep listening while it executes subtasks.
+# But from then on the server sends nothing more to the worker, not even that somebody
+# has cancelled the invocation: so a handler keeps listening while it executes subtasks.
 _LISTENING: dict[str, Any] = {"inactivity_timeout": timedelta(days=1)}
 # How long after that a step may take before the server aborts and repeats it. A worker
 # that is gone is noticed by its connection, so this need not be short.
@@ -67,7 +68,7 @@ def service(definition: Definition) -> Service:
     run = (this.task_json, this.result_json)
     _add(made, HandlerName.RUN, handlers.run, run, _COORDINATES)
     if this.execute:
-        _add_execution(made, Execution(this.execute, this))
+        _add_execution(made, this.execute, BatchHandler(this.execute, this))
     _add_pause(made)
     inner, called = (handlers.slice_json, handlers.outcomes_json), _INNER | _COORDINATES
     _add(made, HandlerName.RUN_SEGMENT, handlers.run_segment, inner, called)
@@ -85,22 +86,22 @@ def executing_service(definition: ExecuteDefinition) -> Service:
         inactivity_timeout=_INACTIVITY,
         abort_timeout=_ABORT,
     )
-    _add_execution(made, Execution(definition))
+    _add_execution(made, definition, BatchHandler(definition))
     _add_pause(made)
     return made
 
 
-def _add_execution(made: Service, execution: Execution) -> None:
-    this = execution.definition
-    listening = {} if this.function.takes_context else _LISTENING
+def _add_execution(made: Service, this: ExecuteDefinition, batch: BatchHandler) -> None:
+    is_code = this.function.takes_context
+    single = HandlerCodeHandler(this) if is_code else SubtaskHandler(this)
+    listening = {} if is_code else _LISTENING
     options = {"journal_retention": _RETENTION, **listening, **_retry(this)}
     subtask = (this.subtask_json, this.value_json)
-    _add(made, HandlerName.RUN_SUBTASK, execution.run_subtask, subtask, options)
+    _add(made, HandlerName.RUN_SUBTASK, single.run_subtask, subtask, options)
     # Handler code refuses batches. Without the handler, Restate would retry for ever
     # what a fan-out with batches sends to an executor of handler code.
-    batch = (execution.slice_json, execution.outcomes_json)
-    options = _INNER | listening | _retry(this)
-    _add(made, HandlerName.RUN_BATCH, execution.run_batch, batch, options)
+    types, options = (batch.slice_json, batch.outcomes_json), _INNER | listening
+    _add(made, HandlerName.RUN_BATCH, batch.run_batch, types, options | _retry(this))
 
 
 def _add_pause(made: Service) -> None:
@@ -146,7 +147,7 @@ def _add(
         """End at once for a bug of ours, instead of being retried for ever."""
         try:
             return await function(ctx, body)
-        except (TerminalError, RetryableError, *OWN_EXCEPTIONS):
+        except (TerminalError, *CONTINUED):
             raise
         except Exception as error:
             _logger.exception("handler failed: %s/%s", made.name, name)

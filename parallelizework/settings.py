@@ -41,7 +41,7 @@ class Settings(_Settings):
 
     Args:
         fan_outs: What to serve, separated by spaces (quoted as in
-            a shell where they contain one), as `target.load` reads each; nothing for
+            a shell where they contain one), as `loader.load` reads each; nothing for
             all the ready-made fan-outs.
         max_pause: The longest that a subtask of FanOutWorker takes, in seconds.
         grace_period: How long a stopping worker lets calls in flight finish, in

@@ -1,16 +1,17 @@
 """One attempt at a user's function: its value, or what is kept of its error."""
 
 import logging
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from restate import TerminalError
+from restate import Context, TerminalError
 from restate.exceptions import RetryableError
 from restate.serde import Serde
 
 from parallelizework.attempts.schedule import Miss
 from parallelizework.attempts.tracebacks import formatted, location
+from parallelizework.definition.function import Function
 from parallelizework.definition.job import TookTooLong
+from parallelizework.headers import name_in
 from parallelizework.outcomes import TIMED_OUT, Fault
 
 _logger = logging.getLogger(__name__)
@@ -69,19 +70,11 @@ class AttemptSerde(Serde[bytes | Miss]):
         return Miss.model_validate_json(buf)
 
 
-async def attempted(
-    about: str, execute: Callable[[int], Awaitable[bytes]], number: int
-) -> bytes | Miss:
-    """One attempt: the value as JSON, or why there is none, which is logged.
-
-    Args:
-        about: Which attempt at what, for the log.
-        execute: Makes the attempt of that number.
-    """
-    try:
-        return await execute(number)
-    except Exception as error:
-        return missed(about, error)
+def about(ctx: Context, function: Function) -> str:
+    """Which function of which invocation is tried, for the log."""
+    request = ctx.request()
+    name = name_in(request.headers) or f"invocation={request.id}"
+    return f"function={function.name} {name}"
 
 
 def missed(about: str, error: Exception) -> Miss:

@@ -14,8 +14,9 @@ from restate import Context, RestateDurableFuture, RunOptions
 from restate.exceptions import RetryableError
 from restate.serde import BytesSerde
 
-from parallelizework.attempts.attempt import AttemptSerde, attempted
+from parallelizework.attempts.attempt import AttemptSerde, about, missed
 from parallelizework.attempts.schedule import Miss, Schedule
+from parallelizework.definition.function import Function
 from parallelizework.messages import HandlerName
 from parallelizework.outcomes import CompletionReason, Fault
 from parallelizework.policy import Policy
@@ -57,24 +58,22 @@ class Retries:
     settle: Settle = settled
 
     async def value(
-        self, role: str, about: str, execute: Callable[[int], Awaitable[bytes]]
+        self, function: Function, execute: Callable[[int], Awaitable[bytes]]
     ) -> bytes:
         """The value of the first attempt that has one, as JSON.
 
         Args:
-            role: The name of the step.
-            about: What is tried, for the log.
-            execute: Makes the attempt of that number.
+            execute: Makes the attempt of that number at the function.
 
         Raises:
             TerminalError: The last attempt's error.
             Interrupted: By `settle`.
         """
-
+        outcome = await self._attempt(function, execute, 1)
+        if not isinstance(outcome, Miss):
+            return outcome
         schedule = Schedule(self.policy, self.ctx.random().random)
-        while isinstance(
-            outcome := await self._attempt(role, about, execute, schedule.number), Miss
-        ):
+        while isinstance(outcome, Miss):
             pause = schedule.pause_after(outcome)
             if pause is not None:
                 await self._sleep(pause)
@@ -83,22 +82,25 @@ class Retries:
                 schedule.renew()
             else:
                 raise error_of(schedule.fault(outcome))
+            outcome = await self._attempt(function, execute, schedule.number)
         return outcome
 
     async def _attempt(
         self,
-        role: str,
-        about: str,
+        function: Function,
         execute: Callable[[int], Awaitable[bytes]],
         number: int,
     ) -> bytes | Miss:
         """One attempt, as a durable step."""
 
         async def step() -> bytes | Miss:
-            return await attempted(f"{about} attempt={number}", execute, number)
+            try:
+                return await execute(number)
+            except Exception as error:
+                return missed(f"{about(self.ctx, function)} attempt={number}", error)
 
         options = RunOptions[bytes | Miss](serde=_ATTEMPT)
-        return await self.settle(self.ctx.run_typed(role, step, options))
+        return await self.settle(self.ctx.run_typed(function.role, step, options))
 
     async def _sleep(self, seconds: float) -> None:
         timer = self.ctx.sleep(timedelta(seconds=seconds))

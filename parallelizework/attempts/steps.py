@@ -1,6 +1,5 @@
 """`Steps`: the functions around `execute`, tried in durable steps."""
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +13,8 @@ from parallelizework.definition.function import Function
 from parallelizework.messages import Outcomes
 from parallelizework.outcomes import CompletionReason, in_order
 from parallelizework.policy import Policy
-from parallelizework.serde import MAX_MESSAGE, JsonList
+from parallelizework.serde.json_serde import MAX_MESSAGE
+from parallelizework.serde.message import JsonList
 
 # What a run holds when it answers. How much of it a restate-server (1.7) still holds
 # depends on time; up to half a message of an answer is safe.
@@ -27,7 +27,6 @@ class Steps:
     def __init__(self, ctx: Context, definition: Definition, policy: Policy) -> None:
         self._definition = definition
         self._retries = Retries(ctx, definition.name, policy)
-        self._invocation = ctx.request().id
 
     async def split(self, task: object, size: int, settle: Settle) -> list[Any]:
         """The items of a task, as plain JSON.
@@ -56,13 +55,13 @@ class Steps:
         """One value for several, as plain JSON."""
         this, combine = self._definition, self._definition.combine
         assert combine, "only where there is one"
-        combined = this.value_json.beside(MAX_MESSAGE // 2, "what it was combined from")
+        held, of = MAX_MESSAGE // 2, "what it was combined from"
         typed = this.values_json.typed(values)
 
         async def execute(_number: int) -> bytes:
-            return combined.serialize(await combine(typed))
+            return this.value_json.serialize(await combine(typed), held, of)
 
-        return from_json(await self._tried(combine, execute, self._retries))
+        return from_json(await self._retries.value(combine, execute))
 
     async def aggregate(
         self,
@@ -84,11 +83,10 @@ class Steps:
             answer = this.result_json.answer(await this.aggregate(values, *extras))
             if len(answer) > MAX_MESSAGE // 2:
                 held = max(len(task), _size(items), _size(outcomes.values))
-                room = this.result_json.beside(min(held, MAX_MESSAGE // 2), _HELD)
-                room.checked(answer)
+                this.result_json.checked(answer, min(held, MAX_MESSAGE // 2), _HELD)
             return answer
 
-        return await self._tried(this.aggregate, execute, self._retries)
+        return await self._retries.value(this.aggregate, execute)
 
     def _extras(
         self, outcomes: Outcomes, reason: CompletionReason, task: bytes
@@ -115,22 +113,11 @@ class Steps:
         size: int,
         retries: Retries,
     ) -> list[Any]:
-        room = items.beside(size, "what it was made of")
 
         async def execute(_number: int) -> bytes:
-            return room.serialize(await function(value))
+            return items.serialize(await function(value), size, "what it was made of")
 
-        return items.deserialize(await self._tried(function, execute, retries))
-
-    async def _tried(
-        self,
-        function: Function,
-        execute: Callable[[int], Awaitable[bytes]],
-        retries: Retries,
-    ) -> bytes:
-        name = self._definition.name
-        about = f"fan_out={name} function={function.name} invocation={self._invocation}"
-        return await retries.value(function.role, about, execute)
+        return items.deserialize(await retries.value(function, execute))
 
 
 def _size(plain: object) -> int:

@@ -10,10 +10,11 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from parallelizework.cli.app import HERE, SERVE, Flag, Where, cli, note
-from parallelizework.local import dev as dev_server
+from parallelizework.local.dev import Local, local
 from parallelizework.local.doctor import Finding, examine
-from parallelizework.serving.server import serve as serve_fan_outs
-from parallelizework.serving.worker_process import WorkerProcess
+from parallelizework.local.ports import Ports
+from parallelizework.local.server import LocalServer, local_server
+from parallelizework.local.worker import WorkerProcess
 from parallelizework.settings import ServerName, Settings
 
 _PORTS = 65_536
@@ -52,7 +53,14 @@ def serve(
         The ASGI server: hypercorn unless PARALLELIZEWORK_SERVER says otherwise; granian
         is quicker, and has to be installed.
     """
-    serve_fan_outs(targets or [], bind=bind, workers=workers, server=server)
+    from parallelizework.serving import worker  # noqa: PLC0415 - other commands do without restate
+
+    settings = Settings()
+    changes = {
+        "fan_outs": tuple(targets or settings.fan_outs),
+        "server": server or settings.server,
+    }
+    worker.serve(settings.model_copy(update=changes), bind=bind, workers=workers)
 
 
 @cli.command(group=SERVE)
@@ -86,17 +94,17 @@ def dev(  # noqa: PLR0913 - each is one switch of the command
         The server's data folder, to go on with its runs the next time. Without one,
         everything is forgotten at the end.
     """
-    ports = dev_server.Ports(ingress_port, admin_port, worker_port)
+    ports = Ports(ingress_port, admin_port, worker_port)
     _take_signals()
-    with dev_server.local(
+    with local(
         targets or [],
         ports=ports,
         data=data,
         server=Settings().restate_server,
         workers=workers,
-    ) as local:
-        _welcome(local)
-        _wait_for_the_end(local.server, local.worker_process)
+    ) as started:
+        _welcome(started)
+        _wait_for_the_end(started.server, started.worker_process)
 
 
 @cli.command(group=SERVE)
@@ -118,10 +126,10 @@ def server(
         The server's data folder, to go on with its runs the next time. Without one,
         everything is forgotten at the end.
     """
-    ports = dev_server.Ports(ingress_port, admin_port, worker=0).chosen()
+    ports = Ports(ingress_port, admin_port, worker=0).chosen()
     _take_signals()
     program = Settings().restate_server
-    with dev_server.local_server(ports=ports, data=data, server=program) as started:
+    with local_server(ports=ports, data=data, server=program) as started:
         note(f"UI        {started.admin}")
         note(f"Ingress   {started.ingress}")
         note("Next      parallelizework serve, then parallelizework register URL")
@@ -176,31 +184,31 @@ def _said(finding: Finding) -> str:
     return f"{line}\n{'':7}{finding.remedy}" if finding.remedy else line
 
 
-def _welcome(local: dev_server.Local) -> None:
-    note(f"UI        {local.admin}")
-    note(f"Services  {', '.join(local.services)}")
-    if local.fan_outs:
-        note("Try       " + _example(local))
-        note("or        " + _run_example(local))
+def _welcome(started: Local) -> None:
+    note(f"UI        {started.admin}")
+    note(f"Services  {', '.join(started.services)}")
+    if started.fan_outs:
+        note("Try       " + _example(started))
+        note("or        " + _run_example(started))
     note("Ctrl-C stops server and worker")
 
 
-def _example(local: dev_server.Local) -> str:
-    name, task = _first(local)
-    return f"curl {local.ingress}/{name}/run --json '{task}'"
+def _example(started: Local) -> str:
+    name, task = _first(started)
+    return f"curl {started.ingress}/{name}/run --json '{task}'"
 
 
-def _run_example(local: dev_server.Local) -> str:
-    name, task = _first(local)
-    where = f" --ingress {local.ingress} --admin {local.admin}"
-    is_usual = local.ingress.endswith(":8080") and local.admin.endswith(":9070")
+def _run_example(started: Local) -> str:
+    name, task = _first(started)
+    where = f" --ingress {started.ingress} --admin {started.admin}"
+    is_usual = started.ingress.endswith(":8080") and started.admin.endswith(":9070")
     return f"parallelizework run {name} '{task}'{'' if is_usual else where}"
 
 
-def _first(local: dev_server.Local) -> tuple[str, str]:
+def _first(started: Local) -> tuple[str, str]:
     """A fan-out that is served, and a task for it; one that we know, if possible."""
-    known = [name for name in _TASKS if name in local.fan_outs]
-    name = next(iter((*known, *local.fan_outs)))
+    known = [name for name in _TASKS if name in started.fan_outs]
+    name = next(iter((*known, *started.fan_outs)))
     return name, _TASKS.get(name, "...")
 
 
@@ -212,9 +220,7 @@ _TASKS = {
 }
 
 
-def _wait_for_the_end(
-    server: dev_server.LocalServer, worker: WorkerProcess | None = None
-) -> None:
+def _wait_for_the_end(server: LocalServer, worker: WorkerProcess | None = None) -> None:
     """Wait for Ctrl-C, or for an end that is none of ours."""
     try:
         while True:

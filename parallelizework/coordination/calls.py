@@ -1,5 +1,6 @@
 """`Call`: one call of a coordinator, and what its end means for the run."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -8,29 +9,39 @@ from pydantic_core import from_json
 from restate import Context, RestateDurableCallFuture, TerminalError
 
 from parallelizework.completion import Rule
-from parallelizework.messages import HandlerName, Outcomes, ReportRequest, Slice
+from parallelizework.coordination.fan_in import FanIn
+from parallelizework.messages import (
+    HandlerName,
+    Outcomes,
+    ReportRequest,
+    Slice,
+)
 from parallelizework.outcomes import Failure, Fault, known_values
-from parallelizework.serde import Message
+from parallelizework.serde.message import Message
 from parallelizework.terminal_errors import fault_of, is_cancelled
 
 Future = RestateDurableCallFuture[bytes]
+
+# How long a cancelled call may take to end.
+END = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
 class Known:
     """A subtask that needs no call, as its value is known."""
 
+    position: int
     value: object
 
     @property
-    def outcomes(self) -> Outcomes:
+    def unstarted(self) -> Outcomes:
         """The one value."""
         return Outcomes(succeeded=1, values=[self.value])
 
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One call, for a part of the items of a coordinator.
+    """One call, for some of the items of a coordinator.
 
     Attributes:
         position: Which call of its coordinator it is; 0 for the first.
@@ -44,12 +55,12 @@ class Call:
     reports: bool = False
     timeout: timedelta | None = None
 
-    def start(self, ctx: Context, slots: int, rule: Rule) -> Future:
+    def start(self, ctx: Context, slots: int, fan_in: FanIn) -> Future:
         """Make the call.
 
         Args:
             slots: How many slots the call has.
-            rule: What is left of the completion rule.
+            fan_in: What has ended so far.
         """
         raise NotImplementedError
 
@@ -78,6 +89,11 @@ class Call:
         return []
 
     @property
+    def unstarted(self) -> Outcomes:
+        """Its outcomes, where it was not started before the deadline."""
+        return Outcomes(unfinished=self.unfinished())
+
+    @property
     def _shard(self) -> int:
         raise NotImplementedError
 
@@ -97,7 +113,7 @@ class SubtaskCall(Call):
     index: int
     shard: int | None
 
-    def start(self, ctx: Context, slots: int, rule: Rule) -> Future:
+    def start(self, ctx: Context, slots: int, fan_in: FanIn) -> Future:
         """Send the subtask alone."""
         headers = self.headers or None
         return ctx.generic_call(self.service, self.handler, self.body, headers=headers)
@@ -138,9 +154,9 @@ class SliceCall(Call):
     slice_json: Message[Slice[Any]]
     updates: int = 0
 
-    def start(self, ctx: Context, slots: int, rule: Rule) -> Future:
+    def start(self, ctx: Context, slots: int, fan_in: FanIn) -> Future:
         """Send the slice, with its slots and what is left of the rule."""
-        body = self.body(ctx.request().id, slots, rule)
+        body = self.body(ctx.request().id, slots, fan_in.rest)
         return ctx.generic_call(self.service, self.handler, body)
 
     def body(self, caller: str, slots: int, rule: Rule) -> bytes:
@@ -189,3 +205,22 @@ class SliceCall(Call):
     @property
     def _shard(self) -> int:
         return self.whole.first + self.start_at
+
+
+@dataclass(frozen=True)
+class Calls:
+    """The calls of one coordinator.
+
+    Attributes:
+        calls: In the order of their items.
+        slots: How many slots the coordinator has for them.
+        cost: How many slots a call costs at least.
+        share: How many slots a call is leased, while there are others to start.
+        most: How many slots a call can use.
+    """
+
+    calls: Iterator[Call | Known]
+    slots: int
+    cost: int
+    share: int
+    most: int

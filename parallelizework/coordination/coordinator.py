@@ -1,15 +1,15 @@
 """`Coordinator`: makes the calls for a slice, collects outcomes, cancels the losers."""
 
-from typing import Any
+from typing import Any, Protocol
 
 from restate import Context, TerminalError
 
 from parallelizework.attempts.steps import Steps
+from parallelizework.coordination.cancellation import Cancellation
 from parallelizework.coordination.dispatch import SubtaskDispatch
-from parallelizework.coordination.events import Events
 from parallelizework.coordination.fan_in import FanIn
 from parallelizework.coordination.reports import SignalReporter
-from parallelizework.coordination.window import Window
+from parallelizework.coordination.window import Events, Window
 from parallelizework.definition.definition import Definition
 from parallelizework.messages import Outcomes, Slice
 from parallelizework.outcomes import CompletionReason
@@ -17,8 +17,26 @@ from parallelizework.policy import Overrides
 from parallelizework.terminal_errors import is_cancelled
 
 
+class Reporter(Protocol):
+    """Sends to others how far a coordinator has come.
+
+    Attributes:
+        is_open: Somebody wants reports now.
+    """
+
+    is_open: bool
+
+    def send(self, ended: FanIn, returned: int, /) -> None:
+        """Send a report, if enough has happened since the last one.
+
+        Args:
+            returned: How many slots the coordinator no longer needs.
+        """
+        ...
+
+
 class Coordinator:
-    """One invocation that executes items by calls: all that it owns.
+    """One invocation that executes items by calls, and all that it owns.
 
     Args:
         overrides: What the request says about the policy.
@@ -41,41 +59,53 @@ class Coordinator:
         self._is_late = False  # the deadline has passed
 
     async def _execute(
-        self, dispatch: SubtaskDispatch, slice_: Slice[Any]
-    ) -> CompletionReason:
+        self,
+        dispatch: SubtaskDispatch,
+        slice_: Slice[Any],
+        reporter: Reporter,
+        total: int | None = None,
+    ) -> tuple[CompletionReason, Outcomes]:
         """Execute the items of a slice; no call is in flight afterwards.
 
+        Args:
+            total: How many subtasks there are; None where nobody knows.
+
         Returns:
-            Why it has ended.
+            Why it has ended, and the outcomes.
 
         Raises:
             TerminalError: A call ended with an error that is no outcome, or values
                 could not be combined.
         """
         combine = self._steps.combine if self._definition.combine else None
-        fan_in = self._fan_in = FanIn(slice_.rule, combine)
+        fan_in = self._fan_in = FanIn(slice_.rule, combine, total)
         calls = dispatch.calls(slice_, self._policy)
         window = Window(self._ctx, calls, fan_in, self._events, grows=self._grows)
+        cancellation = Cancellation(self._ctx, window.in_flight, fan_in)
         reason = CompletionReason.CANCELLED
         try:
-            reason = await self._until_ended(window, fan_in)
+            reason = await self._until_ended(window, fan_in, reporter)
         except TerminalError as error:
             if not is_cancelled(error):
-                await window.cancel()
+                await cancellation.cancel()
                 raise
             fan_in.cancel()
-        await window.cancel()
-        await window.collect(unfinished=self._answers_late(fan_in.reason or reason))
-        return fan_in.reason or reason
+        await cancellation.cancel()
+        is_late = self._answers_late(fan_in.reason or reason)
+        await cancellation.collect(window.unstarted if is_late else None)
+        return fan_in.reason or reason, await fan_in.outcomes()
 
-    async def _until_ended(self, window: Window, fan_in: FanIn) -> CompletionReason:
+    async def _until_ended(
+        self, window: Window, fan_in: FanIn, reporter: Reporter
+    ) -> CompletionReason:
         """A freed slot is used again at once, so a slow call holds back no other."""
         while True:
-            await window.fill()
-            self._report(fan_in, window.returned)
+            is_busy = await window.fill()
+            if reporter.is_open:
+                reporter.send(fan_in, window.returned)
             if fan_in.reason:
                 return fan_in.reason
-            if window.is_empty:
+            if not is_busy:
                 return CompletionReason.ALL_COMPLETED
             await self._events.wait()
             if self._is_late:
@@ -90,10 +120,6 @@ class Coordinator:
         has_deadline = self._policy.deadline and self._policy.on_deadline == "answer"
         return bool(has_deadline) and reason in ends
 
-    def _report(self, fan_in: FanIn, returned: int) -> None:
-        """Say how far this has come, and how many slots are no longer needed."""
-        raise NotImplementedError
-
 
 class InnerCoordinator(Coordinator):
     """A coordinator that another one called with a slice."""
@@ -103,7 +129,6 @@ class InnerCoordinator(Coordinator):
     ) -> None:
         super().__init__(ctx, definition, slice_.overrides)
         self._slice = slice_
-        self._reporter: SignalReporter | None = None
 
     async def expand(self, size: int) -> None:
         """Replace the shard of the slice by its subtasks.
@@ -119,11 +144,6 @@ class InnerCoordinator(Coordinator):
 
     async def outcomes(self, dispatch: SubtaskDispatch) -> Outcomes:
         """Execute the items of the slice."""
-        self._reporter = SignalReporter(self._ctx, self._slice, dispatch)
-        await self._execute(dispatch, self._slice)
-        assert self._fan_in, "it has been executed"
-        return await self._fan_in.outcomes()
-
-    def _report(self, fan_in: FanIn, returned: int) -> None:
-        assert self._reporter, "it is being executed"
-        self._reporter.send(fan_in, returned)
+        reporter = SignalReporter(self._ctx, self._slice, dispatch)
+        _, outcomes = await self._execute(dispatch, self._slice, reporter)
+        return outcomes

@@ -1,43 +1,29 @@
 """`Dispatch`: which calls the items of a slice become."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from math import ceil
 from typing import Any
 
-from parallelizework.coordination.calls import Call, Known, SliceCall, SubtaskCall
+from parallelizework.coordination.calls import (
+    Call,
+    Calls,
+    Known,
+    SliceCall,
+    SubtaskCall,
+)
 from parallelizework.coordination.fan_in import FanIn
 from parallelizework.coordination.partition import SEGMENT, Partition, partition
 from parallelizework.definition.definition import Definition
-from parallelizework.headers import policy_headers, subtask_headers, subtask_name
+from parallelizework.headers import SUBTASK_HEADER, policy_headers, slice_name
 from parallelizework.messages import HandlerName, Slice
 from parallelizework.outcomes import known_values
 from parallelizework.policy import WINDOW, Policy
-from parallelizework.serde import Message
+from parallelizework.serde.message import Message
 
 _UPDATES = (
     1_000  # reports that a run receives; less than 1 % of the cost of a large run
 )
-
-
-@dataclass(frozen=True)
-class Calls:
-    """The calls of one coordinator.
-
-    Attributes:
-        calls: In the order of their items.
-        slots: How many slots the coordinator has for them.
-        cost: How many slots a call costs at least.
-        share: How many slots a call is leased, while there are others to start.
-        most: How many slots a call can use.
-    """
-
-    calls: Iterator[Call | Known]
-    slots: int
-    cost: int
-    share: int
-    most: int
 
 
 class SubtaskDispatch:
@@ -103,13 +89,13 @@ class SubtaskDispatch:
     def _subtasks(self, slice_: Slice[Any], policy: Policy) -> Iterator[Call | Known]:
         this, shard = self._definition, slice_.shard
         of_policy = policy_headers(slice_.overrides)
+        of_slice = slice_name(slice_.run, shard)
         known = known_values(slice_.items) if this.gives_done else {}
         for position, item in enumerate(slice_.items):
             if position in known:
-                yield Known(known[position])
+                yield Known(position, known[position])
                 continue
             index = slice_.first + position
-            name = subtask_name(slice_.run, index, shard)
             yield SubtaskCall(
                 position=position,
                 service=this.executor,
@@ -117,7 +103,7 @@ class SubtaskDispatch:
                 timeout=policy.subtask_timeout,
                 subtask=item,
                 body=self._item_json.serialize(item),
-                headers=of_policy | subtask_headers(name),
+                headers=of_policy | {SUBTASK_HEADER: f"{of_slice} index={index}"},
                 index=index,
                 shard=shard,
             )

@@ -12,7 +12,7 @@ from parallelizework.terminal_errors import is_cancelled
 
 _FOLD = 16  # values that are held before they are combined
 _FOLD_BYTES = 4 * 1024 * 1024  # or fewer, if they are as large as that together
-_NONE = Counts()
+_NONE, _NO_OUTCOMES = Counts(), Outcomes()
 
 Combine = Callable[[list[Any]], Awaitable[Any]]
 
@@ -24,6 +24,7 @@ class FanIn:
         rule: When they are enough.
         combine: Combines values, as plain JSON, into one; None where the fan-out has no
             `combine`.
+        total: How many subtasks there are; None where nobody knows.
 
     Attributes:
         settled: The outcomes that count. Those that come after the rule has ended the
@@ -35,10 +36,13 @@ class FanIn:
         is_cancelled: The coordinator has been cancelled; nothing is combined any more.
     """
 
-    def __init__(self, rule: Rule, combine: Combine | None) -> None:
+    def __init__(
+        self, rule: Rule, combine: Combine | None, total: int | None = None
+    ) -> None:
         self.settled: Counts = _NONE
         self.counts: Counts = _NONE
         self.reason: CompletionReason | None = rule.reason(_NONE)
+        self.total = total
         self.ended = 0
         self.failures: list[Failure[Any]] = []
         self.is_cancelled = False
@@ -68,11 +72,18 @@ class FanIn:
         Args:
             size: The bytes that its values take.
         """
-        self._count(position, outcomes)
+        kept = self._kept(outcomes)
+        if kept is outcomes and self.counts is self.settled and outcomes.late == _NONE:
+            self.settled = self.counts = self.settled + outcomes.counts
+        else:
+            self.settled = self.settled + kept.counts
+            self.counts = self.counts + self._ended(position, outcomes)
+        self._check()
+        self.failures += kept.failures
+        self._unfinished += outcomes.unfinished
         self.ended += 1
         self._bytes += size
-        self._unfinished += outcomes.unfinished
-        self._early[position] = self._settle(outcomes)
+        self._early[position] = kept.values
         while self._next in self._early:
             self._values += self._early.pop(self._next)
             self._next += 1
@@ -82,11 +93,8 @@ class FanIn:
         """Count how far the call at `position` has come."""
         before = self._reported.get(position, _NONE)
         self._reported[position] = counts
-        self._change(self.counts + (counts - before))
-
-    def add_unfinished(self, failures: list[Failure[Any]]) -> None:
-        """Add subtasks that had not ended at the deadline."""
-        self._unfinished += failures
+        self.counts = self.counts + (counts - before)
+        self._check()
 
     async def outcomes(self) -> Outcomes:
         """All outcomes; no more than one value, where values can be combined."""
@@ -102,30 +110,27 @@ class FanIn:
             unfinished=self._unfinished,
         )
 
-    def _count(self, position: int, outcomes: Outcomes) -> None:
-        """Count what has ended: never less than was reported."""
-        ended = outcomes.counts
-        if outcomes.late != _NONE:
-            ended += outcomes.late
-        if reported := self._reported.pop(position, None):
-            ended = ended.at_least(reported) - reported
-        self._change(self.counts + ended)
+    def _ended(self, position: int, outcomes: Outcomes) -> Counts:
+        """How many subtasks of a call have ended since its last report."""
+        ended = outcomes.counts + outcomes.late
+        reported = self._reported.pop(position, _NONE)
+        return ended.at_least(reported) - reported
 
-    def _change(self, counts: Counts) -> None:
-        self.counts = counts
-        self.reason = self.reason if self.is_cancelled else self._rule.reason(counts)
+    def _check(self) -> None:
+        """Whether the rule ends the run now."""
+        reason = self._rule.reason(self.counts)
+        is_same = self.settled is self.counts
+        self._is_full = bool(reason if is_same else self._rule.reason(self.settled))
+        if not self.is_cancelled:
+            self.reason = reason
 
-    def _settle(self, outcomes: Outcomes) -> list[Any]:
-        """Count the outcomes that are still needed, and return their values."""
+    def _kept(self, outcomes: Outcomes) -> Outcomes:
+        """The outcomes that are still needed."""
         if self._is_full:
-            return []
-        if self._rule.min_successful is not None:
-            missing = self._rule.min_successful - self.settled.succeeded
-            outcomes = outcomes.first(missing)
-        self.settled += outcomes.counts
-        self.failures += outcomes.failures
-        self._is_full = self._rule.reason(self.settled) is not None
-        return outcomes.values
+            return _NO_OUTCOMES
+        if self._rule.min_successful is None:
+            return outcomes
+        return outcomes.first(self._rule.min_successful - self.settled.succeeded)
 
     async def _fold(self, least: int) -> None:
         if not self._combine or self.is_cancelled or len(self._values) < least:

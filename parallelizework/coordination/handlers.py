@@ -12,7 +12,7 @@ from parallelizework.coordination.dispatch import ShardDispatch, SubtaskDispatch
 from parallelizework.coordination.run import Run
 from parallelizework.definition.definition import Definition
 from parallelizework.messages import Outcomes
-from parallelizework.serde import Message
+from parallelizework.serde.message import Message
 
 
 class Handlers:
@@ -30,7 +30,7 @@ class Handlers:
         self.slice_json = self._subtasks.slice_json
         self.outcomes_json = Message[Outcomes](
             Outcomes,
-            f"the list of values of a part of {definition.name}",
+            f"the list of values of a slice of {definition.name}",
             remedy="give the fan-out a combine, or let a value be a reference",
         )
 

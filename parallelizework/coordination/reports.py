@@ -1,15 +1,16 @@
-"""Reports: how a coordinator tells its caller how far it has come.
+"""Reports: how a coordinator says to its caller how far it has come.
 
-`messages.py` tells what the signals are for.
+`messages.py` says what the signals are for.
 """
+
+from typing import Protocol
 
 from restate import Context
 
-from parallelizework.coordination.dispatch import SubtaskDispatch
 from parallelizework.coordination.fan_in import FanIn
 from parallelizework.messages import Report, ReportRequest, Slice
 from parallelizework.outcomes import Counts
-from parallelizework.serde import Message
+from parallelizework.serde.message import Message
 
 report_json = Message[Report](Report, "a report")
 slots_json = Message[int](int, "a number of slots")
@@ -25,20 +26,37 @@ def grown_name(number: int) -> str:
     return f"slots.{number}"
 
 
-class SignalReporter:
-    """Sends the reports that a caller wants, each by a signal of its own."""
+class Items(Protocol):
+    """What kind of items a slice has.
 
-    def __init__(
-        self, ctx: Context, slice_: Slice[object], dispatch: SubtaskDispatch
-    ) -> None:
+    Attributes:
+        least: A report is worth its cost after this many items.
+    """
+
+    least: int
+
+    def ended(self, fan_in: FanIn) -> int:
+        """How many items have ended."""
+        ...
+
+
+class SignalReporter:
+    """Sends the reports that a caller wants, each by a signal of its own.
+
+    Attributes:
+        is_open: The caller wants reports.
+    """
+
+    def __init__(self, ctx: Context, slice_: Slice[object], items: Items) -> None:
         self._ctx = ctx
         self._request = slice_.reports
-        self._dispatch = dispatch
+        self.is_open = slice_.reports is not None
+        self._kind = items
         updates = slice_.reports.updates if slice_.reports else 1
-        self._step = max(dispatch.least, len(slice_.items) // updates)
+        self._step = max(items.least, len(slice_.items) // updates)
         self._next = 0
         self._counts = Counts()  # as in the last report, like the next two
-        self._items = 0
+        self._ended = 0
         self._returned = 0
 
     def send(self, fan_in: FanIn, returned: int) -> None:
@@ -48,11 +66,10 @@ class SignalReporter:
             returned: How many slots the coordinator no longer needs.
         """
         request, counts = self._request, fan_in.counts
-        if request is None:
-            return
-        items = self._dispatch.ended(fan_in)
+        assert request, "somebody wants reports"
+        ended = self._kind.ended(fan_in)
         if (
-            items - self._items < self._step
+            ended - self._ended < self._step
             and returned <= self._returned
             and not _is_news(request, counts - self._counts)
         ):
@@ -60,13 +77,12 @@ class SignalReporter:
         name = report_name(request.name, self._next)
         report = Report(counts=counts, returned=returned)
         self._ctx.resolve_signal(request.to, name, report, serde=report_json)
-        self._counts, self._items, self._returned = counts, items, returned
+        self._counts, self._ended, self._returned = counts, ended, returned
         self._next += 1
 
 
 def _is_news(request: ReportRequest, counts: Counts) -> bool:
     """Whether enough outcomes are new to change the end of the run."""
-    return (
-        0 < request.successes <= counts.succeeded
-        or 0 < request.others <= counts.unsuccessful
-    )
+    others = counts.settled - counts.succeeded
+    is_success = 0 < request.successes <= counts.succeeded
+    return is_success or 0 < request.others <= others

@@ -6,17 +6,17 @@ from typing import Any, Self
 from restate import Context, RestateDurableFuture, TerminalError
 
 from parallelizework.attempts.durable import Interrupted
+from parallelizework.completion import Rule, failure_of, final
 from parallelizework.coordination.coordinator import Coordinator
 from parallelizework.coordination.dispatch import SubtaskDispatch
-from parallelizework.coordination.fan_in import FanIn
-from parallelizework.coordination.verdict import attainable, check, final
 from parallelizework.definition.definition import Definition
-from parallelizework.messages import Outcomes, Slice
-from parallelizework.outcomes import CompletionReason, Counts
+from parallelizework.messages import REASON, Outcomes, Slice
+from parallelizework.outcomes import CompletionReason
 from parallelizework.policy import requested
 from parallelizework.progress.models import State
 from parallelizework.progress.reporter import ProgressReporter
-from parallelizework.terminal_errors import is_cancelled
+from parallelizework.restate_sdk import CONTINUED
+from parallelizework.terminal_errors import cancelled, is_cancelled
 
 
 class Run(Coordinator):
@@ -36,7 +36,7 @@ class Run(Coordinator):
     def __init__(self, ctx: Context, definition: Definition, body: bytes) -> None:
         self._body = body
         self._task = definition.task_json.accept(body)
-        self._overrides = definition.said | requested(self._task)
+        self._overrides = definition.executor_overrides | requested(self._task)
         super().__init__(ctx, definition, self._overrides)
         self._items: list[Any] = []
         self._total: int | None = None  # of subtasks, where it is known
@@ -64,7 +64,7 @@ class Run(Coordinator):
         """
         has_total = not (self._definition.expand or self._reason)
         self._total = len(items) if has_total else None
-        rule = attainable(self._policy, self._total)
+        rule = self._rule()
         if self._reason:
             return Outcomes()
         slice_ = Slice[Any](
@@ -74,9 +74,10 @@ class Run(Coordinator):
             overrides=self._overrides,
             rule=rule,
         )
-        self._reason = await self._execute(dispatch, slice_)
-        assert self._fan_in, "it has been executed"
-        return await self._fan_in.outcomes()
+        self._reason, outcomes = await self._execute(
+            dispatch, slice_, self._progress, self._total
+        )
+        return outcomes
 
     async def aggregate(self, outcomes: Outcomes) -> bytes:
         """The result, as JSON.
@@ -87,10 +88,28 @@ class Run(Coordinator):
         reason = self._reason or CompletionReason.ALL_COMPLETED
         if outcomes.cancelled:
             reason = CompletionReason.CANCELLED
-        policy, total = self._policy, self._total
-        self._reason = reason = final(policy, outcomes.counts, total, reason)
-        check(policy, outcomes, reason, total)
+        policy, counts, total = self._policy, outcomes.counts, self._total
+        self._reason = reason = final(policy, counts, total, reason)
+        if reason is CompletionReason.CANCELLED:
+            raise cancelled()
+        if failed := failure_of(policy, counts, outcomes.failures, reason, total):
+            raise TerminalError(*failed, metadata={REASON: reason.value})
         return await self._steps.aggregate(outcomes, reason, self._body, self._items)
+
+    def _rule(self) -> Rule:
+        """The completion rule.
+
+        Raises:
+            TerminalError: 400; there are too few subtasks to ever satisfy it.
+        """
+        enough, total = self._policy.min_successful, self._total
+        if enough is not None and total is not None and enough > total:
+            raise TerminalError(
+                f"min_successful={enough}, but there are {total} subtasks: lower it, "
+                "or split into more",
+                400,
+            )
+        return Rule.of(self._policy, total)
 
     def __enter__(self) -> Self:
         return self
@@ -106,24 +125,14 @@ class Run(Coordinator):
         elif isinstance(error, TerminalError):
             state = "cancelled" if is_cancelled(error) else "failed"
             self._end(state, error.message)
+        elif isinstance(error, Exception) and not isinstance(error, CONTINUED):
+            self._end("failed", f"{error!r:.1000}")
 
     def _end(self, state: State, error: str | None = None) -> None:
-        counts = self._fan_in.counts if self._fan_in else Counts()
-        if self._reason is CompletionReason.ALL_COMPLETED:
-            self._total = counts.settled
-        if self._total is not None:  # what has no outcome by now has been cancelled
-            counts += Counts(cancelled=self._total - counts.settled)
-        failures = self._fan_in.failures if self._fan_in else []
-        reason, total = self._reason, self._total
-        self._progress.end(state, counts, failures, total, reason=reason, error=error)
-
-    def _report(self, fan_in: FanIn, returned: int) -> None:
-        self._progress.update(fan_in.counts, fan_in.failures, self._total)
+        self._progress.end(self._fan_in, state, self._reason, error)
 
     def _open(self) -> None:
-        counts = self._fan_in.counts if self._fan_in else Counts()
-        failures = self._fan_in.failures if self._fan_in else []
-        self._progress.open(counts, failures, self._total)
+        self._progress.open(self._fan_in)
 
     def _pass_deadline(self) -> None:
         self._is_late = True

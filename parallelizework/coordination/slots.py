@@ -1,6 +1,6 @@
 """`Slots`: how many subtasks a coordinator and its calls may be executing. Pure.
 
-`messages.py` tells how coordinators lease slots to each other and return them.
+`messages.py` says how coordinators lease slots to each other and return them.
 """
 
 from collections.abc import Hashable, Iterator

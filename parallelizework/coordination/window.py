@@ -1,15 +1,13 @@
-"""`Window`: the calls that a coordinator has in flight."""
+"""`Window`: the calls that a coordinator has in flight, and what it waits for."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import restate
 from restate import Context, RestateDurableFuture, TerminalError
 
-from parallelizework.coordination.calls import Call, Future, Known
-from parallelizework.coordination.dispatch import Calls
-from parallelizework.coordination.events import Events
+from parallelizework.coordination.calls import END, Call, Calls, Future, Known
 from parallelizework.coordination.fan_in import FanIn
 from parallelizework.coordination.reports import (
     grown_name,
@@ -18,25 +16,62 @@ from parallelizework.coordination.reports import (
     slots_json,
 )
 from parallelizework.coordination.slots import Slots
-from parallelizework.messages import Outcomes, Report
+from parallelizework.messages import Report
 from parallelizework.policy import WINDOW
-from parallelizework.terminal_errors import cancelled, is_cancelled
+from parallelizework.terminal_errors import cancelled
 
-# How long cancelled calls may take to end: those of subtasks, and those of coordinators
-# (which wait for their own calls).
-_END, _END_INNER = timedelta(seconds=1), timedelta(seconds=5)
+Event = RestateDurableFuture[Any]
+
+
+class Events:
+    """Durable futures, each with what to do when it completes.
+
+    The SDK hands over completions in the order of the journal, one at a time. So what
+    is done here happens in the same order in every replay.
+    """
+
+    def __init__(self) -> None:
+        self._events: dict[Event, Callable[[], Awaitable[None] | None]] = {}
+
+    def on(self, future: Event, do: Callable[[], Awaitable[None] | None]) -> None:
+        """Do something when a future completes."""
+        self._events[future] = do
+
+    def drop(self, future: Event | None) -> None:
+        """No longer wait for a future."""
+        if future is not None:
+            self._events.pop(future, None)
+
+    async def wait(self, *others: Event) -> bool:
+        """Wait until one of them completes, and do what there is to do.
+
+        Returns:
+            Whether one of the others completed, for which there is nothing to do.
+        """
+        completed, _ = await restate.wait_completed(*others, *self._events)
+        for future in completed:
+            if do := self._events.pop(future, None):
+                done = do()
+                if done is not None:
+                    await done
+        return any(future in others for future in completed)
 
 
 @dataclass
-class _InFlight:
-    """A call that has not ended."""
+class InFlight:
+    """A call that has not ended.
+
+    Attributes:
+        timer: When this timer ends, the timeout of the call has passed.
+        report: The next report of the called coordinator.
+        is_late: The timeout has passed, and the call was cancelled.
+    """
 
     call: Call
     future: Future
     timer: RestateDurableFuture[None] | None = None
     report: RestateDurableFuture[Report] | None = None
     is_late: bool = False
-    has_ended: bool = False
 
 
 class Window:
@@ -45,6 +80,11 @@ class Window:
     Args:
         events: What the coordinator waits for, which the calls are added to.
         grows: Another coordinator made this one, and may lease more slots to it.
+
+    Attributes:
+        unstarted: The calls that are still to be started.
+        in_flight: The calls that have not ended, by position.
+        returned: How many slots this coordinator no longer needs.
     """
 
     def __init__(
@@ -54,48 +94,44 @@ class Window:
         self._calls = calls
         self._fan_in = fan_in
         self._events = events
-        self._next = enumerate(calls.calls)
+        self.unstarted = calls.calls
         self._is_exhausted = False
         self._slots = Slots[int](calls.slots, calls.cost)
-        self._in_flight: dict[int, _InFlight] = {}  # by position
+        self.in_flight: dict[int, InFlight] = {}  # by position
+        self._grows = grows
+        self.returned = 0
         if grows:
             self._expect_slots(0)
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether no call is in flight."""
-        return not self._in_flight
+    async def fill(self) -> bool:
+        """Start calls, as long as slots are free and the run has not ended.
 
-    @property
-    def returned(self) -> int:
-        """How many slots this coordinator no longer needs; at its end it has none."""
-        is_needed = not self._is_exhausted or not self._in_flight
-        return 0 if is_needed else self._slots.returnable
-
-    async def fill(self) -> None:
-        """Start calls, as long as slots are free and the run has not ended."""
-        if self._is_exhausted and self._slots.free < self._calls.cost:
-            return
+        Returns:
+            Whether any call is in flight.
+        """
         await self._grow(self._calls.share)
         while (
             not self._is_exhausted
             and self._slots.free >= self._calls.cost
-            and len(self._in_flight) < WINDOW
+            and len(self.in_flight) < WINDOW
             and not self._fan_in.reason
         ):
-            position, call = next(self._next, (0, None))
+            call = next(self.unstarted, None)
             if call is None:
                 self._is_exhausted = True
             elif isinstance(call, Known):
-                await self._fan_in.add(position, call.outcomes)
+                await self._fan_in.add(call.position, call.unstarted)
             else:
                 self._start(call)
         await self._grow(self._calls.most)
+        if self._is_exhausted and self.in_flight and self._grows:
+            self.returned = self._slots.returnable
+        return bool(self.in_flight)
 
     def _start(self, call: Call) -> None:
         slots = self._slots.lease(call.position, self._calls.share)
-        this = _InFlight(call, call.start(self._ctx, slots, self._fan_in.rest))
-        self._in_flight[call.position] = this
+        this = InFlight(call, call.start(self._ctx, slots, self._fan_in))
+        self.in_flight[call.position] = this
         self._events.on(this.future, lambda: self._end_call(this))
         if call.timeout:
             this.timer = self._ctx.sleep(call.timeout)
@@ -108,7 +144,7 @@ class Window:
         if self._calls.most == self._calls.cost or self._fan_in.reason:
             return
         for position, number, slots in self._slots.grow(most):
-            to = await self._in_flight[position].future.invocation_id()
+            to = await self.in_flight[position].future.invocation_id()
             self._ctx.resolve_signal(to, grown_name(number), slots, serde=slots_json)
 
     def _expect_slots(self, number: int) -> None:
@@ -121,7 +157,7 @@ class Window:
 
         self._events.on(grown, add)
 
-    def _expect_report(self, this: _InFlight, number: int) -> None:
+    def _expect_report(self, this: InFlight, number: int) -> None:
         name = report_name(str(this.call.position), number)
         report = this.report = self._ctx.signal(name, serde=report_json)
 
@@ -133,7 +169,7 @@ class Window:
 
         self._events.on(report, count)
 
-    async def _end_call(self, this: _InFlight) -> None:
+    async def _end_call(self, this: InFlight) -> None:
         size = 0
         try:
             answer = await this.future
@@ -145,7 +181,7 @@ class Window:
         self._forget(this)
         await self._fan_in.add(this.call.position, outcomes, size)
 
-    async def _expire(self, this: _InFlight) -> None:
+    async def _expire(self, this: InFlight) -> None:
         """Cancel a call whose time is up; a second time, wait no more for its end."""
         if this.is_late:
             outcomes = this.call.failed(cancelled(), is_late=True)
@@ -154,78 +190,11 @@ class Window:
             return
         this.is_late = True
         await this.future.cancel_invocation()
-        this.timer = self._ctx.sleep(_END)
+        this.timer = self._ctx.sleep(END)
         self._events.on(this.timer, lambda: self._expire(this))
 
-    def _forget(self, this: _InFlight) -> None:
-        del self._in_flight[this.call.position]
+    def _forget(self, this: InFlight) -> None:
+        del self.in_flight[this.call.position]
         self._slots.end(this.call.position)
         for future in (this.future, this.timer, this.report):
             self._events.drop(future)
-
-    async def cancel(self) -> None:
-        """Cancel all calls in flight, and wait for their end, but not for ever.
-
-        If this invocation itself was cancelled, its calls were cancelled with it.
-        """
-        if not self._fan_in.is_cancelled:
-            try:
-                for this in self._in_flight.values():
-                    await this.future.cancel_invocation()
-            except TerminalError:
-                self._fan_in.cancel()
-        if self._in_flight:
-            await self._wait_for_the_end()
-
-    async def _wait_for_the_end(self) -> None:
-        """A call whose worker is away, or does not answer, ends when it can."""
-        is_inner = any(this.call.reports for this in self._in_flight.values())
-        timer = self._ctx.sleep(_END_INNER if is_inner else _END)
-        pending: dict[Any, _InFlight] = {
-            this.future: this for this in self._in_flight.values()
-        }
-        while pending:
-            try:
-                ended, _ = await restate.wait_completed(*pending, timer)
-            except TerminalError:
-                self._fan_in.cancel()
-                continue
-            for future in ended:
-                if future is not timer:
-                    pending.pop(future).has_ended = True
-            if timer in ended:
-                return
-
-    async def collect(self, *, unfinished: bool) -> None:
-        """Add what the calls have that were cancelled.
-
-        Args:
-            unfinished: Name the subtasks that have not ended.
-
-        Raises:
-            TerminalError: One of them ended with an error that is no outcome.
-        """
-        while self._in_flight:
-            this = self._in_flight.pop(next(iter(self._in_flight)))
-            outcomes, size = await self._cancelled_outcomes(this)
-            if unfinished and outcomes == Outcomes():
-                outcomes = Outcomes(unfinished=this.call.unfinished())
-            await self._fan_in.add(this.call.position, outcomes, size)
-        for position, call in self._next if unfinished else ():
-            if isinstance(call, Known):
-                await self._fan_in.add(position, call.outcomes)
-            else:
-                never = Outcomes(unfinished=call.unfinished())
-                await self._fan_in.add(position, never)
-
-    async def _cancelled_outcomes(self, this: _InFlight) -> tuple[Outcomes, int]:
-        """What a cancelled call answered; nothing if it has not ended."""
-        if not this.has_ended:
-            return Outcomes(), 0
-        try:
-            answer = await this.future
-            return this.call.outcomes(answer), len(answer)
-        except TerminalError as error:
-            if is_cancelled(error):
-                return Outcomes(), 0
-            return this.call.failed(error, is_late=False), 0

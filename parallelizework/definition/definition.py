@@ -9,6 +9,7 @@ from parallelizework.definition.checks import (
     check_carried,
     check_gives,
     check_takes,
+    check_takes_attempt,
     check_takes_list,
     checked_executor,
     checked_name,
@@ -28,7 +29,8 @@ from parallelizework.definition.function import Function
 from parallelizework.definition.policy_checks import check_executor_policy
 from parallelizework.errors import DefinitionError
 from parallelizework.policy import ABOUT_SUBTASKS, Overrides, Policy
-from parallelizework.serde import Json, JsonList, list_of
+from parallelizework.serde.json_serde import Json
+from parallelizework.serde.message import JsonList, list_of
 
 _MOST = {"execute": 2, "aggregate": 4}  # values that a function may take
 _LISTING = {"split", "expand"}  # what they return is a list, or becomes one
@@ -65,8 +67,8 @@ class Definition:
     result_json: Json[Any]
 
     @property
-    def said(self) -> Overrides:
-        """What another service needs to be told about the attempts at a subtask."""
+    def executor_overrides(self) -> Overrides:
+        """What the executor has to know of this policy."""
         if self.execute:
             return {}
         said = self.policy.model_fields_set.intersection(ABOUT_SUBTASKS)
@@ -105,6 +107,7 @@ def define(
     if expand:
         check_takes(expand, expand.parameter, shard, split)
     if execute:
+        check_takes_attempt(execute)
         check_takes(execute, execute.parameter, subtask, expand or split)
     check_takes_list(aggregate, value)
     extras = extras_of(aggregate, subtask, split.parameter)
@@ -160,6 +163,7 @@ def define_executor(
     """
     made = _made(name, {"execute": function}, max_threads)
     execute = _needed(made, "execute")
+    check_takes_attempt(execute)
     check_executor_policy(name, policy)
     executes = ExecuteDefinition(name, execute, policy, execute.parameter)
     check_carried(executes.value_json)

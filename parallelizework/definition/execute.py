@@ -7,13 +7,13 @@ from typing import Any
 from pydantic import ValidationError
 from restate import TerminalError
 
-from parallelizework.definition.checks import check_takes_attempt
 from parallelizework.definition.function import Function
 from parallelizework.definition.policy_checks import check_batches, check_policy
 from parallelizework.errors import DefinitionError
-from parallelizework.headers import overrides_in
+from parallelizework.headers import POLICY_HEADER, overrides_in
 from parallelizework.policy import Overrides, Policy
-from parallelizework.serde import Json, list_of
+from parallelizework.serde.json_serde import Json
+from parallelizework.serde.message import list_of
 
 REFERENCE = "let it be a reference instead, such as a path or a key"
 
@@ -28,7 +28,7 @@ class ExecuteDefinition:
         subtask: The type of a subtask.
 
     Attributes:
-        arity: How many values the function takes.
+        arity: How many values the function takes: the subtask, or the attempt too.
         subtask_json: A subtask, as a caller sends it.
         subtasks_json: The subtasks of a batch.
         value_json: What `execute` returns.
@@ -40,7 +40,6 @@ class ExecuteDefinition:
     def __init__(
         self, name: str, function: Function, policy: Policy, subtask: object
     ) -> None:
-        check_takes_attempt(function)
         check_policy(function, policy, policy)
         self.name = name
         self.function = function
@@ -54,17 +53,18 @@ class ExecuteDefinition:
         )
         self.value_json = value_json(name, function.returns)
 
-    def policy_in(self, headers: Mapping[str, str]) -> Policy:
-        """The policy of a subtask, with what the headers of its call say.
+    def accept(self, body: bytes, headers: Mapping[str, str]) -> tuple[Any, Policy]:
+        """The subtask of a call, and the policy for it.
 
         Raises:
-            TerminalError: 400; the headers say what cannot be.
+            TerminalError: 400; the body is no subtask, or the headers say what cannot
+                be.
         """
         try:
-            overrides = overrides_in(headers)
+            overrides = overrides_in(headers) if POLICY_HEADER in headers else {}
         except ValueError as error:
             raise TerminalError(str(error), 400) from error
-        return self.policy_for(overrides)
+        return self.subtask_json.deserialize(body), self.policy_for(overrides)
 
     def policy_for(self, overrides: Overrides, *, batch: bool = False) -> Policy:
         """The policy of a run, with what its request says.

@@ -152,7 +152,7 @@ class Threads:
         try:
             self._start(more)
         except RuntimeError as error:
-            _logger.warning("%s goes on with fewer threads: %s", self._name, error)
+            _logger.warning("%s continues with fewer threads: %s", self._name, error)
             delay = _RETRY
         with self._changed:
             self._watch(loop, delay)

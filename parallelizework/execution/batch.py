@@ -1,4 +1,4 @@
-"""`Batch`: one invocation of `runBatch`, each subtask with an outcome of its own."""
+"""The handler `runBatch`: several subtasks, each with an outcome of its own."""
 
 import asyncio
 from random import random
@@ -6,47 +6,97 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 from restate import Context, RunOptions
-from restate.serde import Serde
+from restate.serde import BytesSerde
 
-from parallelizework.attempts.attempt import attempted
+from parallelizework.attempts.attempt import missed
 from parallelizework.attempts.schedule import Miss, Schedule
+from parallelizework.attempts.steps import Steps
 from parallelizework.completion import Rule
+from parallelizework.definition.definition import Definition
 from parallelizework.definition.execute import ExecuteDefinition
-from parallelizework.headers import subtask_name
+from parallelizework.headers import slice_name
 from parallelizework.messages import Outcomes, Slice
 from parallelizework.outcomes import Attempt, Counts, Failure, Fault, known_values
 from parallelizework.policy import Policy
+from parallelizework.serde.message import Message
 
 _Outcome = bytes | Fault  # a value as JSON, or why there is none
 
 
+class BatchHandler:
+    """The handler `runBatch`.
+
+    Args:
+        definition: How a subtask is executed.
+        fan_out: The fan-out that the service is; None for an executor.
+
+    Attributes:
+        slice_json: The subtasks of a batch.
+        outcomes_json: The outcomes of a batch.
+    """
+
+    def __init__(
+        self, definition: ExecuteDefinition, fan_out: Definition | None = None
+    ) -> None:
+        name = definition.name
+        self.slice_json = Message[Slice[Any]](Slice[Any], f"a batch of {name}")
+        self.outcomes_json = Message[Outcomes](
+            Outcomes,
+            f"the values of a batch of {name}",
+            remedy="lower max_items_per_batch, or let a value be a reference",
+        )
+        self._definition = definition
+        self._fan_out = fan_out
+
+    async def run_batch(self, ctx: Context, body: bytes) -> bytes:
+        """Execute a batch of subtasks as one durable step."""
+        slice_ = self.slice_json.deserialize(body)
+        policy = self._definition.policy_for(slice_.overrides, batch=True)
+        batch = Batch(self._definition, policy, slice_, ctx.request().id)
+
+        async def execute() -> bytes:
+            outcomes = await batch.outcomes()
+            return self.outcomes_json.serialize(outcomes, len(body), "its subtasks")
+
+        options = RunOptions[bytes](
+            serde=BytesSerde(), max_attempts=policy.max_attempts
+        )
+        answer = await ctx.run_typed("execute", execute, options)
+        if not (self._fan_out and self._fan_out.combine):
+            return answer
+        outcomes = self.outcomes_json.deserialize(answer)
+        if len(outcomes.values) <= 1:
+            return answer
+        combined = await Steps(ctx, self._fan_out, policy).combine(outcomes.values)
+        update = {"values": [combined]}
+        return self.outcomes_json.serialize(outcomes.model_copy(update=update))
+
+
 class Batch:
-    """The subtasks of a slice, executed concurrently by one durable step."""
+    """The subtasks of a slice, executed concurrently.
+
+    Args:
+        key: Names the batch among those of all runs.
+    """
 
     def __init__(
         self,
-        ctx: Context,
         definition: ExecuteDefinition,
         policy: Policy,
         slice_: Slice[Any],
+        key: str,
     ) -> None:
-        self._ctx = ctx
-        self._key = ctx.request().id
         self._definition = definition
         self._policy = policy
+        timeout = policy.attempt_timeout
+        self._seconds = timeout.total_seconds() if timeout else None
         self._slice = slice_
+        self._key = key
         self._slots = asyncio.Semaphore(slice_.slots)
         self._counts = Counts()
         self._outcomes: dict[int, _Outcome] = {}
 
-    async def outcomes(self, outcomes_json: Serde[Outcomes]) -> Outcomes:
-        """Execute the subtasks, as one step of the journal."""
-        options = RunOptions[Outcomes](
-            serde=outcomes_json, max_attempts=self._policy.max_attempts
-        )
-        return await self._ctx.run_typed("execute", self.execute, options)
-
-    async def execute(self) -> Outcomes:
+    async def outcomes(self) -> Outcomes:
         """Execute the subtasks, until all have ended or the rule ends the run."""
         this, items, known = (
             self._slice,
@@ -92,28 +142,26 @@ class Batch:
 
     async def _tried(self, index: int, subtask: object) -> _Outcome:
         """The outcome of a subtask after all of its attempts."""
-        this, part = self._definition, self._slice
-        key = f"{self._key}-{index}"
-        name = subtask_name(part.run, part.first + index, part.shard)
-        about = f"service={this.name} function={this.function.name} {name}"
-        timeout = self._policy.attempt_timeout
-        seconds = timeout.total_seconds() if timeout else None
-
-        async def execute(number: int) -> bytes:
-            given = (subtask, Attempt(number, key))[: this.arity]
-            value = await this.function(*given, seconds=seconds)
-            return this.value_json.serialize(value)
-
         schedule = Schedule(self._policy, random)
         while True:
-            attempt = f"{about} attempt={schedule.number}"
-            outcome = await attempted(attempt, execute, schedule.number)
+            outcome = await self._attempt(index, subtask, schedule.number)
             if not isinstance(outcome, Miss):
                 return outcome
             pause = schedule.pause_after(outcome)
             if pause is None:
                 return schedule.fault(outcome)
             await asyncio.sleep(pause)
+
+    async def _attempt(self, index: int, subtask: object, number: int) -> bytes | Miss:
+        this, part = self._definition, self._slice
+        try:
+            given = (subtask, Attempt(number, f"{self._key}-{index}"))[: this.arity]
+            value = await this.function(*given, seconds=self._seconds)
+            return this.value_json.serialize(value)
+        except Exception as error:
+            name = f"{slice_name(part.run, part.shard)} index={part.first + index}"
+            about = f"function={this.function.name} {name} attempt={number}"
+            return missed(about, error)
 
     def _collected(self) -> Outcomes:
         part = self._slice

@@ -1,51 +1,39 @@
-"""`HandlerCode`: one invocation of `runSubtask`, for handler code of the user's own."""
+"""`HandlerCodeHandler`: the handler `runSubtask`, for a user's handler code."""
 
 from restate import Context, TerminalError
 
-from parallelizework.attempts.attempt import missed
-from parallelizework.attempts.handler_code import Misses
+from parallelizework.attempts.attempt import about, missed
+from parallelizework.attempts.attempt_counter import AttemptCounter
 from parallelizework.definition.execute import ExecuteDefinition
-from parallelizework.headers import name_in
 from parallelizework.restate_sdk import OWN_EXCEPTIONS, is_raised_by_sdk
 from parallelizework.terminal_errors import is_cancelled
 
 
-class HandlerCode:
-    """A subtask, executed by a function that takes the `restate.Context` itself.
+class HandlerCodeHandler:
+    """Executes subtasks by a function that takes the `restate.Context` itself.
 
-    Its journal is its own, so a failed attempt cannot be in the journal. Restate would
-    count attempts, but outages of the worker with them. So they are counted here.
+    The journal is the function's own, so a failed attempt cannot be in there. Restate
+    would count attempts, but outages of the worker with them. So they are counted here.
     """
 
-    def __init__(
-        self, ctx: Context, definition: ExecuteDefinition, misses: Misses
-    ) -> None:
-        headers = ctx.request().headers
-        self._ctx = ctx
+    def __init__(self, definition: ExecuteDefinition) -> None:
         self._definition = definition
-        self._misses = misses
-        self._name = name_in(headers)
-        self._policy = definition.policy_in(headers)
+        self._counter = AttemptCounter()
 
-    async def value(self, body: bytes) -> bytes:
-        """The value of the subtask, as JSON.
-
-        Args:
-            body: The subtask, as JSON.
-        """
+    async def run_subtask(self, ctx: Context, body: bytes) -> bytes:
+        """Execute one subtask."""
         this = self._definition
-        subtask = this.subtask_json.deserialize(body)
+        subtask, policy = this.accept(body, ctx.request().headers)
         try:
-            value = this.value_json.serialize(await this.function(self._ctx, subtask))
+            value = this.value_json.serialize(await this.function(ctx, subtask))
         except OWN_EXCEPTIONS:
             raise
         except Exception as error:
             if _is_cancellation(error):
                 raise
-            about = f"service={this.name} function={this.function.name} {self._name}"
-            miss = missed(about.rstrip(), error)
-            raise self._misses.error(self._ctx, self._policy, miss) from error
-        self._misses.forget(self._ctx)
+            miss = missed(about(ctx, this.function), error)
+            raise self._counter.error(ctx, policy, miss) from error
+        self._counter.forget(ctx)
         return value
 
 

@@ -34,10 +34,10 @@ def find(program: str, explicit: Path | None = None) -> Path:
         if not (explicit.is_file() and os.access(explicit, os.X_OK)):
             raise ServerNotFound(f"{explicit} is not a program that can be run")
         return explicit
-    return next(_places(program), None) or _install(program)
+    return next(_candidates(program), None) or _install(program)
 
 
-def _places(program: str) -> Iterator[Path]:
+def _candidates(program: str) -> Iterator[Path]:
     on_path = shutil.which(program)
     if on_path:
         yield _native(program, Path(on_path).resolve())
@@ -71,10 +71,10 @@ def _install(program: str) -> Path:
         _npm_ci(npm, Path(folder))
         if not any(_in_npm(program, Path(folder))):
             raise ServerNotFound(
-                f"npm has no {program} for this machine, or was told to omit optional "
+                f"npm has no {program} for this machine, or was asked to omit optional "
                 "packages"
             )
-        _put(Path(folder), _cache())
+        _move(Path(folder), _cache())
     return next(_in_npm(program, _cache()))
 
 
@@ -97,15 +97,15 @@ def _npm_ci(npm: str, folder: Path) -> None:
         raise ServerNotFound(f"npm could not install Restate: {reason}")
 
 
-def _put(folder: Path, place: Path) -> None:
-    """Move into place whole; where another process was faster, its copy stays."""
+def _move(folder: Path, target: Path) -> None:
+    """Move `node_modules` in one step; a copy that is there already stays."""
     try:
-        folder.joinpath("node_modules").rename(place / "node_modules")
+        folder.joinpath("node_modules").rename(target / "node_modules")
     except FileNotFoundError:
-        place.mkdir(exist_ok=True)
-        _put(folder, place)
-    except OSError:
-        if not place.joinpath("node_modules").is_dir():
+        target.mkdir(exist_ok=True)
+        _move(folder, target)
+    except OSError:  # another process was faster
+        if not target.joinpath("node_modules").is_dir():
             raise
 
 

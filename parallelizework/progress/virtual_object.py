@@ -19,7 +19,7 @@ from parallelizework.outcomes import Failure, in_order
 from parallelizework.progress.models import NAME, Progress, Record, Update
 from parallelizework.progress.reporter import update_json
 from parallelizework.restate_sdk import RETRIED_WITHOUT_END
-from parallelizework.serde import Message
+from parallelizework.serde.message import Message
 
 RETENTION = timedelta(days=1)  # as long as Restate keeps the run itself
 
@@ -66,7 +66,7 @@ def progress_object(retention: timedelta = RETENTION) -> VirtualObject:
 
     @made.handler(input_serde=BytesSerde(), **private)
     async def forget(ctx: ObjectContext, _body: bytes) -> bytes:
-        """Forget a run of which nothing has been heard for long enough."""
+        """Forget a run, once no update has come for long enough."""
         now = await ctx.time()
         record = await ctx.get(_STATE, serde=_RECORD)
         left = record.samples[-1][0] + retention.total_seconds() - now if record else 0

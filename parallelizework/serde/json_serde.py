@@ -1,21 +1,21 @@
 """JSON for one declared type, by pydantic: bad input is a 400, never a retry."""
 
-import copy
 import json
-from typing import Any, Generic, Self, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
-from pydantic import (
-    ConfigDict,
-    PydanticSchemaGenerationError,
-    PydanticUserError,
-    TypeAdapter,
-    ValidationError,
-)
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 from restate import TerminalError
 from restate.serde import Serde
 
-from parallelizework.errors import DefinitionError
+from parallelizework.serde.adapter import (
+    adapter_of,
+    mistakes,
+    schema_of,
+    shape,
+    short,
+    written_schema,
+)
 from parallelizework.serde.schema import has_any
 
 T = TypeVar("T")
@@ -35,8 +35,6 @@ _NO_NAN = (
     "pydantic writes NaN and infinity as null in a field of any type: give the field a "
     "type, or the model model_config = ConfigDict(ser_json_inf_nan='constants')"
 )
-_SHOWN = 3  # a message names the first few mistakes, not thousands
-_LONGEST = 1_000  # characters of them; the name of a field is the caller's own
 
 
 class Json(Serde[T], Generic[T]):
@@ -56,7 +54,7 @@ class Json(Serde[T], Generic[T]):
         DefinitionError: pydantic cannot describe `hint`.
     """
 
-    _may_hold_models = True  # of users, which write NaN as null
+    _may_hold_models = True  # of users, which write NaN as null, or what nobody reads
 
     def __init__(
         self,
@@ -70,34 +68,32 @@ class Json(Serde[T], Generic[T]):
         self.part = part
         self._remedy = remedy
         self._status = status
-        self._most, self._beside = MAX_MESSAGE, ""
-        self._adapter = cast("TypeAdapter[T]", _adapter(hint, part))
-        self._schema = _schema(self._adapter, part)
-        self.written = _written(self._adapter)
+        self._adapter = cast("TypeAdapter[T]", adapter_of(hint, part))
+        self._schema = schema_of(self._adapter, part)
+        self.written = written_schema(self._adapter)
         written = json.dumps(self.written)
         floats = '"number"' in written or not self.written
         self._has_floats = floats and self._may_hold_models
         self._has_any = '"properties"' in written and has_any(self.written)
         self._has_secrets = '"password"' in written
 
-    def beside(self, size: int, of: str) -> Self:
-        """The same, for an invocation that holds `size` bytes `of` something already.
+    def serialize(self, obj: T | None, held: int = 0, of: str = "") -> bytes:
+        """`obj` as compact JSON.
 
-        A restate-server (1.7) has room for 32 MiB in each, and what finds none waits
-        for ever: https://github.com/restatedev/restate/pull/4541
+        Args:
+            held: The bytes of something else that the invocation holds already.
+            of: What that is.
+
+        Raises:
+            TerminalError: `obj` does not fit its type, or is too large.
         """
-        there = copy.copy(self)
-        there._most, there._beside = MAX_MESSAGE - size, f" beside {of}"
-        return there
-
-    def serialize(self, obj: T | None) -> bytes:
-        """`obj` as compact JSON; a `TerminalError` if it does not fit."""
-        dumped = self.checked(self._dumped(obj, round_trip=True))
+        dumped = self.checked(self._dumped(obj, round_trip=True), held, of)
         if self._has_secrets and _HIDDEN in dumped:
             raise self._misfit(_NO_SECRET)
         if self._has_any and self._may_hold_models and b"null" in dumped:
             self._check_numbers(obj, dumped)
-        self._check_readable(dumped)
+        if self._may_hold_models:
+            self._check_readable(dumped)
         return dumped
 
     def _check_numbers(self, obj: T | None, dumped: bytes) -> None:
@@ -118,7 +114,7 @@ class Json(Serde[T], Generic[T]):
                 from_json(_WITHIN + dumped + _WITHIN_END)
             self._adapter.validate_json(dumped)
         except ValidationError as error:
-            raise self._misfit(_mistakes(error)) from error
+            raise self._misfit(mistakes(error)) from error
         except Exception as error:
             raise self._misfit(f"it cannot be read again: {error}") from error
 
@@ -127,7 +123,7 @@ class Json(Serde[T], Generic[T]):
         try:
             return self._adapter.validate_json(buf)
         except ValidationError as error:
-            raise self._misfit(_mistakes(error)) from error
+            raise self._misfit(mistakes(error)) from error
         except Exception as error:  # of a user's validator; it would be retried
             raise self._misfit(repr(error)) from error
 
@@ -189,15 +185,23 @@ class Json(Serde[T], Generic[T]):
         except Exception as error:  # of a user's serializer
             raise self._misfit(repr(error)) from error
 
-    def checked(self, message: bytes) -> bytes:
-        """`message`, if Restate can carry it; else a `TerminalError`, not a retry."""
-        if len(message) <= self._most:
+    def checked(self, message: bytes, held: int = 0, of: str = "") -> bytes:
+        """`message`, if Restate can carry it; else a `TerminalError`, not a retry.
+
+        A restate-server (1.7) has room for 32 MiB in an invocation. A message for which
+        there is no room waits for ever: https://github.com/restatedev/restate/pull/4541
+
+        Args:
+            held: The bytes of something else that the invocation holds already.
+            of: What that is.
+        """
+        most = MAX_MESSAGE - held
+        if len(message) <= most:
             return message
         raise TerminalError(
             f"{self.part} is {len(message) / _MIB:.1f} MiB, more than the "
-            f"{self._most / _MIB:.1f} MiB that one message of Restate can carry"
-            f"{self._beside}: "
-            f"{self._remedy}",
+            f"{most / _MIB:.1f} MiB that one message of Restate can carry"
+            f"{of and f' beside {of}'}: {self._remedy}",
             413,
         )
 
@@ -205,108 +209,13 @@ class Json(Serde[T], Generic[T]):
         """The JSON schema, as the ingress's OpenAPI page shows it."""
         return self._schema
 
-    def _misfit(self, mistakes: str) -> TerminalError:
-        expected = _shape(self._schema)
+    def _misfit(self, found: str) -> TerminalError:
+        expected = shape(self._schema)
         return TerminalError(
-            f"{self.part} is not valid: {_short(mistakes)} (expected {expected})",
+            f"{self.part} is not valid: {short(found)} (expected {expected})",
             self._status,
         )
 
 
-class Message(Json[T], Generic[T]):
-    """One of our own messages: what users' functions gave for it was checked then."""
-
-    _may_hold_models = False
-
-    def _check_readable(self, dumped: bytes) -> None:
-        pass
-
-
-class JsonList(Json[list[Any]]):
-    """A list of one declared type that is written as that type, but read as plain JSON.
-
-    What a coordinator sends on is the same in every replay then; a model that holds a
-    set would be written in another order by another process.
-    """
-
-    def __init__(self, item: Any, part: str, *, remedy: str) -> None:
-        super().__init__(list[item], part, remedy=remedy)
-
-    def deserialize(self, buf: bytes) -> list[Any]:
-        """The items as dicts, lists and scalars."""
-        return from_json(buf)
-
-
 def _may_be_deep(dumped: bytes) -> bool:
     return dumped.count(b"[") + dumped.count(b"{") > _SHALLOW
-
-
-def list_of(item: Any) -> Any:
-    """`list[item]`, of a type that is known only at run time."""
-    return list[item]
-
-
-def _adapter(hint: Any, part: str) -> TypeAdapter[Any]:
-    try:
-        return _with_infinity(hint)
-    except (PydanticSchemaGenerationError, PydanticUserError) as error:
-        raise DefinitionError(
-            f"{part}: pydantic cannot describe {hint!r}: "
-            f"{error.message.splitlines()[0]}"
-        ) from error
-
-
-def _with_infinity(hint: Any) -> TypeAdapter[Any]:
-    """An adapter that writes NaN so that it can be read again, which null cannot."""
-    try:
-        return TypeAdapter[Any](hint, config=ConfigDict(ser_json_inf_nan="constants"))
-    except PydanticUserError as error:
-        if error.code != "type-adapter-config-unused":
-            raise
-        return TypeAdapter[Any](hint)  # a model has a configuration of its own
-
-
-def _schema(adapter: TypeAdapter[Any], part: str) -> dict[str, Any]:
-    try:
-        return adapter.json_schema()
-    except PydanticUserError as error:
-        raise DefinitionError(
-            f"{part} has no JSON schema: {error.message.splitlines()[0]}"
-        ) from error
-
-
-def _written(adapter: TypeAdapter[Any]) -> dict[str, Any]:
-    """The JSON schema of what is written; empty if a serializer hides it."""
-    try:
-        return adapter.json_schema(mode="serialization")
-    except PydanticUserError:
-        return {}
-
-
-def _mistakes(error: ValidationError) -> str:
-    found = error.errors(include_url=False, include_context=False, include_input=False)
-    lines = [
-        f"{'.'.join(map(str, e['loc']))}: {e['msg']}" if e["loc"] else e["msg"]
-        for e in found[:_SHOWN]
-    ]
-    more = len(found) - _SHOWN
-    return "; ".join(lines) + (f"; and {more} more" if more > 0 else "")
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
-
-
-def _shape(schema: dict[str, Any]) -> str:
-    """A JSON schema in a few words: `{"description": string}`."""
-    if "$ref" in schema:
-        return str(schema["$ref"]).rsplit("/", 1)[-1]
-    if forms := schema.get("anyOf") or schema.get("oneOf"):
-        return " or ".join(_shape(form) for form in forms)
-    if "properties" in schema:
-        fields, needed = schema["properties"], schema.get("required", [])
-        parts = [f'"{name}": {_shape(fields[name])}' for name in needed]
-        return "{" + ", ".join(parts + ["..."] * (len(needed) < len(fields))) + "}"
-    if schema.get("type") == "array" and "items" in schema:
-        return f"list of {_shape(schema['items'])}"
-    return str(schema.get("type", "JSON"))

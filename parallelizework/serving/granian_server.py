@@ -12,25 +12,27 @@ from granian.http import HTTP2Settings
 from granian.log import LogLevels
 from granian.server.embed import Server
 
+from parallelizework.serving.protocol_guard import App, Receive, Scope, Send
+
 _UNLIMITED = 2**31 - 1
 # granian ends a connection on which many small frames wait for a small window.
 _CONNECTION_WINDOW = 64 * 1024 * 1024
 _STREAM_WINDOW = 4 * 1024 * 1024
 _FRAME = 256 * 1024
-_LEAVE = 1.0  # seconds that clients have at least, to take their leave
+_LEAVE = 1.0  # seconds that clients have at least, to close their connections
 
 
 class Drained:
-    """An ASGI app that can be brought to an end: granian drops what is in flight."""
+    """An ASGI app that ends its calls in order: granian drops what is in flight."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: App) -> None:
         self._app = app
         self._in_flight = 0
         self._is_ending = False
         self._ended = asyncio.Event()
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Call the app, or ask to come back."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Call the app; answer 503 once the end has begun."""
         if self._is_ending:
             await send({"type": "http.response.start", "status": 503, "headers": []})
             await send({"type": "http.response.body"})
@@ -46,7 +48,7 @@ class Drained:
                 self._ended.set()
 
     async def end(self, seconds: float) -> None:
-        """Take no more calls, and wait so long for those in flight."""
+        """Accept no more calls, and wait so long for those in flight."""
         self._is_ending = True
         if self._in_flight:
             with suppress(TimeoutError):
@@ -58,7 +60,7 @@ def _interrupt() -> None:
 
 
 async def serve(
-    app: Any,
+    app: App,
     address: str,
     *,
     on_start: Callable[[], None],
@@ -73,7 +75,7 @@ async def serve(
     they do: leave the process by `os._exit`.
 
     Raises:
-        OSError: The address cannot be had.
+        OSError: The address is in use.
     """
     drained = Drained(app)
     server = _server(drained, address)
@@ -85,7 +87,7 @@ async def serve(
     end = time.monotonic() + grace_period
     await drained.end(grace_period)
     server.stop()
-    # granian waits for each client to take its leave, and one that is gone never does.
+    # granian waits until each client has left, and one that is gone never does.
     left = max(end - time.monotonic(), _LEAVE)
     try:
         with suppress(TimeoutError):
@@ -96,7 +98,7 @@ async def serve(
         raise
 
 
-def _server(app: Any, address: str) -> Any:
+def _server(app: App, address: str) -> Any:
     host, _, port = address.rpartition(":")
     return Server(
         app,

@@ -1,23 +1,36 @@
-"""Targets: how a user hands us what to serve on the command line."""
+"""From the names on a command line, or in the settings, to what they name."""
 
 import importlib
 import importlib.util
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from restate import Service, VirtualObject, Workflow
 
 from parallelizework.errors import TargetError
 from parallelizework.executor import Executor
 from parallelizework.fan_out import FanOut
+from parallelizework.ready_made.fan_out_worker import checklist
+from parallelizework.ready_made.http.fan_out import http_fan_out
+from parallelizework.served import Served
+from parallelizework.settings import HttpSettings, Settings
 
-Plain = Service | VirtualObject | Workflow
-Served = FanOut[Any, Any, Any, Any] | Executor[Any, Any] | Plain
 _SERVED = FanOut, Executor, Service, VirtualObject, Workflow
+
+
+def load_all(settings: Settings) -> Iterable[Served]:
+    """What the settings name, or all that is ready-made, each once.
+
+    Raises:
+        TargetError: Something is not there.
+    """
+    ours = [checklist(max_pause=settings.max_pause), http_fan_out(HttpSettings())]
+    ready_made = {fan_out.name: fan_out for fan_out in ours}
+    targets = settings.fan_outs or ready_made
+    return dict.fromkeys(each for t in targets for each in load(t, ready_made))
 
 
 def load(target: str, ready_made: Mapping[str, Served]) -> list[Served]:

@@ -1,7 +1,8 @@
-"""`Gate`: a worker hears no more than a restate-server could have to say.
+"""`ProtocolGuard`: a worker accepts only what a restate-server may send.
 
-What comes is messages, each with a head that says how long it is. The SDK believes
-that, and keeps whatever comes; here a call that lies is cut off, before it is held.
+A call is a sequence of messages, each with a head that says how long the message is.
+The SDK believes the head, and keeps in memory whatever follows. The guard cuts off a
+call that breaks the protocol before the SDK keeps it.
 """
 
 import gc
@@ -20,8 +21,8 @@ Send = Callable[[Event], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _MIB = 1024 * 1024
-_LONGEST = 64 * _MIB  # one message; restate-server's own limit is 32 MiB
-_MOST = 1024 * _MIB  # all that one call is sent: its journal, with all values in it
+_MAX_MESSAGE = 64 * _MIB  # one message; restate-server's own limit is 32 MiB
+_MAX_CALL = 1024 * _MIB  # all that one call is sent: its journal, with all values in it
 _LARGE = 8 * _MIB
 _HEAD = struct.Struct(">HHI")  # type, flags, length
 _START = 0  # the type of the message with which every call begins
@@ -29,29 +30,31 @@ _OK = 200
 _GONE = {"type": "http.disconnect"}
 
 
-class Gate:
+class ProtocolGuard:
     """An ASGI application around that of the SDK.
 
     Args:
-        longest: Bytes of one message.
-        most: Bytes of all the messages of one call.
+        max_message: Bytes of one message.
+        max_call: Bytes of all the messages of one call.
     """
 
-    def __init__(self, app: App, *, longest: int = _LONGEST, most: int = _MOST) -> None:
+    def __init__(
+        self, app: App, *, max_message: int = _MAX_MESSAGE, max_call: int = _MAX_CALL
+    ) -> None:
         self._app = app
-        self._longest = longest
-        self._most = most
+        self._max_message = max_message
+        self._max_call = max_call
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; 400 for one that is no call of a restate-server."""
+        """Serve one request; answer 400 to one that is no call of a restate-server."""
         if scope["type"] == "websocket":
             await send({"type": "websocket.close"})
         elif scope["type"] == "lifespan":
-            await _live(receive, send)
+            await _answer_lifespan(receive, send)
         elif scope["type"] != "http":
             await self._app(scope, receive, send)
         else:
-            call = _Call(receive, send, Messages(self._longest, self._most))
+            call = _Call(receive, send, Messages(self._max_message, self._max_call))
             try:
                 await self._app(scope, call.receive, call.send)
             except Exception:  # of the SDK, which has logged it: another protocol
@@ -62,7 +65,7 @@ class Gate:
                 gc.collect()  # the SDK's errors refer to themselves, and to its input
 
 
-async def _live(receive: Receive, send: Send) -> None:
+async def _answer_lifespan(receive: Receive, send: Send) -> None:
     """Answer a server that starts, and one that shuts down: the SDK does neither."""
     while True:
         event = await receive()
@@ -74,7 +77,7 @@ async def _live(receive: Receive, send: Send) -> None:
 
 
 class _Call:
-    """One request: the 200 that the SDK gives at once waits for the first message."""
+    """One request: the SDK's 200 is held back until the first message is right."""
 
     def __init__(self, receive: Receive, send: Send, messages: "Messages") -> None:
         self._receive = receive
@@ -84,20 +87,20 @@ class _Call:
         self.is_answered = False  # in part at least
 
     async def receive(self) -> Event:
-        """What comes next; an end, where something comes that cannot be."""
+        """The next event; a disconnect, where the request breaks the protocol."""
         event = await self._receive()
         if event["type"] == _GONE["type"]:
-            self._held, self.is_answered = None, True  # there is nobody left to tell
+            self._held, self.is_answered = None, True  # nobody is left to answer
             return event
-        fits = self.messages.take(event.get("body", b""))
+        is_valid = self.messages.read(event.get("body", b""))
         if self._held and not (self.messages.begun or event.get("more_body")):
             return _GONE
         if self.messages.begun:
             await self._release()
-        return event if fits else _GONE
+        return event if is_valid else _GONE
 
     async def send(self, event: Event) -> None:
-        """Pass on what is said."""
+        """Pass on an event; hold back the status 200."""
         if event["type"] == "http.response.start" and event["status"] == _OK:
             self._held = event
             return
@@ -106,7 +109,7 @@ class _Call:
         await self._pass(event)
 
     async def end(self) -> None:
-        """Say what is wrong, if nothing has been said yet."""
+        """Answer with 400, if nothing has been answered yet."""
         if self.is_answered:
             return
         await self._pass({"type": "http.response.start", "status": 400, "headers": []})
@@ -121,9 +124,9 @@ class _Call:
             await self._pass(held)
 
     async def _pass(self, event: Event) -> None:
-        """Send; where the ASGI server cannot any more, the connection is gone.
+        """Send; an error of the ASGI server means that the connection is gone.
 
-        So say it in the SDK's own words: it is no error of the handler that sends.
+        The SDK's own exception says so: it is no error of the handler that sends.
         """
         try:
             await self._send(event)
@@ -132,35 +135,35 @@ class _Call:
 
 
 class Messages:
-    """Whether the bytes that come are messages of Restate's protocol, and how many.
+    """Checks that bytes are messages of Restate's protocol, and counts them.
 
     Attributes:
-        begun: The first head has come, and is right.
-        size: How many bytes have come.
+        begun: The first head has been read, and is valid.
+        size: How many bytes have been read.
     """
 
-    def __init__(self, longest: int, most: int) -> None:
+    def __init__(self, max_message: int, max_call: int) -> None:
         self.begun = False
         self.size = 0
-        self._longest = longest
-        self._most = most
+        self._max_message = max_message
+        self._max_call = max_call
         self._head = b""
-        self._body = 0  # bytes of the present message that are still to come
+        self._body = 0  # bytes of the current message that are still to come
         self._is_wrong = False
 
-    def take(self, data: bytes) -> bool:
-        """Read on; whether all is well so far."""
+    def read(self, data: bytes) -> bool:
+        """Read more bytes; whether all bytes so far are valid."""
         self.size += len(data)
-        self._is_wrong |= self.size > self._most
-        place = 0
-        while place < len(data) and not self._is_wrong:
+        self._is_wrong |= self.size > self._max_call
+        offset = 0
+        while offset < len(data) and not self._is_wrong:
             if self._body:
-                step = min(self._body, len(data) - place)
+                step = min(self._body, len(data) - offset)
                 self._body -= step
             else:
-                step = min(_HEAD.size - len(self._head), len(data) - place)
-                self._read_head(data[place : place + step])
-            place += step
+                step = min(_HEAD.size - len(self._head), len(data) - offset)
+                self._read_head(data[offset : offset + step])
+            offset += step
         return not self._is_wrong
 
     def _read_head(self, data: bytes) -> None:
@@ -170,5 +173,5 @@ class Messages:
         kind, _, self._body = _HEAD.unpack(self._head)
         self._head = b""
         is_start = kind == _START and self._body > 0
-        self._is_wrong |= self._body > self._longest or is_start == self.begun
+        self._is_wrong |= self._body > self._max_message or is_start == self.begun
         self.begun = not self._is_wrong

@@ -1,4 +1,4 @@
-"""SIGTERM belongs to the ASGI server; the SDK's app learns of the end from here.
+"""SIGTERM belongs to the ASGI server; the SDK's app is notified of the end from here.
 
 The app of restate-sdk 1.3.0 takes SIGTERM for itself at its first request, and so takes
 it away from uvicorn, granian and any other server, which then never ends

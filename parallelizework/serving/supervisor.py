@@ -1,4 +1,4 @@
-"""Processes that serve together: one that dies is replaced, within reason."""
+"""`Supervisor`: several processes do the same work, and one that dies is replaced."""
 
 import logging
 import multiprocessing
@@ -17,9 +17,9 @@ _logger = logging.getLogger(__name__)
 # Seconds: a process that lives no longer has died at its start. It takes one second to
 # start, and ten where the machine is overloaded.
 _SHORT = 30.0
-_MOST = 5  # short lives in a row; a start that has failed so often will fail again
+_MAX_SHORT = 5  # short lives in a row; a start that failed so often will fail again
 _TICK = 1.0  # seconds between two looks at what a signal has changed
-_MARGIN = 5.0  # seconds beyond the grace period, for a process to leave
+_MARGIN = 5.0  # seconds beyond the grace period, until a process is killed
 
 
 class Lives:
@@ -34,11 +34,11 @@ class Lives:
         self._since = time.monotonic()
 
     def end(self) -> bool:
-        """Count a process that has died; whether another start makes sense."""
+        """Count a process that has died; return whether another start makes sense."""
         now = time.monotonic()
         self.short = self.short + 1 if now - self._since < _SHORT else 0
         self._since = now
-        return self.short < _MOST
+        return self.short < _MAX_SHORT
 
 
 def ending(code: int) -> str:
@@ -54,8 +54,8 @@ def ending(code: int) -> str:
 def given_up(what: str, code: int) -> StartError:
     """The error that ends a command whose process died at each of its starts."""
     return StartError(
-        f"{what} {ending(code)}, {_MOST} times within {_SHORT:g} s of its start: the "
-        "log above says why"
+        f"{what} {ending(code)}, {_MAX_SHORT} times within {_SHORT:g} s of its start: "
+        "the log above says why"
     )
 
 
@@ -156,7 +156,7 @@ def _work(work: Callable[..., object], *args: Any) -> None:
 
 
 def _end_with_parent() -> None:
-    """End at once with the parent: another one needs the port, and nobody reads us."""
+    """End at once with the parent: another worker may need the port."""
     parent = multiprocessing.parent_process()
     assert parent
     parent.join()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from random import Random
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from pydantic import TypeAdapter
 from restate import TerminalError
@@ -23,9 +23,10 @@ from parallelizework.fan_out import services as served
 from parallelizework.headers import name_in
 from parallelizework.outcomes import CompletionReason, Counts, Failure
 from parallelizework.progress.models import NAME, Progress
+from parallelizework.served import Served
 from parallelizework.testing.clock import SkippingLoop
 from parallelizework.testing.journal import Request
-from parallelizework.testing.server import Invocation, Served, Server
+from parallelizework.testing.server import Invocation, Server
 
 Task = TypeVar("Task")
 Subtask = TypeVar("Subtask")
@@ -36,6 +37,7 @@ _NOT_ENDED = 504
 _INDEX = re.compile(r"(?: shard=(\d+))? index=(\d+)$")
 _FAILURES = TypeAdapter(list[Failure[Any]])
 
+AnyFanOut = FanOut[Any, Any, Any, Any]
 Index = int | tuple[int, int]
 
 
@@ -115,7 +117,7 @@ def run_inline(  # noqa: PLR0913 - each is one thing to try
     task: Task,
     *,
     executors: Sequence[Executor[Any, Any]] = (),
-    services: Sequence[FanOut[Any, Any, Any, Any] | Served] = (),
+    services: Sequence[Served] = (),
     seed: int | None = None,
     replays: bool = False,
     cancel_after: timedelta | None = None,
@@ -158,19 +160,20 @@ def run_inline(  # noqa: PLR0913 - each is one thing to try
 class _Inline(Generic[Task, Subtask, Result]):
     fan_out: FanOut[Task, Subtask, Any, Result]
     executors: Sequence[Executor[Any, Any]]
-    services: Sequence[FanOut[Any, Any, Any, Any] | Served]
+    services: Sequence[Served]
     seed: int | None
     replays: bool
     cancel_after: timedelta | None
 
     def run(self, body: bytes) -> InlineRun[Subtask, Result]:
-        fan_outs = [self.fan_out, *(s for s in self.services if isinstance(s, FanOut))]
+        others = [cast("AnyFanOut", s) for s in self.services if isinstance(s, FanOut)]
+        fan_outs: list[AnyFanOut] = [self.fan_out, *others]
         functions = [each.definition.aggregate for each in fan_outs]
         executed = [each.definition.execute for each in fan_outs]
         executed += [each.definition for each in self.executors]
         functions += [each.function for each in executed if each]
-        others = [s for s in self.services if not isinstance(s, FanOut)]
-        made = served(*fan_outs, *self.executors, progress_retention=_FOR_EVER)
+        every = [self.fan_out, *self.executors, *self.services]
+        made = served(*every, progress_retention=_FOR_EVER)
         server: Server | None = None
 
         def is_busy() -> bool:
@@ -185,7 +188,7 @@ class _Inline(Generic[Task, Subtask, Result]):
         async def main() -> InlineRun[Subtask, Result]:
             nonlocal server
             random = None if self.seed is None else Random(self.seed)
-            server = Server([*others, *made], random=random, replays=self.replays)
+            server = Server(made, random=random, replays=self.replays)
             return await self._run(server, body)
 
         with asyncio.Runner(loop_factory=lambda: SkippingLoop(is_busy, stop)) as runner:

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from parallelizework.local.dev import LocalServer, Ports, local_server
+from parallelizework.local.ports import Ports
+from parallelizework.local.server import LocalServer, local_server
 from parallelizework.testing.workers import Serve
 
 

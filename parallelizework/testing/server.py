@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from random import Random
 from typing import Any
 
-from restate import InvocationRetryPolicy, Service, VirtualObject
+from restate import InvocationRetryPolicy
 from restate.exceptions import SdkInternalException
 from restate.handler import Handler
 from restate.server_context import ServerInvocationContext
@@ -21,12 +21,12 @@ from restate.vm import Failure
 from restate.vm import Invocation as Input
 
 from parallelizework.errors import ParallelizeworkError
+from parallelizework.served import RestateService
 from parallelizework.testing.journal import CANCEL, Journal, Request, Value
 from parallelizework.testing.machine import Machine
 
 _logger = logging.getLogger(__name__)
 
-Served = Service | VirtualObject
 
 _LATENCY = 0.02  # seconds at most, where the order is random
 _NEVER = 3e8  # seconds, ten years: what is sent with such a delay does not arrive
@@ -55,7 +55,11 @@ class Server:
     """
 
     def __init__(
-        self, services: Iterable[Served], *, random: Random | None, replays: bool
+        self,
+        services: Iterable[RestateService],
+        *,
+        random: Random | None,
+        replays: bool,
     ) -> None:
         self.invocations: dict[str, Invocation] = {}
         self.end: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -11,8 +11,10 @@ from types import ModuleType
 
 from parallelizework.client import Client
 from parallelizework.errors import TargetError
-from parallelizework.local import dev
-from parallelizework.serving.loader import Served
+from parallelizework.local.ports import Ports
+from parallelizework.local.server import LocalServer
+from parallelizework.local.worker import serve
+from parallelizework.served import Served
 
 
 class Serve:
@@ -25,7 +27,7 @@ class Serve:
         server: Where the workers are registered.
     """
 
-    def __init__(self, server: dev.LocalServer) -> None:
+    def __init__(self, server: LocalServer) -> None:
         self._client = Client(server.ingress, server.admin)
         self._workers: dict[tuple[str, ...], _Worker] = {}
         self._serving: dict[str, _Worker] = {}
@@ -72,7 +74,7 @@ class _Worker:
     def __init__(self, targets: Sequence[str]) -> None:
         self.names: Sequence[str] = ()  # of its services, once it is registered
         self._targets = targets
-        self._port = dev.Ports(0, 0, 0).chosen().worker
+        self._port = Ports(0, 0, 0).chosen().worker
         self._running = ExitStack()
         self._process: Popen[bytes] | None = None
 
@@ -87,7 +89,7 @@ class _Worker:
         # It has to find the modules that pytest has found.
         path = os.pathsep.join(filter(None, sys.path))
         environment = {**os.environ, "PYTHONPATH": path}
-        served = dev.serve(self._targets, self._port, environment=environment)
+        served = serve(self._targets, self._port, environment=environment)
         self._process = self._running.enter_context(served)
 
     def kill(self) -> None:

@@ -10,10 +10,12 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+from restate import Context
+
 from parallelizework.coordination.calls import Call
 from parallelizework.coordination.fan_in import FanIn
 from parallelizework.coordination.window import Window
-from parallelizework.execution.subtask import Subtask
+from parallelizework.execution.subtask import SubtaskHandler
 from parallelizework.messages import Outcomes
 from tests.faults.fan_outs import plain, tolerant
 
@@ -22,15 +24,15 @@ __all__ = ["SABOTAGES", "plain", "tolerant"]
 
 def ignore_what_is_journaled() -> None:
     """A subtask is executed once more, though its value is in the journal."""
-    value = Subtask.value
+    run_subtask = SubtaskHandler.run_subtask
 
-    async def ignoring(self: Subtask, body: bytes) -> bytes:
-        await value(self, body)
-        subtask = self._definition.subtask_json.deserialize(body)
-        again = await self._definition.function(subtask)
-        return self._definition.value_json.serialize(again)
+    async def ignoring(self: SubtaskHandler, ctx: Context, body: bytes) -> bytes:
+        await run_subtask(self, ctx, body)
+        this = self._definition
+        subtask, _ = this.accept(body, ctx.request().headers)
+        return this.value_json.serialize(await this.function(subtask))
 
-    Subtask.value = ignoring
+    SubtaskHandler.run_subtask = ignoring
 
 
 def forget_a_future() -> None:
@@ -40,7 +42,8 @@ def forget_a_future() -> None:
     def forgetting(self: Window, call: Call) -> None:
         start(self, call)
         if call.position == 5:
-            self._in_flight.popitem()
+            _, forgotten = self.in_flight.popitem()
+            self._events.drop(forgotten.future)
 
     Window._start = forgetting
 

@@ -14,7 +14,9 @@ import httpx
 
 from parallelizework.client import Client
 from parallelizework.local.binaries import find
-from parallelizework.local.dev import Ports, restate_server, serve
+from parallelizework.local.ports import Ports
+from parallelizework.local.server import restate_server
+from parallelizework.local.worker import serve
 from tests.faults.disk import Disk
 from tests.faults.ledger import Ledger
 from tests.faults.program import Program

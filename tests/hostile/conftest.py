@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from parallelizework.client import healthy
-from parallelizework.local.dev import Local, Ports, local
+from parallelizework.local.dev import Local, local
+from parallelizework.local.ports import Ports
 from tests.integration.processes import LONG, eventually, memory
 
 PARCELS = f"{Path(__file__).with_name('parcels.py')}:parcels"

@@ -10,7 +10,8 @@ from time import monotonic
 import httpx
 import pytest
 
-from parallelizework.local.dev import Ports, local
+from parallelizework.local.dev import local
+from parallelizework.local.ports import Ports
 from tests.integration.processes import LONG, eventually
 
 from .conftest import Victim

@@ -13,7 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from parallelizework.local.dev import Local, Ports, local
+from parallelizework.local.dev import Local, local
+from parallelizework.local.ports import Ports
 from parallelizework.settings import Settings
 
 from .processes import LONG, eventually

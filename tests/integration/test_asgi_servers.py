@@ -13,7 +13,8 @@ import pytest
 
 from parallelizework.client import healthy
 from parallelizework.local.binaries import find
-from parallelizework.local.dev import Ports, restate_server
+from parallelizework.local.ports import Ports
+from parallelizework.local.server import restate_server
 
 from .processes import LONG, eventually, running
 from .test_dev import FAN_OUTS
@@ -70,7 +71,7 @@ def test_another_server_ends_on_sigterm_after_it_has_served_runs(
         assert process.wait(30) in (0, -signal.SIGTERM)
 
 
-def test_on_aws_lambda_the_app_says_at_import_that_it_has_no_handler_yet() -> None:
+def test_on_aws_lambda_a_worker_says_that_it_has_no_handler_yet() -> None:
     environment = {"AWS_LAMBDA_FUNCTION_NAME": "mine"}
     with running("serve", environment=environment) as worker:
         assert worker.ended() == 1

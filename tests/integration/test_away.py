@@ -13,7 +13,9 @@ import pytest
 
 from parallelizework.client import Client
 from parallelizework.errors import RunFailed, Unreachable
-from parallelizework.local.dev import Ports, local, serve
+from parallelizework.local.dev import local
+from parallelizework.local.ports import Ports
+from parallelizework.local.worker import serve
 
 from .conftest import Server
 from .fan_outs.ledger import repair

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from parallelizework.local.dev import Ports, local, serve
+from parallelizework.local.dev import local
+from parallelizework.local.ports import Ports
+from parallelizework.local.worker import serve
 
 from .conftest import Server
 from .fan_outs.ledger import repair

@@ -11,7 +11,9 @@ import httpx
 import pytest
 
 from parallelizework.local.binaries import find
-from parallelizework.local.dev import Ports, restate_server, serve
+from parallelizework.local.ports import Ports
+from parallelizework.local.server import restate_server
+from parallelizework.local.worker import serve
 
 from .conftest import ROOT
 from .processes import COMMAND, LONG, running
@@ -40,7 +42,7 @@ def test_the_run_line_that_dev_prints_works_as_it_is() -> None:
     assert answer.stdout.startswith(b'{"description": "get out of bed: DONE,')
 
 
-def test_dev_shows_what_runs_where_with_process_and_invocation() -> None:
+def test_dev_shows_the_log_of_subtasks_with_process_and_invocation() -> None:
     with running("dev", *FREE) as dev:
         line = dev.wait_for("curl").removeprefix("Try").strip()
         subprocess.run(shlex.split(line), check=True, capture_output=True)
@@ -111,7 +113,7 @@ def test_a_port_in_use_is_named() -> None:
             assert "--admin-port" in dev.output
 
 
-def test_a_server_that_is_not_there_is_one_clear_line() -> None:
+def test_a_missing_server_is_reported_in_one_line() -> None:
     environment = {"PARALLELIZEWORK_RESTATE_SERVER": "/nowhere/restate-server"}
     with running("dev", *FREE, environment=environment) as dev:
         assert dev.ended() == 1
@@ -121,7 +123,7 @@ def test_a_server_that_is_not_there_is_one_clear_line() -> None:
         )
 
 
-def test_a_fan_out_that_is_not_there_is_told_and_nothing_is_left() -> None:
+def test_a_missing_fan_out_is_reported_and_everything_is_stopped() -> None:
     target = f"{EXAMPLES}/wordcount.py:wordcuont"
     with running("dev", target, *FREE) as dev:
         assert dev.ended() == 1

@@ -9,7 +9,8 @@ import pytest
 
 from parallelizework.client import Client, healthy
 from parallelizework.local.binaries import find
-from parallelizework.local.dev import Ports, restate_server
+from parallelizework.local.ports import Ports
+from parallelizework.local.server import restate_server
 
 from .conftest import Server
 from .fan_outs.ledger import repair

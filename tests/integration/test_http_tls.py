@@ -15,7 +15,7 @@ from hypercorn.asyncio import (
 from hypercorn.config import Config
 from restate import TerminalError
 
-from parallelizework.local.dev import Ports
+from parallelizework.local.ports import Ports
 from parallelizework.ready_made.http import HttpClient, Request
 from parallelizework.ready_made.http.address import Address
 from parallelizework.settings import HttpSettings

@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from parallelizework.errors import RegistrationError
-from parallelizework.local.dev import Local, Ports, local
+from parallelizework.local.dev import Local, local
+from parallelizework.local.ports import Ports
 
 from .processes import LONG
 

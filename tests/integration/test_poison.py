@@ -16,7 +16,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from parallelizework.local.dev import Ports, local
+from parallelizework.local.dev import local
+from parallelizework.local.ports import Ports
 
 from .conftest import GIVEN, Server
 from .misbehaving import Misbehaving, misbehaving

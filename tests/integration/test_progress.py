@@ -7,7 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
-from parallelizework.local.dev import Ports, local, serve
+from parallelizework.local.dev import local
+from parallelizework.local.ports import Ports
+from parallelizework.local.worker import serve
 
 from .conftest import GIVEN, HTTP, Server
 from .processes import LONG, eventually, patiently

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from parallelizework.client import healthy
-from parallelizework.local.dev import Ports
+from parallelizework.local.ports import Ports
 
 from . import test_readme
 from .processes import LONG, eventually

@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from parallelizework.local.dev import Ports, local
+from parallelizework.local.dev import local
+from parallelizework.local.ports import Ports
 
 from .conftest import Server
 from .processes import eventually
@@ -161,7 +162,7 @@ def test_as_many_threads_block_at_once_as_max_concurrency(server: Server) -> Non
         ("Sizes", {"split": 33}, "the list of subtasks of Sizes is 33.0 MiB"),
         ("Sizes", {"value": 33}, "a value of Sizes is 33.0 MiB"),
         ("Sizes", {"result": 33}, "the result of Sizes is 33.0 MiB"),
-        ("SizesSharded", {"count": 2, "value": 17}, "the list of values of a part of"),
+        ("SizesSharded", {"count": 2, "value": 17}, "the list of values of a slice of"),
         ("SizesBatched", {"count": 2, "value": 17}, "the values of a batch of"),
         ("SizesJoined", 24, "a value of SizesJoined is"),
     ],

@@ -11,7 +11,8 @@ import pytest
 
 from parallelizework.client import Client, healthy
 from parallelizework.local.binaries import find
-from parallelizework.local.dev import Ports, restate_server
+from parallelizework.local.ports import Ports
+from parallelizework.local.server import restate_server
 
 from .fan_outs.ledger import Ledger, repair
 from .processes import COMMAND, LONG, Running, eventually, running
@@ -93,7 +94,7 @@ sys.ending = UntilTheyAreBack()
 
 @pytest.mark.parametrize("asgi", ["hypercorn", "granian"])
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_threads_that_come_back_while_a_worker_ends_do_it_no_harm(
+def test_a_thread_that_ends_during_shutdown_does_not_crash_the_worker(
     tmp_path: Path, signum: signal.Signals, asgi: str
 ) -> None:
     (tmp_path / "late.py").write_text(LATE)
@@ -104,7 +105,7 @@ def test_threads_that_come_back_while_a_worker_ends_do_it_no_harm(
 
 
 @pytest.mark.parametrize("asgi", ["hypercorn", "granian"])
-def test_a_client_that_stays_does_not_hold_up_the_end(asgi: str) -> None:
+def test_a_connected_client_does_not_delay_the_end_of_a_worker(asgi: str) -> None:
     with (
         alone(f"{FAN_OUTS}.values:squares", server=asgi, grace=0.5) as (worker, url),
         httpx.Client(http1=False, http2=True, verify=False) as client,
@@ -213,7 +214,7 @@ def test_a_definition_error_of_the_users_module_is_one_line(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("asgi", ["hypercorn", "granian"])
-def test_a_taken_address_is_told(asgi: str) -> None:
+def test_an_address_in_use_is_reported(asgi: str) -> None:
     port = Ports(0, 0, 0).chosen().worker
     bind = f"127.0.0.1:{port}"
     with running("serve", "--bind", bind):
@@ -225,7 +226,7 @@ def test_a_taken_address_is_told(asgi: str) -> None:
             assert "Traceback" not in second.output
 
 
-def test_a_usage_error_is_exit_code_2() -> None:
+def test_an_unknown_option_ends_with_exit_code_2() -> None:
     command = [*COMMAND, "serve", "--wrokers", "2"]
 
     answer = subprocess.run(command, check=False, capture_output=True, text=True)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from parallelizework.client import healthy
-from parallelizework.local.dev import Ports
+from parallelizework.local.ports import Ports
 
 from .conftest import ROOT
 from .fan_outs.ledger import Ledger, repair
@@ -94,7 +94,7 @@ def test_dev_gives_up_a_worker_that_dies_at_each_start(breakable: Path) -> None:
         assert "Traceback" not in dev.output
 
 
-def test_dev_ends_with_its_server_and_shows_the_end_of_its_log() -> None:
+def test_dev_ends_when_its_server_dies_and_shows_the_end_of_its_log() -> None:
     with running("dev", *FREE) as dev:
         dev.wait_for("Ctrl-C")
         [server] = children(dev, "restate-server")
@@ -122,7 +122,7 @@ def test_dev_prints_nothing_but_results_to_stdout() -> None:
 
 
 @pytest.mark.parametrize("end", ["kill", "exit", "segfault"])
-def test_a_process_that_a_subtask_takes_down_is_replaced(
+def test_a_process_that_a_subtask_ends_is_replaced(
     tmp_path: Path, key: str, end: str
 ) -> None:
     with served(tmp_path, f"{SERVING}:deadly", workers=2) as (worker, ingress):
@@ -183,7 +183,7 @@ def test_a_process_that_does_not_answer_does_not_hold_up_the_end() -> None:
 
 
 @pytest.mark.parametrize("first", [1, 2])
-def test_an_address_that_is_taken_is_one_line_with_several_processes_too(
+def test_several_processes_report_an_address_in_use_in_one_line(
     first: int,
 ) -> None:
     with alone(f"{FAN_OUTS}.values:squares", workers=first) as (_, url):
@@ -224,7 +224,7 @@ def test_a_keyboard_interrupt_in_one_of_several_processes_has_it_replaced(
         worker.wait_for("ended with code 130")
 
 
-def test_a_worker_says_where_it_serves_once_it_does() -> None:
+def test_a_worker_logs_its_address_only_once_it_listens() -> None:
     port = Ports(0, 0, 0).chosen().worker
     bind = f"127.0.0.1:{port}"
     with running("serve", "--bind", bind):

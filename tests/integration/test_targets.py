@@ -53,7 +53,7 @@ def test_a_plain_service_is_served_beside_a_fan_out() -> None:
         assert discovered(url) == {"Squares", "Greeter", "FanOutProgress"}
 
 
-def test_dev_calls_fan_outs_and_plain_services() -> None:
+def test_dev_serves_fan_outs_and_restate_services() -> None:
     with running("dev", str(SERVING), *FREE) as dev:
         line = dev.wait_for("curl")
         ingress = line.split()[2].rpartition("/")[0].rpartition("/")[0]
@@ -63,12 +63,12 @@ def test_dev_calls_fan_outs_and_plain_services() -> None:
         assert httpx.post(url, json="Ada", timeout=LONG).json() == "Hello Ada"
 
 
-def test_what_is_named_twice_is_served_once() -> None:
+def test_a_target_that_is_named_twice_is_served_once() -> None:
     with alone(f"{SERVING}:greeter", f"{SERVING}:greeter", str(SERVING)) as (_, url):
         assert "Greeter" in discovered(url)
 
 
-def test_two_things_of_one_name_are_refused(tmp_path: Path) -> None:
+def test_two_services_of_one_name_are_refused(tmp_path: Path) -> None:
     for name in ("one", "two"):
         text = f"import restate\n{name} = restate.Service('Same')\n"
         (tmp_path / f"{name}.py").write_text(text)
@@ -79,7 +79,7 @@ def test_two_things_of_one_name_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["FanOutWorkr", "nothing.at_all", "a:b:"])
-def test_what_is_no_target_is_told_with_the_names_of_the_ready_made_ones(
+def test_the_error_for_an_unknown_target_lists_the_ready_made_fan_outs(
     target: str,
 ) -> None:
     said = refused("serve", target, code=1)
@@ -97,7 +97,7 @@ def test_a_module_with_nothing_to_serve_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "bind", ["9080", "127.0.0.1", "127.0.0.1:", "localhost:http", "h:99999", "h:-1"]
 )
-def test_an_address_without_a_port_that_can_be_is_a_mistake_in_usage(bind: str) -> None:
+def test_an_address_without_a_valid_port_is_a_usage_error(bind: str) -> None:
     said = refused("serve", f"--bind={bind}", code=2)
 
     assert "HOST:PORT" in said
@@ -112,12 +112,12 @@ def test_an_address_without_a_port_that_can_be_is_a_mistake_in_usage(bind: str) 
         ["server", "--admin-port=-1"],
     ],
 )
-def test_a_number_that_cannot_be_is_a_mistake_in_usage(arguments: list[str]) -> None:
+def test_a_number_out_of_range_is_a_usage_error(arguments: list[str]) -> None:
     assert arguments[1].partition("=")[0] in refused(*arguments, code=2)
 
 
 @pytest.mark.parametrize("bind", ["no.such.host.invalid:9080", "192.0.2.1:0"])
-def test_an_address_that_cannot_be_had_is_one_line(bind: str) -> None:
+def test_an_address_that_cannot_be_bound_is_reported_in_one_line(bind: str) -> None:
     assert bind in refused("serve", "--bind", bind, code=1)
 
 
@@ -132,7 +132,7 @@ def test_an_address_that_cannot_be_had_is_one_line(bind: str) -> None:
         ("HTTP_HOSTS_OF_SECRETS", "TOKEN"),
     ],
 )
-def test_a_setting_that_is_wrong_is_one_line_with_its_name(
+def test_an_invalid_setting_is_reported_in_one_line_with_its_name(
     name: str, value: str
 ) -> None:
     variable = f"PARALLELIZEWORK_{name}"
@@ -142,7 +142,7 @@ def test_a_setting_that_is_wrong_is_one_line_with_its_name(
     assert f"{variable}={value}" in said
 
 
-def test_settings_in_the_command_line_are_checked_everywhere() -> None:
+def test_a_command_that_serves_nothing_checks_the_settings_too() -> None:
     environment = {"PARALLELIZEWORK_GRACE_PERIOD": "soon"}
 
     assert "GRACE_PERIOD=soon" in refused("list", code=1, environment=environment)
@@ -158,7 +158,7 @@ def test_settings_in_the_command_line_are_checked_everywhere() -> None:
         "'formatter': 'f'}}, 'root': {'level': 'INFO', 'handlers': ['h']}})",
     ],
 )
-def test_a_logging_set_up_of_the_users_module_stays(
+def test_the_logging_configuration_of_a_users_module_is_kept(
     tmp_path: Path, set_up: str, workers: int
 ) -> None:
     module = tmp_path / "mine.py"

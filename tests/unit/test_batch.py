@@ -29,15 +29,6 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-class Invocation:
-    """As much of a context as a batch needs outside of its step."""
-
-    id = "inv_batch"
-
-    def request(self) -> "Invocation":
-        return self
-
-
 async def run(
     execute: Callable[[int], Any],
     items: list[Any],
@@ -50,8 +41,7 @@ async def run(
     function = Function("execute", execute, Threads(100))
     definition = ExecuteDefinition("Test", function, policy, Any)
     slice_ = Slice[Any](first=10, slots=slots, items=items, rule=rule or Rule())
-    ctx: Any = Invocation()
-    return await Batch(ctx, definition, policy, slice_).execute()
+    return await Batch(definition, policy, slice_, "inv_batch").outcomes()
 
 
 async def test_one_that_fails_leaves_its_mates_alone() -> None:

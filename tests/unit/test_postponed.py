@@ -6,7 +6,7 @@ import pytest
 from restate import TerminalError
 
 from parallelizework import Policy, Postponed
-from parallelizework.attempts.attempt import AttemptSerde, attempted, missed
+from parallelizework.attempts.attempt import AttemptSerde, missed
 from parallelizework.attempts.schedule import Miss, Schedule
 from parallelizework.outcomes import Fault
 
@@ -39,17 +39,13 @@ async def run(*errors: Exception) -> tuple[bytes | Fault, list[int], list[float]
     schedule = Schedule(POLICY, random=lambda: 0.0)
     failing = iter(errors)
 
-    async def execute(number: int) -> bytes:
-        numbers.append(number)
-        for error in failing:
-            raise error
-        return b"1"
-
     while True:
-        journaled = SERDE.serialize(await attempted("it", execute, schedule.number))
-        outcome = SERDE.deserialize(journaled)
-        if not isinstance(outcome, Miss):
-            return outcome, numbers, pauses
+        numbers.append(schedule.number)
+        error = next(failing, None)
+        if error is None:
+            return b"1", numbers, pauses
+        outcome = SERDE.deserialize(SERDE.serialize(missed("it", error)))
+        assert isinstance(outcome, Miss)
         pause = schedule.pause_after(outcome)
         if pause is None:
             return schedule.fault(outcome), numbers, pauses

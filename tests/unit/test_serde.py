@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, field_validator
 from restate import TerminalError
 from typing_extensions import TypedDict
 
-from parallelizework.serde import MAX_MESSAGE, Json
+from parallelizework.serde.json_serde import MAX_MESSAGE, Json
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -132,11 +132,12 @@ def test_a_validator_that_raises_anything_is_bad_input() -> None:
 
 
 def test_a_value_has_the_room_that_its_subtask_leaves() -> None:
-    serde = Json[str](str, "a value of Test").beside(MAX_MESSAGE - 1_000, "its subtask")
+    serde = Json[str](str, "a value of Test")
 
-    serde.serialize("a" * 900)
+    held = MAX_MESSAGE - 1_000
+    serde.serialize("a" * 900, held, "its subtask")
     with pytest.raises(TerminalError, match="can carry beside its subtask") as refused:
-        serde.serialize("a" * 1_000)
+        serde.serialize("a" * 1_000, held, "its subtask")
 
     assert refused.value.status_code == 413
 

@@ -3,9 +3,8 @@
 from typing import Any
 
 import pytest
-from restate import TerminalError
 
-from parallelizework.coordination.verdict import check
+from parallelizework.completion import failure_of
 from parallelizework.messages import Outcomes
 from parallelizework.outcomes import CompletionReason, Failure
 from parallelizework.policy import Policy
@@ -54,9 +53,10 @@ def outcomes_of(succeeded: int, failed: int) -> Outcomes:
 def test_a_failed_run_says_which_tolerance_was_exceeded(
     policy: Policy, outcomes: Outcomes, total: int | None, lead: str
 ) -> None:
-    with pytest.raises(TerminalError) as failed:
-        check(policy, outcomes, EXCEEDED, total)
+    counts, failures = outcomes.counts, outcomes.failures
+    failed = failure_of(policy, counts, failures, EXCEEDED, total)
 
-    assert failed.value.message.startswith(lead)
-    assert failed.value.status_code == 418
-    assert failed.value.metadata == {"completion_reason": EXCEEDED}
+    assert failed
+    message, code = failed
+    assert message.startswith(lead)
+    assert code == 418

@@ -27,7 +27,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_an_explicit_program_comes_first(machine: Path) -> None:
+def test_an_explicit_program_is_preferred_to_one_on_path(machine: Path) -> None:
     explicit = program(machine / "my" / "server")
     program(machine / "bin" / "x" / "restate-server")
 
@@ -39,14 +39,14 @@ def test_an_explicit_program_that_cannot_run_is_refused(machine: Path) -> None:
         find("restate-server", machine)  # a folder may be entered, but not run
 
 
-def test_one_on_path_is_found(machine: Path) -> None:
+def test_a_program_on_path_is_found(machine: Path) -> None:
     on_path = machine / "bin" / "restate-server"
     on_path.touch(mode=0o755)
 
     assert find("restate-server") == on_path
 
 
-def test_behind_the_wrapper_of_npm_is_the_server_itself(machine: Path) -> None:
+def test_npms_wrapper_on_path_is_resolved_to_the_native_program(machine: Path) -> None:
     packages = machine / "lib" / "node_modules" / "@restatedev"
     wrapper = program(packages / "restate-server" / "lib" / "index.js")
     native = program(packages / "restate-server-linux-x64" / "bin" / "restate-server")
@@ -55,7 +55,7 @@ def test_behind_the_wrapper_of_npm_is_the_server_itself(machine: Path) -> None:
     assert find("restate-server") == native
 
 
-def test_one_in_a_local_npm_install_is_found_from_a_folder_below(
+def test_a_program_in_a_node_modules_further_up_is_found(
     machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     packages = machine / "work" / "node_modules" / "@restatedev"
@@ -67,7 +67,7 @@ def test_one_in_a_local_npm_install_is_found_from_a_folder_below(
     assert find("restate-server") == native
 
 
-def test_no_server_to_be_had_is_one_message_with_the_ways_to_get_one(
+def test_the_error_without_a_program_lists_the_ways_to_install_one(
     machine: Path,
 ) -> None:
     with pytest.raises(ServerNotFound) as missing:
@@ -82,7 +82,7 @@ def test_no_server_to_be_had_is_one_message_with_the_ways_to_get_one(
         assert way in str(missing.value)
 
 
-def test_an_npm_that_fails_is_quoted(machine: Path) -> None:
+def test_the_error_of_npm_is_part_of_ours(machine: Path) -> None:
     npm = machine / "bin" / "npm"
     npm.write_text(
         f"#!{os.environ.get('SHELL', '/bin/sh')}\necho no network >&2\nexit 1\n"

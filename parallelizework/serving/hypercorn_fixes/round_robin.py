@@ -1,48 +1,64 @@
-"""`Turns`: which stream of an HTTP/2 connection sends next."""
+"""Which stream of a connection sends next."""
 
+from typing import Any
+
+from hypercorn.protocol.h2 import H2Protocol
 from priority.priority import DeadlockError, DuplicateStreamError, MissingStreamError
 
 
-class Turns:
+class SendRoundRobin(H2Protocol):
+    """Let streams send in rotation; the tree of priorities is slow, and has a limit.
+
+    HTTP/2 has given up priorities (RFC 9113, 5.3), and restate-server sends none. The
+    tree took an eighth of a worker's CPU time, and refuses the 1,001st stream.
+
+    For hypercorn 0.18 with priority 2.0; `PriorityTree` in src/priority/priority.py of
+    https://github.com/python-hyper/priority.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.priority: Any = RoundRobin()
+
+
+class RoundRobin:
     """All streams that have something to send, one after another.
 
-    It stands in for hypercorn's tree of priorities. HTTP/2 has given those up (RFC
-    9113, 5.3), restate-server sends none, and the tree took an eighth of a worker's CPU
-    time, and failed from 1,000 streams on.
+    It has the methods of `PriorityTree`, and its errors.
     """
 
     def __init__(self) -> None:
         self._streams = set[int]()
-        self._ready: dict[int, None] = {}  # in the order of their turns
+        self._ready: dict[int, None] = {}  # the next one to send comes first
 
     def insert_stream(self, stream_id: int, **_priority: object) -> None:
-        """A new stream, which may send."""
+        """Add a stream, which may send."""
         if stream_id in self._streams:
             raise DuplicateStreamError(f"stream {stream_id} is there already")
         self._streams.add(stream_id)
         self._ready[stream_id] = None
 
     def reprioritize(self, stream_id: int, **_priority: object) -> None:
-        """Nothing comes of it."""
+        """Ignore a priority."""
         self._check(stream_id)
 
     def remove_stream(self, stream_id: int) -> None:
-        """A stream that has ended."""
+        """Remove a stream that has ended."""
         self.block(stream_id)
         self._streams.remove(stream_id)
 
     def block(self, stream_id: int) -> None:
-        """A stream has nothing to send."""
+        """Skip a stream until it has something to send."""
         self._check(stream_id)
         self._ready.pop(stream_id, None)
 
     def unblock(self, stream_id: int) -> None:
-        """A stream has something to send."""
+        """Let a stream send again."""
         self._check(stream_id)
         self._ready.setdefault(stream_id)
 
     def __next__(self) -> int:
-        """Whose turn it is."""
+        """The stream that sends next."""
         stream_id = next(iter(self._ready), None)
         if stream_id is None:
             raise DeadlockError("no stream has anything to send")

@@ -1,4 +1,4 @@
-"""`Misses`: how often this process has seen handler code miss, by invocation."""
+"""`AttemptCounter`: the attempts of handler code that this process has seen fail."""
 
 from collections import OrderedDict
 from datetime import timedelta
@@ -14,7 +14,7 @@ from parallelizework.terminal_errors import error_of
 _MOST = 100_000  # invocations; one takes some 200 bytes
 
 
-class Misses:
+class AttemptCounter:
     """Counts the attempts of handler code that failed.
 
     Each process counts for itself, and begins anew when it is started: so there may be

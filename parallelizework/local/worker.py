@@ -1,11 +1,14 @@
 """`parallelizework serve` as a process of ours, started again when it dies."""
 
-import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
+from subprocess import Popen
 from typing import BinaryIO
 
+from parallelizework.local.ports import HOST, url
+from parallelizework.local.process import await_ready, stopped_at_the_end
 from parallelizework.serving.supervisor import Lives, ending, given_up
 
 
@@ -32,7 +35,7 @@ class WorkerProcess:
     ) -> None:
         command = [sys.executable, "-m", "parallelizework", "serve", *targets]
         self._start = partial(
-            subprocess.Popen[bytes],
+            Popen[bytes],
             [*command, "--bind", bind, "--workers", str(workers)],
             env=dict(environment),
             stdout=output,
@@ -55,3 +58,45 @@ class WorkerProcess:
             raise given_up("the worker", code)
         self.process = self._start()
         return ending(code)
+
+
+@contextmanager
+def serve(
+    fan_outs: Sequence[str],
+    port: int,
+    *,
+    workers: int = 1,
+    environment: Mapping[str, str],
+    output: BinaryIO | None = None,
+) -> Generator[Popen[bytes], None, None]:
+    """Run `parallelizework serve`; it is ready when the block begins.
+
+    Args:
+        output: Where it writes its log; by default where this process does.
+    """
+    with worker(
+        fan_outs, port, workers=workers, environment=environment, output=output
+    ) as started:
+        yield started.process
+
+
+@contextmanager
+def worker(
+    fan_outs: Sequence[str],
+    port: int,
+    *,
+    workers: int,
+    environment: Mapping[str, str],
+    output: BinaryIO | None = None,
+) -> Generator[WorkerProcess, None, None]:
+    """Run a worker until the block ends; the arguments are those of `serve`."""
+    process = WorkerProcess(
+        fan_outs,
+        f"{HOST}:{port}",
+        workers=workers,
+        environment=environment,
+        output=output,
+    )
+    with stopped_at_the_end(lambda: process.process):
+        await_ready(process.process, [url(port) + "/health"], "the worker")
+        yield process

@@ -1,4 +1,4 @@
-"""What a worker hears of what is sent to it."""
+"""What a worker accepts, and what it refuses."""
 
 import struct
 from collections.abc import Iterable
@@ -11,8 +11,8 @@ from restate.server_context import DisconnectedException
 
 from parallelizework.serving.protocol_guard import (
     Event,
-    Gate,
     Messages,
+    ProtocolGuard,
     Receive,
     Scope,
     Send,
@@ -28,10 +28,10 @@ CALL = message(0, 5) + message(0x400, 30) + message(0x8001, 0)
 
 @given(st.lists(st.integers(0, len(CALL))))
 def test_messages_may_come_in_any_pieces(cuts: list[int]) -> None:
-    messages = Messages(longest=30, most=len(CALL))
+    messages = Messages(max_message=30, max_call=len(CALL))
     ends = sorted([0, *cuts, len(CALL)])
 
-    taken = [messages.take(CALL[a:b]) for a, b in pairwise(ends)]
+    taken = [messages.read(CALL[a:b]) for a, b in pairwise(ends)]
 
     assert all(taken)
     assert messages.begun
@@ -49,16 +49,16 @@ def test_messages_may_come_in_any_pieces(cuts: list[int]) -> None:
         b"{" * 8,
     ],
 )
-def test_what_no_server_would_say_is_noticed_at_once(body: bytes) -> None:
-    messages = Messages(longest=30, most=60)
+def test_bytes_that_no_restate_server_sends_are_invalid_at_once(body: bytes) -> None:
+    messages = Messages(max_message=30, max_call=60)
 
-    taken = [messages.take(bytes([byte])) for byte in body]
+    taken = [messages.read(bytes([byte])) for byte in body]
 
     assert taken[-1] is False
 
 
-async def talk(app: Gate, bodies: Iterable[bytes]) -> list[Event]:
-    """What the gate says to a request that never ends."""
+async def talk(app: ProtocolGuard, bodies: Iterable[bytes]) -> list[Event]:
+    """What the guard answers to a request that never ends."""
     said: list[Event] = []
     coming = iter(bodies)
 
@@ -80,20 +80,22 @@ async def sdk(_scope: Scope, receive: Receive, send: Send) -> None:
         pass
 
 
-async def test_a_request_that_is_no_call_is_a_400() -> None:
-    start, body = await talk(Gate(sdk), [b'{"description": "a"}'])
+async def test_a_request_that_is_no_call_is_answered_with_400() -> None:
+    start, body = await talk(ProtocolGuard(sdk), [b'{"description": "a"}'])
 
     assert start["status"] == 400
     assert b"no" in body["body"]
 
 
-async def test_a_call_that_goes_wrong_later_is_cut_off() -> None:
-    said = await talk(Gate(sdk, most=100), [message(0, 5), *[message(1, 20)] * 9])
+async def test_a_call_that_breaks_the_protocol_after_its_start_is_cut_off() -> None:
+    said = await talk(
+        ProtocolGuard(sdk, max_call=100), [message(0, 5), *[message(1, 20)] * 9]
+    )
 
     assert [event.get("status") for event in said] == [200]
 
 
-async def test_a_server_that_starts_and_shuts_down_is_answered() -> None:
+async def test_the_lifespan_events_of_a_server_are_answered() -> None:
     coming = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
     said: list[Event] = []
 
@@ -103,7 +105,7 @@ async def test_a_server_that_starts_and_shuts_down_is_answered() -> None:
     async def send(event: Event) -> None:
         said.append(event)
 
-    await Gate(sdk)({"type": "lifespan"}, receive, send)
+    await ProtocolGuard(sdk)({"type": "lifespan"}, receive, send)
 
     assert [event["type"] for event in said] == [
         "lifespan.startup.complete",
@@ -111,7 +113,7 @@ async def test_a_server_that_starts_and_shuts_down_is_answered() -> None:
     ]
 
 
-async def test_an_answer_that_cannot_be_sent_is_a_lost_connection() -> None:
+async def test_an_answer_that_cannot_be_sent_is_reported_as_a_lost_connection() -> None:
     async def receive() -> Event:
         return {"type": "http.request", "body": message(0, 5), "more_body": True}
 
@@ -123,4 +125,4 @@ async def test_an_answer_that_cannot_be_sent_is_a_lost_connection() -> None:
         await send({"type": "http.response.body", "body": b"x"})
 
     with pytest.raises(DisconnectedException):
-        await Gate(answers)({"type": "http"}, receive, send)
+        await ProtocolGuard(answers)({"type": "http"}, receive, send)

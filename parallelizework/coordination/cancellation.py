@@ -1,0 +1,94 @@
+"""`Cancellation`: the end of the calls that are in flight when a run has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import restate
+from restate import Context, TerminalError
+
+from parallelizework.coordination.calls import END, Call, Known
+from parallelizework.coordination.fan_in import FanIn
+from parallelizework.messages import Outcomes
+from parallelizework.terminal_errors import is_cancelled
+
+if TYPE_CHECKING:
+    from parallelizework.coordination.window import InFlight
+
+# How long cancelled coordinators may take to end, which wait for their own calls.
+_END_OF_COORDINATORS = timedelta(seconds=5)
+
+
+class Cancellation:
+    """Cancels the calls in flight, and collects the outcomes that they have."""
+
+    def __init__(
+        self, ctx: Context, in_flight: Mapping[int, InFlight], fan_in: FanIn
+    ) -> None:
+        self._ctx = ctx
+        self._in_flight = in_flight
+        self._fan_in = fan_in
+        self._ended: set[int] = set()  # positions of cancelled calls that have ended
+
+    async def cancel(self) -> None:
+        """Cancel all calls in flight, and wait for their end, but not for ever.
+
+        If this invocation itself was cancelled, its calls were cancelled with it.
+        """
+        if not self._fan_in.is_cancelled:
+            try:
+                for each in self._in_flight.values():
+                    await each.future.cancel_invocation()
+            except TerminalError:
+                self._fan_in.cancel()
+        if self._in_flight:
+            await self._wait()
+
+    async def _wait(self) -> None:
+        """A call whose worker is away, or does not answer, ends when it can."""
+        is_inner = any(each.call.reports for each in self._in_flight.values())
+        timer = self._ctx.sleep(_END_OF_COORDINATORS if is_inner else END)
+        pending: dict[Any, int] = {
+            each.future: position for position, each in self._in_flight.items()
+        }
+        while pending:
+            try:
+                ended, _ = await restate.wait_completed(*pending, timer)
+            except TerminalError:
+                self._fan_in.cancel()
+                continue
+            self._ended |= {pending.pop(each) for each in ended if each is not timer}
+            if timer in ended:
+                return
+
+    async def collect(self, unstarted: Iterable[Call | Known] | None = None) -> None:
+        """Add the outcomes of the cancelled calls.
+
+        Args:
+            unstarted: The calls that were not started, where all subtasks that have not
+                ended are to be named.
+
+        Raises:
+            TerminalError: A call ended with an error that is no outcome.
+        """
+        for position, each in self._in_flight.items():
+            outcomes, size = await self._outcomes(position, each)
+            if unstarted is not None and outcomes == Outcomes():
+                outcomes = Outcomes(unfinished=each.call.unfinished())
+            await self._fan_in.add(position, outcomes, size)
+        for call in unstarted or ():
+            await self._fan_in.add(call.position, call.unstarted)
+
+    async def _outcomes(self, position: int, each: InFlight) -> tuple[Outcomes, int]:
+        """What a cancelled call answered, and its bytes; nothing if it is not over."""
+        if position not in self._ended:
+            return Outcomes(), 0
+        try:
+            answer = await each.future
+            return each.call.outcomes(answer), len(answer)
+        except TerminalError as error:
+            if is_cancelled(error):
+                return Outcomes(), 0
+            return each.call.failed(error, is_late=False), 0

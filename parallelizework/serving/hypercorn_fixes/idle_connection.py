@@ -1,0 +1,33 @@
+"""Idle connections that the client has closed."""
+
+from typing import Any
+
+from hypercorn.events import Closed, Updated
+
+
+class EndIdle:
+    """End the idle time of a closed connection; the connection is kept until then.
+
+    `TCPServer.run` ends when all of its tasks have. One of them waits for the end of
+    the time that a connection may be idle, and the end of the connection does not stop
+    it. Here that time has no end, so that each closed connection would stay in memory.
+
+    For hypercorn 0.18; src/hypercorn/asyncio/tcp_server.py of
+    https://github.com/pgjones/hypercorn.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._is_over = False
+        self._send, self.send = self.send, self._send_unless_over
+
+    async def handle(self, event: Any) -> None:
+        """Handle; when the connection is closed, say that it is not idle."""
+        await super().handle(event)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType] - of the other base
+        if isinstance(event, Closed):
+            self._is_over = True
+            await self._send(Updated(idle=False))
+
+    async def _send_unless_over(self, event: Any) -> None:
+        if not (self._is_over and isinstance(event, Updated)):
+            await self._send(event)
