@@ -80,7 +80,7 @@ class HttpSettings(_Settings):
 
     Args:
         allowed_hosts: Whom requests may go to, separated by spaces: names, globs,
-            addresses and networks; see `Hosts`. Without any, HttpFanOut is off.
+            addresses and networks; see `AllowedHosts`. Without any, HttpFanOut is off.
         hosts_of_secrets: `NAME=HOST`s, separated by spaces: a secret that is named here
             goes to these hosts alone, any other to whichever host is allowed.
         folder: Where files of rows are, and their results go; without it, none are.

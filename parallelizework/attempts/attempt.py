@@ -70,11 +70,11 @@ class AttemptSerde(Serde[bytes | Miss]):
         return Miss.model_validate_json(buf)
 
 
-def about(ctx: Context, function: Function) -> str:
+def about(ctx: Context, service: str, function: Function) -> str:
     """Which function of which invocation is tried, for the log."""
     request = ctx.request()
     name = name_in(request.headers) or f"invocation={request.id}"
-    return f"function={function.name} {name}"
+    return f"service={service} function={function.name} {name}"
 
 
 def missed(about: str, error: Exception) -> Miss:

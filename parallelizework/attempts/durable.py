@@ -97,7 +97,8 @@ class Retries:
             try:
                 return await execute(number)
             except Exception as error:
-                return missed(f"{about(self.ctx, function)} attempt={number}", error)
+                tried = about(self.ctx, self.service, function)
+                return missed(f"{tried} attempt={number}", error)
 
         options = RunOptions[bytes | Miss](serde=_ATTEMPT)
         return await self.settle(self.ctx.run_typed(function.role, step, options))

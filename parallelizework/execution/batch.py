@@ -160,8 +160,8 @@ class Batch:
             return this.value_json.serialize(value)
         except Exception as error:
             name = f"{slice_name(part.run, part.shard)} index={part.first + index}"
-            about = f"function={this.function.name} {name} attempt={number}"
-            return missed(about, error)
+            service = f"service={this.name} function={this.function.name}"
+            return missed(f"{service} {name} attempt={number}", error)
 
     def _collected(self) -> Outcomes:
         part = self._slice

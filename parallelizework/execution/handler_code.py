@@ -31,7 +31,7 @@ class HandlerCodeHandler:
         except Exception as error:
             if _is_cancellation(error):
                 raise
-            miss = missed(about(ctx, this.function), error)
+            miss = missed(about(ctx, this.name, this.function), error)
             raise self._counter.error(ctx, policy, miss) from error
         self._counter.forget(ctx)
         return value

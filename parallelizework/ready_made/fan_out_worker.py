@@ -1,4 +1,4 @@
-"""`FanOutWorker`: a list of chores, each of which takes a moment to do."""
+"""`FanOutWorker`: a list of chores; each chore is a pause of random length."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""How HttpFanOut tells a body: as JSON, as text or in base64."""
+"""The body in a result of HttpFanOut: JSON, text or base64."""
 
 from typing import Any
 
@@ -6,12 +6,12 @@ import httpx
 import pytest
 
 from parallelizework.ready_made.http import Options, Reply
-from parallelizework.ready_made.http.result import Response
+from parallelizework.ready_made.http.results.result_lines import Response
 from parallelizework.ready_made.http.subtask import SubTask
 
 
 @pytest.mark.parametrize(
-    ("kind", "body", "encoding", "told"),
+    ("kind", "body", "encoding", "expected"),
     [
         ("application/json", b'{"a": [1, null]}', "json", {"a": [1, None]}),
         ("application/problem+json; charset=utf-8", b'"b"', "json", "b"),
@@ -52,8 +52,8 @@ from parallelizework.ready_made.http.subtask import SubTask
         ("", b"a", "base64", "YQ=="),
     ],
 )
-def test_a_body_is_told_as_what_it_says_it_is_if_it_is(
-    kind: str, body: bytes, encoding: str, told: Any
+def test_a_body_is_encoded_by_its_content_type_if_it_is_valid(
+    kind: str, body: bytes, encoding: str, expected: Any
 ) -> None:
     headers = httpx.Headers({"Content-Type": kind, "X-Other": "b"})
     reply = Reply(200, headers, body, "http://h/", 0.0123)
@@ -61,7 +61,7 @@ def test_a_body_is_told_as_what_it_says_it_is_if_it_is(
 
     response = Response.of(reply, subtask, attempts=2)
 
-    assert (response.encoding, response.body) == (encoding, told)
+    assert (response.encoding, response.body) == (encoding, expected)
     assert (response.index, response.attempts, response.elapsed_ms) == (3, 2, 12.3)
     assert response.headers == {"x-other": "b"}
     assert response.model_dump_json().startswith('{"index":3,')

@@ -1,4 +1,4 @@
-"""What an operator sets for HttpFanOut, and what a server asks for."""
+"""The settings of HttpFanOut, and the values of `Retry-After`."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,7 +6,7 @@ import pytest
 from restate import TerminalError
 
 from parallelizework.ready_made.http.fan_out import http_fan_out
-from parallelizework.ready_made.http.retrying import retry_after
+from parallelizework.ready_made.http.sending.retries import retry_after
 from parallelizework.ready_made.http.task import Requests
 from parallelizework.settings import HttpSettings
 
@@ -19,7 +19,7 @@ def anyio_backend() -> str:
 
 
 @pytest.mark.anyio
-async def test_without_allowed_hosts_it_is_off() -> None:
+async def test_without_allowed_hosts_http_fan_out_is_off() -> None:
     split = http_fan_out(HttpSettings()).definition.split
 
     with pytest.raises(TerminalError, match="_HTTP_ALLOWED_HOSTS") as off:
@@ -55,7 +55,7 @@ def test_hosts_are_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) ->
         ("9" * 5_000, 10**9),
     ],
 )
-def test_a_server_may_name_seconds_or_a_date(value: str, seconds: int | None) -> None:
+def test_retry_after_is_seconds_or_a_date(value: str, seconds: int | None) -> None:
     expected = None if seconds is None else timedelta(seconds=seconds)
 
     assert retry_after(value, NOON) == expected

@@ -11,20 +11,25 @@ from restate import TerminalError
 from parallelizework.fan_out import FanOut
 from parallelizework.outcomes import Attempt, Done, Failure
 from parallelizework.policy import Policy
-from parallelizework.ready_made.http.client import HttpClient
-from parallelizework.ready_made.http.request import Request
-from parallelizework.ready_made.http.result import Failed, Response, Responses, Written
-from parallelizework.ready_made.http.results_file import ResultsFile
-from parallelizework.ready_made.http.rows import RowsFolder
+from parallelizework.ready_made.http.requests.request import Request
+from parallelizework.ready_made.http.requests.row_to_request import Unfilled, filled
+from parallelizework.ready_made.http.results.partial_result import PartialResult, joined
+from parallelizework.ready_made.http.results.result_lines import (
+    Failed,
+    Response,
+    Responses,
+    Written,
+)
+from parallelizework.ready_made.http.results.results_file import ResultsFile
+from parallelizework.ready_made.http.rows_file import RowsFolder
+from parallelizework.ready_made.http.sending.client import HttpClient
 from parallelizework.ready_made.http.shard import InFile, Listed, Shard
 from parallelizework.ready_made.http.subtask import Job, SubTask, included
 from parallelizework.ready_made.http.task import Requests, Rows, RowsFile, Task
-from parallelizework.ready_made.http.template import Unfilled, filled
-from parallelizework.ready_made.http.value import Value, joined
 from parallelizework.settings import HttpSettings
 
-# One failure leaves the other responses alone. A server that is overloaded, or being
-# started, wants longer pauses than a program of one's own.
+# One failure does not end the other requests. A server that is overloaded or starting
+# needs longer pauses between attempts than the user's own program.
 _POLICY = Policy(
     tolerated_failure_percentage=100,
     max_attempts=6,
@@ -35,7 +40,9 @@ _POLICY = Policy(
 Result = Responses | Written
 
 
-def http_fan_out(settings: HttpSettings) -> FanOut[Task, SubTask, Value, Result]:
+def http_fan_out(
+    settings: HttpSettings,
+) -> FanOut[Task, SubTask, PartialResult, Result]:
     """The fan-out `HttpFanOut`."""
     worker = _Worker(settings)
     return FanOut(
@@ -56,7 +63,7 @@ class _Worker:
         self._folder = RowsFolder(settings.folder)
 
     def split(self, task: Task) -> Iterator[Shard]:
-        """Requests in pieces, or pieces of a file of rows."""
+        """The requests in shards, or a file of rows in shards."""
         if not self._settings.allowed_hosts:
             raise TerminalError(
                 "HttpFanOut is off, as no host is allowed: the worker's operator can "
@@ -72,13 +79,13 @@ class _Worker:
             case RowsFile():
                 return self._in_file(task)
 
-    def expand(self, shard: Shard) -> Iterator[SubTask | Done[Value]]:
-        """The requests of a piece."""
+    def expand(self, shard: Shard) -> Iterator[SubTask | Done[PartialResult]]:
+        """The subtasks of a shard."""
         if isinstance(shard, Listed):
             return iter(shard.subtasks)
         return shard.expanded(self._folder)
 
-    async def execute(self, subtask: SubTask, attempt: Attempt) -> Value:
+    async def execute(self, subtask: SubTask, attempt: Attempt) -> PartialResult:
         """Send a request."""
         if subtask.request is None:
             raise TerminalError(subtask.problem or "", 400)
@@ -86,10 +93,10 @@ class _Worker:
             subtask.request, subtask.options, key=attempt.key
         )
         response = Response.of(reply, subtask, attempts=attempt.number)
-        return Value.of(response, subtask.job)
+        return PartialResult.of(response, subtask.job)
 
-    def combine(self, values: list[Value]) -> Value:
-        """All responses; in a file, where that is where they go."""
+    def combine(self, values: list[PartialResult]) -> PartialResult:
+        """All responses as one; in a part of the file, if the results go to a file."""
         whole = joined(values)
         if not whole.job:
             return whole
@@ -101,10 +108,10 @@ class _Worker:
                 lines = [_line(response) for response in responses]
                 parts.append(results.write_part(responses[0].index, lines))
         written = whole.written + len(whole.responses)
-        return Value(job=whole.job, written=written, parts=parts)
+        return PartialResult(job=whole.job, written=written, parts=parts)
 
     def aggregate(
-        self, values: list[Value], failures: list[Failure[SubTask]]
+        self, values: list[PartialResult], failures: list[Failure[SubTask]]
     ) -> Result:
         """The answer, or the file of results."""
         whole = self.combine(values)
@@ -123,17 +130,16 @@ class _Worker:
     def _in_file(self, task: RowsFile) -> Iterator[Shard]:
         rows_file, to_file = task.rows_file, task.results == "file"
         job = Job(rows_file=rows_file, name=uuid4().hex) if to_file else None
-        shard = InFile(
-            template=task.request,
-            options=task.options,
-            include_row=task.include_row,
-            rows_file=rows_file,
-            rows=None,
-            job=job,
-        )
         ranges = list(self._folder.ranges(rows_file))
         for rows in ranges or [None] * to_file:
-            yield shard.model_copy(update={"rows": rows})
+            yield InFile(
+                template=task.request,
+                options=task.options,
+                include_row=task.include_row,
+                rows_file=rows_file,
+                rows=rows,
+                job=job,
+            )
 
     def _results(self, job: Job) -> ResultsFile:
         return ResultsFile(self._folder.path(job.rows_file), job.name)

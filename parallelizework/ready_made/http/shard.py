@@ -1,4 +1,4 @@
-"""`Shard`: some requests of a run, as `split` hands them on to be expanded."""
+"""`Shard`: some requests of a run, which `expand` turns into subtasks."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -8,17 +8,17 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from parallelizework.outcomes import Done
 from parallelizework.ready_made.http.portable import MISFIT, is_portable
-from parallelizework.ready_made.http.request import Options, Request, Template
-from parallelizework.ready_made.http.rows import Range, RowsFolder
+from parallelizework.ready_made.http.requests.request import Options, Request, Template
+from parallelizework.ready_made.http.requests.row_to_request import Unfilled, filled
+from parallelizework.ready_made.http.results.partial_result import PartialResult
+from parallelizework.ready_made.http.rows_file import RowRange, RowsFolder
 from parallelizework.ready_made.http.subtask import Include, Job, SubTask, included
-from parallelizework.ready_made.http.template import Unfilled, filled
-from parallelizework.ready_made.http.value import Value
 
-_REQUESTS = 1_000  # in a shard: a coordinator's worth
+_REQUESTS = 1_000  # in a shard: as many subtasks as one coordinator has
 
 
 class Listed(BaseModel):
-    """Requests that the task itself has."""
+    """Requests that the task lists."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -28,24 +28,24 @@ class Listed(BaseModel):
     def of(
         cls, requests: Iterable[tuple[Request, JsonValue]], options: Options
     ) -> Iterator[Self]:
-        """Requests, with what is included of their rows, in pieces of bounded size."""
+        """Requests, and the fields of their rows to include, in shards."""
         numbered = enumerate(requests)
-        while piece := list(islice(numbered, _REQUESTS)):
+        while some := list(islice(numbered, _REQUESTS)):
             yield cls(
                 subtasks=[
                     SubTask(index=index, request=request, options=options, row=row)
-                    for index, (request, row) in piece
+                    for index, (request, row) in some
                 ]
             )
 
 
 class InFile(BaseModel):
-    """Rows of a file, and what makes them requests.
+    """Rows of a file, and the template of their requests.
 
     Attributes:
-        include_row: What is included of a row in its response or failure.
-        rows: Which ones; None if there are none in the file.
-        job: Where their responses go; None if they are the answer.
+        include_row: Which fields of a row its result includes.
+        rows: The range of the rows; None if the file has no rows.
+        job: The run whose file has the results; None if the results are answered.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -54,16 +54,17 @@ class InFile(BaseModel):
     options: Options
     include_row: Include = False
     rows_file: str
-    rows: Range | None
+    rows: RowRange | None
     job: Job | None
 
-    def expanded(self, folder: RowsFolder) -> Iterator[SubTask | Done[Value]]:
-        """A subtask a row; a row that makes no request is one that fails.
+    def expanded(self, folder: RowsFolder) -> Iterator[SubTask | Done[PartialResult]]:
+        """A subtask for each row; without a request, the subtask will fail.
 
-        Without rows, a file of results without lines is still to be written.
+        A file without rows expands to an empty result, so that an empty file of results
+        is written.
         """
         if self.rows is None:
-            yield Done(Value(job=self.job))
+            yield Done(PartialResult(job=self.job))
             return
         for index, row in folder.rows(self.rows_file, self.rows):
             yield self._subtask(index, row)

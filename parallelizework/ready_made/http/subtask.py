@@ -1,18 +1,18 @@
-"""`SubTask`: one request of a run, as it travels to where it is executed."""
+"""`SubTask`: one request of a run, and the row that its result includes."""
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StrictBool
 
-from parallelizework.ready_made.http.request import Options, Request
+from parallelizework.ready_made.http.requests.request import Options, Request
 
-Include = StrictBool | tuple[str, ...]  # all of a row, nothing, or some fields
+Include = StrictBool | tuple[str, ...]  # the whole row, nothing, or some fields
 
 
 class Job(BaseModel):
-    """A run whose results go to a file.
+    """A run whose results are written to a file.
 
     Attributes:
         rows_file: The file of its rows.
-        name: No other run has it.
+        name: The run's name, which no other run has.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -26,10 +26,10 @@ class SubTask(BaseModel):
 
     Attributes:
         index: Its position in the task.
-        request: What to send.
-        problem: Why there is nothing to send.
-        row: What its response or failure has of the row; None for nothing.
-        job: Where its response goes; None if that is the answer.
+        request: The request to send; None if the row makes none.
+        problem: Why there is no request.
+        row: The fields of the row that its result includes; None for no fields.
+        job: The run whose file has its result; None if the result is answered.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -45,7 +45,7 @@ class SubTask(BaseModel):
 
 
 def included(row: JsonValue, include: Include) -> JsonValue:
-    """What a response or failure has of its row; None for nothing."""
+    """The part of a row that its result includes; None for no part."""
     if include is True:
         return row
     if not include or not isinstance(row, dict):

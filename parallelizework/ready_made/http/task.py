@@ -1,4 +1,4 @@
-"""`Task`: what HttpFanOut is asked for, in one of three forms."""
+"""`Task`: the input of HttpFanOut, in one of three forms."""
 
 from typing import Annotated, Any, Literal
 
@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Discriminator, Field, JsonValue, Tag
 
 from parallelizework.policy import Policy
 from parallelizework.ready_made.http.portable import MISFIT, is_portable
-from parallelizework.ready_made.http.request import Options, Request, Template
+from parallelizework.ready_made.http.requests.request import Options, Request, Template
 from parallelizework.ready_made.http.subtask import Include
 
 Row = dict[str, JsonValue]
@@ -23,12 +23,12 @@ class _Common(Options):
 
     @property
     def options(self) -> Options:
-        """What holds for all of its requests."""
+        """The options of all requests."""
         return Options(**{name: getattr(self, name) for name in Options.model_fields})
 
 
 class Requests(_Common):
-    """Requests, one by one."""
+    """A list of requests."""
 
     requests: list[Request]
 
@@ -61,7 +61,7 @@ class RowsFile(_OfRows):
 
 
 def _form(task: Any) -> str | None:
-    """Which of the forms somebody means."""
+    """The form of a task, by the field that only this form has."""
     for form in ("requests", "rows_file", "rows"):
         if form in task if isinstance(task, dict) else hasattr(task, form):
             return form

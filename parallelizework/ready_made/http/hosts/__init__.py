@@ -1,0 +1,1 @@
+"""Which hosts may be sent requests, and connecting to their checked addresses."""

@@ -1,0 +1,1 @@
+"""What a request is, how a row becomes a request, and the secrets in its headers."""

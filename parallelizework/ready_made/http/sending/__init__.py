@@ -1,0 +1,1 @@
+"""Sending one request: limits per host, connections, redirects, retries, errors."""
