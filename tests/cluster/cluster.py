@@ -25,7 +25,7 @@ from parallelizework.local.worker import serve
 from tests.faults.program import Program
 
 WORKER = Ports.worker
-PLACES = [
+PORTS = [
     Ports(offset + Ports.ingress, offset + Ports.admin, 0, offset + 5122)
     for offset in (0, 20_000, 30_000)
 ]
@@ -34,11 +34,11 @@ PLACES = [
 class Node(Program):
     """One restate-server of a cluster, which may be killed and started again."""
 
-    def __init__(self, number: int, places: Sequence[Ports], folder: Path) -> None:
-        ports, data = places[number], folder / f"node-{number + 1}"
+    def __init__(self, number: int, all_ports: Sequence[Ports], folder: Path) -> None:
+        ports, data = all_ports[number], folder / f"node-{number + 1}"
         self.ingress = f"http://127.0.0.1:{ports.ingress}"
         self.admin = f"http://127.0.0.1:{ports.admin}"
-        settings = _settings(number, places)
+        settings = _settings(number, all_ports)
         program = find("restate-server")
         super().__init__(  # ready, which the first alone never is
             partial(restate_server, program, ports, data, os.environ, settings)
@@ -63,21 +63,21 @@ class Cluster:
 @contextmanager
 def cluster(
     fan_outs: Sequence[str] = (),
-    places: Sequence[Ports] | None = None,
+    all_ports: Sequence[Ports] | None = None,
     worker: int = 0,
 ) -> Generator[Cluster, None, None]:
     """Run a cluster until the block ends, and forget its data.
 
     Args:
         fan_outs: What the workers serve.
-        places: Where each node listens; by default any free ports.
+        all_ports: Where each node listens; by default any free ports.
         worker: The port of the workers.
     """
-    places = [place.chosen() for place in places or [Ports(0, 0, 0)] * 3]
-    worker = worker or places[0].worker
+    all_ports = [ports.chosen() for ports in all_ports or [Ports(0, 0, 0)] * 3]
+    worker = worker or all_ports[0].worker
     url = f"http://127.0.0.1:{worker}"
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        nodes = [Node(n, places, Path(folder)) for n in range(len(places))]
+        nodes = [Node(n, all_ports, Path(folder)) for n in range(len(all_ports))]
         stack.callback(_each, nodes, Node.end)
         _each(nodes, Node.start)  # at once, as they wait for each other
         stack.enter_context(serve(fan_outs, worker, workers=2, environment=os.environ))
@@ -91,9 +91,9 @@ def _each(nodes: Sequence[Node], do: Callable[[Node], None]) -> None:
         list(pool.map(do, nodes))
 
 
-def _settings(number: int, places: Sequence[Ports]) -> dict[str, str]:
+def _settings(number: int, all_ports: Sequence[Ports]) -> dict[str, str]:
     """What makes a node of a restate-server."""
-    addresses = [f"http://127.0.0.1:{place.node}" for place in places]
+    addresses = [f"http://127.0.0.1:{ports.node}" for ports in all_ports]
     roles = ["http-ingress", "admin", "worker", "log-server", "metadata-server"]
     return {
         "RESTATE_CLUSTER_NAME": "parallelizework",
@@ -114,7 +114,7 @@ def _settings(number: int, places: Sequence[Ports]) -> dict[str, str]:
 def main(fan_outs: Sequence[str]) -> None:
     """Run a cluster until Ctrl-C, and say where it is."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with suppress(KeyboardInterrupt), cluster(fan_outs, PLACES, WORKER) as running:
+    with suppress(KeyboardInterrupt), cluster(fan_outs, PORTS, WORKER) as running:
         for node in running.nodes:
             print(f"ingress {node.ingress}  admin and UI {node.admin}")
             print(f"  kill -KILL {node.pid}")

@@ -27,7 +27,7 @@ def three() -> Iterator[Cluster]:
 
 @pytest.mark.timeout(1_000)
 @pytest.mark.parametrize("number", KILLED)
-def test_a_run_survives_the_kill_of_the_server_that_it_was_sent_to(
+def test_a_run_survives_a_kill_of_the_server_that_accepted_the_run(
     three: Cluster, number: int, tmp_path: Path, key: str
 ) -> None:
     """Half of it waits for that: it cannot have ended before."""

@@ -18,12 +18,12 @@ def ingress(number: int) -> str:
     return f"http://127.0.0.1:{os.environ[f'INGRESS_PORT_{number}']}"
 
 
-def docker(order: str) -> None:
-    subprocess.run(["docker", order, CONTAINER], check=True, capture_output=True)
+def docker(action: str) -> None:
+    subprocess.run(["docker", action, CONTAINER], check=True, capture_output=True)
 
 
 @pytest.mark.timeout(400)
-def test_a_run_survives_the_kill_of_the_container_that_it_was_sent_to(key: str) -> None:
+def test_a_run_survives_a_kill_of_the_container_that_accepted_the_run(key: str) -> None:
     run = send(ingress(1), key, COUNT)
     eventually(lambda: done(ingress(2), run) > COUNT // 10)
 

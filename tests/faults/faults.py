@@ -1,4 +1,4 @@
-"""The faults: each breaks something of a `Site`, and mends it again."""
+"""The faults: each breaks something of a `Site`, and repairs it."""
 
 import time
 from collections.abc import Callable
@@ -100,13 +100,13 @@ KILLS = [kind for kind in FAULTS if kind.startswith("kill")]
 
 
 def strike(site: Site, kind: str, random: Random) -> Fault:
-    """Break something, mend it, and wait until all is well."""
-    since, processes, is_mended = monotonic(), site.processes, False
+    """Break something, repair it, and wait until all is well."""
+    since, processes, is_repaired = monotonic(), site.processes, False
     with suppress(AssertionError, StartError):
         processes = FAULTS[kind](site, random)
         eventually(site.is_well, _RECOVERY)
-        is_mended = True
-    return Fault(kind, since, monotonic(), processes, is_mended)
+        is_repaired = True
+    return Fault(kind, since, monotonic(), processes, is_repaired)
 
 
 def _killed(site: Site, programs: list[Program], random: Random) -> Processes:

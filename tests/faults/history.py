@@ -46,21 +46,21 @@ class Execution:
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that was broken, and mended again.
+    """Something that was broken, and repaired again.
 
     Attributes:
         since: Just before it was broken.
         until: When all was well again, or nobody waited any longer.
         processes: The workers whose connections it cut; what they were executing may
             be executed again. None of them, where it only held them up.
-        is_mended: All was well again.
+        is_repaired: All was well again.
     """
 
     kind: str
     since: float
     until: float
     processes: frozenset[int] = frozenset()
-    is_mended: bool = True
+    is_repaired: bool = True
 
     def cuts(self, process: int, began: float, by: float) -> bool:
         """Whether it may have cut off what `process` was executing between the two."""

@@ -91,16 +91,16 @@ class Load:
     """
 
     def __init__(
-        self, site: Site, tasks: Iterator[tuple[Work, Task]], lanes: int
+        self, site: Site, tasks: Iterator[tuple[Work, Task]], at_once: int
     ) -> None:
         self._site = site
         self._tasks = tasks
         self._lock = threading.Lock()
         self._enough = threading.Event()
         self._give_up = threading.Event()
-        self._pool = ThreadPoolExecutor(lanes)
-        self._lanes: list[Future[list[Run]]] = [
-            self._pool.submit(self._lane) for _ in range(lanes)
+        self._pool = ThreadPoolExecutor(at_once)
+        self._clients: list[Future[list[Run]]] = [
+            self._pool.submit(self._client) for _ in range(at_once)
         ]
 
     def drain(self, seconds: float) -> list[Run]:
@@ -117,12 +117,12 @@ class Load:
         """All runs, when there is none to start; what takes longer has no answer."""
         clock = threading.Timer(seconds, self._give_up.set)
         clock.start()
-        runs = [run for lane in self._lanes for run in lane.result()]
+        runs = [run for client in self._clients for run in client.result()]
         clock.cancel()
         self._pool.shutdown()
         return runs
 
-    def _lane(self) -> list[Run]:
+    def _client(self) -> list[Run]:
         runs: list[Run] = []
         while not self._enough.is_set():
             with self._lock:

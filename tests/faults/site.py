@@ -132,15 +132,15 @@ def site(
         data: The disk for the server's data; by default they are in `folder`.
         environment: More variables for the server and the workers.
     """
-    place = data.folder if data else folder / "data"
-    place.mkdir(parents=True, exist_ok=True)
+    data_folder = data.folder if data else folder / "data"
+    data_folder.mkdir(parents=True, exist_ok=True)
     # The server's log is beside its data, which may be full, or gone at the end.
-    (place / "restate-server.log").symlink_to(folder / "restate-server.log")
+    (data_folder / "restate-server.log").symlink_to(folder / "restate-server.log")
     ingress, admin, node, *workers = free_ports(3 + WORKERS)
     with proxy(workers) as wire, httpx.Client(timeout=5, trust_env=False) as http:
         made = Site(
             folder=folder,
-            data=data or place,
+            data=data or data_folder,
             targets=targets,
             ports=Ports(ingress, admin, 0, node),
             http=http,

@@ -23,7 +23,7 @@ TARGETS = [
 ]
 LARGE = [kind for kind in WORK if kind != "small"]
 SMALL = ["small"]  # their ends come often, so that some of them meet a fault
-LANES = 4  # runs of either in flight
+AT_ONCE = 4  # runs of either in flight
 PATIENCE = 600.0  # seconds that runs have to end in once nothing breaks any more
 # How often in one deck of faults; what takes long is rare.
 _TIMES = dict.fromkeys(FAULTS, 1) | {
@@ -47,10 +47,10 @@ class Memory:
     server: int
 
     @classmethod
-    def of(cls, place: Site) -> "Memory":
+    def of(cls, system: Site) -> "Memory":
         """What they have now; of the workers, the larger one."""
-        workers = max(worker.resident_mib for worker in place.workers)
-        return cls(workers, place.server.resident_mib)
+        workers = max(worker.resident_mib for worker in system.workers)
+        return cls(workers, system.server.resident_mib)
 
 
 @dataclass(frozen=True)
@@ -86,12 +86,12 @@ def run(folder: Path, seed: int, kinds: Iterable[str]) -> Outcome:
     skipped = {"fill the server's disk": reason} if reason else {}
     with ExitStack() as stack:
         data = None if reason else stack.enter_context(disk(folder / "data"))
-        place = stack.enter_context(site(folder, TARGETS, data=data))
-        runs = warmed_up(place, seed)
-        before = Memory.of(place)
+        system = stack.enter_context(site(folder, TARGETS, data=data))
+        runs = warmed_up(system, seed)
+        before = Memory.of(system)
         loads = [
-            Load(place, tasks(place.ledger_path, Random(seed), LARGE), LANES),
-            Load(place, tasks(place.ledger_path, Random(seed), SMALL, "s-"), LANES),
+            Load(system, tasks(system.ledger_path, Random(seed), LARGE), AT_ONCE),
+            Load(system, tasks(system.ledger_path, Random(seed), SMALL, "s-"), AT_ONCE),
         ]
         for load in loads:
             stack.callback(load.give_up)
@@ -99,22 +99,22 @@ def run(folder: Path, seed: int, kinds: Iterable[str]) -> Outcome:
             if kind in skipped:
                 continue
             sleep(random.uniform(*_PAUSES))
-            faults.append(strike(place, kind, random))
-            if not faults[-1].is_mended:
+            faults.append(strike(system, kind, random))
+            if not faults[-1].is_repaired:
                 break
-        patience = PATIENCE if all(fault.is_mended for fault in faults) else 0
+        patience = PATIENCE if all(fault.is_repaired for fault in faults) else 0
         runs += [run for load in loads for run in load.drain(patience)]
-        left = tuple(left_behind(place))
-        after = Memory.of(place)
-        history = History(place.ledger.read(), faults, runs, left)
+        left = tuple(left_behind(system))
+        after = Memory.of(system)
+        history = History(system.ledger.read(), faults, runs, left)
     lasted = monotonic() - start
     return Outcome(seed, lasted, history, judge(history), before, after, skipped)
 
 
-def warmed_up(place: Site, seed: int) -> list[Run]:
+def warmed_up(system: Site, seed: int) -> list[Run]:
     """A run of each kind, before anything breaks."""
-    some = tasks(place.ledger_path, Random(seed), prefix="warm-")
-    load = Load(place, islice(some, len(WORK)), LANES)
+    some = tasks(system.ledger_path, Random(seed), prefix="warm-")
+    load = Load(system, islice(some, len(WORK)), AT_ONCE)
     return load.ended(PATIENCE)
 
 
@@ -130,12 +130,12 @@ def drawn(seed: int, seconds: float) -> Iterator[str]:
             yield kind
 
 
-def left_behind(place: Site) -> list[str]:
+def left_behind(system: Site) -> list[str]:
     """The invocations that do not end, though no run is in flight any more."""
     left: list[str] = []
 
     def all_ended() -> bool:
-        left[:] = map(str, unended(place))
+        left[:] = map(str, unended(system))
         return not left
 
     try:
@@ -145,12 +145,12 @@ def left_behind(place: Site) -> list[str]:
     return []
 
 
-def unended(place: Site) -> list[dict[str, object]]:
+def unended(system: Site) -> list[dict[str, object]]:
     """What Restate has in hand, but for what will have a run forgotten in a day."""
     sql = (
         "select id, target, status, retry_count, last_failure from sys_invocation "
         "where status != 'completed' and target not like 'FanOutProgress/%/forget'"
     )
-    url, headers = f"{place.admin}/query", {"accept": "application/json"}
-    answer = place.http.post(url, json={"query": sql}, headers=headers, timeout=LONG)
+    url, headers = f"{system.admin}/query", {"accept": "application/json"}
+    answer = system.http.post(url, json={"query": sql}, headers=headers, timeout=LONG)
     return answer.raise_for_status().json()["rows"]

@@ -19,29 +19,29 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
     return outcome
 
 
-def test_nothing_is_lost_whatever_breaks(outcome: Outcome) -> None:
+def test_no_run_is_lost_or_wrong_after_any_fault(outcome: Outcome) -> None:
     assert not outcome.verdict.violations
     assert len(outcome.history.runs) > len(WORK)
 
 
 @pytest.mark.parametrize("kind", FAULTS)
-def test_each_kind_of_fault_has_struck(outcome: Outcome, kind: str) -> None:
+def test_each_kind_of_fault_has_happened(outcome: Outcome, kind: str) -> None:
     if kind in outcome.skipped:
         pytest.skip(outcome.skipped[kind])
 
     assert kind in [fault.kind for fault in outcome.history.faults]
 
 
-def test_what_a_worker_was_executing_when_it_died_is_executed_again(
+def test_subtasks_of_a_killed_worker_are_executed_again(
     outcome: Outcome,
 ) -> None:
     assert outcome.verdict.repeated["kill both workers"] > 0
 
 
-def test_what_is_only_held_up_is_not_executed_again(outcome: Outcome) -> None:
+def test_subtasks_of_a_frozen_worker_are_not_executed_again(outcome: Outcome) -> None:
     assert not outcome.verdict.repeated["freeze both workers for 3 s"]
 
 
-def test_memory_is_back_to_where_it_was(outcome: Outcome) -> None:
+def test_the_memory_of_the_workers_does_not_grow(outcome: Outcome) -> None:
     assert outcome.after.worker <= outcome.before.worker + suite.WORKER_MORE
     assert outcome.after.server <= outcome.before.server + suite.SERVER_MORE

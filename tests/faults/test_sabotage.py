@@ -32,17 +32,17 @@ def small(ledger: Path) -> Iterator[tuple[Work, Task]]:
 
 def judged(folder: Path, environment: dict[str, str]) -> Verdict:
     """What is said of two runs during which nothing breaks by itself."""
-    with site(folder, TARGETS, environment=environment) as place:
-        runs = Load(place, small(place.ledger_path), lanes=2).ended(PATIENCE)
-        return judge(History(place.ledger.read(), runs=runs))
+    with site(folder, TARGETS, environment=environment) as system:
+        runs = Load(system, small(system.ledger_path), at_once=2).ended(PATIENCE)
+        return judge(History(system.ledger.read(), runs=runs))
 
 
 @pytest.mark.parametrize("sabotage", SABOTAGES)
-def test_what_is_broken_on_purpose_is_caught(tmp_path: Path, sabotage: str) -> None:
+def test_a_defect_made_on_purpose_is_detected(tmp_path: Path, sabotage: str) -> None:
     verdict = judged(tmp_path, {"FAULTS_SABOTAGE": sabotage})
 
     assert verdict.count(CAUGHT_AS[sabotage])
 
 
-def test_what_is_not_broken_is_not_caught(tmp_path: Path) -> None:
+def test_no_defect_is_detected_where_there_is_none(tmp_path: Path) -> None:
     assert not judged(tmp_path, {}).violations

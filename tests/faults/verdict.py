@@ -1,7 +1,6 @@
 """`judge`: whether a history is one that parallelizework allows. Pure.
 
-No rule is about how long something takes: what must not happen is told from what had
-been seen before it.
+No rule is about durations: whether an event is allowed follows from the events before.
 """
 
 from bisect import bisect_right
@@ -56,7 +55,7 @@ def judge(history: History) -> Verdict:
     violations += [
         Violation("hanging", "", f"nothing went on after {fault}")
         for fault in history.faults
-        if not fault.is_mended
+        if not fault.is_repaired
     ]
     repeated: Counter[str] = Counter()
     for run in history.runs:
@@ -153,7 +152,7 @@ class Seen:
         ]
         for fault in causes:
             if before.began <= fault.since:
-                return fault  # rather than one that was just being mended
+                return fault  # rather than one that was just being repaired
         if causes:
             return causes[0]
         # A worker that has lost the server may still begin what it had been sent.
@@ -208,7 +207,7 @@ class Seen:
         values, failed = len(answer.values), len(answer.failed)
         early = run.enough is not None
         if reading is None or not reading.ended:
-            yield "progress", "its end was never told"
+            yield "progress", "its end was never reported"
         elif (
             not values <= reading.succeeded <= (len(self._ended) if early else values)
             or not failed <= reading.failed <= (len(self._raised) if early else failed)

@@ -62,11 +62,11 @@ def datas(stream: int, bodies: Iterable[bytes]) -> Iterator[bytes]:
         yield frame(DATA, 0, stream, body)
 
 
-def ended(heard: bytes, stream: int) -> bool:
-    """Whether frames that were heard end a stream, or all of them."""
-    while heard:
-        size, kind, flags, of = struct.unpack(">IBBI", b"\0" + heard[:9])
-        heard = heard[9 + size :]
+def ended(received: bytes, stream: int) -> bool:
+    """Whether received frames end a stream, or all of them."""
+    while received:
+        size, kind, flags, of = struct.unpack(">IBBI", b"\0" + received[:9])
+        received = received[9 + size :]
         last = kind == RST or (kind in (DATA, HEADERS) and flags & END_STREAM)
         if kind == GOAWAY or (of == stream and last):
             return True

@@ -122,7 +122,7 @@ def spoilt(draw: DrawFn, values: Values) -> bytes:
 def _replaced(draw: DrawFn, body: bytes) -> bytes:
     """A value in it is something rude."""
     text = body.decode()
-    starts = [place + 1 for place, letter in enumerate(text) if letter in ":[,"]
+    starts = [position + 1 for position, letter in enumerate(text) if letter in ":[,"]
     start = draw(st.sampled_from(starts or [0]))
     end = next((n for n in range(start, len(text)) if text[n] in ",]}"), len(text))
     rude = draw(st.sampled_from(RUDE) | ANYTHING.map(json.dumps))
@@ -139,5 +139,5 @@ def _doubled(draw: DrawFn, body: bytes) -> bytes:
 
 
 def _overwritten(draw: DrawFn, body: bytes) -> bytes:
-    place = draw(st.integers(0, len(body)))
-    return body[:place] + draw(st.binary(max_size=4)) + body[place + 1 :]
+    position = draw(st.integers(0, len(body)))
+    return body[:position] + draw(st.binary(max_size=4)) + body[position + 1 :]

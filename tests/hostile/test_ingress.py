@@ -96,7 +96,7 @@ def through(parcels: list[Parcel]) -> Any:
 @pytest.mark.parametrize("service", KINDS)
 @given(data=st.data())
 @fuzz
-def test_what_the_schema_allows_is_answered(
+def test_any_task_that_the_schema_allows_is_answered(
     victim: Victim, service: str, data: st.DataObject
 ) -> None:
     task = data.draw(tasks(victim, service))
@@ -107,7 +107,7 @@ def test_what_the_schema_allows_is_answered(
 @pytest.mark.parametrize("service", KINDS)
 @given(data=st.data())
 @fuzz
-def test_what_has_been_spoilt_is_answered(
+def test_any_corrupted_task_is_answered(
     victim: Victim, service: str, data: st.DataObject
 ) -> None:
     assert_answered(victim, service, data.draw(spoilt(tasks(victim, service))))
@@ -153,7 +153,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_a_bad_request_is_a_400_that_says_why(victim: Victim, name: str) -> None:
+def test_a_bad_request_is_a_400_with_the_reason(victim: Victim, name: str) -> None:
     answer = victim.run(*BAD[name])
 
     assert answer.status_code == 400, answer.text
@@ -175,9 +175,7 @@ HARMLESS = {
 
 
 @pytest.mark.parametrize("name", HARMLESS)
-def test_what_is_merely_extreme_is_answered_well_or_refused(
-    victim: Victim, name: str
-) -> None:
+def test_an_extreme_task_is_answered_or_refused(victim: Victim, name: str) -> None:
     answer = victim.run(*HARMLESS[name])
 
     assert answer.is_success or answer.status_code in (400, 413), answer.text
@@ -188,7 +186,9 @@ def test_a_body_that_is_too_large_is_a_413(victim: Victim) -> None:
 
 
 @pytest.mark.parametrize("kind", ["", "text/plain", "application/xml", "\xff"])
-def test_another_content_type_is_no_reason_to_fail(victim: Victim, kind: str) -> None:
+def test_an_unusual_content_type_is_answered_or_refused(
+    victim: Victim, kind: str
+) -> None:
     answer = httpx.post(
         f"{victim.ingress}/FanOutWorker/run",
         content=b'{"description": "a"}',
@@ -202,7 +202,7 @@ def test_another_content_type_is_no_reason_to_fail(victim: Victim, kind: str) ->
 @pytest.mark.parametrize(
     "policy", ["[1]", "5", "{", '{"max_attempts": 0}', "\xff", "9" * 5_000]
 )
-def test_a_policy_in_a_header_is_read_with_care(victim: Victim, policy: str) -> None:
+def test_a_bad_policy_in_a_header_is_refused(victim: Victim, policy: str) -> None:
     answer = httpx.post(
         f"{victim.ingress}/FanOutWorker/runSubtask",
         json={"description": "a"},
@@ -213,14 +213,14 @@ def test_a_policy_in_a_header_is_read_with_care(victim: Victim, policy: str) -> 
     assert answer.status_code == 400
 
 
-def test_what_is_not_there_is_not_found(victim: Victim) -> None:
+def test_an_unknown_path_is_refused(victim: Victim) -> None:
     for path in ("Nothing/run", "FanOutWorker/nothing", "FanOutProgress/%00%ff/get"):
         answer = httpx.post(f"{victim.ingress}/{path}", json=1, timeout=LONG)
 
         assert 400 <= answer.status_code < 500, path
 
 
-def test_large_tasks_leave_nothing_behind(victim: Victim) -> None:
+def test_large_tasks_leave_no_memory_in_use(victim: Victim) -> None:
     """What the first have made the worker grow to is enough for all that follow."""
     large, before = chores("a" * 30 * MIB), victim.memory()
 

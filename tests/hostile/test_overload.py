@@ -34,7 +34,7 @@ def crowded() -> Iterator[Victim]:
 
 
 class Crowd:
-    """Clients that send one run after another, and come back when they are told to.
+    """Clients that send one run after another, and come back when they are asked to.
 
     Attributes:
         answered: The right answers.
@@ -57,7 +57,7 @@ class Crowd:
         """One run; the key makes it the same one, however often it is asked for."""
         chores = [f"{key}-{part}" for part in "abcd"]
         body = {"description": ",".join(chores)}
-        while (answer := await self._asked(key, body)) is None:  # noqa: ASYNC110 - told
+        while (answer := await self._asked(key, body)) is None:  # noqa: ASYNC110 - a retry
             await asyncio.sleep(0.2)
         wanted = {"description": ",".join(f"{chore}: DONE" for chore in chores)}
         assert answer == wanted
@@ -87,7 +87,7 @@ async def crowd(victim: Victim) -> Crowd:
 
 
 @pytest.mark.timeout(SECONDS + 3 * LONG)
-def test_a_crowd_is_served_in_turn_and_no_run_is_lost(crowded: Victim) -> None:
+def test_many_clients_at_once_lose_no_run(crowded: Victim) -> None:
     crowded.assert_unharmed()
     before = crowded.memory()
     crowded.forget_peak()

@@ -21,28 +21,28 @@ MOST = 150  # MiB that one attack may cost while it lasts
 async def said(port: int, chunks: Iterable[bytes], *, leave: bool) -> bytes:
     """All that the worker says, until one of the two closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    heard = asyncio.create_task(reader.read())
+    received = asyncio.create_task(reader.read())
     try:
         for chunk in chunks:
             writer.write(chunk)
             await writer.drain()
-            if heard.done():
+            if received.done():
                 break
         if leave:
             writer.write_eof()
-        return await asyncio.wait_for(heard, LONG)
+        return await asyncio.wait_for(received, LONG)
     except ConnectionError:
         return b""
     finally:
-        heard.cancel()
+        received.cancel()
         writer.close()
 
 
 def attack(victim: Victim, chunks: Iterable[bytes], *, leave: bool = False) -> bytes:
     before = victim.memory()
-    heard = asyncio.run(said(victim.port, chunks, leave=leave))
+    received = asyncio.run(said(victim.port, chunks, leave=leave))
     assert victim.memory("VmHWM") < before + MOST
-    return heard
+    return received
 
 
 def settings(*pairs: tuple[int, int]) -> bytes:
@@ -137,7 +137,9 @@ BROKEN: dict[str, Callable[[], Iterable[bytes]]] = {
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_who_breaks_the_rules_is_cut_off(victim: Victim, name: str) -> None:
+def test_a_client_that_breaks_the_protocol_is_disconnected(
+    victim: Victim, name: str
+) -> None:
     attack(victim, BROKEN[name]())
 
 
@@ -191,7 +193,7 @@ def test_a_flood_costs_little_memory(victim: Victim, name: str) -> None:
     attack(victim, FLOODS[name](), leave=True)
 
 
-def test_many_idle_connections_do_no_harm(victim: Victim) -> None:
+def test_many_idle_connections_do_not_stop_the_worker(victim: Victim) -> None:
     async def crowd() -> None:
         idle = [
             await asyncio.open_connection("127.0.0.1", victim.port) for _ in range(400)
@@ -205,7 +207,7 @@ def test_many_idle_connections_do_no_harm(victim: Victim) -> None:
     asyncio.run(crowd())
 
 
-def test_a_connection_that_is_closed_leaves_nothing_behind(victim: Victim) -> None:
+def test_a_closed_connection_leaves_no_file_descriptor_open(victim: Victim) -> None:
     files = Path(f"/proc/{victim.pid}/fd")
     before = len(list(files.iterdir()))
 
@@ -234,7 +236,7 @@ ENDLESS: dict[str, Callable[[], Iterator[bytes]]] = {
 
 
 @pytest.mark.parametrize("name", ENDLESS)
-def test_a_body_without_an_end_is_cut_off(victim: Victim, name: str) -> None:
+def test_an_endless_body_is_cut_off(victim: Victim, name: str) -> None:
     before, sent = victim.memory(), 0
 
     def body() -> Iterator[bytes]:
@@ -257,13 +259,13 @@ def test_a_body_without_an_end_is_cut_off(victim: Victim, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ENDLESS)
-def test_a_stream_without_an_end_is_ended(victim: Victim, name: str) -> None:
+def test_an_endless_stream_is_reset(victim: Victim, name: str) -> None:
     blocks = islice(ENDLESS[name](), 40)  # fewer bytes than the window has
     chunks = chain([f.opening(), f.request(1)], f.datas(1, blocks))
 
-    heard = attack(victim, chunks, leave=True)
+    received = attack(victim, chunks, leave=True)
 
-    assert f.ended(heard, 1)
+    assert f.ended(received, 1)
 
 
 BODIES: dict[str, bytes] = {
@@ -282,7 +284,7 @@ BODIES: dict[str, bytes] = {
 
 @pytest.mark.parametrize("http2", [True, False])
 @pytest.mark.parametrize("name", BODIES)
-def test_a_body_that_makes_no_sense_is_answered_soon(
+def test_an_invalid_body_is_answered_soon(
     victim: Victim, name: str, http2: bool
 ) -> None:
     kind = {"content-type": f.VERSION, "accept": f.VERSION}

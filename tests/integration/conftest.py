@@ -17,10 +17,11 @@ from parallelizework.local.dev import Local, local
 from parallelizework.local.ports import Ports
 from parallelizework.settings import Settings
 
-from .processes import LONG
+from .processes import LONG, eventually
 from .targets import targets
 
 ROOT = Path(__file__).parents[2]
+HTTP = httpx.Client(timeout=LONG)  # one for all: each has a TLS context to make
 
 
 @dataclass(frozen=True)
@@ -41,31 +42,31 @@ class Server:
         self, service: str, task: object, headers: dict[str, str] | None = None
     ) -> httpx.Response:
         url = f"{self.ingress}/{service}/run"
-        return httpx.post(url, json=task, headers=headers, timeout=LONG)
+        return HTTP.post(url, json=task, headers=headers)
 
     def send(self, service: str, task: object, query: str = "") -> dict[str, str]:
         url = f"{self.ingress}/restate/send/{service}/run{query}"
-        return httpx.post(url, json=task, timeout=LONG).raise_for_status().json()
+        return HTTP.post(url, json=task).raise_for_status().json()
 
     def cancel(self, invocation: str) -> None:
         url = f"{self.admin}/invocations/{invocation}/cancel"
-        httpx.patch(url, timeout=LONG).raise_for_status()
+        HTTP.patch(url).raise_for_status()
 
-    def mend(self, key: str) -> None:
-        """Let go what waits for that."""
-        self.run("Mending", {"key": key}).raise_for_status()
+    def repair(self, key: str) -> None:
+        """Repair what the key names, so that what waits for it can end."""
+        self.run("Repair", {"key": key}).raise_for_status()
+
+    def executions(self, key: str) -> int:
+        """How many executions the subtasks of that key have counted themselves."""
+        return self.run("Executions", {"key": key}).json()
 
     def attach(self, invocation: str) -> httpx.Response:
         url = f"{self.ingress}/restate/attach/{invocation}"
-        return httpx.get(url, timeout=LONG)
+        return HTTP.get(url)
 
     def query(self, sql: str) -> list[dict[str, str]]:
-        answer = httpx.post(
-            f"{self.admin}/query",
-            json={"query": sql},
-            headers={"accept": "application/json"},
-            timeout=LONG,
-        )
+        headers = {"accept": "application/json"}
+        answer = HTTP.post(f"{self.admin}/query", json={"query": sql}, headers=headers)
         return answer.raise_for_status().json()["rows"]
 
     def family(self, run: str) -> list[dict[str, str]]:
@@ -74,6 +75,19 @@ class Server:
             "select id, target, status, completion_result from sys_invocation "
             f"where id = '{run}' or invoked_by_id = '{run}'"
         )
+
+    def wait_until_gone(self, run: str) -> None:
+        """Wait until the run, its calls and their calls have ended."""
+        left = "select c.target from sys_invocation c left join sys_invocation p "
+        left += "on c.invoked_by_id = p.id where c.status != 'completed' and "
+        left += f"'{run}' in (c.id, p.id, p.invoked_by_id)"
+        eventually(lambda: not self.query(left))
+
+
+def error(answer: httpx.Response) -> str:
+    """The message of an answer that is an error."""
+    assert answer.is_error
+    return answer.json()["message"]
 
 
 KINDS = ["plain", "replay", "v7"]
@@ -88,6 +102,10 @@ def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
     if GIVEN:
         items[:] = [item for item in items if "server" in item.fixturenames]
     items[:] = [item for item in items if not _is_enough(item)]
+
+
+def pytest_unconfigure() -> None:
+    HTTP.close()
 
 
 def _is_enough(item: pytest.Function) -> bool:
@@ -123,9 +141,7 @@ def suspend_at_each_await(started: Local) -> None:
     """Have the server ask for a suspension as soon as an invocation waits."""
     for service in started.services:
         url = f"{started.admin}/services/{service}"
-        httpx.patch(
-            url, json={"inactivity_timeout": "0s"}, timeout=LONG
-        ).raise_for_status()
+        HTTP.patch(url, json={"inactivity_timeout": "0s"}).raise_for_status()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 COMMAND = [sys.executable, "-m", "parallelizework"]
 T = TypeVar("T")
-LONG = 200  # seconds; only lest it hangs for ever: no test depends on it
+LONG = 200  # seconds; a bound for what hangs: no test depends on it
 
 
 class Running:
@@ -39,7 +39,7 @@ class Running:
         return next(line for line in self.output.splitlines() if text in line)
 
     def ended(self) -> int:
-        """Its exit code, as soon as it has ended."""
+        """The exit code, as soon as the process has ended."""
         return self.process.wait(LONG)
 
 
@@ -65,7 +65,7 @@ def running(
 
 
 def output_of(*arguments: str, where: Mapping[str, str], code: int = 0) -> str:
-    """What a command prints to its end, which it comes to with that exit code."""
+    """The output of a command, which must end with this exit code."""
     with running(*arguments, environment=where) as process:
         assert process.ended() == code, process.output
         return process.output
@@ -79,7 +79,7 @@ def memory(pid: int, what: str = "VmRSS") -> float:
 
 
 def patiently(attempt: Callable[[float], T], is_right: Callable[[T], bool]) -> T:
-    """What comes of an attempt that is given some time; where that is short, more."""
+    """The result of an attempt with some time, or with more if that was too short."""
     result = attempt(1)
     for times in (4, 16, 64):
         if is_right(result):
@@ -90,7 +90,8 @@ def patiently(attempt: Callable[[float], T], is_right: Callable[[T], bool]) -> T
 
 def eventually(condition: Callable[[], bool], seconds: float = LONG) -> None:
     """Wait until a condition holds; fail when it does not within the time."""
-    deadline = monotonic() + seconds
+    deadline, pause = monotonic() + seconds, 0.01
     while not condition():
         assert monotonic() < deadline, "it did not happen in time"
-        sleep(0.02)
+        sleep(pause)
+        pause = min(pause * 1.3, 0.1)  # to ask often slows down what is asked

@@ -27,7 +27,7 @@ class Case:
     """What is submitted.
 
     Attributes:
-        fates, shards, policy: As in `fan_outs_random.Task`.
+        fates, shards, policy: As in `fates.Task`.
     """
 
     seed: int

@@ -5,17 +5,18 @@ As a script it prints that, with paths from the root of the repository.
 
 from pathlib import Path
 
-HERE = "tests/integration"
-DEADLY = "fan_outs_serving.py"  # its subtasks end their worker
+FAN_OUTS = "tests.integration.fan_outs"
+DEADLY = "deadly"  # its subtasks end their worker
 EXAMPLES = ["link_check", "quorum", "wordcount"]
 
 
 def targets(root: Path) -> list[str]:
-    """What to hand to `parallelizework serve`."""
-    examples = [root / "examples" / f"{name}.py" for name in EXAMPLES]
-    ours = sorted((root / HERE).glob("fan_outs*.py"))
-    files = [*examples, *(path for path in ours if path.name != DEADLY)]
-    return ["FanOutWorker", "HttpFanOut", *map(str, files)]
+    """What to pass to `parallelizework serve`."""
+    examples = [str(root / "examples" / f"{name}.py") for name in EXAMPLES]
+    topics = {path.stem for path in Path(__file__).with_name("fan_outs").glob("*.py")}
+    served = sorted(topics - {"__init__", DEADLY})
+    modules = [f"{FAN_OUTS}.{topic}" for topic in served]
+    return ["FanOutWorker", "HttpFanOut", *examples, *modules]
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def serving(command: list[str]) -> Generator[tuple["subprocess.Popen[bytes]", st
     program = Path(sys.executable).with_name(command[0])
     process = subprocess.Popen(
         [program, *command[1:], where],
-        env={**os.environ, "PARALLELIZEWORK_FAN_OUTS": f"{FAN_OUTS}:squares"},
+        env={**os.environ, "PARALLELIZEWORK_FAN_OUTS": f"{FAN_OUTS}.values:squares"},
         start_new_session=True,
     )
     url = f"http://127.0.0.1:{port}"

@@ -18,7 +18,7 @@ from parallelizework.local.ports import Ports
 from parallelizework.local.worker import serve
 
 from .conftest import Server
-from .fan_outs import mend
+from .fan_outs.ledger import repair
 from .processes import LONG, eventually, output_of, running
 from .test_cli import addresses
 from .test_dev import FAN_OUTS
@@ -119,7 +119,7 @@ def test_a_run_that_failed_with_such_a_status_is_a_failed_run(
 
 
 def test_a_run_whose_worker_is_away_keeps_its_counts_and_says_so(key: str) -> None:
-    targets = [f"{FAN_OUTS}:idling"]
+    targets = [f"{FAN_OUTS}.waiting:idling"]
     with local(targets, ports=Ports(0, 0, 0)) as started:
         where = addresses(Server(started.ingress, started.admin))
         with Client(started.ingress, started.admin) as client:
@@ -135,7 +135,7 @@ def test_a_run_whose_worker_is_away_keeps_its_counts_and_says_so(key: str) -> No
                 watched = watch.wait_for("no worker answers for ")
             table = output_of("list", where=where)
 
-            mend(key)
+            repair(key)
             with _again(targets, started.worker):
                 assert run.result(LONG) == 500
         assert (progress.state, progress.total) == ("running", 500)
@@ -156,7 +156,7 @@ def _again(targets: list[str], url: str) -> AbstractContextManager[object]:
 
 
 def test_a_run_without_any_worker_says_so_at_once(key: str) -> None:
-    with local([f"{FAN_OUTS}:squares"], ports=Ports(0, 0, 0)) as started:
+    with local([f"{FAN_OUTS}.values:squares"], ports=Ports(0, 0, 0)) as started:
         where = addresses(Server(started.ingress, started.admin))
         _kill(started.processes[1])
 
@@ -169,10 +169,10 @@ def test_a_run_without_any_worker_says_so_at_once(key: str) -> None:
 
 def test_runs_go_on_without_counts_where_another_worker_served_them() -> None:
     other = Ports(0, 0, 0).chosen().worker
-    with local([f"{FAN_OUTS}:squares"], ports=Ports(0, 0, 0)) as started:
+    with local([f"{FAN_OUTS}.values:squares"], ports=Ports(0, 0, 0)) as started:
         where = addresses(Server(started.ingress, started.admin))
         with (
-            serve([f"{FAN_OUTS}:lines"], other, environment=os.environ),
+            serve([f"{FAN_OUTS}.values:lines"], other, environment=os.environ),
             Client(started.ingress, started.admin) as client,
         ):
             client.register(f"http://127.0.0.1:{other}")
@@ -191,7 +191,7 @@ def test_runs_go_on_without_counts_where_another_worker_served_them() -> None:
 
 def test_a_run_of_a_fan_out_that_nobody_serves_any_more_is_listed() -> None:
     with (
-        local([f"{FAN_OUTS}:squares"], ports=Ports(0, 0, 0)) as started,
+        local([f"{FAN_OUTS}.values:squares"], ports=Ports(0, 0, 0)) as started,
         Client(started.ingress, started.admin) as client,
     ):
         run = client.submit("Squares", 3)
@@ -208,7 +208,7 @@ def test_a_run_of_a_fan_out_that_nobody_serves_any_more_is_listed() -> None:
 
 
 def test_two_addresses_share_no_work_and_register_and_doctor_say_so() -> None:
-    targets, other = [f"{FAN_OUTS}:squares"], Ports(0, 0, 0).chosen().worker
+    targets, other = [f"{FAN_OUTS}.values:squares"], Ports(0, 0, 0).chosen().worker
     with (
         local(targets, ports=Ports(0, 0, 0)) as started,
         serve(targets, other, environment=os.environ),

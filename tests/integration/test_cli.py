@@ -17,7 +17,7 @@ from parallelizework.local.ports import Ports
 from parallelizework.local.worker import serve
 
 from .conftest import Server
-from .fan_outs import mend
+from .fan_outs.ledger import repair
 from .processes import COMMAND, LONG, Running, eventually, patiently, running
 from .test_client import NO_RUN, NOWHERE
 from .test_dev import FAN_OUTS
@@ -258,9 +258,9 @@ def test_a_terminal_gets_a_bar(server: Server, key: str) -> None:
     )
     os.close(slave)
 
-    server.mend(key)
+    server.repair(key)
     drawn = _until(shown, "running: 1 of 2 succeeded, 50%")
-    server.mend(key)
+    server.repair(key)
     drawn += _all_of(shown)
     result, _ = process.communicate(timeout=LONG)
 
@@ -297,7 +297,7 @@ def test_doctor_says_what_to_type_where_no_server_is() -> None:
 
 
 def test_doctor_notices_a_worker_that_is_gone() -> None:
-    with local([f"{FAN_OUTS}:squares"], ports=Ports(0, 0, 0)) as started:
+    with local([f"{FAN_OUTS}.values:squares"], ports=Ports(0, 0, 0)) as started:
         worker = started.processes[1]
         worker.terminate()
         worker.wait(LONG)
@@ -313,7 +313,7 @@ def test_doctor_notices_a_worker_that_is_gone() -> None:
 
 
 def test_a_paused_run_starts_no_subtask_until_it_is_resumed(key: str) -> None:
-    with local([f"{FAN_OUTS}:idling"], ports=Ports(0, 0, 0)) as started:
+    with local([f"{FAN_OUTS}.waiting:idling"], ports=Ports(0, 0, 0)) as started:
         server = Server(started.ingress, started.admin)
         task = {"key": key, "count": 1_500, "free": 0}
         run = server.send("Idling", task)["invocationId"]
@@ -323,7 +323,7 @@ def test_a_paused_run_starts_no_subtask_until_it_is_resumed(key: str) -> None:
         eventually(lambda: _said(where, "pause", run) == 0)  # not while it only waits
         eventually(lambda: _started(server) == 0)
         assert _said(where, "result", run, "--timeout", "1s") == 1
-        mend(key)
+        repair(key)
         assert _said(where, "resume", run) == 0
         answer = server.attach(run)
 
@@ -333,7 +333,7 @@ def test_a_paused_run_starts_no_subtask_until_it_is_resumed(key: str) -> None:
 def test_a_run_is_followed_through_a_kill_of_its_worker_and_counts_stay_exact(
     key: str,
 ) -> None:
-    targets = [f"{FAN_OUTS}:idling"]
+    targets = [f"{FAN_OUTS}.waiting:idling"]
     task = json.dumps({"key": key, "count": 1_500, "free": 0})
     with local(targets, ports=Ports(0, 0, 0)) as started:
         server = Server(started.ingress, started.admin)
@@ -342,7 +342,7 @@ def test_a_run_is_followed_through_a_kill_of_its_worker_and_counts_stay_exact(
             eventually(lambda: _counted(process.output) >= 20)
             started.processes[1].kill()
             started.processes[1].wait(LONG)
-            mend(key)
+            repair(key)
             with serve(targets, port, environment=os.environ):
                 assert process.ended() == 0
             assert "succeeded: 1500 of 1500 succeeded\n" in process.output

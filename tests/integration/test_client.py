@@ -20,7 +20,8 @@ from parallelizework.errors import (
 )
 
 from .conftest import Server
-from .fan_outs import Box, Circle, Patience, never_ending, shapes_fan_out, squares
+from .fan_outs.attempts import Patience, never_ending
+from .fan_outs.values import Box, Circle, shapes_fan_out, squares
 from .processes import LONG, eventually
 
 pytestmark = pytest.mark.once

@@ -17,9 +17,9 @@ from parallelizework.local.worker import serve
 
 from .conftest import ROOT
 from .processes import COMMAND, LONG, running
+from .targets import FAN_OUTS
 
 EXAMPLES = ROOT / "examples"
-FAN_OUTS = ROOT / "tests" / "integration" / "fan_outs.py"
 FREE = ["--ingress-port", "0", "--admin-port", "0", "--worker-port", "0"]
 
 
@@ -88,7 +88,7 @@ def test_a_stopped_dev_leaves_no_process_behind(signum: signal.Signals) -> None:
 
 
 def test_a_kept_data_folder_goes_on_with_its_runs(tmp_path: Path) -> None:
-    options = [f"{FAN_OUTS}:squares", *FREE, "--data", str(tmp_path)]
+    options = [f"{FAN_OUTS}.values:squares", *FREE, "--data", str(tmp_path)]
     with running("dev", *options) as dev:
         ingress = _ingress(dev.wait_for("curl"))
         send = f"{ingress}/restate/send/Squares/run?delay=3s"
@@ -139,7 +139,7 @@ def test_the_restate_cli_registers_a_worker_that_serve_runs(tmp_path: Path) -> N
     register = [find("restate"), "--yes", "deployments", "register", worker]
     with (
         restate_server(find("restate-server"), ports, tmp_path, os.environ),
-        serve([f"{FAN_OUTS}:squares"], ports.worker, environment=os.environ),
+        serve([f"{FAN_OUTS}.values:squares"], ports.worker, environment=os.environ),
     ):
         registered = subprocess.run(
             register,

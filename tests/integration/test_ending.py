@@ -3,17 +3,12 @@
 import time
 from typing import Any
 
-import httpx
 import pytest
 
 from parallelizework.client import Client, Progress
 
-from .conftest import Server
-from .processes import LONG, eventually
-
-
-def executions(server: Server, key: str) -> int:
-    return server.run("Executions", {"key": key}).json()
+from .conftest import HTTP, Server
+from .processes import eventually
 
 
 def client_of(server: Server) -> Client:
@@ -28,20 +23,20 @@ def statuses(server: Server, run: str, handler: str) -> list[str]:
     return [row["status"] for row in rows]
 
 
-def test_an_aggregate_that_is_exhausted_pauses_and_keeps_the_values(
+def test_an_aggregate_that_fails_too_often_pauses_and_keeps_the_values(
     server: Server, key: str
 ) -> None:
     run = server.send("AggregatePausing", {"key": key})["invocationId"]
     eventually(lambda: statuses(server, run, "awaitResume") == ["paused"])
 
-    server.mend(key)
+    server.repair(key)
     with client_of(server) as client:
         client.attach("AggregatePausing", run).resume()
 
     assert server.attach(run).json() == [1, 1, 1]
 
 
-def test_an_exhausted_aggregate_may_be_resumed_in_vain(
+def test_an_aggregate_that_fails_again_after_a_resume_pauses_again(
     server: Server, key: str
 ) -> None:
     run = server.send("AggregatePausing", {"key": key})["invocationId"]
@@ -60,7 +55,7 @@ def test_an_exhausted_aggregate_may_be_resumed_in_vain(
     assert server.attach(run).status_code == 409
 
 
-def test_a_subtask_that_pauses_before_its_next_attempt_holds_no_slot(
+def test_a_subtask_that_waits_an_hour_for_its_next_attempt_is_suspended(
     server: Server, key: str
 ) -> None:
     run = server.send("PutOffLong", {"key": key})["invocationId"]
@@ -77,7 +72,7 @@ def final_progress(server: Server, run: str) -> dict[str, Any]:
     progress: dict[str, Any] = {}
 
     def ended() -> bool:
-        answer = httpx.get(url, timeout=LONG)
+        answer = HTTP.get(url)
         progress.update(answer.json())
         return answer.is_success and progress["state"] != "running"
 
@@ -85,7 +80,7 @@ def final_progress(server: Server, run: str) -> dict[str, Any]:
     return progress
 
 
-def test_the_progress_of_shards_that_end_early_ends_too(
+def test_the_progress_of_a_failed_run_with_shards_is_failed(
     server: Server, key: str
 ) -> None:
     task = {"key": key, "count": 20, "bad": [19], "pause": 0.05}
@@ -96,10 +91,10 @@ def test_the_progress_of_shards_that_end_early_ends_too(
     assert final_progress(server, run)["state"] == "failed"
 
 
-def test_counts_never_decrease_and_agree_with_what_was_executed(
+def test_progress_counts_never_decrease_and_agree_with_the_executions(
     server: Server, key: str
 ) -> None:
-    count, bad = 2_500, 2_000
+    count, bad = 1_500, 1_200
     task = {"key": key, "count": count, "bad": [bad]}
     run = server.send("Trials", task)["invocationId"]
     seen: list[Progress] = []
@@ -113,7 +108,7 @@ def test_counts_never_decrease_and_agree_with_what_was_executed(
     succeeded = [each.succeeded for each in seen]
     assert succeeded == sorted(succeeded)
     assert last["succeeded"] >= succeeded[-1]
-    assert last["succeeded"] < executions(server, key) <= count
+    assert last["succeeded"] < server.executions(key) <= count
     assert last["failed"] == 1
     assert last["succeeded"] + last["failed"] + last["cancelled"] == count
 
@@ -126,11 +121,11 @@ def test_counts_never_decrease_and_agree_with_what_was_executed(
         ("FanOutProgress", ["update", "forget"]),
     ],
 )
-def test_the_server_retries_what_waits_for_a_worker_without_end(
+def test_the_server_retries_coordinators_and_progress_without_limit(
     server: Server, service: str, names: list[str]
 ) -> None:
     url = f"{server.admin}/services/{service}"
-    handlers = httpx.get(url, timeout=LONG).json()["handlers"]
+    handlers = HTTP.get(url).json()["handlers"]
     attempts = {each["name"]: each["retry_policy"]["max_attempts"] for each in handlers}
 
     assert [attempts[name] for name in names] == [2**31 - 1] * len(names)

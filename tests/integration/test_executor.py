@@ -13,13 +13,13 @@ from parallelizework.local.ports import Ports
 from parallelizework.local.server import restate_server
 
 from .conftest import Server
-from .fan_outs import mend
+from .fan_outs.ledger import repair
 from .processes import LONG, Running, eventually, running
 from .test_dev import FAN_OUTS
 
 
 @pytest.mark.parametrize("service", ["Remote", "RemoteBatch"])
-def test_another_service_executes_the_subtasks_of_a_fan_out(
+def test_an_executor_executes_the_subtasks_of_a_fan_out(
     server: Server, service: str
 ) -> None:
     answer = server.run(service, {"count": 1_100, "free": 1_100})
@@ -27,7 +27,7 @@ def test_another_service_executes_the_subtasks_of_a_fan_out(
     assert [square for square, _ in answer.json()] == [n * n for n in range(1_100)]
 
 
-def test_how_often_a_subtask_is_tried_elsewhere_is_the_fan_outs_policy(
+def test_max_attempts_of_the_fan_out_applies_at_its_executor(
     server: Server,
 ) -> None:
     answer = server.run("RemotePoison", {"count": 3, "free": 3})
@@ -44,11 +44,13 @@ def apart(folder: Path) -> Generator[tuple[Running, Running, str]]:
     ports = Ports(0, 0, 0).chosen()
     other = Ports(0, 0, 0).chosen().worker
     addresses = [f"127.0.0.1:{port}" for port in (ports.worker, other)]
-    fan_outs = [f"{FAN_OUTS}:remote", f"{FAN_OUTS}:remote_batch"]
+    fan_outs = [f"{FAN_OUTS}.executors:remote", f"{FAN_OUTS}.executors:remote_batch"]
     with (
         restate_server(find("restate-server"), ports, folder, {}),
         running("serve", *fan_outs, "--bind", addresses[0]) as worker,
-        running("serve", f"{FAN_OUTS}:remote_squares", "--bind", addresses[1]) as other,
+        running(
+            "serve", f"{FAN_OUTS}.executors:remote_squares", "--bind", addresses[1]
+        ) as other,
         Client(admin=f"http://127.0.0.1:{ports.admin}") as client,
     ):
         for address in addresses:
@@ -58,7 +60,7 @@ def apart(folder: Path) -> Generator[tuple[Running, Running, str]]:
 
 
 @pytest.mark.parametrize("service", ["Remote", "RemoteBatch"])
-def test_killing_all_executors_half_way_only_delays_a_run(
+def test_a_run_only_takes_longer_when_all_executors_are_killed(
     tmp_path: Path, key: str, service: str
 ) -> None:
     """The second half waits until they have been killed."""
@@ -71,7 +73,7 @@ def test_killing_all_executors_half_way_only_delays_a_run(
 
         executor.process.kill()
         executor.process.wait()
-        mend(key)
+        repair(key)
         with running(*executor.arguments) as second:
             attach = f"{ingress}/restate/attach/{run}"
             values = httpx.get(attach, timeout=LONG).json()

@@ -22,7 +22,7 @@ def target() -> Iterator[Misbehaving]:
 
 
 def check(server: Server, target: Misbehaving, **task: Any) -> dict[str, Any]:
-    """Check links, with the server in the place of the internet."""
+    """Check links, with the server instead of the internet."""
     task["instead"] = {"https://": f"{target.url}/echo/", "http://": target.url + "/"}
     return server.run("LinkCheck", task).raise_for_status().json()
 
@@ -36,7 +36,7 @@ def test_this_repository_has_no_broken_links(
     assert answer["broken"] == []
 
 
-def test_the_links_of_the_readme_are_asked_for(
+def test_the_links_of_the_readme_are_requested(
     server: Server, target: Misbehaving
 ) -> None:
     target.ledger.clear()
@@ -47,7 +47,7 @@ def test_the_links_of_the_readme_are_asked_for(
     assert "/echo/restate.dev" in target.counts()
 
 
-def test_a_broken_link_is_told_with_the_files_that_have_it(
+def test_a_broken_link_is_reported_with_its_files(
     server: Server, target: Misbehaving, tmp_path: Path
 ) -> None:
     text = (

@@ -117,7 +117,7 @@ def without_executor(site: Site) -> Iterator[None]:
         yield
 
 
-def test_an_outage_of_the_worker_is_no_attempt_of_handler_code(site: Site) -> None:
+def test_an_outage_of_the_worker_does_not_count_as_an_attempt(site: Site) -> None:
     with site.worker("napping") as (worker, port):
         run = site.send("Napping")
         below = f"invoked_by_id = '{run}' and status <> 'completed'"
@@ -132,19 +132,19 @@ def test_an_outage_of_the_worker_is_no_attempt_of_handler_code(site: Site) -> No
 
 
 @pytest.mark.usefixtures("without_executor")
-def test_a_deadline_does_not_wait_for_an_executor(site: Site) -> None:
+def test_a_deadline_ends_a_run_whose_executor_is_not_there(site: Site) -> None:
     assert site.attach(site.send("Hanging", deadline=1)).status_code == 504
 
 
 @pytest.mark.usefixtures("without_executor")
-def test_the_timeout_of_a_subtask_does_not_wait_for_an_executor(site: Site) -> None:
+def test_a_subtask_times_out_when_its_executor_is_not_there(site: Site) -> None:
     run = site.send("Hanging", subtask_timeout=1, tolerated_failure_percentage=100)
 
     assert site.attach(run).json() == ["timed_out"] * 3
 
 
 @pytest.mark.usefixtures("without_executor")
-def test_a_batch_does_not_wait_for_an_executor(site: Site) -> None:
+def test_a_deadline_ends_a_run_whose_batches_have_no_executor(site: Site) -> None:
     run = site.send("Hanging", deadline=1, max_items_per_batch=2)
 
     assert site.attach(run).status_code == 504

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.skipif(GIVEN, reason="it serves other fan-outs")
 
 
 @pytest.mark.parametrize("batch", [1, 64])
-def test_a_subtask_is_postponed_more_often_than_it_may_be_attempted(
+def test_postponing_a_subtask_does_not_use_up_its_attempts(
     server: Server, key: str, batch: int
 ) -> None:
     task = {"key": key, "times": 5, "within": 60}
@@ -23,7 +23,7 @@ def test_a_subtask_is_postponed_more_often_than_it_may_be_attempted(
 
 
 @pytest.mark.parametrize("batch", [1, 64])
-def test_a_subtask_that_is_postponed_for_too_long_fails_with_that_error(
+def test_a_subtask_that_is_postponed_for_too_long_fails_with_its_error(
     server: Server, key: str, batch: int
 ) -> None:
     task: dict[str, Any] = {"key": key, "times": 1_000, "within": 0.5}

@@ -11,7 +11,7 @@ from parallelizework.local.dev import local
 from parallelizework.local.ports import Ports
 from parallelizework.local.worker import serve
 
-from .conftest import GIVEN, Server
+from .conftest import GIVEN, HTTP, Server
 from .processes import LONG, eventually, patiently
 from .test_dev import FAN_OUTS
 
@@ -21,7 +21,7 @@ TIMES = {"deadline", "subtask_timeout"}
 
 def progress(server: Server, run: str) -> dict[str, Any]:
     """What anyone gets to see; empty while there is nothing yet."""
-    answer = httpx.get(f"{server.ingress}/FanOutProgress/{run}/get", timeout=LONG)
+    answer = HTTP.get(f"{server.ingress}/FanOutProgress/{run}/get")
     return answer.json() if answer.is_success else {}
 
 
@@ -86,7 +86,7 @@ def test_every_end_of_a_small_run_shows(server: Server, key: str) -> None:
     run = server.send("Stepping", task)["invocationId"]
 
     for number in range(1, 9):
-        server.mend(key)
+        server.repair(key)
         eventually(lambda n=number: progress(server, run).get("succeeded") == n)
 
     assert ended(server, run)["state"] == "succeeded"
@@ -195,7 +195,7 @@ def test_nobody_but_a_run_can_tell_its_progress(server: Server, handler: str) ->
 
 @pytest.mark.skipif(GIVEN, reason="it looks at all that the server knows")
 def test_updates_are_few_and_leave_nothing_behind(server: Server) -> None:
-    run = server.send("Squares", 2_000)["invocationId"]
+    run = server.send("Squares", 1_200)["invocationId"]
     ended(server, run)
 
     targets = f"target like 'FanOutProgress/{run}/%' and target not like '%/forget'"
@@ -209,8 +209,8 @@ def test_updates_are_few_and_leave_nothing_behind(server: Server) -> None:
 
 
 def test_a_run_is_forgotten_in_time() -> None:
-    short = {"PARALLELIZEWORK_PROGRESS_RETENTION": "5"}
-    target = f"{FAN_OUTS}:squares"
+    short = {"PARALLELIZEWORK_PROGRESS_RETENTION": "2"}
+    target = f"{FAN_OUTS}.values:squares"
     with local([target], ports=Ports(0, 0, 0), environment=short) as started:
         server = Server(started.ingress, started.admin)
         run = server.send("Squares", 3)["invocationId"]
@@ -220,7 +220,7 @@ def test_a_run_is_forgotten_in_time() -> None:
 
 
 def test_counts_are_exact_when_the_worker_is_killed_half_way(key: str) -> None:
-    target = f"{FAN_OUTS}:trials"
+    target = f"{FAN_OUTS}.trials:trials"
     with local([target], ports=Ports(0, 0, 0)) as started:
         server = Server(started.ingress, started.admin)
         task = {"key": key, "count": 1_500, "bad": [70, 900], "pause": 0.02}

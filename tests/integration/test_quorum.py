@@ -13,7 +13,9 @@ pytestmark = [
 ]
 
 
-def test_two_of_three_copies_are_enough(server: Server, tmp_path: Path) -> None:
+def test_the_newest_of_two_readable_copies_is_returned(
+    server: Server, tmp_path: Path
+) -> None:
     folders = [tmp_path / name for name in "xyz"]
     for version, folder in enumerate(folders[1:], 1):
         folder.mkdir()

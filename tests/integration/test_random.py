@@ -7,148 +7,22 @@ RANDOM_CASE is the number of one case to run again.
 import os
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from itertools import count, pairwise
-from typing import Any
-from uuid import uuid4
+from itertools import count
 
-import httpx
 import pytest
 
 from .conftest import Server
-from .processes import LONG, eventually
+from .observation import Observation, observed
+from .processes import eventually
 from .random_cases import Case, drawn
-from .reference import Answer, Reference
-from .test_progress import progress
 
 SECONDS = float(os.environ.get("RANDOM_SECONDS") or 0)
 SEED = int(os.environ.get("RANDOM_SEED") or 1)
 CASE = os.environ.get("RANDOM_CASE")
 AT_ONCE = 6  # runs
-CASES = {"plain": 90, "replay": 30, "v7": 30, "given": 30}  # where there is no time
-LAG = 100.0  # seconds after which the end of a run is not told any more
-STATUSES = ("succeeded", "failed", "timed_out", "cancelled")
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What was seen of the run of a case.
-
-    Attributes:
-        readings: Of `FanOutProgress`, in order; the last one after its end.
-        ledger: How often each subtask began, ended and raised.
-    """
-
-    case: Case
-    run: str
-    answer: Answer
-    readings: Sequence[dict[str, Any]]
-    ledger: Counter[tuple[str, int]]
-
-    def __str__(self) -> str:
-        return f"{self.case}\n  {self.run}: {self.answer.status} {self.answer.reason}"
-
-    def wrong(self) -> Iterator[str]:
-        """All that is wrong with it."""
-        model = Reference(self.case)
-        yield from model.wrong(self.answer)
-        yield from self._progress(model)
-        yield from self._executed(model)
-
-    def _progress(self, model: Reference) -> Iterator[str]:
-        """Counts never go backwards, and agree in the end with what has happened."""
-        for before, after in pairwise(self.readings):
-            if any(after[status] < before[status] for status in STATUSES):
-                yield f"counts went backwards: {counts(before)}, {counts(after)}"
-        last = self.readings[-1]
-        if last["state"] != ("succeeded" if self.answer.status == 200 else "failed"):
-            yield f"its state is {last['state']} at the end"
-        if last["total"] not in (None, model.count):
-            yield f"its total is {last['total']}, not {model.count}"
-        if last["total"] is not None and sum(counts(last)) != model.count:
-            yield f"{counts(last)} are not all of {model.count}"
-        yield from self._counted(model, last)
-
-    def _counted(self, model: Reference, last: dict[str, Any]) -> Iterator[str]:
-        """What was executed counts, also where there was no need of it any more."""
-        failed = Counter(status for _, status, _, _ in self.answer.failures)
-        told = (len(self.answer.values), failed["failed"], failed["timed_out"])
-        all_told = self.answer.reason == "ALL_COMPLETED"
-        found = counts(last)[:3]
-        if any(a < b for a, b in zip(found, told, strict=True)):
-            yield f"{found} succeeded, failed, timed out; fewer than {told}"
-        if all_told and found != told:
-            yield f"{found} succeeded, failed, timed out; not {told}"
-        ended = sum(what == "ended" for what, _ in self.ledger) + len(model.known)
-        if last["succeeded"] > ended:
-            yield f"{last['succeeded']} have succeeded, but only {ended} have ended"
-        if last["failed"] > len(model.bad):
-            yield f"{last['failed']} have failed, but only {len(model.bad)} can"
-
-    def _executed(self, model: Reference) -> Iterator[str]:
-        """What has an outcome was executed as often as that takes, the rest no more."""
-        began = {i: n for (what, i), n in self.ledger.items() if what == "began"}
-        exact = not self.case.is_timed
-        settled = {*self.answer.values, *(each[0] for each in self.answer.failures)}
-        for index in range(model.count):
-            times = began.get(index, 0)
-            due = 0 if index in model.known else model.executions(index)
-            most = due if exact else max(due, self.case.max_attempts)
-            least = due if exact and index in settled - _cut_off(self.answer) else 0
-            if not least <= times <= most:
-                yield f"{index} was executed {times} times, not {due}"
-
-
-def _cut_off(answer: Answer) -> set[int]:
-    return {index for index, status, _, _ in answer.failures if status == "cancelled"}
-
-
-def counts(reading: dict[str, Any]) -> tuple[int, ...]:
-    return tuple(reading[status] for status in STATUSES)
-
-
-def seen(server: Server, case: Case) -> Seen:
-    """Run a case, and look at it until it has ended and said so."""
-    key = uuid4().hex
-    run = server.send(case.service, case.task(key))["invocationId"]
-    readings: list[dict[str, Any]] = []
-    deadline = time.monotonic() + LONG  # of what makes no progress
-    while (answer := _answer(server, run)) is None and time.monotonic() < deadline:
-        reading = progress(server, run)
-        if reading and reading not in readings[-1:]:
-            readings.append(reading)
-            deadline = time.monotonic() + LONG
-    told = eventually_ended(server, run)
-    lines = server.run("RandomLedger", key).json()
-    ledger = Counter((what, int(index)) for what, index in map(str.split, lines))
-    return Seen(case, run, answer or Answer(0), [*readings, told], ledger)
-
-
-def eventually_ended(server: Server, run: str) -> dict[str, Any]:
-    """Its progress when that says how it ended; or, in the end, what it says."""
-    deadline = time.monotonic() + LAG
-    while (told := progress(server, run)).get("state", "running") == "running":
-        if time.monotonic() > deadline:
-            break
-        time.sleep(0.3)  # to ask more often slows down what is asked for
-    return told or {"state": "unknown", "total": None} | dict.fromkeys(STATUSES, 0)
-
-
-def _answer(server: Server, run: str) -> Answer | None:
-    """Its answer, if there is one within a moment."""
-    try:
-        url = f"{server.ingress}/restate/attach/{run}"
-        answer = httpx.get(url, timeout=0.3)
-    except httpx.TimeoutException:
-        return None
-    if answer.is_error:
-        return Answer(answer.status_code)
-    report = answer.json()
-    failures = [tuple(each) for each in report["failures"]]
-    return Answer(200, report["values"], failures, report["reason"])
+CASES = {"plain": 90, "replay": 15, "v7": 15, "given": 15}  # where there is no time
 
 
 def cases(server_kind: str) -> Iterator[Case]:
@@ -161,9 +35,11 @@ def cases(server_kind: str) -> Iterator[Case]:
         yield drawn(SEED, number)
 
 
-def judged(server: Server, these: Iterator[Case]) -> list[tuple[Seen, list[str]]]:
+def judged(
+    server: Server, these: Iterator[Case]
+) -> list[tuple[Observation, list[str]]]:
     """Run these, some at a time, each with what is wrong with it."""
-    lock, found = threading.Lock(), list[tuple[Seen, list[str]]]()
+    lock, found = threading.Lock(), list[tuple[Observation, list[str]]]()
 
     def some() -> None:
         while True:
@@ -171,7 +47,7 @@ def judged(server: Server, these: Iterator[Case]) -> list[tuple[Seen, list[str]]
                 case = next(these, None)
             if not case:
                 return
-            each = seen(server, case)
+            each = observed(server, case)
             found.append((each, list(each.wrong())))
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -181,7 +57,7 @@ def judged(server: Server, these: Iterator[Case]) -> list[tuple[Seen, list[str]]
 
 
 @pytest.mark.timeout(SECONDS + 600)
-def test_every_end_is_one_that_the_reference_model_allows(
+def test_every_random_run_ends_as_the_reference_model_allows(
     server: Server, request: pytest.FixtureRequest
 ) -> None:
     found = judged(server, cases(request.node.callspec.params["server"]))

@@ -68,7 +68,7 @@ def test_the_first_example_answers_as_shown(local: tuple[str, str]) -> None:
     assert ask(command("curl localhost:8080/Lengths/run --json"), local[0]) == shown[1]
 
 
-def test_what_is_restates_own_works_as_shown(local: tuple[str, str]) -> None:
+def test_the_commands_of_restate_work_as_shown(local: tuple[str, str]) -> None:
     ingress, admin = local
     sent = ask(command("curl localhost:8080/restate/send"), ingress)
     once = [
@@ -166,9 +166,9 @@ def test_requests_in_bulk_are_answered_as_shown(folder: Path) -> None:
 @contextmanager
 def listening(words: list[str]) -> Generator[int]:
     """Python's web server as the README starts it, on a free port."""
-    place = words.index("8000")
+    position = words.index("8000")
     process = subprocess.Popen(
-        [sys.executable, "-u", *words[1:place], "0", *words[place + 1 :]],
+        [sys.executable, "-u", *words[1:position], "0", *words[position + 1 :]],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -184,12 +184,12 @@ def listening(words: list[str]) -> Generator[int]:
 
 def stable(answer: str) -> object:
     """An answer without what differs from time to time."""
-    told = json.loads(answer)
-    for response in told["responses"]:
+    result = json.loads(answer)
+    for response in result["responses"]:
         assert response.pop("elapsed_ms") > 0
-    for failure in told["failures"]:
+    for failure in result["failures"]:
         failure["message"] = failure["message"].partition("Not Found: ")[:2]
-    return told
+    return result
 
 
 def test_a_request_may_say_when_its_run_ends(server: Server) -> None:

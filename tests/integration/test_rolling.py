@@ -59,7 +59,7 @@ SUBTASKS = 100
 
 
 @dataclass(frozen=True)
-class Place:
+class Site:
     """A server, and what to call to have a worker of it."""
 
     server: Server
@@ -97,15 +97,15 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Generator[Place, None, None]:
+def site(tmp_path: Path) -> Generator[Site, None, None]:
     ports = Ports(0, 0, 0).chosen()
     with restate_server(find("restate-server"), ports, tmp_path / "data", {}):
         ingress, admin = (f"http://127.0.0.1:{p}" for p in (ports.ingress, ports.admin))
-        yield Place(Server(ingress, admin), tmp_path)
+        yield Site(Server(ingress, admin), tmp_path)
 
 
 class Load:
-    """Clients that send one run after another, until they are told to stop."""
+    """Clients that send one run after another, until they are stopped."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -143,23 +143,23 @@ class Load:
         ]
 
 
-def test_a_worker_is_replaced_by_one_with_changed_code_and_no_run_is_lost(
-    place: Place,
+def test_a_rolling_update_with_changed_code_loses_no_run(
+    site: Site,
 ) -> None:
-    load = Load(place.server)
+    load = Load(site.server)
     with (
-        place.worker("old", OLD) as (old, retired),
+        site.worker("old", OLD) as (old, retired),
         ExitStack() as after_the_load,
         load.going_on(),
     ):
         eventually(lambda: len(load.by("old")) > 6)
-        after_the_load.enter_context(place.worker("new", NEW))
+        after_the_load.enter_context(site.worker("new", NEW))
         registered = load.begun
         eventually(lambda: len(load.by("new")) > 3)
-        eventually(lambda: place.pinned(retired) == 0)
+        eventually(lambda: site.pinned(retired) == 0)
         old.process.terminate()
         assert old.ended() == 0
-        remove(place.server, retired)
+        remove(site.server, retired)
         replaced = len(load.by("new"))
         eventually(lambda: len(load.by("new")) > replaced + 6)
 

@@ -17,7 +17,9 @@ from parallelizework.errors import (
 )
 
 from .conftest import Server
-from .fan_outs import Aliased, Patience, aliased, never_ending, slow, squares
+from .fan_outs.attempts import Patience, never_ending
+from .fan_outs.concurrency import slow
+from .fan_outs.values import Aliased, aliased, squares
 from .processes import COMMAND, LONG, eventually, output_of
 from .test_cli import Command, addresses, command
 
@@ -137,7 +139,7 @@ def test_updates_come_until_the_run_has_ended(
     for progress in run.updates():
         seen.append((progress.state, progress.total, progress.succeeded))
         if progress.total is not None:
-            server.mend(key)
+            server.repair(key)
 
     assert seen[-1] == ("succeeded", 3, 3)
     assert {("running", 3, 0), ("running", 3, 1), ("running", 3, 2)} <= set(seen)

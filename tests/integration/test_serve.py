@@ -14,7 +14,7 @@ from parallelizework.local.binaries import find
 from parallelizework.local.ports import Ports
 from parallelizework.local.server import restate_server
 
-from .fan_outs import Ledger, mend
+from .fan_outs.ledger import Ledger, repair
 from .processes import COMMAND, LONG, Running, eventually, running
 from .test_dev import FAN_OUTS
 
@@ -59,7 +59,7 @@ def served(
 def test_a_stopped_worker_lets_a_subtask_in_flight_finish(
     tmp_path: Path, signum: signal.Signals, asgi: str, workers: int
 ) -> None:
-    target = f"{FAN_OUTS}:slow"
+    target = f"{FAN_OUTS}.concurrency:slow"
     with served(tmp_path, target, workers=workers, server=asgi) as (worker, ingress):
         send = f"{ingress}/restate/send/Slow/run"
         httpx.post(send, json=[1.0], timeout=LONG).raise_for_status()
@@ -73,7 +73,7 @@ def test_a_stopped_worker_lets_a_subtask_in_flight_finish(
 
 LATE = """
 import asyncio, sys, threading, time
-from tests.integration.fan_outs import squares
+from tests.integration.fan_outs.values import squares
 
 soon, main = asyncio.BaseEventLoop.call_soon_threadsafe, threading.get_ident()
 
@@ -107,7 +107,7 @@ def test_a_thread_that_ends_during_shutdown_does_not_crash_the_worker(
 @pytest.mark.parametrize("asgi", ["hypercorn", "granian"])
 def test_a_connected_client_does_not_delay_the_end_of_a_worker(asgi: str) -> None:
     with (
-        alone(f"{FAN_OUTS}:squares", server=asgi, grace=0.5) as (worker, url),
+        alone(f"{FAN_OUTS}.values:squares", server=asgi, grace=0.5) as (worker, url),
         httpx.Client(http1=False, http2=True, verify=False) as client,
     ):
         client.get(f"{url}/health").raise_for_status()
@@ -121,7 +121,7 @@ def test_a_connected_client_does_not_delay_the_end_of_a_worker(asgi: str) -> Non
 def test_a_subtask_beyond_the_grace_period_is_executed_by_the_next_worker(
     tmp_path: Path, key: str, asgi: str
 ) -> None:
-    target = f"{FAN_OUTS}:staggering"
+    target = f"{FAN_OUTS}.waiting:staggering"
     with served(tmp_path, target, grace=0.5, server=asgi) as (worker, ingress):
         send = f"{ingress}/restate/send/Staggering/run"
         task = {"key": key, "count": 1, "free": 0}
@@ -131,14 +131,14 @@ def test_a_subtask_beyond_the_grace_period_is_executed_by_the_next_worker(
         worker.process.terminate()
 
         assert worker.ended() == 0
-        mend(key)
+        repair(key)
         with running(*worker.arguments):
             attach = f"{ingress}/restate/attach/{run}"
             assert httpx.get(attach, timeout=LONG).json() == [2]
 
 
 def test_two_processes_share_the_work(tmp_path: Path, key: str) -> None:
-    target = f"{FAN_OUTS}:processes"
+    target = f"{FAN_OUTS}.concurrency:processes"
     with served(tmp_path, target, workers=2) as (_, ingress):
         task = {"run": key, "counts": [400]}
         answer = httpx.post(f"{ingress}/Processes/run", json=task, timeout=LONG)
@@ -147,7 +147,7 @@ def test_two_processes_share_the_work(tmp_path: Path, key: str) -> None:
 
 
 def test_granian_serves_many_subtasks_and_large_values(tmp_path: Path) -> None:
-    targets = [f"{FAN_OUTS}:{name}" for name in ("squares", "sizes_combined")]
+    targets = [f"{FAN_OUTS}.values:squares", f"{FAN_OUTS}.sizes:sizes_combined"]
     with served(tmp_path, *targets, server="granian") as (_, ingress):
         squares = httpx.post(f"{ingress}/Squares/run", json=3_000, timeout=LONG)
         sizes = {"count": 20, "value": 1}
@@ -164,7 +164,9 @@ def test_granian_with_several_processes_is_refused() -> None:
 
 
 def test_the_asgi_app_serves_what_the_environment_names() -> None:
-    environment = {"PARALLELIZEWORK_FAN_OUTS": f"FanOutWorker {FAN_OUTS}:squares"}
+    environment = {
+        "PARALLELIZEWORK_FAN_OUTS": f"FanOutWorker {FAN_OUTS}.values:squares"
+    }
     [port] = {Ports(0, 0, 0).chosen().worker}
     bind = f"127.0.0.1:{port}"
     with running("serve", "--bind", bind, environment=environment):
@@ -236,7 +238,7 @@ def test_an_unknown_option_ends_with_exit_code_2() -> None:
 def test_after_a_kill_a_finished_subtask_is_not_executed_again(
     tmp_path: Path, key: str
 ) -> None:
-    target = f"{FAN_OUTS}:staggering"
+    target = f"{FAN_OUTS}.waiting:staggering"
     with served(tmp_path, target) as (worker, ingress):
         send = f"{ingress}/restate/send/Staggering/run"
         task = {"key": key, "count": 8, "free": 4}
@@ -247,7 +249,7 @@ def test_after_a_kill_a_finished_subtask_is_not_executed_again(
 
         worker.process.kill()
         worker.process.wait()
-        mend(key)
+        repair(key)
         with running(*worker.arguments):
             attach = f"{ingress}/restate/attach/{run}"
             executions = httpx.get(attach, timeout=LONG).json()
@@ -258,7 +260,7 @@ def test_after_a_kill_a_finished_subtask_is_not_executed_again(
 def test_attempts_made_before_a_kill_are_not_made_again(
     tmp_path: Path, key: str
 ) -> None:
-    target = f"{FAN_OUTS}:counting"
+    target = f"{FAN_OUTS}.attempts:counting"
     with served(tmp_path, target) as (worker, ingress):
         send = f"{ingress}/restate/send/Counting/run"
         run = httpx.post(send, json={"key": key}, timeout=LONG).json()["invocationId"]

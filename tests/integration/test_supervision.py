@@ -13,17 +13,17 @@ from parallelizework.client import healthy
 from parallelizework.local.ports import Ports
 
 from .conftest import ROOT
-from .fan_outs import Ledger, mend
+from .fan_outs.ledger import Ledger, repair
 from .processes import COMMAND, LONG, Running, eventually, running
 from .test_dev import FAN_OUTS, FREE
 from .test_serve import alone, served
 
-SERVING = ROOT / "tests" / "integration" / "fan_outs_serving.py"
+SERVING = ROOT / "tests" / "integration" / "fan_outs" / "deadly.py"
 BREAKABLE = """
 import os
 from pathlib import Path
 
-from tests.integration.fan_outs import squares
+from tests.integration.fan_outs.values import squares
 
 if Path(__file__).with_name("broken").exists():
     print("the disk is on fire", flush=True)
@@ -59,7 +59,7 @@ def workers(process: Running) -> list[int]:
 
 
 def test_dev_starts_a_killed_worker_again_and_its_run_ends(key: str) -> None:
-    with running("dev", f"{FAN_OUTS}:staggering", *FREE) as dev:
+    with running("dev", f"{FAN_OUTS}.waiting:staggering", *FREE) as dev:
         ingress = dev.wait_for("curl").split()[2].removesuffix("/Staggering/run")
         task = {"key": key, "count": 8, "free": 4}
         send = f"{ingress}/restate/send/Staggering/run"
@@ -69,7 +69,7 @@ def test_dev_starts_a_killed_worker_again_and_its_run_ends(key: str) -> None:
 
         os.kill(worker, signal.SIGKILL)
         dev.wait_for("the worker was killed by SIGKILL")
-        mend(key)
+        repair(key)
 
         answer = httpx.get(f"{ingress}/restate/attach/{run}", timeout=LONG)
         assert len(answer.json()) == 8
@@ -153,7 +153,7 @@ def test_processes_that_die_at_each_start_end_the_worker(breakable: Path) -> Non
 
 
 def test_no_process_outlives_a_killed_parent() -> None:
-    with alone(f"{FAN_OUTS}:squares", workers=2) as (worker, url):
+    with alone(f"{FAN_OUTS}.values:squares", workers=2) as (worker, url):
         started = workers(worker)
         assert len(started) == 2
 
@@ -174,7 +174,7 @@ def is_free(port: int) -> bool:
 
 
 def test_a_process_that_does_not_answer_does_not_hold_up_the_end() -> None:
-    with alone(f"{FAN_OUTS}:squares", workers=2, grace=0.5) as (worker, _):
+    with alone(f"{FAN_OUTS}.values:squares", workers=2, grace=0.5) as (worker, _):
         os.kill(workers(worker)[0], signal.SIGSTOP)
 
         worker.process.terminate()
@@ -186,7 +186,7 @@ def test_a_process_that_does_not_answer_does_not_hold_up_the_end() -> None:
 def test_several_processes_report_an_address_in_use_in_one_line(
     first: int,
 ) -> None:
-    with alone(f"{FAN_OUTS}:squares", workers=first) as (_, url):
+    with alone(f"{FAN_OUTS}.values:squares", workers=first) as (_, url):
         bind = url.removeprefix("http://")
         with running("serve", "--bind", bind, "--workers", "2") as second:
             assert second.ended() == 1

@@ -8,14 +8,14 @@ import pytest
 
 from parallelizework.client import healthy
 
-from .fan_outs_serving import greeter
+from .fan_outs.deadly import greeter
 from .processes import LONG, eventually, running
 from .test_dev import FAN_OUTS, FREE
 from .test_serve import alone
 from .test_supervision import SERVING
 
 MANIFEST = {"accept": "application/vnd.restate.endpointmanifest.v4+json"}
-SQUARES = "from tests.integration.fan_outs import squares"
+SQUARES = "from tests.integration.fan_outs.values import squares"
 
 
 def discovered(url: str) -> set[str]:
@@ -44,12 +44,12 @@ def test_a_module_without_a_name_is_served_with_all_that_is_in_it() -> None:
 
 
 def test_a_module_may_be_named_as_it_is_imported() -> None:
-    with alone("tests.integration.fan_outs_serving") as (_, url):
+    with alone("tests.integration.fan_outs.deadly") as (_, url):
         assert greeter.name in discovered(url)
 
 
 def test_a_plain_service_is_served_beside_a_fan_out() -> None:
-    with alone(f"{FAN_OUTS}:squares", f"{SERVING}:greeter") as (_, url):
+    with alone(f"{FAN_OUTS}.values:squares", f"{SERVING}:greeter") as (_, url):
         assert discovered(url) == {"Squares", "Greeter", "FanOutProgress"}
 
 

@@ -11,8 +11,8 @@ from parallelizework.errors import TargetError
 from parallelizework.testing import Serve
 from parallelizework.testing.workers import target_of
 
-from . import fan_outs
 from .conftest import ROOT
+from .fan_outs import shards, values
 from .processes import LONG
 
 pytest_plugins = ["parallelizework.testing.plugin"]
@@ -52,11 +52,11 @@ def test_the_test_of_a_crash_passes_as_shown(folder: Path) -> None:
     assert "1 passed" in pytest_in(folder, "test_crash.py")
 
 
-def test_the_test_of_a_crash_passes_where_modules_have_no_folder(folder: Path) -> None:
+def test_the_test_of_a_crash_passes_in_import_mode_importlib(folder: Path) -> None:
     assert "1 passed" in pytest_in(folder, "test_crash.py", "--import-mode=importlib")
 
 
-def test_a_session_that_does_not_use_the_fixtures_imports_nothing(
+def test_the_plugin_imports_nothing_before_a_fixture_is_used(
     tmp_path: Path,
 ) -> None:
     tmp_path.joinpath("test_alone.py").write_text(
@@ -68,20 +68,20 @@ def test_a_session_that_does_not_use_the_fixtures_imports_nothing(
 
 
 def test_a_module_in_a_package_is_served_by_its_name() -> None:
-    assert target_of(fan_outs.lines) == "tests.integration.fan_outs:lines"
+    assert target_of(values.lines) == "tests.integration.fan_outs.values:lines"
 
 
-def test_what_has_no_name_in_a_module_cannot_be_served() -> None:
+def test_an_object_without_a_name_in_a_module_cannot_be_served() -> None:
     with pytest.raises(TargetError, match="define it there, not in a function"):
-        target_of(fan_outs.lines.service)
+        target_of(values.lines.service)
 
 
-def test_the_last_worker_with_a_name_serves_it(serve: Serve) -> None:
-    first = serve(fan_outs.lines)
-    serve(fan_outs.lines, fan_outs.combined)
+def test_serve_replaces_a_worker_and_returns_the_same_client(serve: Serve) -> None:
+    first = serve(values.lines)
+    serve(values.lines, shards.combined)
     serve.kill()
 
-    again = serve(fan_outs.lines)
+    again = serve(values.lines)
 
     assert again is first
-    assert again.run(fan_outs.lines, ["a", "b"]) == ["A", "B"]
+    assert again.run(values.lines, ["a", "b"]) == ["A", "B"]

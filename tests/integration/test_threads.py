@@ -7,29 +7,26 @@ import httpx
 import pytest
 
 from .conftest import Server
-from .fan_outs import Ledger
+from .fan_outs.ledger import Ledger, repair
 from .processes import LONG, eventually, running
-from .test_completion import assert_gone
 from .test_dev import FAN_OUTS
 from .test_serve import served
-
-THREADS = FAN_OUTS.with_name("fan_outs_threads.py")
 
 
 def ran(server: Server, service: str, **task: Any) -> dict[str, Any]:
     answer = server.run(service, task)
-    assert_gone(server, answer.headers["x-restate-id"])
+    server.wait_until_gone(answer.headers["x-restate-id"])
     return answer.raise_for_status().json()
 
 
 @pytest.mark.parametrize("batch", [1, 10])
-def test_subtasks_that_hang_use_up_no_threads(
+def test_subtasks_that_hang_leave_threads_for_the_others(
     server: Server, key: str, batch: int
 ) -> None:
     policy = {"max_items_per_batch": batch}
     first = ran(server, "Hung", key=key, hung=5, free=5, policy=policy)
     second = ran(server, "Hung", key=key, free=20, policy=policy)
-    server.mend(key)
+    server.repair(key)
 
     assert first["statuses"] == ["timed_out"] * 5
     assert first["messages"] == ["an attempt took longer than 0.3 s"]
@@ -38,19 +35,19 @@ def test_subtasks_that_hang_use_up_no_threads(
 
 
 @pytest.mark.parametrize("batch", [1, 10])
-def test_a_run_ends_that_hangs_in_all_threads_that_there_may_be(
+def test_a_run_ends_when_its_subtasks_hang_in_all_threads(
     server: Server, key: str, batch: int
 ) -> None:
     policy = {"max_items_per_batch": batch}
     hung = ran(server, "HungForEver", key=key, hung=10, policy=policy)
     other = server.run("HungForEver", {"key": key})  # its split and aggregate
-    server.mend(key)
-    mended = server.run("HungForEver", {"key": key, "free": 5}).json()
+    server.repair(key)
+    repaired = server.run("HungForEver", {"key": key, "free": 5}).json()
 
     assert hung["statuses"] == ["timed_out"] * 10
     assert any("to get a thread" in message for message in hung["messages"])
     assert other.json()["values"] == []
-    assert mended["values"] == list(range(5))
+    assert repaired["values"] == list(range(5))
 
 
 @pytest.mark.parametrize("batch", [1, 10])
@@ -60,7 +57,7 @@ def test_a_subtask_that_waits_for_a_thread_times_out(
     policy = {"max_items_per_batch": batch, "subtask_timeout": 1}
     policy |= {"attempt_timeout": 1_000}
     got = ran(server, "HungForEver", key=key, hung=10, policy=policy)
-    server.mend(key)
+    server.repair(key)
 
     assert got["statuses"] == ["timed_out"] * 10
     assert got["messages"] == ["it took longer than 1 s"]
@@ -70,10 +67,10 @@ def test_a_subtask_that_waits_for_a_thread_times_out(
 def test_a_deadline_does_not_wait_for_a_thread(
     server: Server, key: str, batch: int
 ) -> None:
-    policy = {"max_items_per_batch": batch, "deadline": 3, "on_deadline": "answer"}
+    policy = {"max_items_per_batch": batch, "deadline": 1.5, "on_deadline": "answer"}
     policy |= {"attempt_timeout": 1_000}
     got = ran(server, "HungForEver", key=key, hung=10, policy=policy)
-    server.mend(key)
+    server.repair(key)
 
     assert got["reason"] == "DEADLINE_EXCEEDED"
 
@@ -90,8 +87,8 @@ def test_subtasks_that_wait_for_a_thread_can_be_cancelled(
     server.cancel(run)
 
     assert server.attach(run).status_code == 409
-    assert_gone(server, run)
-    server.mend(key)
+    server.wait_until_gone(run)
+    server.repair(key)
 
 
 @pytest.mark.parametrize("service", ["Hung", "HungAsync"])
@@ -101,11 +98,11 @@ def test_a_subtask_that_waits_for_its_slot_in_a_batch_does_not_time_out(
     policy = {
         "max_items_per_batch": 10,
         "max_concurrency": 1,
-        "subtask_timeout": 3,
+        "subtask_timeout": 1.5,
         "attempt_timeout": None,
     }
     got = ran(server, service, key=key, hung=1, free=9, policy=policy)
-    server.mend(key)
+    server.repair(key)
 
     assert got["statuses"] == ["timed_out"]
     assert got["values"] == list(range(1, 10))
@@ -119,7 +116,7 @@ def test_a_subtask_that_waits_for_its_slot_in_a_batch_does_not_time_out(
         ({"min_successful": 5}, [0, 3, 6, 9, 12]),
     ],
 )
-def test_a_batch_with_known_values_has_no_more_than_the_rule_needs(
+def test_a_batch_returns_no_more_values_than_the_completion_rule_needs(
     server: Server, policy: dict[str, Any], values: list[int]
 ) -> None:
     policy |= {"max_items_per_batch": 100}
@@ -128,7 +125,9 @@ def test_a_batch_with_known_values_has_no_more_than_the_rule_needs(
     assert answer.json()["values"] == values
 
 
-def test_known_values_of_a_batch_count_for_a_quorum(server: Server) -> None:
+def test_subtasks_of_a_batch_that_are_done_already_count_for_a_quorum(
+    server: Server,
+) -> None:
     policy = {"min_successful": 30, "max_items_per_batch": 100}
     answer = server.run("PartlyKnown", {"count": 65, "policy": policy})
 
@@ -146,10 +145,10 @@ def test_a_sync_function_in_a_batch_knows_its_invocation(server: Server) -> None
 @pytest.mark.parametrize(
     ("asgi", "workers"), [("hypercorn", 1), ("hypercorn", 2), ("granian", 1)]
 )
-def test_threads_that_hang_do_not_hold_up_the_end_of_a_worker(
+def test_threads_that_hang_do_not_delay_the_stop_of_a_worker(
     tmp_path: Path, key: str, asgi: str, workers: int
 ) -> None:
-    target = f"{THREADS}:hung"
+    target = f"{FAN_OUTS}.threads:hung"
     with served(tmp_path, target, grace=0.5, server=asgi, workers=workers) as (
         worker,
         ingress,
@@ -162,7 +161,7 @@ def test_threads_that_hang_do_not_hold_up_the_end_of_a_worker(
         worker.process.terminate()
 
         assert worker.ended() == 0
-        Ledger(f"{key}-mended").enter()
+        repair(key)
         with running(*worker.arguments):
             attach = f"{ingress}/restate/attach/{run}"
             got = httpx.get(attach, timeout=LONG).json()

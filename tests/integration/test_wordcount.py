@@ -49,7 +49,7 @@ def test_an_unreadable_file_fails_its_subtask_with_a_clear_error(
     assert answer.json()["message"].startswith(message)
 
 
-def test_a_folder_that_is_not_there_is_the_callers_mistake(server: Server) -> None:
+def test_a_missing_folder_is_a_400(server: Server) -> None:
     answer = server.run("WordCount", {"folder": "/nowhere"})
 
     assert answer.status_code == 400

@@ -1,6 +1,6 @@
 """A run of the heart (coordinators, windows, steps, reports) in memory, and its record.
 
-The fan-outs have the names, the fates and the answers of `fan_outs_random`, so that the
+The fan-outs have the names, the fates and the answers of `fates.py`, so that the
 reference model of the random test judges both.
 """
 
@@ -31,7 +31,7 @@ OURS = ("runSubtask", "runBatch", "runSegment", "runShard", "runShards")
 
 
 class Task(BaseModel):
-    """See `fan_outs_random.Task`."""
+    """See `fates.Task`."""
 
     fates: str
     shards: list[int] = []

@@ -35,7 +35,7 @@ def answer(seconds: list[int], policy: Policy) -> Answer:
     return run_inline(waiting, seconds).result
 
 
-def test_what_has_not_ended_is_a_failure() -> None:
+def test_a_subtask_without_an_outcome_at_the_deadline_is_a_failure() -> None:
     assert answer([5, 3_600, 7], Policy.all_settled()) == (
         [5],
         [3_600, 7],
@@ -43,7 +43,9 @@ def test_what_has_not_ended_is_a_failure() -> None:
     )
 
 
-def test_what_has_not_ended_is_no_failure_where_a_known_value_was_enough() -> None:
+def test_a_subtask_without_an_outcome_is_no_failure_once_enough_have_succeeded() -> (
+    None
+):
     assert answer([3_600, 7, -9], Policy.first_successful()) == (
         [9],
         [],

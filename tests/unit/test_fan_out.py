@@ -115,7 +115,7 @@ def optional(item: Item | None) -> int:
     return 0 if item is None else 1
 
 
-def test_execute_may_take_more_than_split_gives() -> None:
+def test_execute_may_accept_a_wider_type_than_split_returns() -> None:
     assert build(execute=optional).definition.value_json.hint is int
 
 
@@ -127,7 +127,7 @@ def how_many(values: list[None]) -> int:
     return len(values)
 
 
-def test_execute_may_give_nothing() -> None:
+def test_execute_may_return_none() -> None:
     build(execute=nothing, aggregate=how_many)
 
 
@@ -245,7 +245,7 @@ def test_a_name_that_restate_would_refuse_is_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["restate", "restateThings", "openapi", "OpenAPI"])
-def test_a_name_that_restate_keeps_for_itself_is_refused(name: str) -> None:
+def test_a_name_that_restate_reserves_is_refused(name: str) -> None:
     with pytest.raises(ParallelizeworkError, match="keeps for itself"):
         build(name)
 
@@ -274,7 +274,7 @@ def test_handler_code_cannot_be_batched() -> None:
         {"max_retries": 3},
     ],
 )
-def test_a_policy_that_makes_no_sense_is_refused(limits: dict[str, int]) -> None:
+def test_an_invalid_policy_is_refused(limits: dict[str, int]) -> None:
     with pytest.raises(ValidationError):
         Policy(**limits)  # type: ignore[arg-type]
 
@@ -296,14 +296,14 @@ def of_counts(values: Sequence[dict[str, list[float]]]) -> float:
     return float(len(values))
 
 
-def test_what_fits_part_by_part_is_accepted() -> None:
+def test_aggregate_may_accept_a_wider_nested_type() -> None:
     assert (
         build(execute=counts, aggregate=of_counts).definition.result_json.hint is float
     )
 
 
 @pytest.mark.parametrize("given", [{}, {"execute": execute, "executor": "Elsewhere"}])
-def test_subtasks_are_executed_either_here_or_elsewhere(given: Any) -> None:
+def test_execute_and_executor_exclude_each_other(given: Any) -> None:
     with pytest.raises(ParallelizeworkError, match="one of the two"):
         FanOut("Test", split=split, aggregate=aggregate, **given)
 
@@ -317,7 +317,7 @@ def test_an_executor_is_checked_as_a_fan_out_is() -> None:
         Executor("two words", execute=execute)
 
 
-def test_progress_is_served_beside_fan_outs_and_not_beside_executors() -> None:
+def test_progress_is_served_with_fan_outs_but_not_with_executors() -> None:
     fan_out = FanOut("Test", split=split, executor="Elsewhere", aggregate=aggregate)
     executor = Executor("Elsewhere", execute=execute)
 

@@ -86,14 +86,16 @@ def test_a_good_history_has_no_violation_and_its_repetitions_are_counted() -> No
     assert verdict.repeated == {"kill A": 1}
 
 
-def test_an_invocation_that_has_not_ended_is_told() -> None:
+def test_an_invocation_that_has_not_ended_is_a_violation() -> None:
     verdict = judge(replace(GOOD, left=("inv_1 paused",)))
 
     assert verdict.violations == [Violation("left", "", "inv_1 paused")]
 
 
-def test_a_fault_after_which_nothing_went_on_is_told() -> None:
-    assert kinds(replace(GOOD, faults=(replace(KILL, is_mended=False),))) == {"hanging"}
+def test_a_fault_that_was_not_repaired_is_a_violation() -> None:
+    assert kinds(replace(GOOD, faults=(replace(KILL, is_repaired=False),))) == {
+        "hanging"
+    }
 
 
 def test_a_run_without_an_answer_hangs() -> None:
@@ -112,20 +114,18 @@ def test_a_run_without_an_answer_hangs() -> None:
         ({"error": "failed with 409: cancelled"}, "wrong"),
     ],
 )
-def test_an_answer_that_is_not_right_is_told(
-    changes: dict[str, Any], kind: str
-) -> None:
+def test_a_wrong_answer_is_a_violation(changes: dict[str, Any], kind: str) -> None:
     assert kind in kinds(with_answer(**changes))
 
 
 @pytest.mark.parametrize("changes", [{"values": (0, 1)}, {"stamp": "another"}])
-def test_two_answers_that_differ_are_told(changes: dict[str, Any]) -> None:
+def test_two_different_answers_are_a_violation(changes: dict[str, Any]) -> None:
     other = replace(ANSWER, at=15.5, **changes)
 
     assert "duplicated" in kinds(with_run(answers=(ANSWER, other)))
 
 
-def test_a_value_of_what_was_never_executed_to_its_end_is_wrong() -> None:
+def test_a_value_of_a_subtask_that_was_never_executed_is_a_violation() -> None:
     events = [e for e in EVENTS if (e.index, e.what) != (1, What.ENDED)]
 
     assert "wrong" in kinds(replace(GOOD, events=events))
@@ -142,7 +142,7 @@ def test_a_value_of_what_was_never_executed_to_its_end_is_wrong() -> None:
     ],
     ids=["none", "a freeze", "of another worker", "too early", "too late"],
 )
-def test_an_execution_beyond_one_needs_a_fault_that_cut_one_off(
+def test_a_second_execution_needs_a_fault_that_interrupted_the_first(
     fault: Fault | None,
 ) -> None:
     faults = (fault,) if fault else ()
@@ -154,37 +154,37 @@ def test_an_execution_beyond_one_needs_a_fault_that_cut_one_off(
     assert not verdict.repeated
 
 
-def test_each_execution_beyond_one_needs_a_fault_of_its_own() -> None:
+def test_each_further_execution_needs_a_fault_of_its_own() -> None:
     history = with_events(ended(2, 14.2, 14.5, B))
 
     assert kinds(history) == {"unexplained"}
 
 
-def test_an_error_explains_that_a_subtask_was_tried_again() -> None:
+def test_an_error_explains_a_second_execution() -> None:
     raised = execution(1, 1.0, (What.RAISED, 1.2), B)
 
     assert not kinds(with_events(raised))
 
 
-def test_an_error_does_not_explain_what_began_before_it() -> None:
+def test_an_error_does_not_explain_an_execution_that_began_earlier() -> None:
     raised = execution(1, 1.0, (What.RAISED, 1.7), B)
 
     assert kinds(with_events(raised)) == {"unexplained"}
 
 
-def test_what_began_late_in_a_worker_that_had_lost_the_server_is_explained() -> None:
+def test_a_late_execution_in_a_worker_that_had_lost_the_server_is_allowed() -> None:
     late = execution(2, 13.5, (What.CUT_OFF, 13.6))
 
     assert not kinds(with_events(late))
 
 
-def test_being_cut_off_explains_nothing_without_a_fault() -> None:
+def test_an_interrupted_execution_without_a_fault_explains_nothing() -> None:
     late = execution(2, 13.5, (What.CUT_OFF, 13.6), B)
 
     assert kinds(with_events(late)) == {"unexplained"}
 
 
-def test_a_fault_repeats_no_more_than_was_in_flight() -> None:
+def test_a_fault_repeats_no_more_executions_than_were_in_flight() -> None:
     cut = [event for index in range(4) for event in execution(index, 9.0, None)]
     again = [event for index in range(4) for event in ended(index, 12.5, 13.0, B)]
     answer = replace(ANSWER, values=(0, 1, 2, 3))
@@ -196,7 +196,7 @@ def test_a_fault_repeats_no_more_than_was_in_flight() -> None:
     assert not kinds(replace(history, runs=(replace(run, slots=4),)))
 
 
-def test_what_begins_while_a_fault_is_mended_is_cut_off_by_the_next_one() -> None:
+def test_an_execution_that_begins_during_a_repair_may_be_interrupted_again() -> None:
     second = replace(KILL, kind="kill B", since=12.5, until=13.5)
     second = replace(second, processes=frozenset({B}))
     events = [
@@ -216,7 +216,7 @@ def test_what_begins_while_a_fault_is_mended_is_cut_off_by_the_next_one() -> Non
     assert verdict.repeated == {"kill A": 1, "kill B": 1}
 
 
-def test_what_was_counted_is_not_executed_any_more() -> None:
+def test_a_counted_subtask_is_not_executed_again() -> None:
     earlier = replace(KILL, since=1.6, until=1.8)
     history = with_events(ended(0, 12.5, 13.0, B))
     history = replace(history, faults=(earlier, KILL))
@@ -225,7 +225,7 @@ def test_what_was_counted_is_not_executed_any_more() -> None:
     assert kinds(history) == {"again"}
 
 
-def test_nothing_is_executed_after_the_answer() -> None:
+def test_no_subtask_is_executed_after_the_answer() -> None:
     late = Fault("kill B", since=13.5, until=15.0, processes=frozenset({B}))
     history = with_events(ended(2, 15.2, 15.4))
     history = replace(history, faults=(KILL, late))
@@ -243,7 +243,7 @@ def test_nothing_is_executed_after_the_answer() -> None:
     ],
     ids=["early", "another total", "a failure that was none", "more than all"],
 )
-def test_progress_counts_only_what_has_happened(reading: Reading) -> None:
+def test_progress_counts_only_executed_subtasks(reading: Reading) -> None:
     assert "progress" in kinds(with_run(readings=(reading, END)))
 
 
@@ -263,11 +263,11 @@ def test_progress_does_not_go_back() -> None:
     ],
     ids=["none", "no end", "one cancelled", "one too few"],
 )
-def test_progress_tells_the_whole_end(readings: Sequence[Reading]) -> None:
+def test_progress_has_all_outcomes_at_the_end(readings: Sequence[Reading]) -> None:
     assert kinds(with_run(readings=readings)) == {"progress"}
 
 
-def test_a_tolerated_failure_belongs_to_the_answer() -> None:
+def test_a_tolerated_failure_is_in_the_answer() -> None:
     events = [*ended(0, 1.0, 2.0), *execution(1, 1.0, (What.RAISED, 2.0))]
     run = Run(
         "r",
@@ -287,7 +287,7 @@ def test_a_tolerated_failure_belongs_to_the_answer() -> None:
     ("values", "expected"),
     [((0, 2), set[str]()), ((0,), {"lost"}), ((0, 1, 2), {"wrong"})],
 )
-def test_a_quorum_is_as_many_as_were_asked_for(
+def test_an_answer_has_as_many_values_as_its_quorum(
     values: Sequence[int], expected: set[str]
 ) -> None:
     events = [event for index in range(3) for event in ended(index, 1.0, 2.0)]
@@ -304,7 +304,7 @@ def test_a_quorum_is_as_many_as_were_asked_for(
     lives=st.lists(st.integers(0, 3), min_size=1, max_size=30),
     slots=st.integers(1, 5),
 )
-def test_whatever_is_cut_off_and_done_again_is_allowed(
+def test_any_history_of_interruptions_and_repetitions_is_allowed(
     lives: list[int], slots: int
 ) -> None:
     """Subtasks come one after the other; each dies so many times, then ends."""

@@ -59,14 +59,14 @@ async def test_a_postponed_attempt_is_not_counted() -> None:
     assert numbers == [1, 1, 1, 1, 1, 1, 2, 2]
 
 
-async def test_its_pause_is_what_it_asks_for_and_that_of_the_policy() -> None:
+async def test_a_postponed_attempt_waits_at_least_as_long_as_the_policy_says() -> None:
     """So those that were postponed together do not all come back at once."""
     _, _, pauses = await run(*[busy(10)] * 4)
 
     assert pauses == [11, 12, 14, 14]
 
 
-async def test_a_pause_beyond_the_time_is_not_made_and_the_subtask_fails() -> None:
+async def test_a_subtask_fails_before_a_pause_that_would_take_too_long() -> None:
     outcome, numbers, pauses = await run(*[busy(10, within=25)] * 9)
 
     assert isinstance(outcome, Fault)
@@ -84,7 +84,7 @@ async def test_a_pause_beyond_the_time_is_not_made_and_the_subtask_fails() -> No
         (timedelta(seconds=1), timedelta.min),
     ],
 )
-async def test_it_ends_whatever_it_asks_for(
+async def test_postponing_ends_for_any_pause_and_time(
     after: timedelta, within: timedelta
 ) -> None:
     error = Postponed("busy", 503, retry_after=after, within=within)
@@ -97,7 +97,7 @@ async def test_it_ends_whatever_it_asks_for(
     assert all(0 <= pause < 100 for pause in pauses)
 
 
-async def test_other_errors_are_counted_as_ever() -> None:
+async def test_other_errors_count_as_attempts() -> None:
     outcome, numbers, _ = await run(ValueError(), busy(1), ValueError())
 
     assert isinstance(outcome, Fault)
@@ -110,7 +110,7 @@ async def test_other_errors_are_counted_as_ever() -> None:
     )
 
 
-def test_what_it_asks_for_is_made_to_fit_like_that_of_any_error() -> None:
+def test_an_extreme_pause_of_a_postponed_attempt_is_limited() -> None:
     error = Postponed("\udce4" * 9_000, 70_000, retry_after=timedelta.max)
 
     miss = missed("it", error)

@@ -81,7 +81,7 @@ def test_a_run_answers_in_the_order_of_the_split() -> None:
     assert run.counts == Counts(succeeded=2)
 
 
-def test_sleeping_takes_no_time() -> None:
+def test_an_async_sleep_takes_no_time() -> None:
     began = time.monotonic()
 
     run = run_inline(fan_out(), names("abc", FOREVER))
@@ -90,7 +90,7 @@ def test_sleeping_takes_no_time() -> None:
     assert time.monotonic() - began < FOREVER / 2
 
 
-def test_a_function_that_blocks_is_waited_for() -> None:
+def test_a_run_waits_for_a_function_that_blocks() -> None:
     policy = Policy(deadline=timedelta(seconds=100))
 
     run = run_inline(fan_out(block, policy), names("ab", 0.1))
@@ -99,7 +99,7 @@ def test_a_function_that_blocks_is_waited_for() -> None:
     assert run.duration >= timedelta(seconds=0.05)
 
 
-def test_the_default_executor_of_the_event_loop_is_waited_for() -> None:
+def test_a_run_waits_for_the_default_executor_of_the_event_loop() -> None:
     async def in_a_thread(job: Job) -> str:
         return await asyncio.to_thread(block, job)
 
@@ -108,7 +108,7 @@ def test_the_default_executor_of_the_event_loop_is_waited_for() -> None:
     assert run_inline(fan_out(in_a_thread, policy), names("a", 0.1)).result == "A"
 
 
-async def test_it_runs_within_an_event_loop_too() -> None:
+async def test_run_inline_works_within_an_event_loop() -> None:
     assert run_inline(fan_out(), names("ab")).result == "A+B"
 
 
@@ -122,7 +122,7 @@ def test_a_failed_run_raises_when_its_result_is_asked_for() -> None:
     assert run.completion_reason is CompletionReason.FAILURE_TOLERANCE_EXCEEDED
 
 
-def test_failures_have_subtasks_of_their_own_type() -> None:
+def test_the_subtask_of_a_failure_has_its_own_type() -> None:
     run = run_inline(fan_out(fails, ALL_SETTLED), names("axb"))
 
     assert run.result == "a+b"
@@ -130,7 +130,7 @@ def test_failures_have_subtasks_of_their_own_type() -> None:
     assert run.counts == Counts(succeeded=2, failed=1)
 
 
-def test_attempts_are_counted_and_pauses_skipped() -> None:
+def test_attempts_are_counted_and_their_pauses_take_no_time() -> None:
     async def flaky(job: Job, attempt: Attempt) -> str:
         if job.name == "x" and attempt.number < 20:
             raise ValueError("not yet")
@@ -143,7 +143,7 @@ def test_attempts_are_counted_and_pauses_skipped() -> None:
     assert run.duration > timedelta(minutes=2)
 
 
-def test_a_postponed_attempt_is_none() -> None:
+def test_a_postponed_attempt_is_not_counted() -> None:
     postponed = iter([True, False])
 
     async def limited(job: Job) -> str:
@@ -158,7 +158,7 @@ def test_a_postponed_attempt_is_none() -> None:
 
 
 @pytest.mark.parametrize("execute", [work, block])
-def test_timeouts_are_those_of_the_policy(execute: Any) -> None:
+def test_the_timeouts_of_the_policy_apply(execute: Any) -> None:
     policy = Policy(
         attempt_timeout=timedelta(seconds=0.05),
         max_attempts=2,
@@ -206,7 +206,7 @@ def test_a_cancelled_run_cancels_its_calls() -> None:
         Policy(max_concurrency=2, max_items_per_batch=2),
     ],
 )
-def test_every_kind_of_fan_out_runs(
+def test_every_kind_of_fan_out_can_be_run(
     policy: Policy, seed: int | None, *, replays: bool
 ) -> None:
     def shards(task: list[list[str]]) -> list[list[str]]:
@@ -249,7 +249,7 @@ def test_an_executor_executes_the_subtasks(*, replays: bool) -> None:
     assert [call.handler for call in run.calls][:2] == ["Elsewhere/runSubtask"] * 2
 
 
-def test_what_nobody_serves_is_a_failure() -> None:
+def test_a_call_of_an_unknown_service_is_a_failure() -> None:
     run = run_inline(fan_out(None, executor="Elsewhere"), names("a"))
 
     assert run.error
@@ -274,7 +274,7 @@ def test_handler_code_sleeps_and_calls(*, replays: bool) -> None:
     assert run.duration >= timedelta(days=1)
 
 
-def test_a_fan_out_calls_another_one_by_its_key_once() -> None:
+def test_calls_with_one_idempotency_key_execute_once() -> None:
     inner = FanOut("Inner", split=jobs, execute=work, aggregate=join)
 
     async def outer(ctx: restate.Context, job: Job) -> str:
@@ -312,7 +312,7 @@ def test_handler_code_that_is_not_deterministic_is_an_error() -> None:
         run_inline(fan_out(durably), names("a"), replays=True)
 
 
-def test_handler_code_that_forgets_a_step_is_an_error() -> None:
+def test_handler_code_that_does_not_await_a_step_is_an_error() -> None:
     tries = iter(range(100))
 
     async def durably(ctx: restate.Context, job: Job) -> str:
@@ -324,7 +324,7 @@ def test_handler_code_that_forgets_a_step_is_an_error() -> None:
         run_inline(fan_out(durably), names("a"), replays=True)
 
 
-def test_a_run_that_is_paused_says_so() -> None:
+def test_the_result_of_a_paused_run_is_an_error() -> None:
     policy = Policy(on_exhausted="pause", max_attempts=2)
 
     async def broken(job: Job) -> str:
@@ -337,12 +337,12 @@ def test_a_run_that_is_paused_says_so() -> None:
     assert run.attempts == {0: 2}
 
 
-def test_a_task_that_does_not_fit_is_refused() -> None:
+def test_a_task_of_the_wrong_type_is_refused() -> None:
     with pytest.raises(UnfitData, match="the task of Jobs is not valid"):
         run_inline(fan_out(), ["no job"])
 
 
-def test_the_same_seed_gives_the_same_order() -> None:
+def test_the_same_seed_leads_to_the_same_order() -> None:
     def order(seed: int) -> list[str]:
         ended: list[str] = []
 
@@ -357,7 +357,7 @@ def test_the_same_seed_gives_the_same_order() -> None:
     assert len({tuple(order(seed)) for seed in range(5)}) > 1
 
 
-def test_what_split_and_aggregate_do_wrong_is_tried_again() -> None:
+def test_errors_of_split_and_aggregate_are_retried() -> None:
     tries = iter([ValueError, TypeError, None, OSError, None])
 
     def split(task: list[Job]) -> list[Job]:
@@ -375,7 +375,7 @@ def test_what_split_and_aggregate_do_wrong_is_tried_again() -> None:
     assert run.result == "A+B"
 
 
-def test_nothing_else_of_the_package_imports_testing() -> None:
+def test_no_other_module_of_the_package_imports_testing() -> None:
     package = Path(parallelizework.__file__).parent
     users = [
         path.name

@@ -58,7 +58,7 @@ async def abandon(function: Function, number: int) -> None:
         await function(number, seconds=0.01)
 
 
-async def test_short_functions_share_a_thread_and_a_wake_up_of_the_event_loop(
+async def test_short_functions_share_a_thread_and_one_wake_up_of_the_event_loop(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     done = threading.Semaphore(0)
@@ -86,7 +86,7 @@ async def test_short_functions_share_a_thread_and_a_wake_up_of_the_event_loop(
     assert len(wake_ups) <= 2  # the last may have ended a moment after the others
 
 
-async def test_functions_that_block_run_in_as_many_threads_as_there_may_be() -> None:
+async def test_functions_that_block_use_all_threads() -> None:
     together = threading.Barrier(64)
 
     def execute(number: int) -> int:
@@ -120,7 +120,7 @@ async def test_no_more_functions_than_threads_run_at_once() -> None:
     assert most <= 3
 
 
-async def test_a_function_that_hangs_takes_no_thread_from_the_others(
+async def test_a_function_that_hangs_leaves_the_threads_to_the_others(
     hanging: Hanging,
 ) -> None:
     function = Function("execute", hanging, Threads(1))
@@ -131,7 +131,7 @@ async def test_a_function_that_hangs_takes_no_thread_from_the_others(
     assert hanging.began == [1, 2, 3, 4, 0]
 
 
-async def test_a_function_that_waits_gets_the_thread_of_one_that_is_abandoned(
+async def test_a_waiting_function_receives_the_thread_of_an_abandoned_one(
     hanging: Hanging,
 ) -> None:
     function = Function("execute", hanging, Threads(1))
@@ -145,7 +145,7 @@ async def test_a_function_that_waits_gets_the_thread_of_one_that_is_abandoned(
     assert await second == 0
 
 
-async def test_functions_that_hang_are_bounded(hanging: Hanging) -> None:
+async def test_the_number_of_functions_that_hang_is_limited(hanging: Hanging) -> None:
     function = Function("execute", hanging, Threads(1))
     for number in range(1, 6):
         await abandon(function, number)
@@ -159,7 +159,9 @@ async def test_functions_that_hang_are_bounded(hanging: Hanging) -> None:
     assert await waiting == 0
 
 
-async def test_one_that_waits_for_a_thread_can_be_cancelled(hanging: Hanging) -> None:
+async def test_a_function_that_waits_for_a_thread_can_be_cancelled(
+    hanging: Hanging,
+) -> None:
     function = Function("execute", hanging, Threads(1))
     first = asyncio.create_task(function(1))
     await until(lambda: hanging.began == [1])
@@ -176,7 +178,7 @@ async def test_one_that_waits_for_a_thread_can_be_cancelled(hanging: Hanging) ->
     assert hanging.began == [1, 0]
 
 
-async def test_executes_that_hang_leave_the_other_functions_their_threads() -> None:
+async def test_split_and_aggregate_have_threads_while_all_executes_hang() -> None:
     free = threading.Event()
 
     def split(task: int) -> list[int]:
@@ -202,7 +204,7 @@ async def test_executes_that_hang_leave_the_other_functions_their_threads() -> N
     assert await hung == 1
 
 
-async def test_many_functions_that_hang_are_in_the_log(
+async def test_many_functions_that_hang_are_logged(
     hanging: Hanging, caplog: pytest.LogCaptureFixture
 ) -> None:
     function = Function("execute", hanging, Threads(8, "Photos"))
@@ -214,7 +216,7 @@ async def test_many_functions_that_hang_are_in_the_log(
     assert line.startswith("16 sync functions of Photos are still running after they")
 
 
-async def test_what_comes_of_an_abandoned_function_is_dropped() -> None:
+async def test_the_result_of_an_abandoned_function_is_ignored() -> None:
     free, problems = threading.Event(), list[dict[str, Any]]()
 
     def execute(number: int) -> int:
@@ -263,7 +265,7 @@ async def test_a_thread_sees_the_context_of_its_caller_and_changes_only_its_own(
     assert await function("x") == "nobody"
 
 
-async def test_a_thread_survives_what_a_function_raises() -> None:
+async def test_a_thread_survives_any_error_of_a_function() -> None:
     def execute(error: str) -> int:
         raise {"stop": StopIteration, "other": ValueError}[error]("why")
 
@@ -309,7 +311,7 @@ async def test_threads_without_work_end(monkeypatch: pytest.MonkeyPatch) -> None
     assert len(used) == 3
 
 
-async def test_a_thread_that_the_system_refuses_is_an_error_of_its_caller_alone(
+async def test_a_thread_that_cannot_be_started_is_an_error_of_its_caller_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def refuse(_thread: threading.Thread) -> None:

@@ -22,6 +22,7 @@ def run(server: Server, task: dict[str, Any]) -> dict[str, Any]:
     return server.run("HttpFanOut", task).raise_for_status().json()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("batch", [1, 64])
 def test_a_rate_limit_fails_no_row_and_refuses_few_requests(
     server: Server, target: Misbehaving, key: str, batch: int

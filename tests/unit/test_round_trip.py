@@ -1,4 +1,4 @@
-"""What a model holds is what is read again."""
+"""A value in a message is read as it was written, or refused."""
 
 import math
 from typing import Annotated, Any
@@ -44,7 +44,9 @@ def _there_and_back(hint: object, value: Any) -> Any:
 
 
 @given(st.floats(), st.none() | st.floats())
-def test_a_float_in_a_model_comes_back_as_itself(x: float, y: float | None) -> None:
+def test_a_float_in_a_model_is_read_as_it_was_written(
+    x: float, y: float | None
+) -> None:
     point = Point(x=x, y=y)
 
     back = _there_and_back(Path, Path(points=[point], by_name={"a": point}))
@@ -52,7 +54,7 @@ def test_a_float_in_a_model_comes_back_as_itself(x: float, y: float | None) -> N
     assert repr(back.points[0]) == repr(back.by_name["a"]) == repr(point)
 
 
-def test_what_is_computed_is_in_an_answer_and_is_not_sent_on() -> None:
+def test_a_computed_field_is_in_an_answer_but_not_in_a_message() -> None:
     path = Path.model_validate({"points": [{"x": math.inf}], "meta": "[1, 2]"})
 
     answer = serde.Json[Path](Path, "a result").answer(path).decode()
@@ -75,7 +77,7 @@ class Shown(BaseModel):
         return secret.get_secret_value()
 
 
-def test_a_secret_that_pydantic_hides_is_not_sent_on() -> None:
+def test_a_hidden_secret_in_a_message_is_an_error() -> None:
     json = serde.Json[list[Login]](list[Login], "a list")
 
     with pytest.raises(TerminalError, match="pydantic hides a secret as"):
@@ -83,13 +85,13 @@ def test_a_secret_that_pydantic_hides_is_not_sent_on() -> None:
     assert b"****" in json.answer([Login(password=SecretStr("a"))])
 
 
-def test_a_secret_that_is_written_is_sent_on() -> None:
+def test_a_secret_with_a_serializer_is_in_the_message() -> None:
     shown = Shown(first=SecretStr("a"), second=SecretStr("b"))
 
     assert _there_and_back(Shown, shown) == shown
 
 
-def test_what_pydantic_cannot_write_does_not_fit() -> None:
+def test_a_value_that_pydantic_cannot_serialize_is_an_error() -> None:
     class Deep(BaseModel):
         x: float
         more: Any

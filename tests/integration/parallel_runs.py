@@ -1,4 +1,4 @@
-"""`Runs`: many runs at a time, of which some may hang: all of those cost one wait."""
+"""`Runs`: many runs at a time, some of which may hang: those cost one wait together."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -19,7 +19,7 @@ _NOT_READY = 470
 
 
 @dataclass(frozen=True)
-class Order:
+class Submission:
     """A run to submit.
 
     Attributes:
@@ -56,36 +56,38 @@ class Runs:
         self._http = httpx.Client(timeout=LONG, limits=limits, trust_env=False)
         self._ended = time.monotonic()  # when the last one did
 
-    def ends(self, orders: Iterable[Order], at_once: int = _AT_ONCE) -> list[End]:
-        """Submit all; how each ended, in order."""
+    def ends(
+        self, submissions: Iterable[Submission], at_once: int = _AT_ONCE
+    ) -> list[End]:
+        """Submit all; how each ended, in submission."""
         with self._http, ThreadPoolExecutor(at_once) as pool:
-            begun = list(pool.map(self._begin, orders))
+            begun = list(pool.map(self._begin, submissions))
             ends = self._wait({b: None for b in begun if isinstance(b, str)})
             hanging = [run for run, end in ends.items() if not end]
             for run in hanging:
-                self._order(run, "cancel")
+                self._end_by(run, "cancel")
             late = self._wait(dict.fromkeys(hanging))
             for run, end in late.items():
                 if not end:
-                    self._order(run, "kill")
+                    self._end_by(run, "kill")
         given_up = {
             run: End(run, 0, "it hangs", hangs_on=not end) for run, end in late.items()
         }
         known = {run: end for run, end in ends.items() if end} | given_up
         return [known[each] if isinstance(each, str) else each for each in begun]
 
-    def _begin(self, order: Order) -> str | End:
-        """Submit a run and give it a moment; its id if it goes on."""
-        url = f"{self._server.ingress}/restate/send/{order.service}/run"
+    def _begin(self, submission: Submission) -> str | End:
+        """Submit a run and wait a moment; its id if the run has not ended."""
+        url = f"{self._server.ingress}/restate/send/{submission.service}/run"
         kind = {"content-type": "application/json"}
-        answer = self._http.post(url, content=order.body, headers=kind)
+        answer = self._http.post(url, content=submission.body, headers=kind)
         if answer.is_error:
             return End("", answer.status_code, answer.text)
         run = str(answer.json()["invocationId"])
-        if order.cancel:
+        if submission.cancel:
             with suppress(AssertionError):  # it is cancelled in any case
-                eventually(order.cancel, _STILL)
-            self._order(run, "cancel")
+                eventually(submission.cancel, _STILL)
+            self._end_by(run, "cancel")
         attach = partial(self._http.get, f"{self._server.ingress}/restate/attach/{run}")
         try:
             return self._end(run, attach(timeout=_PATIENCE)) or run
@@ -109,6 +111,6 @@ class Runs:
         self._ended = time.monotonic()
         return End(run, answer.status_code, answer.text)
 
-    def _order(self, run: str, order: str) -> None:
+    def _end_by(self, run: str, action: str) -> None:
         """Cancel or kill a run; it may have ended meanwhile."""
-        self._http.patch(f"{self._server.admin}/invocations/{run}/{order}")
+        self._http.patch(f"{self._server.admin}/invocations/{run}/{action}")

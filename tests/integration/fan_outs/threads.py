@@ -1,33 +1,20 @@
-"""Fan-outs of sync functions: some that hang, some that share a thread.
+"""Fan-outs of sync functions, some of which hang."""
 
-It is served as a file, so it imports nothing of its folder.
-"""
-
-import asyncio
-import tempfile
 import time
 from datetime import timedelta
-from pathlib import Path
 
 from pydantic import BaseModel
 from restate.extensions import current_context
 
 from parallelizework import CompletionReason, Done, Failure, FanOut, Policy
 
-
-def ledger(key: str, what: str) -> Path:
-    """The file of the `Ledger` of that name in `fan_outs.py`."""
-    return Path(tempfile.gettempdir()) / f"parallelizework-{key}-{what}"
-
-
-class Item(BaseModel):
-    key: str
-    number: int
-    waits: bool
+from .ledger import Ledger, repairs, until_repaired
+from .values import itself, numbers
+from .waiting import Item
 
 
 class Hangs(BaseModel):
-    """So many subtasks that hang until the key is mended, and so many that do not."""
+    """A task of `hung` subtasks that hang until a repair, and of `free` others."""
 
     key: str
     hung: int = 0
@@ -43,16 +30,15 @@ def hung_and_free(task: Hangs) -> list[Item]:
 
 
 def hanging(item: Item) -> int:
-    with ledger(item.key, "began").open("a") as began:
-        began.write(".")
-    while item.waits and not ledger(item.key, "mended").exists():
+    Ledger(f"{item.key}-began").enter()
+    while item.waits and not repairs(item.key):
         time.sleep(0.05)
     return item.number
 
 
 async def hanging_async(item: Item) -> int:
-    while item.waits and not ledger(item.key, "mended").exists():  # noqa: ASYNC110
-        await asyncio.sleep(0.05)
+    if item.waits:
+        await until_repaired(item.key)
     return item.number
 
 
@@ -117,10 +103,6 @@ def every_third_done(task: Known) -> list[int | Done[int]]:
     return [number if number % 3 else Done(number) for number in range(task.count)]
 
 
-def same(number: int) -> int:
-    return number
-
-
 def answered(
     values: list[int], _failures: list[Failure[int]], reason: CompletionReason
 ) -> Outcomes:
@@ -128,20 +110,16 @@ def answered(
 
 
 partly_known = FanOut(
-    "PartlyKnown", split=every_third_done, execute=same, aggregate=answered
+    "PartlyKnown", split=every_third_done, execute=itself, aggregate=answered
 )
-
-
-def numbers(count: int) -> list[int]:
-    return list(range(count))
 
 
 def invocation(_number: int) -> str:
     context = current_context()
-    return context.request().id if context else "nobody's"
+    return context.request().id if context else "no invocation"
 
 
-def as_they_come(values: list[str]) -> list[str]:
+def invocations(values: list[str]) -> list[str]:
     return values
 
 
@@ -149,6 +127,6 @@ whose = FanOut(
     "Whose",
     split=numbers,
     execute=invocation,
-    aggregate=as_they_come,
+    aggregate=invocations,
     policy=Policy(max_items_per_batch=100),
 )

@@ -145,8 +145,8 @@ def aggregate(
     failures: list[Failure[Subtask]],
     reason: CompletionReason,
 ) -> Report:
-    told = [(f.subtask.index, f.status, f.code, f.attempts) for f in failures]
-    return Report(values=combine(values), failures=told, reason=reason)
+    found = [(f.subtask.index, f.status, f.code, f.attempts) for f in failures]
+    return Report(values=combine(values), failures=found, reason=reason)
 
 
 SOON = timedelta(milliseconds=5)

@@ -10,7 +10,7 @@ import restate
 from pydantic import BaseModel
 
 from parallelizework import FanOut
-from tests.integration.fan_outs import Ledger
+from tests.integration.fan_outs.ledger import Ledger
 
 End = Literal["kill", "exit", "segfault", "interrupt"]
 
@@ -61,7 +61,6 @@ def only(values: list[int]) -> int:
 deadly = FanOut("Deadly", split=one, execute=once, aggregate=only)
 deadly_async = FanOut("DeadlyAsync", split=one, execute=once_async, aggregate=only)
 deadly_code = FanOut("DeadlyCode", split=one, execute=once_in_code, aggregate=only)
-
 greeter = restate.Service("Greeter")
 
 

@@ -1,0 +1,1 @@
+"""The fan-outs that the integration tests run: one topic a module."""

@@ -1,0 +1,74 @@
+"""A ledger outside Restate, and what waits until a test repairs something."""
+
+import asyncio
+import os
+import tempfile
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from parallelizework import FanOut
+
+
+class Ledger:
+    """What was really executed, kept outside Restate, in the worker's /tmp."""
+
+    def __init__(self, key: str) -> None:
+        self._path = Path(tempfile.gettempdir()) / f"parallelizework-{key}"
+
+    def enter(self) -> int:
+        """Add an entry; returns how many there are with it."""
+        descriptor = os.open(self._path, os.O_APPEND | os.O_CREAT | os.O_WRONLY)
+        with os.fdopen(descriptor, "ab") as ledger:
+            ledger.write(b".")
+            return ledger.tell()
+
+    @property
+    def size(self) -> int:
+        """How many entries there are."""
+        return self._path.stat().st_size if self._path.exists() else 0
+
+
+def repair(key: str) -> int:
+    """Repair what the key names; returns how often it has been repaired."""
+    return Ledger(f"{key}-repaired").enter()
+
+
+def repairs(key: str) -> int:
+    """How often what the key names has been repaired."""
+    return Ledger(f"{key}-repaired").size
+
+
+async def until_repaired(key: str, times: int = 1) -> None:
+    """Wait until a test has repaired what the key names, so many times."""
+    while repairs(key) < times:  # noqa: ASYNC110 - by another process
+        await asyncio.sleep(0.05)
+
+
+class Keyed(BaseModel):
+    """A task or subtask that names a ledger."""
+
+    key: str
+    fail: str = ""
+
+
+def one(task: Keyed) -> list[Keyed]:
+    return [task]
+
+
+def only(values: list[int]) -> int:
+    return values[0]
+
+
+def ledger_size(task: Keyed) -> int:
+    return Ledger(task.key).size
+
+
+executions = FanOut("Executions", split=one, execute=ledger_size, aggregate=only)
+
+
+def repaired(task: Keyed) -> int:
+    return repair(task.key)
+
+
+repairing = FanOut("Repair", split=one, execute=repaired, aggregate=only)

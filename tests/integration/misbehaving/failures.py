@@ -1,0 +1,87 @@
+"""Manners that fail: an error for a while, or no whole answer."""
+
+import asyncio
+import socket
+import struct
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+from .answers import head, whole
+from .server import MIB, Exchange, manner
+
+
+@manner
+async def rough(this: Exchange) -> None:
+    """An error for so many times, then all is well."""
+    bad = this.times <= int(this.asked.path[1])
+    this.writer.write(
+        whole(int(this.asked.path[2]) if bad else 200, b"%d" % this.times)
+    )
+
+
+@manner
+async def busy(this: Exchange) -> None:
+    """Too much to do the first time; come back later, in one way or another."""
+    after = this.asked.query("after")
+    date, _, seconds = after.partition("-")
+    if date == "date":
+        at = datetime.now(UTC) + timedelta(seconds=int(seconds))
+        after = format_datetime(at, usegmt=True)
+    status = 503 if this.asked.path[1:] == ["503"] else 429
+    status = status if this.times == 1 else 200
+    this.writer.write(whole(status, b"", f"retry-after: {after}"))
+
+
+@manner
+async def hang(_this: Exchange) -> None:
+    await asyncio.sleep(600)
+
+
+@manner
+async def reset(this: Exchange) -> None:
+    """A reset in the middle of the body."""
+    this.writer.write(head(200, "content-length: 100") + b"half")
+    await this.writer.drain()
+    raw: socket.socket = this.writer.get_extra_info("socket")
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    this.writer.transport.abort()
+
+
+@manner
+async def short(this: Exchange) -> None:
+    """Fewer bytes than were promised."""
+    this.writer.write(head(200, "content-length: 100") + b"half")
+    this.writer.close()
+
+
+@manner
+async def long(this: Exchange) -> None:
+    """More bytes than were promised."""
+    headers = ("content-length: 2", "content-type: text/plain")
+    this.writer.write(head(200, *headers) + b"ok...")
+
+
+@manner
+async def garbage(this: Exchange) -> None:
+    this.writer.write(b"220 mail.example.com ESMTP\r\n\r\n")
+
+
+@manner
+async def drip(this: Exchange) -> None:
+    """A byte now and then, so that no single read takes long."""
+    this.writer.write(head(200, f"content-length: {MIB}"))
+    while True:
+        this.writer.write(b".")
+        await this.writer.drain()
+        await asyncio.sleep(0.01)
+
+
+@manner
+async def huge(this: Exchange) -> None:
+    """A gigabyte, in chunks."""
+    this.writer.write(head(200, "transfer-encoding: chunked"))
+    for _ in range(1024):
+        this.writer.write(b"%x\r\n" % MIB + bytes(MIB) + b"\r\n")
+        await this.writer.drain()
+        this.server.sent += MIB
+    this.writer.write(b"0\r\n\r\n")

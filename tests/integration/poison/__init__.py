@@ -1,0 +1,1 @@
+"""Poison: bad values and errors, and where in a run they arise."""

@@ -1,0 +1,77 @@
+"""The models of a run with poison: what it is, and where it arises."""
+
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel
+
+from parallelizework import CompletionReason, Policy
+
+Load = TypeVar("Load")
+MIB = 2**20
+SUBTASKS = 3
+POISONED = 1  # the index of the subtask, or shard, that poison concerns
+AT = [
+    "",
+    "task",
+    "split",
+    "item",
+    "failing item",
+    "done",
+    "execute",
+    "shard",
+    "expand",
+    "expanded item",
+    "failing expanded item",
+    "combine",
+    "aggregate",
+]
+
+
+class Vessel(BaseModel):
+    """A model that can hold poison in a field."""
+
+    number: float = 0.5
+    maybe: float | None = None
+    text: str = "healthy"
+    table: dict[str, float] = {}
+    more: Any = None
+
+
+class Dose(BaseModel):
+    """Which poison arises, and where.
+
+    Attributes:
+        at: "split", "item", "done", "expand", "shard", "execute", "combine", or
+            "aggregate"; "task" where it is in the task already.
+        key: A ledger, where each time is entered.
+    """
+
+    kind: str = ""
+    at: str = ""
+    key: str = ""
+
+
+class Task(Dose, Generic[Load]):
+    load: Load | None = None
+    policy: Policy = Policy()
+
+    @property
+    def dose(self) -> Dose:
+        """What it says, without the rest."""
+        return Dose(kind=self.kind, at=self.at, key=self.key)
+
+
+class Item(BaseModel, Generic[Load]):
+    """A subtask or a shard."""
+
+    dose: Dose
+    index: int
+    load: Load
+
+
+class Report(BaseModel):
+    """What `aggregate` was given: the kind of each value, and each failure's status."""
+
+    values: list[str]
+    failures: list[tuple[int, str, int]]
+    reason: CompletionReason
