@@ -21,8 +21,10 @@ from parallelizework.errors import RunNotFinished, Unreachable
 NOWHERE = "http://127.0.0.1:1"
 RUN = "inv_1"
 WAITING = """
+import signal
 import sys
 from parallelizework.client import Client
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background has none
 
 with Client(sys.argv[1], sys.argv[1]) as client:
     client.attach("Squares", "inv_1").result()
