@@ -24,7 +24,7 @@ WAITING = """
 import signal
 import sys
 from parallelizework.client import Client
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background has none
+signal.signal(signal.SIGINT, signal.default_int_handler)  # shells may ignore it
 
 with Client(sys.argv[1], sys.argv[1]) as client:
     client.attach("Squares", "inv_1").result()
