@@ -69,7 +69,7 @@ class Rule(BaseModel):
         )
 
     @property
-    def steps(self) -> tuple[int, int]:
+    def report_thresholds(self) -> tuple[int, int]:
         """How many successes, and how many others, a slice may leave unreported.
 
         Zero for a kind that ends no run before its slices end.

@@ -1,8 +1,8 @@
 """The wire between coordinators: what they call, send and answer. Pure.
 
 A slice goes down: a coordinator calls another one with a `Slice` of its items. Outcomes
-come up: the answer to the call is `Outcomes`. While a call is in flight, three kinds of
-signals pass between the two invocations, all of them Restate's:
+come up: the answer to the call is `Outcomes`. While a call is in flight, Restate
+signals of two kinds pass between the two invocations: slots go down, reports come up.
 
 How slots are leased and returned
     A slot is the right to execute one subtask now. `run` has `max_concurrency` of them,
@@ -12,12 +12,12 @@ How slots are leased and returned
        subtasks. A call of a coordinator leases a share of them (`Slice.slots`), and
        uses them for its own calls in the same way.
     2. Grow. When slots become free and no call is left to start, the caller leases
-       them to calls that can use more: it resolves the signal `slots.N` of the called
-       invocation with their number; N counts these signals from 0.
+       them to calls that can use more: it sends the signal `slots.N` to the called
+       invocation, with the number of added slots; N counts these signals from 0.
     3. Return. When a called coordinator has no call left to start, it needs fewer slots
        with each call that ends. It returns them in its next `Report`, long before its
        last subtask ends. A report says how many were returned so far, so a report that
-       is repeated changes nothing. A call that has returned slots is leased no more.
+       is repeated changes nothing. A call that has returned slots gets no more.
     4. End. When the call ends, the caller has all of its slots again.
 
 A report also says how far the called coordinator has come, so that a completion rule
@@ -70,7 +70,7 @@ class ReportRequest(BaseModel):
         name: The name of its signals, before the number.
         successes: Report after this many successes; 0 if successes end nothing.
         others: The same for other outcomes.
-        updates: How many reports to send at least, for progress.
+        updates: How many reports to send for progress, about.
     """
 
     model_config = _CONFIG
@@ -106,7 +106,7 @@ class Slice(BaseModel, Generic[Item]):
         shard: The index of the shard that the items were expanded from.
         overrides: What the request says about the policy.
         rule: When to end early: what is left of the rule of the run.
-        reports: Which reports the caller wants.
+        report_request: Which reports the caller wants.
     """
 
     model_config = _CONFIG
@@ -118,7 +118,7 @@ class Slice(BaseModel, Generic[Item]):
     shard: int | None = None
     overrides: Overrides = {}
     rule: Rule = Rule()
-    reports: ReportRequest | None = None
+    report_request: ReportRequest | None = None
 
 
 class Outcomes(BaseModel):
@@ -128,8 +128,8 @@ class Outcomes(BaseModel):
         succeeded: How many subtasks have succeeded.
         values: Their values, in order; or fewer, where they are combined.
         cancelled: The slice was cancelled before all of its subtasks had ended.
-        late: The subtasks that ended after the end of the run: they were executed, but
-            have no outcome.
+        after_end: The subtasks that ended after the end of the run: executed, but
+            without an outcome.
         unfinished: The subtasks that had not ended when the deadline passed, where the
             run answers then. They are not counted.
     """
@@ -140,7 +140,7 @@ class Outcomes(BaseModel):
     cancelled: bool = False
     values: list[Any] = []
     failures: list[Failure[Any]] = []
-    late: Counts = Counts()
+    after_end: Counts = Counts()
     unfinished: list[Failure[Any]] = []
 
     @property

@@ -122,7 +122,7 @@ class Fault(BaseModel):
     attempts: int | None = None
 
     @classmethod
-    def late(cls, timeout: timedelta) -> "Fault":
+    def timed_out_after(cls, timeout: timedelta) -> "Fault":
         """The end of a subtask that took too long altogether."""
         message = f"it took longer than {timeout.total_seconds():g} s"
         return cls(status="timed_out", message=message, code=TIMED_OUT)

@@ -18,7 +18,7 @@ from parallelizework.execution.handler_code import HandlerCodeHandler
 from parallelizework.execution.subtask import SubtaskHandler
 from parallelizework.messages import HandlerName
 from parallelizework.restate_sdk import CONTINUED, RETRIED_WITHOUT_END
-from parallelizework.serde.json_serde import Json
+from parallelizework.serde.validated_json import Json
 
 _logger = logging.getLogger(__name__)
 

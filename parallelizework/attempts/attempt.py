@@ -7,7 +7,7 @@ from restate import Context, TerminalError
 from restate.exceptions import RetryableError
 from restate.serde import Serde
 
-from parallelizework.attempts.schedule import Miss
+from parallelizework.attempts.schedule import FailedAttempt
 from parallelizework.attempts.tracebacks import formatted, location
 from parallelizework.definition.function import Function
 from parallelizework.definition.job import TookTooLong
@@ -53,21 +53,21 @@ class Postponed(RetryableError):
         self.within = within
 
 
-class AttemptSerde(Serde[bytes | Miss]):
+class AttemptSerde(Serde[bytes | FailedAttempt]):
     """An attempt in the journal: the value as JSON, or why there is none."""
 
-    def serialize(self, obj: bytes | Miss | None) -> bytes:
-        """`{"value": ...}`, or a `Miss`."""
-        assert obj is not None, "an attempt ends in a value or a miss"
-        if isinstance(obj, Miss):
+    def serialize(self, obj: bytes | FailedAttempt | None) -> bytes:
+        """`{"value": ...}`, or a `FailedAttempt`."""
+        assert obj is not None, "an attempt has a value or has failed"
+        if isinstance(obj, FailedAttempt):
             return obj.model_dump_json().encode()
         return _VALUE + obj + b"}"
 
-    def deserialize(self, buf: bytes) -> bytes | Miss:
-        """The value, still as JSON, or a `Miss`."""
+    def deserialize(self, buf: bytes) -> bytes | FailedAttempt:
+        """The value, still as JSON, or a `FailedAttempt`."""
         if buf.startswith(_VALUE):
             return buf[len(_VALUE) : -1]
-        return Miss.model_validate_json(buf)
+        return FailedAttempt.model_validate_json(buf)
 
 
 def about(ctx: Context, service: str, function: Function) -> str:
@@ -77,8 +77,8 @@ def about(ctx: Context, service: str, function: Function) -> str:
     return f"service={service} function={function.name} {name}"
 
 
-def missed(about: str, error: Exception) -> Miss:
-    """What an error means that ended an attempt; it is logged, once.
+def failed_attempt(about: str, error: Exception) -> FailedAttempt:
+    """Turn the error of an attempt into a `FailedAttempt`, and log the error once.
 
     Args:
         about: Which attempt at what, for the log.
@@ -88,35 +88,35 @@ def missed(about: str, error: Exception) -> Miss:
             fault = Fault(
                 status="timed_out", message=f"an attempt took {error}", code=TIMED_OUT
             )
-            miss = Miss(fault=fault, again=True)
+            failed = FailedAttempt(fault=fault, again=True)
         case TerminalError():
-            miss = _miss(error.message, error.status_code, again=False)
+            failed = _failed(error.message, error.status_code, again=False)
         case Postponed():
-            miss = _miss(error.message, error.status_code, after=error.retry_after)
-            _logger.info("attempt postponed: %s: %s", about, miss.fault.message)
-            return miss.model_copy(update={"within": _seconds(error.within)})
+            failed = _failed(error.message, error.status_code, after=error.retry_after)
+            _logger.info("attempt postponed: %s: %s", about, failed.fault.message)
+            return failed.model_copy(update={"within": _seconds(error.within)})
         case RetryableError():
-            miss = _miss(error.message, error.status_code, after=error.retry_after)
+            failed = _failed(error.message, error.status_code, after=error.retry_after)
         case _:
             where = location(error)
-            miss = _miss(_shown(error) + (f" in {where}" if where else ""), 500)
+            failed = _failed(_shown(error) + (f" in {where}" if where else ""), 500)
             _logger.warning("attempt failed: %s\n%s", about, _printable(error))
-            return miss
-    _logger.warning("attempt failed: %s: %s", about, miss.fault.message)
-    return miss
+            return failed
+    _logger.warning("attempt failed: %s: %s", about, failed.fault.message)
+    return failed
 
 
-def _miss(
+def _failed(
     message: object, code: object, *, again: bool = True, after: object = None
-) -> Miss:
-    """A miss that the journal and the protocol can carry, whatever a user's error has.
+) -> FailedAttempt:
+    """A failed attempt that the journal and the protocol can carry.
 
-    They have no room for a code that is none of HTTP's, a message of any length, a lone
-    surrogate, nor a pause in the past.
+    A user's error may have a code that is none of HTTP's, a message of any length, a
+    lone surrogate, or a pause in the past. Neither can carry those.
     """
     known = code if isinstance(code, int) and code in _CODES else 500
     fault = Fault(status="failed", message=_sendable(message), code=known)
-    return Miss(fault=fault, again=again, after=_seconds(after))
+    return FailedAttempt(fault=fault, again=again, after=_seconds(after))
 
 
 def _sendable(message: object) -> str:

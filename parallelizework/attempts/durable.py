@@ -1,8 +1,8 @@
 """`Retries`: the attempts at one of the user's functions, each a durable step.
 
-Their number is exact through crashes, as each attempt is in the journal, and an outage
-of the worker is no attempt. A pause between two of them is durable and holds no slot of
-the server's invoker.
+The number of attempts is exact through crashes, as each attempt is in the journal. An
+outage of the worker is no attempt. A pause between two attempts is durable, and holds
+no slot of the server's invoker.
 """
 
 from collections.abc import Awaitable, Callable
@@ -14,8 +14,8 @@ from restate import Context, RestateDurableFuture, RunOptions
 from restate.exceptions import RetryableError
 from restate.serde import BytesSerde
 
-from parallelizework.attempts.attempt import AttemptSerde, about, missed
-from parallelizework.attempts.schedule import Miss, Schedule
+from parallelizework.attempts.attempt import AttemptSerde, about, failed_attempt
+from parallelizework.attempts.schedule import FailedAttempt, Schedule
 from parallelizework.definition.function import Function
 from parallelizework.messages import HandlerName
 from parallelizework.outcomes import CompletionReason, Fault
@@ -27,7 +27,7 @@ T = TypeVar("T")
 Settle = Callable[[RestateDurableFuture[Any]], Awaitable[Any]]
 
 _ATTEMPT = AttemptSerde()
-_SHORT = 1.0  # seconds; to be suspended and sent the journal again costs more than this
+_SHORT = 1.0  # seconds; a shorter pause costs less than to be sent the journal again
 
 
 class Interrupted(Exception):
@@ -70,10 +70,10 @@ class Retries:
             Interrupted: By `settle`.
         """
         outcome = await self._attempt(function, execute, 1)
-        if not isinstance(outcome, Miss):
+        if not isinstance(outcome, FailedAttempt):
             return outcome
         schedule = Schedule(self.policy, self.ctx.random().random)
-        while isinstance(outcome, Miss):
+        while isinstance(outcome, FailedAttempt):
             pause = schedule.pause_after(outcome)
             if pause is not None:
                 await self._sleep(pause)
@@ -90,17 +90,17 @@ class Retries:
         function: Function,
         execute: Callable[[int], Awaitable[bytes]],
         number: int,
-    ) -> bytes | Miss:
+    ) -> bytes | FailedAttempt:
         """One attempt, as a durable step."""
 
-        async def step() -> bytes | Miss:
+        async def step() -> bytes | FailedAttempt:
             try:
                 return await execute(number)
             except Exception as error:
                 tried = about(self.ctx, self.service, function)
-                return missed(f"{tried} attempt={number}", error)
+                return failed_attempt(f"{tried} attempt={number}", error)
 
-        options = RunOptions[bytes | Miss](serde=_ATTEMPT)
+        options = RunOptions[bytes | FailedAttempt](serde=_ATTEMPT)
         return await self.settle(self.ctx.run_typed(function.role, step, options))
 
     async def _sleep(self, seconds: float) -> None:

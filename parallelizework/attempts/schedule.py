@@ -8,7 +8,7 @@ from parallelizework.outcomes import Fault
 from parallelizework.policy import Policy
 
 
-class Miss(BaseModel):
+class FailedAttempt(BaseModel):
     """An attempt that did not succeed.
 
     Attributes:
@@ -30,8 +30,8 @@ class Schedule:
 
     Args:
         policy: How many attempts, and with which pauses.
-        random: Returns a number from 0 to 1. A pause is up to half shorter by it, so
-            that subtasks that failed together do not come back together.
+        random: Returns a number from 0 to 1. It shortens a pause by up to half, so that
+            subtasks that failed together do not come back together.
 
     Attributes:
         number: The number of the attempt to make now; 1 for the first.
@@ -43,30 +43,30 @@ class Schedule:
         self._random = random
         self._count = 1  # attempts since the start, or since somebody resumed
         self._postponed = 0  # attempts that are not counted
-        self._waited = 0.0  # seconds, in the pauses of those
+        self._waited = 0.0  # seconds, in the pauses of postponed attempts
 
-    def pause_after(self, miss: Miss) -> float | None:
+    def pause_after(self, failed: FailedAttempt) -> float | None:
         """The pause after an attempt that failed, in seconds; None after the last."""
         number = self._count + self._postponed
         pause = longest_pause(self._policy, number) * (1 - self._random() / 2)
-        if miss.within is not None:
-            pause += miss.after or 0.0
+        if failed.within is not None:
+            pause += failed.after or 0.0
             self._postponed += 1
             self._waited += pause
-            return pause if self._waited <= miss.within else None
-        if not miss.again or self._count == self._policy.max_attempts:
+            return pause if self._waited <= failed.within else None
+        if not failed.again or self._count == self._policy.max_attempts:
             return None
         self._count += 1
         self.number += 1
-        return pause if miss.after is None else miss.after
+        return pause if failed.after is None else failed.after
 
-    def fault(self, miss: Miss) -> Fault:
+    def fault(self, failed: FailedAttempt) -> Fault:
         """Why the function failed, where that was its last attempt."""
-        message = miss.fault.message
-        if miss.within is not None:
-            message += f" (its pauses would take longer than {miss.within:g} s)"
+        message = failed.fault.message
+        if failed.within is not None:
+            message += f" (its pauses would take longer than {failed.within:g} s)"
         update = {"attempts": self.number, "message": message}
-        return miss.fault.model_copy(update=update)
+        return failed.fault.model_copy(update=update)
 
     def renew(self) -> None:
         """Allow all attempts once more, after somebody has repaired the cause."""

@@ -13,8 +13,8 @@ from parallelizework.definition.function import Function
 from parallelizework.messages import Outcomes
 from parallelizework.outcomes import CompletionReason, in_order
 from parallelizework.policy import Policy
-from parallelizework.serde.json_serde import MAX_MESSAGE
 from parallelizework.serde.message import JsonList
+from parallelizework.serde.validated_json import MAX_MESSAGE
 
 # What a run holds when it answers. How much of it a restate-server (1.7) still holds
 # depends on time; up to half a message of an answer is safe.
@@ -72,8 +72,8 @@ class Steps:
     ) -> bytes:
         """The answer to a run.
 
-        It is a step: without one, a server that dies between the answer and the end
-        would find another answer in the next replay.
+        It is computed in a step, so that a server that dies between the answer and the
+        end cannot find another answer in the next replay.
         """
         this = self._definition
         values = this.values_json.typed(outcomes.values)

@@ -23,7 +23,7 @@ from parallelizework.terminal_errors import fault_of, is_cancelled
 Future = RestateDurableCallFuture[bytes]
 
 # How long a cancelled call may take to end.
-END = timedelta(seconds=1)
+CANCEL_GRACE = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Known:
     value: object
 
     @property
-    def unstarted(self) -> Outcomes:
+    def outcomes_without_call(self) -> Outcomes:
         """The one value."""
         return Outcomes(succeeded=1, values=[self.value])
 
@@ -45,14 +45,14 @@ class Call:
 
     Attributes:
         position: Which call of its coordinator it is; 0 for the first.
-        reports: The called handler is a coordinator, which sends reports.
+        is_coordinator: The called handler is a coordinator, which sends reports.
         timeout: How long the call may take.
     """
 
     position: int
     service: str
     handler: HandlerName
-    reports: bool = False
+    is_coordinator: bool = False
     timeout: timedelta | None = None
 
     def start(self, ctx: Context, slots: int, fan_in: FanIn) -> Future:
@@ -68,11 +68,11 @@ class Call:
         """The outcomes in an answer."""
         return Outcomes.model_validate_json(answer)
 
-    def failed(self, error: TerminalError, *, is_late: bool) -> Outcomes:
+    def failed(self, error: TerminalError, *, has_timed_out: bool) -> Outcomes:
         """The outcomes, where an error is the answer.
 
         Args:
-            is_late: The call was cancelled, as its timeout had passed.
+            has_timed_out: The call was cancelled, as its timeout had passed.
 
         Raises:
             TerminalError: The error is no outcome, but the end of the run.
@@ -89,7 +89,7 @@ class Call:
         return []
 
     @property
-    def unstarted(self) -> Outcomes:
+    def outcomes_without_call(self) -> Outcomes:
         """Its outcomes, where it was not started before the deadline."""
         return Outcomes(unfinished=self.unfinished())
 
@@ -122,11 +122,11 @@ class SubtaskCall(Call):
         """The one value."""
         return Outcomes(succeeded=1, values=[from_json(answer)])
 
-    def failed(self, error: TerminalError, *, is_late: bool) -> Outcomes:
+    def failed(self, error: TerminalError, *, has_timed_out: bool) -> Outcomes:
         """The one failure."""
         fault = fault_of(error)
-        if is_late and self.timeout and is_cancelled(error):
-            fault = Fault.late(self.timeout)
+        if has_timed_out and self.timeout and is_cancelled(error):
+            fault = Fault.timed_out_after(self.timeout)
         return Outcomes(failures=[self._failure(fault)])
 
     def unfinished(self) -> list[Failure[Any]]:
@@ -145,7 +145,7 @@ class SliceCall(Call):
         whole: The slice that this one is cut from.
         start_at, end_at: Which of its items are sent.
         slice_json: How the slice is sent.
-        updates: How many reports are wanted at least.
+        updates: How many reports are wanted for progress, about.
     """
 
     whole: Slice[Any]
@@ -170,7 +170,7 @@ class SliceCall(Call):
             shard=whole.shard,
             overrides=whole.overrides,
             rule=rule,
-            reports=self._report_request(caller, rule),
+            report_request=self._report_request(caller, rule),
         )
         return self.slice_json.serialize(part)
 
@@ -187,9 +187,9 @@ class SliceCall(Call):
         ]
 
     def _report_request(self, caller: str, rule: Rule) -> ReportRequest | None:
-        if not self.reports:
+        if not self.is_coordinator:
             return None
-        successes, others = rule.steps
+        successes, others = rule.report_thresholds
         return ReportRequest(
             to=caller,
             name=str(self.position),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import restate
 from restate import Context, TerminalError
 
-from parallelizework.coordination.calls import END, Call, Known
+from parallelizework.coordination.calls import CANCEL_GRACE, Call, Known
 from parallelizework.coordination.fan_in import FanIn
 from parallelizework.messages import Outcomes
 from parallelizework.terminal_errors import is_cancelled
@@ -17,8 +17,8 @@ from parallelizework.terminal_errors import is_cancelled
 if TYPE_CHECKING:
     from parallelizework.coordination.window import InFlight
 
-# How long cancelled coordinators may take to end, which wait for their own calls.
-_END_OF_COORDINATORS = timedelta(seconds=5)
+# How long cancelled coordinators may take to end: they wait for their own calls first.
+_COORDINATORS_GRACE = timedelta(seconds=5)
 
 
 class Cancellation:
@@ -30,7 +30,7 @@ class Cancellation:
         self._ctx = ctx
         self._in_flight = in_flight
         self._fan_in = fan_in
-        self._ended: set[int] = set()  # positions of cancelled calls that have ended
+        self._ended_positions = set[int]()  # of the cancelled calls
 
     async def cancel(self) -> None:
         """Cancel all calls in flight, and wait for their end, but not for ever.
@@ -48,8 +48,8 @@ class Cancellation:
 
     async def _wait(self) -> None:
         """A call whose worker is away, or does not answer, ends when it can."""
-        is_inner = any(each.call.reports for each in self._in_flight.values())
-        timer = self._ctx.sleep(_END_OF_COORDINATORS if is_inner else END)
+        is_inner = any(each.call.is_coordinator for each in self._in_flight.values())
+        timer = self._ctx.sleep(_COORDINATORS_GRACE if is_inner else CANCEL_GRACE)
         pending: dict[Any, int] = {
             each.future: position for position, each in self._in_flight.items()
         }
@@ -59,7 +59,9 @@ class Cancellation:
             except TerminalError:
                 self._fan_in.cancel()
                 continue
-            self._ended |= {pending.pop(each) for each in ended if each is not timer}
+            self._ended_positions |= {
+                pending.pop(each) for each in ended if each is not timer
+            }
             if timer in ended:
                 return
 
@@ -67,8 +69,8 @@ class Cancellation:
         """Add the outcomes of the cancelled calls.
 
         Args:
-            unstarted: The calls that were not started, where all subtasks that have not
-                ended are to be named.
+            unstarted: The calls that were not started. None, unless all subtasks that
+                have not ended are to be named.
 
         Raises:
             TerminalError: A call ended with an error that is no outcome.
@@ -79,11 +81,11 @@ class Cancellation:
                 outcomes = Outcomes(unfinished=each.call.unfinished())
             await self._fan_in.add(position, outcomes, size)
         for call in unstarted or ():
-            await self._fan_in.add(call.position, call.unstarted)
+            await self._fan_in.add(call.position, call.outcomes_without_call)
 
     async def _outcomes(self, position: int, each: InFlight) -> tuple[Outcomes, int]:
-        """What a cancelled call answered, and its bytes; nothing if it is not over."""
-        if position not in self._ended:
+        """The outcomes of a cancelled call, and their bytes; none before its end."""
+        if position not in self._ended_positions:
             return Outcomes(), 0
         try:
             answer = await each.future
@@ -91,4 +93,4 @@ class Cancellation:
         except TerminalError as error:
             if is_cancelled(error):
                 return Outcomes(), 0
-            return each.call.failed(error, is_late=False), 0
+            return each.call.failed(error, has_timed_out=False), 0

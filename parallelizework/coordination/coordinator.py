@@ -26,7 +26,7 @@ class Reporter(Protocol):
 
     is_open: bool
 
-    def send(self, ended: FanIn, returned: int, /) -> None:
+    def send(self, fan_in: FanIn, returned: int, /) -> None:
         """Send a report, if enough has happened since the last one.
 
         Args:
@@ -56,7 +56,7 @@ class Coordinator:
         self._steps = Steps(ctx, definition, self._policy)
         self._events = Events()
         self._fan_in: FanIn | None = None
-        self._is_late = False  # the deadline has passed
+        self._deadline_passed = False  # the deadline has passed
 
     async def _execute(
         self,
@@ -91,14 +91,17 @@ class Coordinator:
                 raise
             fan_in.cancel()
         await cancellation.cancel()
-        is_late = self._answers_late(fan_in.reason or reason)
-        await cancellation.collect(window.unstarted if is_late else None)
+        at_deadline = self._answers_at_deadline(fan_in.reason or reason)
+        await cancellation.collect(window.unstarted if at_deadline else None)
         return fan_in.reason or reason, await fan_in.outcomes()
 
     async def _until_ended(
         self, window: Window, fan_in: FanIn, reporter: Reporter
     ) -> CompletionReason:
-        """A freed slot is used again at once, so a slow call holds back no other."""
+        """Start calls and wait until the slice has ended; return why.
+
+        A freed slot is used again at once, so a slow call holds back no other.
+        """
         while True:
             is_busy = await window.fill()
             if reporter.is_open:
@@ -108,13 +111,13 @@ class Coordinator:
             if not is_busy:
                 return CompletionReason.ALL_COMPLETED
             await self._events.wait()
-            if self._is_late:
+            if self._deadline_passed:
                 return CompletionReason.DEADLINE_EXCEEDED
 
-    def _answers_late(self, reason: CompletionReason) -> bool:
+    def _answers_at_deadline(self, reason: CompletionReason) -> bool:
         """Whether the run answers after its deadline, and names what has not ended.
 
-        An inner coordinator is only cancelled then.
+        An inner coordinator sees only that it was cancelled.
         """
         ends = (CompletionReason.DEADLINE_EXCEEDED, CompletionReason.CANCELLED)
         has_deadline = self._policy.deadline and self._policy.on_deadline == "answer"

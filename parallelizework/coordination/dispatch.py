@@ -1,4 +1,4 @@
-"""`Dispatch`: which calls the items of a slice become."""
+"""Dispatch: which calls the items of a slice become."""
 
 from collections.abc import Iterator
 from itertools import accumulate, pairwise
@@ -32,12 +32,12 @@ class SubtaskDispatch:
     Attributes:
         items_json: The list of all items, as `split` or `expand` returns it.
         slice_json: A slice of them.
-        least: A report is worth its cost after this many items.
+        report_every: A report is worth its cost after this many items.
     """
 
-    least = 4
+    report_every = 4
     _is_wide = False
-    _of_slice = HandlerName.RUN_SEGMENT
+    _slice_handler = HandlerName.RUN_SEGMENT
 
     def __init__(self, definition: Definition) -> None:
         name = definition.name
@@ -64,13 +64,13 @@ class SubtaskDispatch:
         )
         cost = min(slice_.slots, batch)
         if not divided.direct:
-            calls = self._slices(slice_, divided, unit, self._of_slice)
+            calls = self._slices(slice_, divided, unit, self._slice_handler)
         else:
             calls = self._units(slice_, policy, divided)
         share, most = divided.share * cost, divided.most * cost
         return Calls(calls, slice_.slots, cost, share, most)
 
-    def ended(self, fan_in: FanIn) -> int:
+    def items_ended(self, fan_in: FanIn) -> int:
         """How many items have ended."""
         return fan_in.counts.settled
 
@@ -111,7 +111,7 @@ class SubtaskDispatch:
     def _slices(
         self, whole: Slice[Any], divided: Partition, unit: int, handler: HandlerName
     ) -> Iterator[Call]:
-        updates = whole.reports.updates if whole.reports else _UPDATES
+        updates = whole.report_request.updates if whole.report_request else _UPDATES
         share = updates / max(1, len(whole.items))
         is_batch = handler is HandlerName.RUN_BATCH  # one step, which cannot report
         ends = accumulate((size * unit for size in divided.sizes), initial=0)
@@ -123,7 +123,7 @@ class SubtaskDispatch:
                 if is_batch
                 else self._definition.name,
                 handler=handler,
-                reports=not is_batch,
+                is_coordinator=not is_batch,
                 whole=whole,
                 start_at=start,
                 end_at=end,
@@ -135,17 +135,17 @@ class SubtaskDispatch:
 class ShardDispatch(SubtaskDispatch):
     """How shards become calls: of one shard, or of several."""
 
-    least = 1
+    report_every = 1
     _is_wide = True
-    _of_slice = HandlerName.RUN_SHARDS
+    _slice_handler = HandlerName.RUN_SHARDS
 
     def __init__(self, definition: Definition) -> None:
         super().__init__(definition)
         self.items_json = definition.shards_json
 
-    def ended(self, fan_in: FanIn) -> int:
+    def items_ended(self, fan_in: FanIn) -> int:
         """How many shards have ended; nobody knows how many subtasks they have."""
-        return fan_in.ended
+        return fan_in.calls_ended
 
     def _unit(self, batch: int) -> int:
         return 1

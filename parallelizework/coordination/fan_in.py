@@ -11,7 +11,7 @@ from parallelizework.outcomes import CompletionReason, Counts, Failure, in_order
 from parallelizework.terminal_errors import is_cancelled
 
 _FOLD = 16  # values that are held before they are combined
-_FOLD_BYTES = 4 * 1024 * 1024  # or fewer, if they are as large as that together
+_FOLD_BYTES = 4 * 1024 * 1024  # or only two, if the values reach this size together
 _NONE, _NO_OUTCOMES = Counts(), Outcomes()
 
 Combine = Callable[[list[Any]], Awaitable[Any]]
@@ -27,11 +27,11 @@ class FanIn:
         total: How many subtasks there are; None where nobody knows.
 
     Attributes:
-        settled: The outcomes that count. Those that come after the rule has ended the
+        kept: The outcomes that count. Those that come after the rule has ended the
             run are not among them.
         counts: All subtasks that have ended, also those that are only reported yet.
         reason: Why the run has ended, if it has.
-        ended: How many calls have ended.
+        calls_ended: How many calls have ended.
         failures: Those that count, in order of arrival.
         is_cancelled: The coordinator has been cancelled; nothing is combined any more.
     """
@@ -39,11 +39,11 @@ class FanIn:
     def __init__(
         self, rule: Rule, combine: Combine | None, total: int | None = None
     ) -> None:
-        self.settled: Counts = _NONE
+        self.kept: Counts = _NONE
         self.counts: Counts = _NONE
         self.reason: CompletionReason | None = rule.reason(_NONE)
         self.total = total
-        self.ended = 0
+        self.calls_ended = 0
         self.failures: list[Failure[Any]] = []
         self.is_cancelled = False
         self._rule = rule
@@ -72,24 +72,24 @@ class FanIn:
         Args:
             size: The bytes that its values take.
         """
-        kept = self._kept(outcomes)
-        if kept is outcomes and self.counts is self.settled and outcomes.late == _NONE:
-            self.settled = self.counts = self.settled + outcomes.counts
+        needed, is_same = self._needed(outcomes), self.counts is self.kept
+        if needed is outcomes and is_same and outcomes.after_end == _NONE:
+            self.kept = self.counts = self.kept + outcomes.counts
         else:
-            self.settled = self.settled + kept.counts
-            self.counts = self.counts + self._ended(position, outcomes)
+            self.kept = self.kept + needed.counts
+            self.counts = self.counts + self._newly_ended(position, outcomes)
         self._check()
-        self.failures += kept.failures
+        self.failures += needed.failures
         self._unfinished += outcomes.unfinished
-        self.ended += 1
+        self.calls_ended += 1
         self._bytes += size
-        self._early[position] = kept.values
+        self._early[position] = needed.values
         while self._next in self._early:
             self._values += self._early.pop(self._next)
             self._next += 1
         await self._fold(2 if self._bytes >= _FOLD_BYTES else _FOLD)
 
-    def report(self, position: int, counts: Counts) -> None:
+    def count_reported(self, position: int, counts: Counts) -> None:
         """Count how far the call at `position` has come."""
         before = self._reported.get(position, _NONE)
         self._reported[position] = counts
@@ -102,35 +102,35 @@ class FanIn:
             self._values += self._early.pop(position)
         await self._fold(2)
         return Outcomes(
-            succeeded=self.settled.succeeded,
+            succeeded=self.kept.succeeded,
             cancelled=self.is_cancelled,
             values=self._values,
             failures=in_order(self.failures),
-            late=self.counts - self.settled,
+            after_end=self.counts - self.kept,
             unfinished=self._unfinished,
         )
 
-    def _ended(self, position: int, outcomes: Outcomes) -> Counts:
+    def _newly_ended(self, position: int, outcomes: Outcomes) -> Counts:
         """How many subtasks of a call have ended since its last report."""
-        ended = outcomes.counts + outcomes.late
+        ended = outcomes.counts + outcomes.after_end
         reported = self._reported.pop(position, _NONE)
         return ended.at_least(reported) - reported
 
     def _check(self) -> None:
-        """Whether the rule ends the run now."""
+        """Set `reason` if the rule ends the run now."""
         reason = self._rule.reason(self.counts)
-        is_same = self.settled is self.counts
-        self._is_full = bool(reason if is_same else self._rule.reason(self.settled))
+        is_same = self.kept is self.counts
+        self._is_full = bool(reason if is_same else self._rule.reason(self.kept))
         if not self.is_cancelled:
             self.reason = reason
 
-    def _kept(self, outcomes: Outcomes) -> Outcomes:
+    def _needed(self, outcomes: Outcomes) -> Outcomes:
         """The outcomes that are still needed."""
         if self._is_full:
             return _NO_OUTCOMES
         if self._rule.min_successful is None:
             return outcomes
-        return outcomes.first(self._rule.min_successful - self.settled.succeeded)
+        return outcomes.first(self._rule.min_successful - self.kept.succeeded)
 
     async def _fold(self, least: int) -> None:
         if not self._combine or self.is_cancelled or len(self._values) < least:

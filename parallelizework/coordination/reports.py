@@ -26,16 +26,16 @@ def grown_name(number: int) -> str:
     return f"slots.{number}"
 
 
-class Items(Protocol):
+class ItemKind(Protocol):
     """What kind of items a slice has.
 
     Attributes:
-        least: A report is worth its cost after this many items.
+        report_every: A report is worth its cost after this many items.
     """
 
-    least: int
+    report_every: int
 
-    def ended(self, fan_in: FanIn) -> int:
+    def items_ended(self, fan_in: FanIn) -> int:
         """How many items have ended."""
         ...
 
@@ -47,15 +47,15 @@ class SignalReporter:
         is_open: The caller wants reports.
     """
 
-    def __init__(self, ctx: Context, slice_: Slice[object], items: Items) -> None:
+    def __init__(self, ctx: Context, slice_: Slice[object], kind: ItemKind) -> None:
         self._ctx = ctx
-        self._request = slice_.reports
-        self.is_open = slice_.reports is not None
-        self._kind = items
-        updates = slice_.reports.updates if slice_.reports else 1
-        self._step = max(items.least, len(slice_.items) // updates)
+        self._request = slice_.report_request
+        self.is_open = slice_.report_request is not None
+        self._kind = kind
+        updates = slice_.report_request.updates if slice_.report_request else 1
+        self._step = max(kind.report_every, len(slice_.items) // updates)
         self._next = 0
-        self._counts = Counts()  # as in the last report, like the next two
+        self._counts = Counts()  # in the last report, as are `_ended` and `_returned`
         self._ended = 0
         self._returned = 0
 
@@ -67,7 +67,7 @@ class SignalReporter:
         """
         request, counts = self._request, fan_in.counts
         assert request, "somebody wants reports"
-        ended = self._kind.ended(fan_in)
+        ended = self._kind.items_ended(fan_in)
         if (
             ended - self._ended < self._step
             and returned <= self._returned

@@ -135,7 +135,7 @@ class Run(Coordinator):
         self._progress.open(self._fan_in)
 
     def _pass_deadline(self) -> None:
-        self._is_late = True
+        self._deadline_passed = True
 
     async def _settle(self, future: RestateDurableFuture[Any]) -> Any:
         """The result of a future.
@@ -144,6 +144,6 @@ class Run(Coordinator):
             Interrupted: The deadline of the run passed before.
         """
         while not await self._events.wait(future):
-            if self._is_late:
+            if self._deadline_passed:
                 raise Interrupted(CompletionReason.DEADLINE_EXCEEDED)
         return await future

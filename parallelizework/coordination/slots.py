@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 Call = TypeVar("Call", bound=Hashable)
 
-_STEPS = 16  # in which a coordinator returns its slots: each step costs a report
+_STEPS = 16  # in which a coordinator returns its slots, about; each costs a report
 
 
 @dataclass
@@ -61,7 +61,7 @@ class Slots(Generic[Call]):
     def grow(self, most: int) -> Iterator[tuple[Call, int, int]]:
         """Lease free slots to calls that have fewer than `most`.
 
-        A call that has returned slots needs no others.
+        Calls that have returned slots are skipped.
 
         Yields:
             A call, how often its lease has grown before, and how many slots are added.

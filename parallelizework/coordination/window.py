@@ -7,7 +7,7 @@ from typing import Any
 import restate
 from restate import Context, RestateDurableFuture, TerminalError
 
-from parallelizework.coordination.calls import END, Call, Calls, Future, Known
+from parallelizework.coordination.calls import CANCEL_GRACE, Call, Calls, Future, Known
 from parallelizework.coordination.fan_in import FanIn
 from parallelizework.coordination.reports import (
     grown_name,
@@ -43,10 +43,10 @@ class Events:
             self._events.pop(future, None)
 
     async def wait(self, *others: Event) -> bool:
-        """Wait until one of them completes, and do what there is to do.
+        """Wait for a registered future or one of the others, and do what is registered.
 
         Returns:
-            Whether one of the others completed, for which there is nothing to do.
+            Whether one of the others completed.
         """
         completed, _ = await restate.wait_completed(*others, *self._events)
         for future in completed:
@@ -63,15 +63,15 @@ class InFlight:
 
     Attributes:
         timer: When this timer ends, the timeout of the call has passed.
-        report: The next report of the called coordinator.
-        is_late: The timeout has passed, and the call was cancelled.
+        next_report: The next report of the called coordinator.
+        has_timed_out: The timeout has passed, and the call was cancelled.
     """
 
     call: Call
     future: Future
     timer: RestateDurableFuture[None] | None = None
-    report: RestateDurableFuture[Report] | None = None
-    is_late: bool = False
+    next_report: RestateDurableFuture[Report] | None = None
+    has_timed_out: bool = False
 
 
 class Window:
@@ -120,7 +120,7 @@ class Window:
             if call is None:
                 self._is_exhausted = True
             elif isinstance(call, Known):
-                await self._fan_in.add(call.position, call.unstarted)
+                await self._fan_in.add(call.position, call.outcomes_without_call)
             else:
                 self._start(call)
         await self._grow(self._calls.most)
@@ -136,7 +136,7 @@ class Window:
         if call.timeout:
             this.timer = self._ctx.sleep(call.timeout)
             self._events.on(this.timer, lambda: self._expire(this))
-        if call.reports:
+        if call.is_coordinator:
             self._expect_report(this, 0)
 
     async def _grow(self, most: int) -> None:
@@ -159,11 +159,11 @@ class Window:
 
     def _expect_report(self, this: InFlight, number: int) -> None:
         name = report_name(str(this.call.position), number)
-        report = this.report = self._ctx.signal(name, serde=report_json)
+        report = this.next_report = self._ctx.signal(name, serde=report_json)
 
         async def count() -> None:
             reported = await report
-            self._fan_in.report(this.call.position, reported.counts)
+            self._fan_in.count_reported(this.call.position, reported.counts)
             self._slots.take_back(this.call.position, reported.returned)
             self._expect_report(this, number + 1)
 
@@ -175,26 +175,26 @@ class Window:
             answer = await this.future
             outcomes, size = this.call.outcomes(answer), len(answer)
         except TerminalError as error:
-            outcomes = this.call.failed(error, is_late=this.is_late)
-        if outcomes.cancelled and not this.is_late:  # by somebody else
-            outcomes = this.call.failed(cancelled(), is_late=False)
+            outcomes = this.call.failed(error, has_timed_out=this.has_timed_out)
+        if outcomes.cancelled and not this.has_timed_out:  # by somebody else
+            outcomes = this.call.failed(cancelled(), has_timed_out=False)
         self._forget(this)
         await self._fan_in.add(this.call.position, outcomes, size)
 
     async def _expire(self, this: InFlight) -> None:
-        """Cancel a call whose time is up; a second time, wait no more for its end."""
-        if this.is_late:
-            outcomes = this.call.failed(cancelled(), is_late=True)
+        """At the timeout, cancel the call. Later, stop waiting for its end."""
+        if this.has_timed_out:
+            outcomes = this.call.failed(cancelled(), has_timed_out=True)
             self._forget(this)
             await self._fan_in.add(this.call.position, outcomes)
             return
-        this.is_late = True
+        this.has_timed_out = True
         await this.future.cancel_invocation()
-        this.timer = self._ctx.sleep(END)
+        this.timer = self._ctx.sleep(CANCEL_GRACE)
         self._events.on(this.timer, lambda: self._expire(this))
 
     def _forget(self, this: InFlight) -> None:
         del self.in_flight[this.call.position]
         self._slots.end(this.call.position)
-        for future in (this.future, this.timer, this.report):
+        for future in (this.future, this.timer, this.next_report):
             self._events.drop(future)

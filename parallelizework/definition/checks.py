@@ -9,8 +9,8 @@ from parallelizework.definition.threads import Threads
 from parallelizework.definition.type_hints import accepts, item_type, options
 from parallelizework.errors import DefinitionError
 from parallelizework.outcomes import Attempt, CompletionReason, Done, Failure
-from parallelizework.serde.json_serde import Json
 from parallelizework.serde.schema import bytes_in
+from parallelizework.serde.validated_json import Json
 
 Extra = Literal["failures", "reason", "task"]
 

@@ -29,8 +29,8 @@ from parallelizework.definition.function import Function
 from parallelizework.definition.policy_checks import check_executor_policy
 from parallelizework.errors import DefinitionError
 from parallelizework.policy import ABOUT_SUBTASKS, Overrides, Policy
-from parallelizework.serde.json_serde import Json
 from parallelizework.serde.message import JsonList, list_of
+from parallelizework.serde.validated_json import Json
 
 _MOST = {"execute": 2, "aggregate": 4}  # values that a function may take
 _LISTING = {"split", "expand"}  # what they return is a list, or becomes one

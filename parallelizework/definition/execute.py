@@ -12,8 +12,8 @@ from parallelizework.definition.policy_checks import check_batches, check_policy
 from parallelizework.errors import DefinitionError
 from parallelizework.headers import POLICY_HEADER, overrides_in
 from parallelizework.policy import Overrides, Policy
-from parallelizework.serde.json_serde import Json
 from parallelizework.serde.message import list_of
+from parallelizework.serde.validated_json import Json
 
 REFERENCE = "let it be a reference instead, such as a path or a key"
 

@@ -8,8 +8,8 @@ from pydantic_core import from_json, to_json
 from restate import Context, RunOptions
 from restate.serde import BytesSerde
 
-from parallelizework.attempts.attempt import missed
-from parallelizework.attempts.schedule import Miss, Schedule
+from parallelizework.attempts.attempt import failed_attempt
+from parallelizework.attempts.schedule import FailedAttempt, Schedule
 from parallelizework.attempts.steps import Steps
 from parallelizework.completion import Rule
 from parallelizework.definition.definition import Definition
@@ -138,21 +138,23 @@ class Batch:
                 return await self._tried(index, subtask)
         except TimeoutError:
             assert timeout, "only a timeout ends it early"
-            return Fault.late(timeout)
+            return Fault.timed_out_after(timeout)
 
     async def _tried(self, index: int, subtask: object) -> _Outcome:
         """The outcome of a subtask after all of its attempts."""
         schedule = Schedule(self._policy, random)
         while True:
             outcome = await self._attempt(index, subtask, schedule.number)
-            if not isinstance(outcome, Miss):
+            if not isinstance(outcome, FailedAttempt):
                 return outcome
             pause = schedule.pause_after(outcome)
             if pause is None:
                 return schedule.fault(outcome)
             await asyncio.sleep(pause)
 
-    async def _attempt(self, index: int, subtask: object, number: int) -> bytes | Miss:
+    async def _attempt(
+        self, index: int, subtask: object, number: int
+    ) -> bytes | FailedAttempt:
         this, part = self._definition, self._slice
         try:
             given = (subtask, Attempt(number, f"{self._key}-{index}"))[: this.arity]
@@ -161,7 +163,7 @@ class Batch:
         except Exception as error:
             name = f"{slice_name(part.run, part.shard)} index={part.first + index}"
             service = f"service={this.name} function={this.function.name}"
-            return missed(f"{service} {name} attempt={number}", error)
+            return failed_attempt(f"{service} {name} attempt={number}", error)
 
     def _collected(self) -> Outcomes:
         part = self._slice

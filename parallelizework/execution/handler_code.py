@@ -2,8 +2,8 @@
 
 from restate import Context, TerminalError
 
-from parallelizework.attempts.attempt import about, missed
-from parallelizework.attempts.attempt_counter import AttemptCounter
+from parallelizework.attempts.attempt import about, failed_attempt
+from parallelizework.attempts.handler_code_attempts import HandlerCodeAttempts
 from parallelizework.definition.execute import ExecuteDefinition
 from parallelizework.restate_sdk import OWN_EXCEPTIONS, is_raised_by_sdk
 from parallelizework.terminal_errors import is_cancelled
@@ -13,12 +13,13 @@ class HandlerCodeHandler:
     """Executes subtasks by a function that takes the `restate.Context` itself.
 
     The journal is the function's own, so a failed attempt cannot be in there. Restate
-    would count attempts, but outages of the worker with them. So they are counted here.
+    would count outages of the worker as attempts too. So failed attempts are counted in
+    this process.
     """
 
     def __init__(self, definition: ExecuteDefinition) -> None:
         self._definition = definition
-        self._counter = AttemptCounter()
+        self._attempts = HandlerCodeAttempts()
 
     async def run_subtask(self, ctx: Context, body: bytes) -> bytes:
         """Execute one subtask."""
@@ -31,9 +32,9 @@ class HandlerCodeHandler:
         except Exception as error:
             if _is_cancellation(error):
                 raise
-            miss = missed(about(ctx, this.name, this.function), error)
-            raise self._counter.error(ctx, policy, miss) from error
-        self._counter.forget(ctx)
+            failed = failed_attempt(about(ctx, this.name, this.function), error)
+            raise self._attempts.count_failure(ctx, policy, failed) from error
+        self._attempts.forget(ctx)
         return value
 
 

@@ -4,7 +4,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic_core import from_json
 
-from parallelizework.serde.json_serde import Json
+from parallelizework.serde.validated_json import Json
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from restate import TerminalError
 from restate.vm import Failure as Failed
 
-from parallelizework.attempts.schedule import Miss
+from parallelizework.attempts.schedule import FailedAttempt
 from parallelizework.errors import RunFailed, UnfitData
 from parallelizework.executor import Executor
 from parallelizework.fan_out import FanOut
@@ -271,7 +271,7 @@ def _attempts(each: Invocation) -> int:
 def _is_postponed(value: object) -> bool:
     if not isinstance(value, bytes) or not value.startswith(b'{"fault":'):
         return False
-    return Miss.model_validate_json(value).within is not None
+    return FailedAttempt.model_validate_json(value).within is not None
 
 
 def _error(each: Invocation) -> TerminalError | None:

@@ -7,8 +7,8 @@ import pytest
 from restate import TerminalError
 from restate.exceptions import RetryableError
 
-from parallelizework.attempts.attempt import AttemptSerde, missed
-from parallelizework.attempts.schedule import Miss, longest_pause
+from parallelizework.attempts.attempt import AttemptSerde, failed_attempt
+from parallelizework.attempts.schedule import FailedAttempt, longest_pause
 from parallelizework.policy import Policy
 
 _YEAR = timedelta(days=365).total_seconds()
@@ -47,10 +47,10 @@ def error_of_the_user() -> Exception:
 def test_an_error_that_restate_could_not_carry_is_made_to_fit(
     error: Exception, code: int, message: str
 ) -> None:
-    miss = missed("it", error)
+    failed = failed_attempt("it", error)
 
-    kept = AttemptSerde().deserialize(AttemptSerde().serialize(miss))
-    assert isinstance(kept, Miss)
+    kept = AttemptSerde().deserialize(AttemptSerde().serialize(failed))
+    assert isinstance(kept, FailedAttempt)
     assert (kept.fault.code, kept.fault.message) == (code, message)
 
 
@@ -71,24 +71,27 @@ def test_an_error_that_restate_could_not_carry_is_made_to_fit(
 def test_a_pause_that_an_error_asks_for_is_one_that_can_be_made(
     asked: Any, seconds: float | None
 ) -> None:
-    assert missed("it", RetryableError("later", retry_after=asked)).after == seconds
+    assert (
+        failed_attempt("it", RetryableError("later", retry_after=asked)).after
+        == seconds
+    )
 
 
 def test_a_long_message_is_cut() -> None:
-    assert len(missed("it", ValueError("x" * 10**6)).fault.message) < 5_000
+    assert len(failed_attempt("it", ValueError("x" * 10**6)).fault.message) < 5_000
 
 
 def test_an_error_names_the_users_function_file_and_line() -> None:
-    miss = missed("it", error_of_the_user())
+    failed = failed_attempt("it", error_of_the_user())
 
-    assert miss.fault.message.startswith("IndexError('list index out of range') in ")
-    assert "broken, test_attempt.py:" in miss.fault.message
+    assert failed.fault.message.startswith("IndexError('list index out of range') in ")
+    assert "broken, test_attempt.py:" in failed.fault.message
 
 
 def test_a_failed_attempt_is_logged_once_with_the_users_frames(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    missed("fan_out=Thumbnails index=7", error_of_the_user())
+    failed_attempt("fan_out=Thumbnails index=7", error_of_the_user())
 
     (record,) = caplog.records
     assert "fan_out=Thumbnails index=7" in record.getMessage()
@@ -98,7 +101,7 @@ def test_a_failed_attempt_is_logged_once_with_the_users_frames(
 def test_an_error_that_an_author_chose_is_logged_in_one_line(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    missed("it", TerminalError("no such row", 404))
+    failed_attempt("it", TerminalError("no such row", 404))
 
     assert [record.getMessage() for record in caplog.records] == [
         "attempt failed: it: no such row"

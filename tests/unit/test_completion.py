@@ -109,7 +109,7 @@ def test_a_percentage_is_exceeded_only_by_a_larger_share(
 
 @given(st.integers(1, 10**6), st.integers(1, 10**6))
 def test_reports_are_few(enough: int, spare: int) -> None:
-    successes, others = Rule(min_successful=enough, tolerated=spare).steps
+    successes, others = Rule(min_successful=enough, tolerated=spare).report_thresholds
 
     assert enough < 2 or enough / successes < 512
     assert spare / others < 512

@@ -118,14 +118,14 @@ def test_a_slice_has_what_is_left_of_the_rule_and_asks_for_reports() -> None:
     other = dispatch.slice_json.deserialize(second.body("inv_caller", 1, last))
 
     assert one.rule == left
-    assert one.reports
-    assert (one.reports.to, one.reports.name) == ("inv_caller", "0")
-    assert one.reports.successes == 2
-    assert one.reports.updates == ceil(len(one.items) / 3)
+    assert one.report_request
+    assert (one.report_request.to, one.report_request.name) == ("inv_caller", "0")
+    assert one.report_request.successes == 2
+    assert one.report_request.updates == ceil(len(one.items) / 3)
     assert other.rule == last
-    assert other.reports
-    assert other.reports.name == "1"
-    assert other.reports.successes == 0  # the first ends it, and the run
+    assert other.report_request
+    assert other.report_request.name == "1"
+    assert other.report_request.successes == 0  # the first ends it, and the run
 
 
 SETS = """

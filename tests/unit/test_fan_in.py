@@ -89,14 +89,14 @@ async def test_the_rule_ends_it_with_exactly_what_it_needs(
 
 async def test_a_subtask_that_was_reported_is_counted_once() -> None:
     fan_in = FanIn(Rule(min_successful=3), None)
-    fan_in.report(0, Counts(succeeded=1))
-    fan_in.report(1, Counts(succeeded=1))
-    fan_in.report(0, Counts(succeeded=2, failed=1))
+    fan_in.count_reported(0, Counts(succeeded=1))
+    fan_in.count_reported(1, Counts(succeeded=1))
+    fan_in.count_reported(0, Counts(succeeded=2, failed=1))
 
     assert fan_in.counts == Counts(succeeded=3, failed=1)
     assert fan_in.reason is CompletionReason.MIN_SUCCESSFUL_REACHED
     await fan_in.add(1, Outcomes(succeeded=2, values=[1, 2]))
     assert fan_in.counts == Counts(succeeded=4, failed=1)
-    assert fan_in.settled == Counts(succeeded=2)
+    assert fan_in.kept == Counts(succeeded=2)
     await fan_in.add(0, Outcomes(succeeded=2, values=[3, 4]))
     assert (await fan_in.outcomes()).values == [3, 1, 2]

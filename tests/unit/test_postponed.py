@@ -6,8 +6,8 @@ import pytest
 from restate import TerminalError
 
 from parallelizework import Policy, Postponed
-from parallelizework.attempts.attempt import AttemptSerde, missed
-from parallelizework.attempts.schedule import Miss, Schedule
+from parallelizework.attempts.attempt import AttemptSerde, failed_attempt
+from parallelizework.attempts.schedule import FailedAttempt, Schedule
 from parallelizework.outcomes import Fault
 
 pytestmark = pytest.mark.anyio
@@ -44,8 +44,8 @@ async def run(*errors: Exception) -> tuple[bytes | Fault, list[int], list[float]
         error = next(failing, None)
         if error is None:
             return b"1", numbers, pauses
-        outcome = SERDE.deserialize(SERDE.serialize(missed("it", error)))
-        assert isinstance(outcome, Miss)
+        outcome = SERDE.deserialize(SERDE.serialize(failed_attempt("it", error)))
+        assert isinstance(outcome, FailedAttempt)
         pause = schedule.pause_after(outcome)
         if pause is None:
             return schedule.fault(outcome), numbers, pauses
@@ -113,8 +113,8 @@ async def test_other_errors_count_as_attempts() -> None:
 def test_an_extreme_pause_of_a_postponed_attempt_is_limited() -> None:
     error = Postponed("\udce4" * 9_000, 70_000, retry_after=timedelta.max)
 
-    miss = missed("it", error)
+    failed = failed_attempt("it", error)
 
-    assert SERDE.deserialize(SERDE.serialize(miss)) == miss
-    assert miss.fault.code == 500
-    assert (miss.after, miss.within) == (365 * 86_400, 7_200)
+    assert SERDE.deserialize(SERDE.serialize(failed)) == failed
+    assert failed.fault.code == 500
+    assert (failed.after, failed.within) == (365 * 86_400, 7_200)

@@ -17,7 +17,7 @@ from pydantic import (
 )
 from restate import TerminalError
 
-from parallelizework.serde import json_serde as serde
+from parallelizework.serde import validated_json as serde
 
 
 class Point(BaseModel):

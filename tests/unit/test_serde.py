@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, field_validator
 from restate import TerminalError
 from typing_extensions import TypedDict
 
-from parallelizework.serde.json_serde import MAX_MESSAGE, Json
+from parallelizework.serde.validated_json import MAX_MESSAGE, Json
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),

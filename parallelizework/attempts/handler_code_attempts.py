@@ -1,4 +1,4 @@
-"""`AttemptCounter`: the attempts of handler code that this process has seen fail."""
+"""`HandlerCodeAttempts`: how often handler code has failed in this process."""
 
 from collections import OrderedDict
 from datetime import timedelta
@@ -7,14 +7,14 @@ from random import random
 from restate import Context, TerminalError
 from restate.exceptions import RetryableError
 
-from parallelizework.attempts.schedule import Miss, longest_pause
+from parallelizework.attempts.schedule import FailedAttempt, longest_pause
 from parallelizework.policy import Policy
 from parallelizework.terminal_errors import error_of
 
 _MOST = 100_000  # invocations; one takes some 200 bytes
 
 
-class AttemptCounter:
+class HandlerCodeAttempts:
     """Counts the attempts of handler code that failed.
 
     Each process counts for itself, and begins anew when it is started: so there may be
@@ -24,24 +24,24 @@ class AttemptCounter:
     def __init__(self) -> None:
         self._counts = OrderedDict[str, int]()
 
-    def error(
-        self, ctx: Context, policy: Policy, miss: Miss
+    def count_failure(
+        self, ctx: Context, policy: Policy, failed: FailedAttempt
     ) -> TerminalError | RetryableError:
-        """The error for the invocation to end its attempt with, after one more miss."""
-        fault, run = miss.fault, ctx.request().id
-        if policy.on_exhausted == "pause" and miss.again:  # then Restate counts
+        """Count a failed attempt, and return the error to end the attempt with."""
+        fault, invocation = failed.fault, ctx.request().id
+        if policy.on_exhausted == "pause" and failed.again:  # then Restate counts
             return RetryableError(fault.message, fault.code)
-        count = self._counts.pop(run, 0) + 1
-        if not miss.again or count >= policy.max_attempts:
+        count = self._counts.pop(invocation, 0) + 1
+        if not failed.again or count >= policy.max_attempts:
             return error_of(fault.model_copy(update={"attempts": count}))
-        self._counts[run] = count
+        self._counts[invocation] = count
         if len(self._counts) > _MOST:
             self._counts.popitem(last=False)
         pause = longest_pause(policy, count) * (1 - random() / 2)
-        seconds = pause if miss.after is None else miss.after
+        seconds = pause if failed.after is None else failed.after
         return RetryableError(fault.message, fault.code, timedelta(seconds=seconds))
 
     def forget(self, ctx: Context) -> None:
-        """The invocation has succeeded."""
+        """Remove the count of an invocation that succeeded."""
         if self._counts:
             self._counts.pop(ctx.request().id, None)
