@@ -10,7 +10,7 @@ from parallelizework.outcomes import TIMED_OUT, CompletionReason, Counts, Failur
 from parallelizework.policy import Policy
 
 _BAD_REQUEST = 400
-_REPORTS = 256  # how many reports of one coordinator can change the end of a run
+_REPORTS = 256  # of one coordinator that can change the end of a run, about
 
 
 class Rule(BaseModel):

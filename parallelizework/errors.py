@@ -28,7 +28,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from parallelizework.completion import CompletionReason
+    from parallelizework.outcomes import CompletionReason
 
 
 class ParallelizeworkError(Exception):

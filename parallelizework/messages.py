@@ -6,19 +6,21 @@ signals of two kinds pass between the two invocations: slots go down, reports co
 
 How slots are leased and returned
     A slot is the right to execute one subtask now. `run` has `max_concurrency` of them,
-    and nobody makes new ones. So all coordinators together never execute more.
+    and nobody makes new ones. So all coordinators together start no more.
 
-    1. Lease. Each call costs slots: a subtask costs one, a batch one for each of its
+    1. Lease. Each call costs slots: a subtask costs one, a batch as many as it may have
        subtasks. A call of a coordinator leases a share of them (`Slice.slots`), and
        uses them for its own calls in the same way.
-    2. Grow. When slots become free and no call is left to start, the caller leases
-       them to calls that can use more: it sends the signal `slots.N` to the called
-       invocation, with the number of added slots; N counts these signals from 0.
+    2. Grow. When slots become free, the caller leases them to calls in flight: first to
+       those that have less than their share; when no call is left to start, to all that
+       can use more. It sends the signal `slots.N` to the called invocation, with the
+       number of added slots; N counts these signals from 0.
     3. Return. When a called coordinator has no call left to start, it needs fewer slots
        with each call that ends. It returns them in its next `Report`, long before its
        last subtask ends. A report says how many were returned so far, so a report that
        is repeated changes nothing. A call that has returned slots gets no more.
-    4. End. When the call ends, the caller has all of its slots again.
+    4. End. When the call ends, or is given up after its timeout, the caller has all of
+       its slots again.
 
 A report also says how far the called coordinator has come, so that a completion rule
 over many slices ends the run in time. The caller asks for reports by `ReportRequest`;

@@ -1,7 +1,7 @@
 """How a subtask ended, as the `TerminalError` that Restate carries to its caller.
 
 The message is for people. What programs need is in the error's metadata: the status and
-the number of attempts of a subtask, the completion reason of a run.
+the number of attempts of a subtask.
 """
 
 from restate import TerminalError

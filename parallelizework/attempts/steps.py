@@ -44,7 +44,7 @@ class Steps:
         """The subtasks of a shard, as plain JSON.
 
         Args:
-            size: The bytes of the shard as JSON.
+            size: The bytes of the slice with the shard, as JSON.
         """
         this = self._definition
         assert this.expand, "there are shards only where there is expand"

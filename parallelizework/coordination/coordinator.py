@@ -110,7 +110,8 @@ class Coordinator:
                 return fan_in.reason
             if not is_busy:
                 return CompletionReason.ALL_COMPLETED
-            await self._events.wait()
+            if not self._deadline_passed:
+                await self._events.wait()
             if self._deadline_passed:
                 return CompletionReason.DEADLINE_EXCEEDED
 
@@ -137,7 +138,7 @@ class InnerCoordinator(Coordinator):
         """Replace the shard of the slice by its subtasks.
 
         Args:
-            size: The bytes of the shard as JSON.
+            size: The bytes of the slice with the shard, as JSON.
         """
         this = self._slice
         shard = self._definition.shard_json.typed(this.items[0])

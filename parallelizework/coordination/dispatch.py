@@ -30,7 +30,6 @@ class SubtaskDispatch:
     """How subtasks become calls: of one, of a batch, or of a segment.
 
     Attributes:
-        items_json: The list of all items, as `split` or `expand` returns it.
         slice_json: A slice of them.
         report_every: A report is worth its cost after this many items.
     """
@@ -41,7 +40,6 @@ class SubtaskDispatch:
 
     def __init__(self, definition: Definition) -> None:
         name = definition.name
-        self.items_json = definition.subtasks_json
         self.slice_json = Message[Slice[Any]](Slice[Any], f"a slice of {name}")
         self._definition = definition
         self._item_json = Message[Any](
@@ -138,10 +136,6 @@ class ShardDispatch(SubtaskDispatch):
     report_every = 1
     _is_wide = True
     _slice_handler = HandlerName.RUN_SHARDS
-
-    def __init__(self, definition: Definition) -> None:
-        super().__init__(definition)
-        self.items_json = definition.shards_json
 
     def items_ended(self, fan_in: FanIn) -> int:
         """How many shards have ended; nobody knows how many subtasks they have."""

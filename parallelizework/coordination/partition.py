@@ -13,7 +13,7 @@ from parallelizework.policy import WINDOW
 
 SEGMENT = 1_000  # units one coordinator calls itself: a journal of some 3,000 entries
 _SLICES_AT_ONCE = WINDOW // 2  # in flight, while none of them is slow
-_UNITS_AT_ONCE = 4  # that a slice executes, at least: a coordinator must be worth it
+_UNITS_AT_ONCE = 4  # that a slice executes, about: a coordinator must be worth it
 _SLICES = 128  # calls of a coordinator, if possible: a lease that grows costs entries
 _ROUNDS = _SLICES // _SLICES_AT_ONCE  # of slices in flight, one after the other
 

@@ -59,8 +59,8 @@ class Run(Coordinator):
         """The outcomes of the items, when the completion rule has ended the run.
 
         Raises:
-            TerminalError: A call ended with an error that is no outcome, or values
-                could not be combined.
+            TerminalError: A call ended with an error that is no outcome, values could
+                not be combined, or there are too few subtasks to satisfy the policy.
         """
         has_total = not (self._definition.expand or self._reason)
         self._total = len(items) if has_total else None
@@ -143,7 +143,7 @@ class Run(Coordinator):
         Raises:
             Interrupted: The deadline of the run passed before.
         """
-        while not await self._events.wait(future):
-            if self._deadline_passed:
-                raise Interrupted(CompletionReason.DEADLINE_EXCEEDED)
-        return await future
+        while not self._deadline_passed:
+            if await self._events.wait(future):
+                return await future
+        raise Interrupted(CompletionReason.DEADLINE_EXCEEDED)

@@ -38,8 +38,12 @@ class Slots(Generic[Call]):
 
     @property
     def returnable(self) -> int:
-        """How many to return, where no more calls are to be started."""
-        step = max(1, self._total // _STEPS)
+        """How many to return, where no more calls are to be started.
+
+        Always a multiple of the cost: the caller could lease no rest of it, and would
+        take back too much at the end.
+        """
+        step = max(1, self._total // self._cost // _STEPS) * self._cost
         return self.free // step * step
 
     def add(self, slots: int) -> None:

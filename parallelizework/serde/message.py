@@ -1,4 +1,4 @@
-"""JSON that users' types are part of, but that only our own handlers read."""
+"""JSON of our own messages and lists, which users' types are part of."""
 
 from typing import Any, Generic, TypeVar
 

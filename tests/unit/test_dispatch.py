@@ -145,7 +145,7 @@ def aggregate(values: list[int]) -> int:
 made = FanOut("T", split=split, execute=execute, aggregate=aggregate)
 dispatch = SubtaskDispatch(made.definition)
 journal = b'[{"tags": ["a", "b", "c", "d", "e", "f"]}]'
-items = dispatch.items_json.deserialize(journal)
+items = made.definition.subtasks_json.deserialize(journal)
 part = Slice(slots=1, items=items)
 print([call.body for call in dispatch.calls(part, Policy()).calls])
 """

@@ -93,3 +93,25 @@ def test_a_lease_is_a_multiple_of_what_a_call_costs(
 
     assert all(count and count % cost == 0 for count in leased.values())
     assert sum(leased.values()) == total - slots.free
+
+
+@given(st.integers(1, 400), st.integers(1, 100))
+def test_slots_are_returned_in_multiples_of_what_a_call_costs(
+    units: int, cost: int
+) -> None:
+    slots, returned = Slots[int](units * cost, cost), 0
+    for call in range(units):
+        slots.lease(call, cost)
+
+    for call in range(units):
+        slots.end(call)
+        assert slots.returnable % cost == 0
+        assert slots.returnable >= returned
+        returned = slots.returnable
+
+
+def test_one_free_batch_of_two_is_returned_whole() -> None:
+    slots = Slots[str](200, 100)
+    slots.lease("slow", 100)
+
+    assert slots.returnable == 100
