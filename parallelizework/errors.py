@@ -132,7 +132,7 @@ class RunFailed(ClientError):
 
 
 class RunNotFinished(ClientError):
-    """The run has not ended within the time that was given; it goes on.
+    """The run has not ended within the time that was given; it continues.
 
     Attributes:
         run: Its id.
@@ -140,7 +140,7 @@ class RunNotFinished(ClientError):
 
     def __init__(self, run: str) -> None:
         super().__init__(
-            f"{run} has not ended yet and goes on; `parallelizework result {run}` "
+            f"{run} has not ended yet and continues; `parallelizework result {run}` "
             "waits for its result"
         )
         self.run = run

@@ -45,7 +45,7 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
         execute: `(Subtask) -> Value`, journaled as one step; it may also take the
             `Attempt`. Or, as handler code that may sleep, call or wait durably,
             `(restate.Context, Subtask) -> Value`.
-        executor: The name of an `Executor` that is served elsewhere, in the place of
+        executor: The name of an `Executor` that is served elsewhere, instead of
             `execute`.
         aggregate: `(list[Value]) -> Result`. After the values it may take what failed
             within the policy's tolerance, `list[Failure[Subtask]]`, the

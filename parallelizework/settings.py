@@ -1,4 +1,4 @@
-"""`Settings` and `HttpSettings`: the one place that reads the environment."""
+"""`Settings` and `HttpSettings`: the one module that reads the environment."""
 
 import os
 import shlex
@@ -54,7 +54,7 @@ class Settings(_Settings):
             is installed.
         restate_server: The restate-server program for `parallelizework dev`.
         ingress_url: Where the restate-server takes requests.
-        admin_url: Where the restate-server takes orders.
+        admin_url: URL of the restate-server's admin API.
     """
 
     model_config = SettingsConfigDict(env_prefix="PARALLELIZEWORK_", frozen=True)

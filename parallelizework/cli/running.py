@@ -53,7 +53,7 @@ def run(  # noqa: PLR0913 - each is one switch of the command
         Wait for so long, such as 30s; print the result if it is there by then,
         otherwise the run's id.
     timeout
-        Wait for so long, and fail if there is no result by then; the run goes on.
+        Wait for so long, and fail if there is no result by then; the run continues.
     idempotency_key
         The same key gives the same run, for a day.
     delay
@@ -107,7 +107,7 @@ def _detached_by_ctrl_c(run: str) -> Generator[None, None, None]:
         yield
     except KeyboardInterrupt:
         note(
-            f"\ndetached; {run} goes on. To come back, or to stop it:\n"
+            f"\ndetached; {run} continues. To come back, or to stop it:\n"
             f"  parallelizework watch {run}\n"
             f"  parallelizework result {run}\n"
             f"  parallelizework cancel {run}"

@@ -71,7 +71,7 @@ def resume(run: RunId, /, *, where: Where = HERE) -> None:
     """Go on with a paused run, and with its subtasks that are paused."""
     with where.client() as client:
         client.attach(_ANY, run).resume()
-    note(f"{run} goes on")
+    note(f"{run} continues")
 
 
 @cli.command(group=FOLLOW)

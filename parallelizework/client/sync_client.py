@@ -41,7 +41,7 @@ class Run(Generic[Result]):
 
         Raises:
             RunFailed: It ended without one.
-            RunNotFinished: It has not ended in time, and goes on.
+            RunNotFinished: It has not ended in time, and continues.
             UnknownRun: There is no such run.
             UnfitData: The result does not fit the fan-out's types.
         """
@@ -206,7 +206,7 @@ class Client:
         """Submit and wait for the result, for `wait` seconds.
 
         Raises:
-            RunNotFinished: It goes on; `attach` to the error's `run`.
+            RunNotFinished: The run continues; `attach` to the error's `run`.
         """
         codec = codec_of(fan_out)
         return self.submit(codec, task, idempotency_key=idempotency_key).result(wait)

@@ -147,7 +147,7 @@ class Json(Serde[T], Generic[T]):
 
     def answer(self, value: T) -> bytes:
         """`value` as JSON spaced the way people write it: what a caller gets to see."""
-        if value is None:  # which pydantic writes in the place of anything
+        if value is None:  # which pydantic writes for any type
             self.deserialize(b"null")
         compact = self.checked(self._dumped(value, round_trip=False))
         try:

@@ -139,7 +139,7 @@ class Supervisor:
             return
         successor = self._add(lives)
         _logger.error(
-            "Process %s %s: %s is started in its place",
+            "Process %s %s: %s replaces it",
             pid,
             ending(code),
             successor.pid,

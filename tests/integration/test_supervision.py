@@ -134,7 +134,7 @@ def test_a_process_that_a_subtask_ends_is_replaced(
 
         assert answer.json() == 2
         how = "ended with code 3" if end == "exit" else "was killed by SIG"
-        assert how in worker.wait_for("is started in its place")
+        assert how in worker.wait_for("replaces it")
         eventually(lambda: len(workers(worker)) == 2)
         assert len({*before, *workers(worker)}) == 3
         worker.process.terminate()
