@@ -7,7 +7,7 @@ from random import random
 from restate import Context, TerminalError
 from restate.exceptions import RetryableError
 
-from parallelizework.attempts.schedule import FailedAttempt, longest_pause
+from parallelizework.attempts.schedule import FailedAttempt, shortened_pause
 from parallelizework.policy import Policy
 from parallelizework.terminal_errors import error_of
 
@@ -37,7 +37,7 @@ class HandlerCodeAttempts:
         self._counts[invocation] = count
         if len(self._counts) > _MOST:
             self._counts.popitem(last=False)
-        pause = longest_pause(policy, count) * (1 - random() / 2)
+        pause = shortened_pause(policy, count, random())
         seconds = pause if failed.after is None else failed.after
         return RetryableError(fault.message, fault.code, timedelta(seconds=seconds))
 

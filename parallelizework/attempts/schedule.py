@@ -48,7 +48,7 @@ class Schedule:
     def pause_after(self, failed: FailedAttempt) -> float | None:
         """The pause after an attempt that failed, in seconds; None after the last."""
         number = self._count + self._postponed
-        pause = longest_pause(self._policy, number) * (1 - self._random() / 2)
+        pause = shortened_pause(self._policy, number, self._random())
         if failed.within is not None:
             pause += failed.after or 0.0
             self._postponed += 1
@@ -72,6 +72,11 @@ class Schedule:
         """Allow all attempts once more, after somebody has repaired the cause."""
         self.number += 1
         self._count, self._postponed, self._waited = 1, 0, 0.0
+
+
+def shortened_pause(policy: Policy, attempt: int, random: float) -> float:
+    """The pause after the attempt of that number, in seconds: up to half shorter."""
+    return longest_pause(policy, attempt) * (1 - random / 2)
 
 
 def longest_pause(policy: Policy, attempt: int) -> float:

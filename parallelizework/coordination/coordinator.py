@@ -5,7 +5,7 @@ from typing import Any, Protocol
 from restate import Context, TerminalError
 
 from parallelizework.attempts.steps import Steps
-from parallelizework.coordination.cancellation import Cancellation
+from parallelizework.coordination.cancelled_calls import CancelledCalls
 from parallelizework.coordination.dispatch import SubtaskDispatch
 from parallelizework.coordination.fan_in import FanIn
 from parallelizework.coordination.reports import SignalReporter
@@ -81,18 +81,18 @@ class Coordinator:
         fan_in = self._fan_in = FanIn(slice_.rule, combine, total)
         calls = dispatch.calls(slice_, self._policy)
         window = Window(self._ctx, calls, fan_in, self._events, grows=self._grows)
-        cancellation = Cancellation(self._ctx, window.in_flight, fan_in)
+        cancelled = CancelledCalls(self._ctx, window.in_flight, fan_in)
         reason = CompletionReason.CANCELLED
         try:
             reason = await self._until_ended(window, fan_in, reporter)
         except TerminalError as error:
             if not is_cancelled(error):
-                await cancellation.cancel()
+                await cancelled.cancel()
                 raise
             fan_in.cancel()
-        await cancellation.cancel()
+        await cancelled.cancel()
         at_deadline = self._answers_at_deadline(fan_in.reason or reason)
-        await cancellation.collect(window.unstarted if at_deadline else None)
+        await cancelled.collect(window.unstarted if at_deadline else None)
         return fan_in.reason or reason, await fan_in.outcomes()
 
     async def _until_ended(

@@ -1,4 +1,4 @@
-"""`Cancellation`: the end of the calls that are in flight when a run has ended."""
+"""`CancelledCalls`: the end of the calls that are in flight when a run has ended."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _COORDINATORS_GRACE = timedelta(seconds=5)
 
 
-class Cancellation:
+class CancelledCalls:
     """Cancels the calls in flight, and collects the outcomes that they have."""
 
     def __init__(
