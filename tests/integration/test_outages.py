@@ -155,6 +155,7 @@ def test_each_failed_attempt_is_logged_with_the_users_traceback(site: Site) -> N
         run = site.send("Shopping")
         answer = site.attach(run)
 
+        worker.wait_for("attempt=2")
         output = worker.output
 
     assert "KeyError('shoes') in shops, outages.py:" in answer.json()["message"]
