@@ -21,6 +21,7 @@ from parallelizework.executor import Executor
 from parallelizework.fan_out import FanOut
 from parallelizework.fan_out import services as served
 from parallelizework.headers import name_in
+from parallelizework.messages import HandlerName
 from parallelizework.outcomes import CompletionReason, Counts, Failure
 from parallelizework.progress.models import NAME, Progress
 from parallelizework.served import Served
@@ -195,7 +196,7 @@ class _Inline(Generic[Task, Subtask, Result]):
             return runner.run(main())
 
     async def _run(self, server: Server, body: bytes) -> InlineRun[Subtask, Result]:
-        root = server.invoke(Request(self.fan_out.name, "run", body))
+        root = server.invoke(Request(self.fan_out.name, HandlerName.RUN, body))
         root.on_end(server.finish)
         if self.cancel_after:
             seconds = self.cancel_after.total_seconds()

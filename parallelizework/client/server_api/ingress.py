@@ -24,7 +24,7 @@ from parallelizework.errors import (
     UnknownRun,
     Unreachable,
 )
-from parallelizework.messages import REASON
+from parallelizework.messages import REASON, HandlerName
 from parallelizework.outcomes import CompletionReason
 
 _NOT_READY = 470
@@ -66,7 +66,7 @@ class Ingress:
         key = {} if idempotency_key is None else _key(idempotency_key)
         request = Request(
             "POST",
-            f"{self.url}/restate/send/{quote(name, safe='')}/run",
+            f"{self.url}/restate/send/{quote(name, safe='')}/{HandlerName.RUN}",
             query={} if delay is None else {"delay": f"{_milliseconds(delay)}ms"},
             headers=key,
             body=task,
