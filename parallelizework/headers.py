@@ -16,14 +16,14 @@ def policy_headers(overrides: Overrides) -> dict[str, str]:
     return {POLICY_HEADER: json.dumps(overrides)} if overrides else {}
 
 
-def overrides_in(headers: Mapping[str, str]) -> Overrides:
-    """What the request says about the policy.
+def overrides_of(header: str) -> Overrides:
+    """What the request says about the policy, as its header has it.
 
     Raises:
         ValueError: The header is not JSON.
     """
     try:
-        return from_json(headers.get(POLICY_HEADER, "{}"))
+        return from_json(header)
     except ValueError as error:
         raise ValueError(f"the header {POLICY_HEADER} is not JSON: {error}") from error
 

@@ -5,7 +5,7 @@ from typing import Protocol
 from restate import Service, VirtualObject, Workflow
 
 
-class Definition(Protocol):
+class Servable(Protocol):
     """A `FanOut` or an `Executor`."""
 
     @property
@@ -20,4 +20,4 @@ class Definition(Protocol):
 
 
 RestateService = Service | VirtualObject | Workflow
-Served = Definition | RestateService
+Served = Servable | RestateService

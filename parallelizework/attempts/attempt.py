@@ -70,11 +70,15 @@ class AttemptSerde(Serde[bytes | FailedAttempt]):
         return FailedAttempt.model_validate_json(buf)
 
 
-def about(ctx: Context, service: str, function: Function) -> str:
-    """Which function of which invocation is tried, for the log."""
-    request = ctx.request()
-    name = name_in(request.headers) or f"invocation={request.id}"
+def about(service: str, function: Function, name: str) -> str:
+    """Which function of which subtask or invocation is tried, for the log."""
     return f"service={service} function={function.name} {name}"
+
+
+def name_of(ctx: Context) -> str:
+    """The name of the subtask that an invocation executes, or of the invocation."""
+    request = ctx.request()
+    return name_in(request.headers) or f"invocation={request.id}"
 
 
 def failed_attempt(about: str, error: Exception) -> FailedAttempt:

@@ -14,7 +14,12 @@ from restate import Context, RestateDurableFuture, RunOptions
 from restate.exceptions import RetryableError
 from restate.serde import BytesSerde
 
-from parallelizework.attempts.attempt import AttemptSerde, about, failed_attempt
+from parallelizework.attempts.attempt import (
+    AttemptSerde,
+    about,
+    failed_attempt,
+    name_of,
+)
 from parallelizework.attempts.schedule import FailedAttempt, Schedule
 from parallelizework.definition.function import Function
 from parallelizework.messages import HandlerName
@@ -97,7 +102,7 @@ class Retries:
             try:
                 return await execute(number)
             except Exception as error:
-                tried = about(self.ctx, self.service, function)
+                tried = about(self.service, function, name_of(self.ctx))
                 return failed_attempt(f"{tried} attempt={number}", error)
 
         options = RunOptions[bytes | FailedAttempt](serde=_ATTEMPT)

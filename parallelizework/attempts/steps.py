@@ -113,7 +113,6 @@ class Steps:
         size: int,
         retries: Retries,
     ) -> list[Any]:
-
         async def execute(_number: int) -> bytes:
             return items.serialize(await function(value), size, "what it was made of")
 

@@ -56,7 +56,7 @@ class Coordinator:
         self._steps = Steps(ctx, definition, self._policy)
         self._events = Events()
         self._fan_in: FanIn | None = None
-        self._deadline_passed = False  # the deadline has passed
+        self._deadline_passed = False
 
     async def _execute(
         self,

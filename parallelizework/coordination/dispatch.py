@@ -15,15 +15,15 @@ from parallelizework.coordination.calls import (
 from parallelizework.coordination.fan_in import FanIn
 from parallelizework.coordination.partition import SEGMENT, Partition, partition
 from parallelizework.definition.definition import Definition
+from parallelizework.definition.execute import REFERENCE
 from parallelizework.headers import SUBTASK_HEADER, policy_headers, slice_name
 from parallelizework.messages import HandlerName, Slice
 from parallelizework.outcomes import known_values
 from parallelizework.policy import WINDOW, Policy
 from parallelizework.serde.message import Message
 
-_UPDATES = (
-    1_000  # reports that a run receives; less than 1 % of the cost of a large run
-)
+# How many reports a run receives; less than 1 % of the cost of a large run.
+_UPDATES = 1_000
 
 
 class SubtaskDispatch:
@@ -42,11 +42,7 @@ class SubtaskDispatch:
         name = definition.name
         self.slice_json = Message[Slice[Any]](Slice[Any], f"a slice of {name}")
         self._definition = definition
-        self._item_json = Message[Any](
-            Any,
-            f"a subtask of {name}",
-            remedy="let it be a reference instead, such as a path or a key",
-        )
+        self._item_json = Message[Any](Any, f"a subtask of {name}", remedy=REFERENCE)
         # With combine, few subtasks a coordinator: so few values wait to be combined.
         self._segment = WINDOW if definition.combine else SEGMENT
 
@@ -112,14 +108,14 @@ class SubtaskDispatch:
         updates = whole.report_request.updates if whole.report_request else _UPDATES
         share = updates / max(1, len(whole.items))
         is_batch = handler is HandlerName.RUN_BATCH  # one step, which cannot report
+        this = self._definition
+        service = this.executor if is_batch else this.name
         ends = accumulate((size * unit for size in divided.sizes), initial=0)
         for position, (start, end) in enumerate(pairwise(ends)):
             count = min(end, len(whole.items)) - start
             yield SliceCall(
                 position=position,
-                service=self._definition.executor
-                if is_batch
-                else self._definition.name,
+                service=service,
                 handler=handler,
                 is_coordinator=not is_batch,
                 whole=whole,

@@ -47,7 +47,7 @@ class FanIn:
         self.failures: list[Failure[Any]] = []
         self.is_cancelled = False
         self._rule = rule
-        self._is_full = self.reason is not None  # by what is settled alone
+        self._is_full = self.reason is not None  # by what is kept alone
         self._combine = combine
         self._reported: dict[int, Counts] = {}
         self._early: dict[int, list[Any]] = {}

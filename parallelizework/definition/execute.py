@@ -10,7 +10,7 @@ from restate import TerminalError
 from parallelizework.definition.function import Function
 from parallelizework.definition.policy_checks import check_batches, check_policy
 from parallelizework.errors import DefinitionError
-from parallelizework.headers import POLICY_HEADER, overrides_in
+from parallelizework.headers import POLICY_HEADER, overrides_of
 from parallelizework.policy import Overrides, Policy
 from parallelizework.serde.message import list_of
 from parallelizework.serde.validated_json import Json
@@ -60,8 +60,9 @@ class ExecuteDefinition:
             TerminalError: 400; the body is no subtask, or the headers say what cannot
                 be.
         """
+        header = headers.get(POLICY_HEADER)
         try:
-            overrides = overrides_in(headers) if POLICY_HEADER in headers else {}
+            overrides = {} if header is None else overrides_of(header)
         except ValueError as error:
             raise TerminalError(str(error), 400) from error
         return self.subtask_json.deserialize(body), self.policy_for(overrides)

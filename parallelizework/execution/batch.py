@@ -8,7 +8,7 @@ from pydantic_core import from_json, to_json
 from restate import Context, RunOptions
 from restate.serde import BytesSerde
 
-from parallelizework.attempts.attempt import failed_attempt
+from parallelizework.attempts.attempt import about, failed_attempt
 from parallelizework.attempts.schedule import FailedAttempt, Schedule
 from parallelizework.attempts.steps import Steps
 from parallelizework.completion import Rule
@@ -98,11 +98,8 @@ class Batch:
 
     async def outcomes(self) -> Outcomes:
         """Execute the subtasks, until all have ended or the rule ends the run."""
-        this, items, known = (
-            self._slice,
-            self._slice.items,
-            known_values(self._slice.items),
-        )
+        this, items = self._slice, self._slice.items
+        known = known_values(items)
         todo = [index for index in range(len(items)) if index not in known]
         typed = self._definition.subtasks_json.typed([items[index] for index in todo])
         enough = _enough(this.rule)
@@ -162,8 +159,8 @@ class Batch:
             return this.value_json.serialize(value)
         except Exception as error:
             name = f"{slice_name(part.run, part.shard)} index={part.first + index}"
-            service = f"service={this.name} function={this.function.name}"
-            return failed_attempt(f"{service} {name} attempt={number}", error)
+            tried = about(this.name, this.function, name)
+            return failed_attempt(f"{tried} attempt={number}", error)
 
     def _collected(self) -> Outcomes:
         part = self._slice

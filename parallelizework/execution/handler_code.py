@@ -2,7 +2,7 @@
 
 from restate import Context, TerminalError
 
-from parallelizework.attempts.attempt import about, failed_attempt
+from parallelizework.attempts.attempt import about, failed_attempt, name_of
 from parallelizework.attempts.handler_code_attempts import HandlerCodeAttempts
 from parallelizework.definition.execute import ExecuteDefinition
 from parallelizework.restate_sdk import OWN_EXCEPTIONS, is_raised_by_sdk
@@ -32,7 +32,9 @@ class HandlerCodeHandler:
         except Exception as error:
             if _is_cancellation(error):
                 raise
-            failed = failed_attempt(about(ctx, this.name, this.function), error)
+            failed = failed_attempt(
+                about(this.name, this.function, name_of(ctx)), error
+            )
             raise self._attempts.count_failure(ctx, policy, failed) from error
         self._attempts.forget(ctx)
         return value
