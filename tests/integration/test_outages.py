@@ -29,6 +29,9 @@ class Task(BaseModel):
 def split(task: Task) -> list[int]:
     return [1, 2, 3]
 
+def one(task: Task) -> list[int]:
+    return [1]
+
 async def naps(ctx: Context, number: int) -> int:
     await ctx.sleep(timedelta(seconds=0.5))
     return number
@@ -48,7 +51,7 @@ napping = FanOut("Napping", split=split, execute=naps, aggregate=aggregate,
 hanging_executor = Executor("HangingExecutor", execute=hangs)
 hanging = FanOut("Hanging", split=split, executor="HangingExecutor",
     aggregate=aggregate)
-shopping = FanOut("Shopping", split=split, execute=shops, aggregate=aggregate,
+shopping = FanOut("Shopping", split=one, execute=shops, aggregate=aggregate,
     policy=Policy(max_attempts=2))
 """
 
