@@ -29,6 +29,6 @@ ELSEWHERE = {
     "make test-compose": Elsewhere(".ci/run", "make test-compose"),
     "docker compose up": Elsewhere("tests/compose.sh", '"${compose[@]}" up'),
     "docker compose up --build --detach": Elsewhere(
-        "tests/compose.sh", '"${compose[@]}" up --build --detach'
+        "tests/compose.sh", '"${compose[@]}" up --detach'
     ),
 }

@@ -110,7 +110,7 @@ class Page:
                 return [Fragment(line, "json", text)]
             case language:
                 raise PageError(
-                    f"{self.name}:{line}: a {language or 'plain'} block that is neither"
+                    f"{self.name}.md:{line}: a {language or 'plain'} block that is neither"
                     " run nor compared: name its file in a first line `# NAME.EXT`, or "
                     "put `<!-- fragment -->` directly before it"
                 )
@@ -120,7 +120,9 @@ class Page:
         lines = block.text.splitlines()
         starts = [i for i, line in enumerate(lines) if line.startswith("$ ")]
         if not starts or starts[0] != 0:
-            raise PageError(f"{self.name}:{block.line}: a console block begins with $")
+            raise PageError(
+                f"{self.name}.md:{block.line}: a console block begins with $"
+            )
         for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
             first, *rest = lines[start:end]
             more = list(takewhile(lambda line: line.startswith("> "), rest))

@@ -174,8 +174,8 @@ def _environment(ports: PagePorts, path: str) -> Mapping[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("PARALLELIZEWORK_", "PYTEST_", "RESTATE_"))
     }
-    ingress = f"http://127.0.0.1:{ports.free[INGRESS]}"
-    admin = f"http://127.0.0.1:{ports.free[ADMIN]}"
+    ingress = f"http://localhost:{ports.free[INGRESS]}"
+    admin = f"http://localhost:{ports.free[ADMIN]}"
     return {
         **usual,
         programs.CURL_OPTIONS: "",
