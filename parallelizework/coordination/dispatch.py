@@ -84,7 +84,7 @@ class SubtaskDispatch:
         this, shard = self._definition, slice_.shard
         of_policy = policy_headers(slice_.overrides)
         of_slice = slice_name(slice_.run, shard)
-        known = known_values(slice_.items) if this.gives_done else {}
+        known = known_values(slice_.items) if this.may_have_done else {}
         for position, item in enumerate(slice_.items):
             if position in known:
                 yield Known(position, known[position])

@@ -36,7 +36,7 @@ class Function:
         lists: It may return any iterable; a call of it returns a list.
 
     Attributes:
-        takes_context: Its first parameter is a `restate.Context`.
+        accepts_context: Its first parameter is a `restate.Context`.
         parameters: The types of the values it takes, of which there is one at least.
         names: The names of these parameters.
         returns: The type it returns, without `Awaitable`.
@@ -63,12 +63,12 @@ class Function:
         self._most = most
         self._lists = lists
         signature = self._signature()
-        self.takes_context, values = self._parameters(signature)
+        self.accepts_context, values = self._parameters(signature)
         self.parameters = tuple(value.annotation for value in values)
         self.names = tuple(value.name for value in values)
         self.returns = self._returned(signature)
         self._is_async = _is_async(function)
-        if self.takes_context and not self._is_async:
+        if self.accepts_context and not self._is_async:
             raise DefinitionError(
                 f"{self.name} takes a restate.Context, so it must be `async def`"
             )
@@ -178,8 +178,8 @@ class Function:
             for p in signature.parameters.values()
             if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
         ]
-        takes_context = bool(required) and _is_context(required[0].annotation)
-        values = required[1:] if takes_context else required
+        accepts_context = bool(required) and _is_context(required[0].annotation)
+        values = required[1:] if accepts_context else required
         by_name = any(p.kind is p.KEYWORD_ONLY for p in values)
         if by_name or not 1 <= len(values) <= self._most:
             most = "one value" if self._most == 1 else f"one to {self._most} values"
@@ -192,7 +192,7 @@ class Function:
                 raise DefinitionError(
                     f"{self.name}: parameter {parameter.name!r} has no type hint"
                 )
-        return takes_context, values
+        return accepts_context, values
 
     def _returned(self, signature: inspect.Signature) -> object:
         if signature.return_annotation is inspect.Signature.empty:

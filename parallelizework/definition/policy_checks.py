@@ -9,19 +9,19 @@ def check_policy(execute: Function, policy: Policy, served: Policy) -> None:
     """Refuse what cannot be done with a function, or cannot differ per request."""
     if policy.max_items_per_batch > 1:
         check_batches(execute, policy)
-    if policy.attempt_timeout and execute.takes_context:
+    if policy.attempt_timeout and execute.accepts_context:
         raise DefinitionError(
             f"{execute.name} is handler code (it takes a restate.Context), whose "
             "attempts have no timeout: use subtask_timeout"
         )
     pauses = "pause" in (policy.on_exhausted, served.on_exhausted)
-    if execute.takes_context and pauses:
+    if execute.accepts_context and pauses:
         _check_retry(policy, served)
 
 
 def check_batches(execute: Function, policy: Policy) -> None:
     """Refuse what cannot be done in batches."""
-    if execute.takes_context:
+    if execute.accepts_context:
         raise DefinitionError(
             f"{execute.name} is handler code (it takes a restate.Context), which "
             "cannot be one step of a batch: leave max_items_per_batch at 1"
