@@ -10,8 +10,8 @@ from parallelizework.outcomes import TIMED_OUT, CompletionReason, Counts, Failur
 from parallelizework.policy import Policy
 
 _BAD_REQUEST = 400
-# A slice reports after about 1/256 of the outcomes that would end the run. So the caller
-# applies its rule with little delay, and a slice sends few of these reports.
+# A slice reports after about 1/256 of the outcomes that would end the run. So its
+# caller applies the rule with little delay, and a slice sends few of these reports.
 _REPORTS = 256
 
 

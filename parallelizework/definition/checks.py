@@ -67,8 +67,8 @@ def check_accepts(
     """Check that a function accepts the items that another function returns."""
     if not accepts(parameter, item):
         raise DefinitionError(
-            f"{function.name} accepts {parameter!r}, but {source.name} returns items of "
-            f"type {item!r}: change one of the two hints"
+            f"{function.name} accepts {parameter!r}, but {source.name} returns items "
+            f"of type {item!r}: change one of the two hints"
         )
 
 
@@ -145,7 +145,7 @@ def without_done(items: object, value: object, source: Function) -> object:
 def extras_of(
     aggregate: Function, subtask: object, task: object
 ) -> dict[Extra, object]:
-    """Return the parameters of `aggregate` after the values, in order, with their hints.
+    """Return the parameters of `aggregate` after the values, with their type hints.
 
     The type hint alone decides what a parameter receives. Its name and its position do
     not matter.

@@ -182,7 +182,10 @@ def define_executor(
 def _functions(
     name: str, functions: Mapping[str, Callable[..., Any] | None], max_threads: int
 ) -> dict[str, Function | None]:
-    """The users' functions by role. Many `execute`s cannot block the others' threads."""
+    """The users' functions by role.
+
+    `execute` has its own threads, so its calls cannot block the other functions.
+    """
     other_threads = checked_threads(max_threads, name)
     threads = {"execute": checked_threads(max_threads, name)}
     roles = {
