@@ -109,7 +109,8 @@ def final(
     """Return why a run has ended, from its final counts.
 
     The rule decides once more, because the final counts may differ from the counts at
-    the end of the coordinator. The rule has priority over the coordinator's reason.
+    the end of the coordinator. The rule has priority over the coordinator's reason,
+    unless somebody cancelled the run.
 
     Args:
         policy: The policy of the run.

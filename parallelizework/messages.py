@@ -10,14 +10,15 @@ How slots are leased and returned
     execute more than `max_concurrency` subtasks at the same time.
 
     1. Lease. A call costs slots. A call of a subtask costs one slot. A call of a batch
-       costs `max_items_per_batch` slots. A call of a coordinator leases several slots
-       (`Slice.slots`): its share. The called coordinator uses them for its own calls in
-       the same way.
-    2. Grow. When slots become free, the caller leases them to calls in flight. First it
-       leases to calls that have less than their share. When no call is left to start,
-       it leases to all calls that can use more slots. The caller sends the signal
-       `slots.N` to the called invocation. The value is the number of added slots. N
-       counts the signals of this call from 0.
+       costs `max_items_per_batch` slots, or all slots of its caller if these are fewer.
+       A call of a coordinator leases several slots (`Slice.slots`): its share. The
+       called coordinator uses them for its own calls in the same way.
+    2. Grow. When slots become free, the caller first leases them to calls in flight
+       that have less than their share. Then it starts new calls. Slots may still be
+       free, because no call is left to start or the window is full. Then it leases them
+       to all calls in flight that can use more. The caller sends the signal `slots.N`
+       to the called invocation. The value is the number of added slots. N counts the
+       signals of this call from 0.
     3. Return. A called coordinator that has no call left to start needs fewer slots
        after each of its calls ends. It returns these slots in its next `Report`, before
        its own end. A report states the total of returned slots, so reading the same

@@ -65,9 +65,9 @@ class Policy(BaseModel):
     max_concurrency: int | None = Field(default=None, ge=1, le=_LARGEST_NUMBER)
     """How many subtasks of one run may execute at the same time, on all workers.
 
-    Default: 64 times `max_items_per_batch`. 64 calls keep a worker busy. They need
-    little memory, and only a small part of the 1,000 invocations that a restate-server
-    executes at the same time in one partition. Use a larger number for subtasks that
+    Default: 64 times `max_items_per_batch`. 64 calls keep a worker busy, and need
+    little memory. A restate-server executes 1,000 invocations at the same time in one
+    partition; 64 calls are a small part of them. Use a larger number for subtasks that
     mostly wait. Maximum: 1,000,000.
     """
 

@@ -13,7 +13,7 @@ OWN_EXCEPTIONS = (
     DisconnectedException,
     cast("type[Exception]", VMException),
 )
-"""The SDK's own exceptions. They end an attempt; the server makes another attempt."""
+"""The SDK's own exceptions. The invocation continues in another attempt."""
 
 CONTINUED = (*OWN_EXCEPTIONS, RetryableError)
 """All exceptions that end an attempt, but not the invocation."""

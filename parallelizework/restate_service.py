@@ -33,8 +33,8 @@ _INACTIVITY = timedelta(seconds=1)
 # - With `combine`, a coordinator stays longer. The server sends the journal again to
 #   resume an invocation. This journal may hold large values, and values arrive often.
 _COMBINING = timedelta(seconds=10)
-# - A handler that executes subtasks is never asked to suspend. After such a request the
-#   server sends nothing more to the worker, not even a cancellation.
+# - A handler that executes plain functions is asked to suspend only after a day. After
+#   such a request, the server sends nothing more to the worker: no cancellation either.
 _LISTENING: dict[str, Any] = {"inactivity_timeout": timedelta(days=1)}
 # How long a step may take after that before the server aborts the attempt and makes
 # another one. The server notices a lost worker by its connection, so this can be long.
@@ -62,41 +62,43 @@ _PAUSING = InvocationRetryPolicy(max_attempts=1, on_max_attempts="pause")
 def service(definition: Definition) -> Service:
     """Return the Restate service of a fan-out."""
     handlers = Handlers(definition)
-    made = Service(
+    restate_service = Service(
         definition.name,
         description=f"Fan-out {definition.name}",
         inactivity_timeout=_COMBINING if definition.combine else _INACTIVITY,
         abort_timeout=_ABORT,
     )
     types = (definition.task_json, definition.result_json)
-    _add(made, HandlerName.RUN, handlers.run, types, _COORDINATES)
+    _add(restate_service, HandlerName.RUN, handlers.run, types, _COORDINATES)
     if execute := definition.execute:
-        _add_execution(made, execute, BatchHandler(execute, definition))
-    _add_pause(made)
+        _add_execution(restate_service, execute, BatchHandler(execute, definition))
+    _add_pause(restate_service)
     types = (handlers.slice_json, handlers.outcomes_json)
     options = _INNER | _COORDINATES
-    _add(made, HandlerName.RUN_SEGMENT, handlers.run_segment, types, options)
+    _add(restate_service, HandlerName.RUN_SEGMENT, handlers.run_segment, types, options)
     if definition.expand:
-        _add(made, HandlerName.RUN_SHARD, handlers.run_shard, types, options)
-        _add(made, HandlerName.RUN_SHARDS, handlers.run_shards, types, options)
-    return made
+        _add(restate_service, HandlerName.RUN_SHARD, handlers.run_shard, types, options)
+        _add(
+            restate_service, HandlerName.RUN_SHARDS, handlers.run_shards, types, options
+        )
+    return restate_service
 
 
 def executing_service(definition: ExecuteDefinition) -> Service:
     """Return the Restate service of an executor."""
-    made = Service(
+    restate_service = Service(
         definition.name,
         description=f"Executor {definition.name}",
         inactivity_timeout=_INACTIVITY,
         abort_timeout=_ABORT,
     )
-    _add_execution(made, definition, BatchHandler(definition))
-    _add_pause(made)
-    return made
+    _add_execution(restate_service, definition, BatchHandler(definition))
+    _add_pause(restate_service)
+    return restate_service
 
 
 def _add_execution(
-    made: Service, execute: ExecuteDefinition, batch: BatchHandler
+    restate_service: Service, execute: ExecuteDefinition, batch: BatchHandler
 ) -> None:
     is_handler_code = execute.function.accepts_context
     single = HandlerCodeHandler(execute) if is_handler_code else SubtaskHandler(execute)
@@ -104,18 +106,18 @@ def _add_execution(
     retry = _retry(execute)
     options = {"journal_retention": _RETENTION, **listening, **retry}
     types = (execute.subtask_json, execute.value_json)
-    _add(made, HandlerName.RUN_SUBTASK, single.run_subtask, types, options)
+    _add(restate_service, HandlerName.RUN_SUBTASK, single.run_subtask, types, options)
     # Handler code has this handler too, and refuses batches. If an executor of handler
     # code had no such handler, Restate would retry the call of a batch without end.
     types, options = (batch.slice_json, batch.outcomes_json), _INNER | listening | retry
-    _add(made, HandlerName.RUN_BATCH, batch.run_batch, types, options)
+    _add(restate_service, HandlerName.RUN_BATCH, batch.run_batch, types, options)
 
 
-def _add_pause(made: Service) -> None:
+def _add_pause(restate_service: Service) -> None:
     pause = Json[Any](Any, "a pause")
     retry = {"invocation_retry_policy": _PAUSING}
     _add(
-        made,
+        restate_service,
         HandlerName.AWAIT_RESUME,
         await_resume,
         (pause, pause),
@@ -142,7 +144,7 @@ def _retry(execute: ExecuteDefinition) -> dict[str, Any]:
 
 
 def _add(
-    made: Service,
+    restate_service: Service,
     name: HandlerName,
     function: _Handler,
     types: tuple[Json[Any], Json[Any]],
@@ -160,13 +162,17 @@ def _add(
         except (TerminalError, *CONTINUED):
             raise
         except Exception as error:
-            _logger.exception("handler failed: %s/%s", made.name, name)
-            message = f"{made.name}/{name} failed unexpectedly: {error!r:.1000}"
+            _logger.exception("handler failed: %s/%s", restate_service.name, name)
+            message = (
+                f"{restate_service.name}/{name} failed unexpectedly: {error!r:.1000}"
+            )
             raise TerminalError(message, 500) from error
 
     handler.__doc__ = function.__doc__
     raw = BytesSerde()
-    register = made.handler(name, input_serde=raw, output_serde=raw, **options)
+    register = restate_service.handler(
+        name, input_serde=raw, output_serde=raw, **options
+    )
     io = handler_from_callable(register(handler)).handler_io
     accepted, returned = types
     io.input_type = TypeHint[Any](bytes, generate_json_schema=accepted.schema)

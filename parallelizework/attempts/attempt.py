@@ -128,9 +128,8 @@ def _failed(
 ) -> FailedAttempt:
     """Return a failed attempt that the journal and Restate's protocol can carry.
 
-    The journal and the protocol cannot carry every error of a user. Such an error may
-    have a code that is not an HTTP error, a message of any length, a lone surrogate, or
-    a pause in the past.
+    A user's error may have a code that is not an HTTP error, or a pause in the past.
+    Its message may have any length, or contain a lone surrogate.
     """
     valid = code if isinstance(code, int) and code in _CODES else 500
     fault = Fault(status="failed", message=_sendable(message), code=valid)

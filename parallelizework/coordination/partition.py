@@ -16,7 +16,7 @@ from parallelizework.policy import WINDOW
 SEGMENT = 1_000  # units that one coordinator calls itself: about 3,000 journal entries
 _SLICES_AT_ONCE = WINDOW // 2  # slices in flight, while none of them is slow
 _UNITS_AT_ONCE = 4  # of a slice, approximately: fewer are not worth a coordinator
-_SLICES = 128  # slices of a coordinator, if possible: each has reports in its journal
+_SLICES = 128  # of a coordinator, if possible: reports and leases are journal entries
 _ROUNDS = _SLICES // _SLICES_AT_ONCE  # rounds of slices, one after the other
 
 

@@ -152,7 +152,7 @@ def define(
 
 
 def _list_json(item: object, name: str) -> JsonList:
-    remedy = "let split return shards, and add a function expand to the fan-out"
+    remedy = "return shards from split, and add a function expand to the fan-out"
     return JsonList(item, f"the list of subtasks of {name}", remedy=remedy)
 
 

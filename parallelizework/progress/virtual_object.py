@@ -37,9 +37,9 @@ def progress_object(retention: timedelta = RETENTION) -> VirtualObject:
     Args:
         retention: How long the object keeps a run after the run's last update.
     """
-    made = VirtualObject(
+    progress = VirtualObject(
         NAME,
-        description="How far the runs of fan-outs have come",
+        description="The progress of the runs of fan-outs",
         journal_retention=timedelta(0),
         # By default, the server would keep each answer for a day.
         idempotency_retention=timedelta(0),
@@ -51,7 +51,7 @@ def progress_object(retention: timedelta = RETENTION) -> VirtualObject:
         "invocation_retry_policy": RETRIED_WITHOUT_END,
     }
 
-    @made.handler(input_serde=update_json, **private)
+    @progress.handler(input_serde=update_json, **private)
     async def update(ctx: ObjectContext, update: Update) -> bytes:
         """Store an update of a run."""
         now = await ctx.time()
@@ -65,7 +65,7 @@ def progress_object(retention: timedelta = RETENTION) -> VirtualObject:
             ctx.generic_send(NAME, "forget", b"", key=ctx.key(), send_delay=retention)
         return b""
 
-    @made.handler(input_serde=BytesSerde(), **private)
+    @progress.handler(input_serde=BytesSerde(), **private)
     async def forget(ctx: ObjectContext, _body: bytes) -> bytes:
         """Forget a run if its retention has passed; otherwise check again later."""
         now = await ctx.time()
@@ -78,17 +78,17 @@ def progress_object(retention: timedelta = RETENTION) -> VirtualObject:
             ctx.clear_all()
         return b""
 
-    @made.handler(kind="shared", output_serde=_PROGRESS)
+    @progress.handler(kind="shared", output_serde=_PROGRESS)
     async def get(ctx: ObjectSharedContext) -> Progress:
         """Return the progress of the run."""
         return Progress.of(ctx.key(), await _record(ctx))
 
-    @made.handler(kind="shared", output_serde=_FAILURES)
+    @progress.handler(kind="shared", output_serde=_FAILURES)
     async def failures(ctx: ObjectSharedContext) -> list[Failure[Any]]:
         """Return the first failures of the run, up to 256 KiB."""
         return in_order((await _record(ctx)).failures)
 
-    return made
+    return progress
 
 
 async def _record(ctx: ObjectSharedContext) -> Record:

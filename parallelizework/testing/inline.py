@@ -39,7 +39,7 @@ _INDEX = re.compile(r"(?: shard=(\d+))? index=(\d+)$")
 _FAILURES = TypeAdapter(list[Failure[Any]])
 
 AnyFanOut = FanOut[Any, Any, Any, Any]
-Index = int | tuple[int, int]
+Index = int | tuple[int, int]  # with `expand`: the shard, and the index in the shard
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ class _Inline(Generic[Task, Subtask, Result]):
         executed += [each.definition for each in self.executors]
         functions += [each.function for each in executed if each]
         all_served = [self.fan_out, *self.executors, *self.services]
-        made = served(*all_served, progress_retention=_PROGRESS_RETENTION)
+        all_services = served(*all_served, progress_retention=_PROGRESS_RETENTION)
         server: Server | None = None
 
         def is_busy() -> bool:
@@ -210,7 +210,7 @@ class _Inline(Generic[Task, Subtask, Result]):
         async def main() -> InlineRun[Subtask, Result]:
             nonlocal server
             random = None if self.seed is None else Random(self.seed)
-            server = Server(made, random=random, replays=self.replays)
+            server = Server(all_services, random=random, replays=self.replays)
             return await self._run(server, body)
 
         with asyncio.Runner(loop_factory=lambda: SkippingLoop(is_busy, stop)) as runner:

@@ -84,21 +84,21 @@ class Server:
         Args:
             request: The call.
             by: The id of the caller.
-            delay: Seconds until the call is made.
+            delay: Seconds until the call is invocation.
         """
         same = (request.service, request.handler, request.idempotency_key or "")
         if request.idempotency_key and same in self._by_key:
             return self.invocations[self._by_key[same]]
-        made = Invocation(self, len(self.invocations), request)
-        self.invocations[made.id] = made
-        self._by_key[same] = made.id
+        invocation = Invocation(self, len(self.invocations), request)
+        self.invocations[invocation.id] = invocation
+        self._by_key[same] = invocation.id
         if not delay:
-            to = f"{request.service} {request.key}" if request.key else made.id
-            self.deliver(by, to, lambda: self._enqueue(made))
+            to = f"{request.service} {request.key}" if request.key else invocation.id
+            self.deliver(by, to, lambda: self._enqueue(invocation))
         elif delay < _NEVER:
-            self._loop.call_later(delay, self._enqueue, made)
-        made.is_delayed = bool(delay)
-        return made
+            self._loop.call_later(delay, self._enqueue, invocation)
+        invocation.is_delayed = bool(delay)
+        return invocation
 
     async def answer(self, request: Request) -> bytes:
         """Return the answer to a request, after all previous calls of its service."""
