@@ -30,7 +30,8 @@ class Postponed(RetryableError):
     `Attempt.number` do not count a postponed attempt. Instead, `within` limits the sum
     of the pauses. The pause is durable, except in a batch, which is one step. The pause
     is a little longer than `retry_after`, by a random time: so subtasks that were
-    postponed together do not all return at the same moment.
+    postponed together do not all return at the same moment. During the pause, the
+    subtask keeps its slot of the run, but no invoker slot of the server.
 
     In handler code, a `Postponed` counts as an attempt, like any
     `restate.exceptions.RetryableError`.

@@ -38,7 +38,7 @@ _SHORT_PAUSE = 1.0
 
 
 class Interrupted(Exception):
-    """The run ended while a function waited for a future, such as by its deadline."""
+    """The run ended, such as by its deadline, while `run` waited for a future."""
 
     def __init__(self, reason: CompletionReason) -> None:
         super().__init__(reason)

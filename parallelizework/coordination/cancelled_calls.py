@@ -1,4 +1,4 @@
-"""`CancelledCalls`: cancels the calls in flight when the completion rule ends a run."""
+"""`CancelledCalls`: cancels the calls that are in flight when a run ends early."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ class CancelledCalls:
             await self._wait()
 
     async def _wait(self) -> None:
-        """Wait until all calls have ended, or for the time of the grace period.
+        """Wait until all calls have ended, for a limited time.
 
-        A call whose worker is unavailable or does not answer ends later. Nobody waits
-        for its outcome.
+        The worker of a call may be unavailable, or not answer. Such a call ends later,
+        and its outcome is not used.
         """
         is_inner = any(each.call.is_coordinator for each in self._in_flight.values())
         timer = self._ctx.sleep(_COORDINATORS_GRACE if is_inner else CANCEL_GRACE)

@@ -128,8 +128,9 @@ class Coordinator:
     def _answers_at_deadline(self, reason: CompletionReason) -> bool:
         """Whether the run may answer at its deadline, with its unfinished subtasks.
 
-        At the deadline, `run` cancels its calls. So an inner coordinator cannot
-        distinguish the deadline from another cancellation: it always adds them.
+        At the deadline, `run` cancels its calls. An inner coordinator cannot
+        distinguish this from another cancellation. So it adds its unfinished subtasks
+        in both cases.
         """
         ends = (CompletionReason.DEADLINE_EXCEEDED, CompletionReason.CANCELLED)
         answers = self._policy.deadline and self._policy.on_deadline == "answer"

@@ -10,8 +10,8 @@ from parallelizework.messages import Outcomes
 from parallelizework.outcomes import CompletionReason, Counts, Failure, in_order
 from parallelizework.terminal_errors import is_cancelled
 
-_FOLD = 16  # the number of values that are combined at once
-_FOLD_BYTES = 4 * 1024 * 1024  # from this total size on, values are combined at once
+_FOLD = 16  # values are combined as soon as there are this many
+_FOLD_BYTES = 4 * 1024 * 1024  # large values: as soon as they have this total size
 _NO_COUNTS, _NO_OUTCOMES = Counts(), Outcomes()
 
 Combine = Callable[[list[Any]], Awaitable[Any]]

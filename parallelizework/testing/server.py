@@ -84,7 +84,7 @@ class Server:
         Args:
             request: The call.
             by: The id of the caller.
-            delay: Seconds until the call is invocation.
+            delay: Seconds until the message is sent.
         """
         same = (request.service, request.handler, request.idempotency_key or "")
         if request.idempotency_key and same in self._by_key:
