@@ -1,4 +1,4 @@
-"""`python -m parallelizework` runs the command `parallelizework`."""
+"""`python -m parallelizework` is the command `parallelizework`."""
 
 from parallelizework.cli import main
 
