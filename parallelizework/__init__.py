@@ -34,12 +34,12 @@ _MODULES = {
     "services": "fan_out",
     "app": "serving.app",
     "Policy": "policy",
-}  # the others are in `outcomes`
+}  # the other names are in `outcomes`
 
-if not TYPE_CHECKING:  # or any name would do
+if not TYPE_CHECKING:  # with `__getattr__`, type checkers would accept any name
 
     def __getattr__(name: str) -> object:
-        """Import a public name at its first use: `client` does without restate."""
+        """Import a public name at its first use: so `client` does not need restate."""
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         module = import_module(f"{__name__}.{_MODULES.get(name, 'outcomes')}")

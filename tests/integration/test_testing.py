@@ -72,7 +72,7 @@ def test_a_module_in_a_package_is_served_by_its_name() -> None:
 
 
 def test_an_object_without_a_name_in_a_module_cannot_be_served() -> None:
-    with pytest.raises(TargetError, match="define it there, not in a function"):
+    with pytest.raises(TargetError, match="define it at the top level"):
         target_of(values.lines.service)
 
 
