@@ -218,9 +218,9 @@ def test_list_shows_the_recent_runs(command: Command, key: str) -> None:
     [
         (["run", "Sqares", "3"], "did you mean Squares", 1),
         (["run", "Squares", "3", "--ingress", NOWHERE], NOWHERE, 1),
-        (["result", NO_RUN], "knows no run", 1),
-        (["watch", "nonsense"], "'nonsense' is no run's id", 1),
-        (["cancel", NO_RUN], "knows no run", 1),
+        (["result", NO_RUN], "has no run", 1),
+        (["watch", "nonsense"], "'nonsense' is not the id of a run", 1),
+        (["cancel", NO_RUN], "has no run", 1),
         (["register", NOWHERE], "was not registered", 1),
         (["run", "Squares", "three"], "the task is not JSON", 2),
         (["run", "Squares"], "give the task", 2),

@@ -267,7 +267,7 @@ def _requests(client: Client) -> list[object]:
         (["run", "Sqares", "3"], "did you mean Squares", 1),
         (["run", "Squares"], "give the task", 2),
         (["run", "Squares", "3", "--delay", "soon"], "--delay", 2),
-        (["result", "inv_1dPXI20kYi3s65CBtvVth9WdnBY7mSKkjD"], "knows no run", 1),
+        (["result", "inv_1dPXI20kYi3s65CBtvVth9WdnBY7mSKkjD"], "has no run", 1),
     ],
 )
 def test_an_error_is_json_where_json_is_asked_for(
