@@ -223,7 +223,7 @@ def test_list_shows_the_recent_runs(command: Command, key: str) -> None:
         (["cancel", NO_RUN], "has no run", 1),
         (["register", NOWHERE], "was not registered", 1),
         (["run", "Squares", "three"], "the task is not JSON", 2),
-        (["run", "Squares"], "give the task", 2),
+        (["run", "Squares"], "pass the task", 2),
         (["run", "Squares", "3", "--delay", "soon"], "--delay", 2),
         (["rnu"], "rnu", 2),
     ],
