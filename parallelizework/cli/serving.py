@@ -53,7 +53,7 @@ def serve(
         The number of worker processes.
     server
         The ASGI server: hypercorn or granian. By default, PARALLELIZEWORK_SERVER or
-        hypercorn. granian is faster; install it with parallelizework[granian].
+        hypercorn. The extra parallelizework[granian] installs granian.
     """
     from parallelizework.serving import worker  # noqa: PLC0415 - other commands do without restate
 
