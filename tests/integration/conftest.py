@@ -3,7 +3,7 @@
 `--server` selects the kind of server. `plain` has its default settings. `replay`
 suspends at each await, so that each step replays all earlier ones. `v7` speaks the next
 version of Restate's protocol. `own` selects the tests that start servers and workers of
-their own. Without `--server` all tests run. If the environment names a server, the tests
+their own. Without `--server` all tests run. If the environment names a server, tests
 run on that server.
 """
 
