@@ -64,11 +64,14 @@ recording: $(READY) ## Record the terminal session that the README shows
 
 lock: $(READY) ## Pin the dependencies anew
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
-		--extra local --extra granian --group dev pyproject.toml -o requirements-dev.txt
+		--extra worker --extra local --extra granian --group dev pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
-		--group build -c requirements-dev.txt pyproject.toml -o requirements.txt
+		--extra worker --group build -c requirements-dev.txt pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
-		--group bench -c requirements-dev.txt pyproject.toml -o requirements-bench.txt
+		--extra worker --group bench -c requirements-dev.txt pyproject.toml \
+		-o requirements-bench.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+		--group dist -c requirements-dev.txt -o requirements-dist.txt
 
 clean: ## Remove what the above made here
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .coverage

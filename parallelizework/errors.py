@@ -4,6 +4,7 @@ ParallelizeworkError
 ├── DefinitionError     a FanOut was built wrongly (a hint, a name, a callable)
 ├── TargetError         what is to be served is not there, or not once
 ├── SettingsError       a PARALLELIZEWORK_ variable has a value that it cannot have
+├── ExtraMissing        a package is not installed that an extra installs
 ├── ServerNotFound      no restate-server on this machine, and none to be had
 ├── PortInUse           a port that was asked for is taken
 ├── StartError          a process that we started ended, or never became ready
@@ -25,14 +26,54 @@ A `ParallelizeworkWarning` is about what was done all the same:
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from parallelizework.outcomes import CompletionReason
 
 
+_EXTRAS = {
+    "cyclopts": "cli",
+    "hypercorn": "worker",
+    "platformdirs": "cli",
+    "restate": "worker",
+    "rich": "cli",
+}
+
+
 class ParallelizeworkError(Exception):
     """The base of every error that parallelizework raises on its own account."""
+
+
+class ExtraMissing(ParallelizeworkError, ModuleNotFoundError):
+    """A package is not installed that an extra of parallelizework installs.
+
+    Install the extra that the message names.
+    """
+
+    def __init__(self, package: str) -> None:
+        super().__init__(
+            f"the package {package!r} is not installed: "
+            f"pip install 'parallelizework[{_EXTRAS[package]}]'"
+        )
+        self.name = package
+
+
+@contextmanager
+def extras_named() -> Generator[None, None, None]:
+    """Name the extra where an import in the block finds a package missing.
+
+    Raises:
+        ExtraMissing: An extra installs the package.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name in _EXTRAS:
+            raise ExtraMissing(error.name) from None
+        raise
 
 
 class ParallelizeworkWarning(UserWarning):

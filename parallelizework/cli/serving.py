@@ -3,6 +3,7 @@
 import signal
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from cyclopts.validators import Number
 
 from parallelizework.cli.app import HERE, SERVE, Flag, Where, cli
 from parallelizework.cli.output import note
+from parallelizework.errors import ExtraMissing, extras_named
 from parallelizework.local.dev import Local, local
 from parallelizework.local.doctor import Finding, examine
 from parallelizework.local.ports import Ports
@@ -54,7 +56,8 @@ def serve(
         The ASGI server: hypercorn unless PARALLELIZEWORK_SERVER says otherwise; granian
         is quicker, and has to be installed.
     """
-    from parallelizework.serving import worker  # noqa: PLC0415 - other commands do without restate
+    with extras_named():
+        from parallelizework.serving import worker  # noqa: PLC0415 - other commands do without restate
 
     settings = Settings()
     changes = {
@@ -95,6 +98,8 @@ def dev(  # noqa: PLR0913 - each is one switch of the command
         The server's data folder, to go on with its runs the next time. Without one,
         everything is forgotten at the end.
     """
+    if not find_spec("restate"):  # before restate-server is installed and started
+        raise ExtraMissing("restate")
     ports = Ports(ingress_port, admin_port, worker_port)
     _take_signals()
     with local(
