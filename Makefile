@@ -6,7 +6,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .PHONY: help bench cluster demo recording test check unit integration faults faults-once \
-	random hostile overload dev test-cluster test-compose lock clean
+	random hostile overload dev test-cluster test-compose dist test-pythons lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -62,6 +62,12 @@ bench: $(READY) .venv/.bench ## Measure; with Celery and DBOS where Redis and Po
 recording: $(READY) ## Record the terminal session that the README shows
 	$(BIN)/python examples/recording.py
 
+dist: $(READY) .venv/.dist ## Build the package into dist/, check it, install it and use it
+	$(BIN)/python -m tests.dist
+
+test-pythons: $(READY) ## The unit tests and the demo on each Python from 3.11 that is here
+	$(BIN)/python -m tests.dist.pythons
+
 lock: $(READY) ## Pin the dependencies anew
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 		--extra worker --extra local --extra granian --group dev pyproject.toml -o requirements-dev.txt
@@ -74,10 +80,14 @@ lock: $(READY) ## Pin the dependencies anew
 		--group dist -c requirements-dev.txt -o requirements-dist.txt
 
 clean: ## Remove what the above made here
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf .venv .pythons dist .pytest_cache .ruff_cache .hypothesis .coverage
 
 .venv/.bench: requirements-bench.txt | $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
+	@touch $@
+
+.venv/.dist: requirements-dist.txt | $(READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dist.txt
 	@touch $@
 
 $(READY): requirements-dev.txt pyproject.toml
