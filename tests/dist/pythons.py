@@ -63,7 +63,9 @@ def _is(python: Path, version: str) -> bool:
 
 def _test(python: Path, folder: Path) -> None:
     python = _prepared(python, folder)
-    run(python, "-m", "pytest", "-q", "tests/unit", "-p", "no:cacheprovider")
+    parallel = "--numprocesses", "auto", "--maxprocesses", "4", "--dist", "loadfile"
+    pytest = python, "-m", "pytest", "-q", "-p", "no:cacheprovider", *parallel
+    run(*pytest, "tests/unit")
     run(python, "examples/demo.py")
 
 
