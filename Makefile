@@ -9,7 +9,8 @@ READY := .venv/.ready
 PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .PHONY: help bench cluster demo recording test test-all test-more check unit integration \
-	kills faults faults-once random hostile overload dev test-cluster test-compose lock clean
+	kills faults faults-once random hostile overload dev test-cluster test-compose dist \
+	test-pythons lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -76,19 +77,32 @@ bench: $(READY) .venv/.bench ## Measure; with Celery and DBOS where Redis and Po
 recording: $(READY) ## Record the terminal session that the README shows
 	$(BIN)/python examples/recording.py
 
+dist: $(READY) .venv/.dist ## Build the package into dist/, check it, install it and use it
+	$(BIN)/python -m tests.dist
+
+test-pythons: $(READY) ## The unit tests and the demo on each Python from 3.11 that is here
+	$(BIN)/python -m tests.dist.pythons
+
 lock: $(READY) ## Pin the dependencies anew
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
-		--extra local --extra granian --group dev pyproject.toml -o requirements-dev.txt
+		--extra worker --extra local --extra granian --group dev pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
-		--group build -c requirements-dev.txt pyproject.toml -o requirements.txt
+		--extra worker --group build -c requirements-dev.txt pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
-		--group bench -c requirements-dev.txt pyproject.toml -o requirements-bench.txt
+		--extra worker --group bench -c requirements-dev.txt pyproject.toml \
+		-o requirements-bench.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+		--group dist -c requirements-dev.txt -o requirements-dist.txt
 
 clean: ## Remove what the above made here
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf .venv .pythons dist .pytest_cache .ruff_cache .hypothesis .coverage
 
 .venv/.bench: requirements-bench.txt | $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
+	@touch $@
+
+.venv/.dist: requirements-dist.txt | $(READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dist.txt
 	@touch $@
 
 $(READY): requirements-dev.txt pyproject.toml

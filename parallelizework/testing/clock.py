@@ -79,5 +79,17 @@ class SkippingLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._finished)
         return future
 
+    async def shutdown_default_executor(self, *args: Any, **kwargs: Any) -> None:
+        """Wait in real time until the threads of the default executor have ended.
+
+        From Python 3.13 on, asyncio bounds this by a timer of 300 seconds. The clock
+        would jump to that timer, and asyncio would warn that the threads did not end.
+        """
+        self._jobs += 1
+        try:
+            await super().shutdown_default_executor(*args, **kwargs)
+        finally:
+            self._jobs -= 1
+
     def _finished(self, _: object) -> None:
         self._jobs -= 1
