@@ -110,9 +110,9 @@ class Page:
                 return [Fragment(line, "json", text)]
             case language:
                 raise PageError(
-                    f"{self.name}.md:{line}: a {language or 'plain'} block that is neither"
-                    " run nor compared: name its file in a first line `# NAME.EXT`, or "
-                    "put `<!-- fragment -->` directly before it"
+                    f"{self.name}.md:{line}: a {language or 'plain'} block that is "
+                    "neither run nor compared: name its file in a first line "
+                    "`# NAME.EXT`, or put `<!-- fragment -->` directly before it"
                 )
 
     def _commands(self, block: _Block) -> Iterator[Command]:
