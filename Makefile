@@ -5,8 +5,11 @@ PYTHON ?= $(firstword $(foreach v,python3.11 python3.12 python3.13 python3,$(she
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help bench cluster demo recording test check unit integration faults faults-once \
-	random hostile overload dev test-cluster test-compose lock clean
+# A process for each core, each with a server of its own. A file is run by one process.
+PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
+.PHONY: help bench cluster demo recording test test-all test-more check unit integration \
+	kills faults faults-once random hostile overload dev test-cluster test-compose lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -14,7 +17,15 @@ help: ## Show this list
 demo: $(READY) ## Run the main job against a real local restate-server
 	$(BIN)/python examples/demo.py
 
-test: check unit integration faults-once ## Lint, types and every test
+test: check unit integration kills ## Lint, types and the tests that matter most, in 4 minutes
+
+test-all: test test-more test-compose ## Every test; needs Docker
+
+test-more: $(READY) ## What `make test-all` has beyond `make test`, without Docker
+	$(PYTEST) tests/integration tests/hostile tests/cluster --server own
+	$(PYTEST) tests/integration --server replay
+	$(PYTEST) tests/integration --server v7
+	$(BIN)/pytest tests/faults --deselect tests/faults/test_kills.py
 
 check: $(READY) ## Lint and types
 	$(BIN)/ruff format --check .
@@ -22,10 +33,13 @@ check: $(READY) ## Lint and types
 	$(BIN)/pyright
 
 unit: $(READY) ## The tests that need no server
-	$(BIN)/pytest tests/unit
+	$(PYTEST) tests/unit
 
-integration: $(READY) ## The tests against a real restate-server
-	$(BIN)/pytest tests/integration tests/hostile tests/cluster
+integration: $(READY) ## The tests on a real restate-server with its default settings
+	$(PYTEST) tests/integration --server plain
+
+kills: $(READY) ## Kill workers and server while runs are in flight
+	$(BIN)/pytest tests/faults/test_kills.py
 
 hostile: $(READY) ## Many more hostile requests, other ones each time
 	HOSTILE_EXAMPLES=2000 $(BIN)/pytest tests/hostile/test_ingress.py --timeout 3600
@@ -46,7 +60,7 @@ test-cluster: $(READY) ## Kill each server of a cluster in turn
 faults: $(READY) ## Break things for FAULTS_SECONDS (600) while runs are in flight
 	$(BIN)/python -m tests.faults
 
-faults-once: $(READY) ## The same, with each kind of fault once
+faults-once: $(READY) ## Inject each kind of fault once
 	$(BIN)/pytest tests/faults
 
 dev: $(READY) ## A local restate-server and worker, until Ctrl-C

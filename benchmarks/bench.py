@@ -28,6 +28,7 @@ from parallelizework.local.dev import Local, local
 from parallelizework.local.ports import Ports
 
 HERE = Path(__file__).parent
+PICTURE = HERE.parent / "docs" / "explain" / "benchmarks.png"
 FAN_OUTS = ["plain", "batched", "sharded", "sharded_batched", "sleeping"]
 RUNS = {  # what to run with how many subtasks
     "Plain": [100, 1_000, 5_000, 10_000, 100_000],
@@ -75,7 +76,7 @@ class Latency:
 
 
 def main() -> None:
-    """Measure, print, write `results.json` and `results.png`."""
+    """Measure, print, write `results.json` and the picture of the documentation."""
     rows, latencies = ours()
     more_rows, more_latencies = on_granian()
     rows += more_rows
@@ -83,7 +84,7 @@ def main() -> None:
     in_bulk = requests_in_bulk()
     rows += [row for peer in PEERS for row in measured_peer(peer)]
     rows.sort(key=lambda row: row.name)
-    plot(rows, HERE / "results.png")
+    plot(rows, PICTURE)
     rows += in_bulk
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {sys.version[:6]}"
     print(f"\n{machine}\n\n{table(rows)}\n\n{latency_table(latencies)}")
