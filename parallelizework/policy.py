@@ -48,7 +48,7 @@ class Policy(BaseModel):
     ISO 8601 (`"PT5M"`), in JSON. By default a run is successful if all subtasks are;
     the first failure ends it.
 
-    Args:
+    Attributes:
         max_concurrency: How many subtasks of one run may be executing at once, over
             all its segments and workers. By default 64 calls are: that keeps a worker
             busy, while a run's share of memory and of the 1,000 invocations that a

@@ -30,7 +30,7 @@ def paths() -> Iterator[str]:
     checklist = fan_out_worker.checklist(max_pause=Settings().max_pause)
     for service in services(checklist, http_fan_out(HttpSettings())):
         key = "/RUN" if service.name == "FanOutProgress" else ""
-        for name, handler in cast("dict[str, Any]", service.handlers).items():
+        for name, handler in cast("Any", service).handlers.items():
             if not handler.ingress_private:
                 about = one_line((handler.description or "").partition("\n\n")[0])
                 yield f"| `/{service.name}{key}/{name}` | {about} |"
@@ -119,7 +119,7 @@ def _type(field: Schema) -> str:
         return _NAMED.get(reference.rpartition("/")[2].partition("_")[0], "object")
     if field.get("type") == "array":
         return f"list of {_type(field.get('items', {}))}"
-    return _FORMATS.get(field.get("format", ""), field.get("type", "any JSON"))
+    return _FORMATS.get(field.get("format", "")) or field.get("type", "any JSON")
 
 
 _FORMATS = {"duration": "duration", "date-time": "time"}
