@@ -9,7 +9,8 @@ READY := .venv/.ready
 PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 .PHONY: help bench cluster demo recording test test-all test-more check unit integration \
-	kills faults faults-once random hostile overload dev test-cluster test-compose lock clean
+	docs docs-serve kills faults faults-once random hostile overload dev test-cluster \
+	test-compose lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -73,6 +74,13 @@ test-compose: $(READY) ## The tests against docker-compose.yml and docker-compos
 bench: $(READY) .venv/.bench ## Measure; with Celery and DBOS where Redis and PostgreSQL are
 	$(BIN)/python -m benchmarks.bench
 
+docs: $(READY) .venv/.docs ## Build the documentation into site/, and check its links
+	$(BIN)/python -m tests.docs.reference
+	$(BIN)/python -m tests.docs.site
+
+docs-serve: $(READY) .venv/.docs ## Serve the documentation while you write, until Ctrl-C
+	$(BIN)/zensical serve
+
 recording: $(READY) ## Record the terminal session that the README shows
 	$(BIN)/python examples/recording.py
 
@@ -83,9 +91,15 @@ lock: $(READY) ## Pin the dependencies anew
 		--group build -c requirements-dev.txt pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 		--group bench -c requirements-dev.txt pyproject.toml -o requirements-bench.txt
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+		--group docs -c requirements-dev.txt -o requirements-docs.txt
 
 clean: ## Remove what the above made here
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf .venv .cache site .pytest_cache .ruff_cache .hypothesis .coverage
+
+.venv/.docs: requirements-docs.txt | $(READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.txt
+	@touch $@
 
 .venv/.bench: requirements-bench.txt | $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
