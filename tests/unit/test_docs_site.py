@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.links import problems
+from tests.docs.page import ROOT, File, pages
 from tests.docs.site import DOCS, misplaced
 
 PYTHON = DOCS / "reference" / "python.md"
@@ -30,6 +31,25 @@ def test_the_python_reference_has_each_public_name(name: str) -> None:
 
     names = {f"{module.__name__}.{each}" for each in public}
     assert names - {"parallelizework.ParallelizeworkError"} <= set(listed)
+
+
+@pytest.mark.parametrize("name", ["README", "index"])
+def test_the_first_example_has_at_most_15_lines(name: str) -> None:
+    page = next(page for page in pages(ROOT) if page.name == name)
+
+    first = next(step for step in page.steps() if isinstance(step, File))
+
+    code = [line for line in first.text.splitlines()[1:] if line]
+    assert len(code) <= 15
+
+
+def test_the_files_that_the_readme_links_to_are_there() -> None:
+    links = re.findall(r"\]\(([^)#\s]+)", ROOT.joinpath("README.md").read_text())
+
+    assert links
+    assert not [
+        link for link in links if "://" not in link and not ROOT.joinpath(link).exists()
+    ]
 
 
 def built(site: Path, **pages: str) -> list[str]:
