@@ -162,7 +162,7 @@ def test_each_failed_attempt_is_logged_with_the_users_traceback(site: Site) -> N
         output = worker.output
 
     assert "KeyError('shoes') in shops, outages.py:" in answer.json()["message"]
-    first = f"attempt failed: service=Shopping function=execute=shops run={run} index=0"
+    first = f"attempt failed: service=Shopping execute=shops run={run} index=0"
     assert output.count(f"{first} attempt=1") == 1
     assert output.count(f"{first} attempt=2") == 1
     assert 'return {}["shoes"]' in output
