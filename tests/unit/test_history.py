@@ -247,7 +247,7 @@ def test_progress_counts_only_executed_subtasks(reading: Reading) -> None:
     assert "progress" in kinds(with_run(readings=(reading, END)))
 
 
-def test_progress_does_not_go_back() -> None:
+def test_progress_counts_that_decrease_are_a_violation() -> None:
     readings = (Reading(3.0, succeeded=2), Reading(4.0, succeeded=1), END)
 
     assert kinds(with_run(readings=readings)) == {"progress"}

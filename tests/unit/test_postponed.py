@@ -84,7 +84,7 @@ async def test_a_subtask_fails_before_a_pause_that_would_take_too_long() -> None
         (timedelta(seconds=1), timedelta.min),
     ],
 )
-async def test_postponing_ends_for_any_pause_and_time(
+async def test_postponed_attempts_end_for_any_pause_and_timeout(
     after: timedelta, within: timedelta
 ) -> None:
     error = Postponed("busy", 503, retry_after=after, within=within)
