@@ -1,4 +1,4 @@
-"""What client and command line say when a proxy, a worker or a server is away."""
+"""Errors of the client and the command line when a server or worker is unreachable."""
 
 import json
 import os
@@ -151,7 +151,7 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _again(targets: list[str], url: str) -> AbstractContextManager[object]:
-    """A worker at the address of one that is gone."""
+    """A worker at the address of a stopped worker."""
     return serve(targets, int(url.rpartition(":")[2]), environment=os.environ)
 
 

@@ -27,7 +27,7 @@ def test_cancelling_a_run_cancels_the_calls_of_its_subtasks(
 
 
 def paused_below(run: str) -> str:
-    """SQL for what is paused in a run: it is called by what waits for it."""
+    """Return the SQL for the paused invocations of a run."""
     return f"""
         select paused.id from sys_invocation paused
         left join sys_invocation caller on paused.invoked_by_id = caller.id

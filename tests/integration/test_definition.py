@@ -1,4 +1,4 @@
-"""What a user defines is what runs: functions and their types, executors, calls."""
+"""The definitions of a user: functions and their types, executors, calls."""
 
 from typing import Any
 

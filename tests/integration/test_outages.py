@@ -1,4 +1,4 @@
-"""A worker that is away is no attempt, and holds up no end of a run."""
+"""An unreachable worker does not count as an attempt and does not delay a run's end."""
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""How far a run has come, as anyone may read it while it runs."""
+"""The progress of a run, as any program can read it during the run."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ TIMES = {"deadline", "subtask_timeout"}
 
 
 def progress(server: Server, run: str) -> dict[str, Any]:
-    """What anyone gets to see; empty while there is nothing yet."""
+    """Return the progress of a run; empty before the first update."""
     answer = HTTP.get(f"{server.ingress}/FanOutProgress/{run}/get")
     return answer.json() if answer.is_success else {}
 

@@ -1,4 +1,4 @@
-"""What a client gets to know of a run: its end, its failures, its updates."""
+"""What a client can read of a run: its end, its failures, its updates."""
 
 import math
 import subprocess

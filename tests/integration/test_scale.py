@@ -115,7 +115,7 @@ def test_max_concurrency_is_never_exceeded(server: Server, service: str) -> None
 
 
 def test_max_concurrency_is_never_exceeded_by_two_processes_together() -> None:
-    """A connection may go to either process, so this goes on until both take part."""
+    """A connection may go to either process, so the test repeats until both execute."""
     processes: set[int] = set()
     for _ in range(10):
         with local(

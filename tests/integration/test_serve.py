@@ -23,7 +23,7 @@ from .test_dev import FAN_OUTS
 def alone(
     *targets: str, workers: int = 1, grace: float = 8, server: str = "hypercorn"
 ) -> Generator[tuple[Running, str], None, None]:
-    """A worker that a test may treat badly, and where it is."""
+    """A worker that a test may kill or stop, and its address."""
     bind = f"127.0.0.1:{Ports(0, 0, 0).chosen().worker}"
     options = ["--bind", bind, "--workers", str(workers), "--server", server]
     environment = {"PARALLELIZEWORK_GRACE_PERIOD": str(grace)}

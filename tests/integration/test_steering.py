@@ -1,4 +1,4 @@
-"""Runs that are paused, by somebody or by their own failures, and go on again."""
+"""Runs that are paused, by a user or by their failures, and resumed."""
 
 import json
 from collections.abc import Iterator

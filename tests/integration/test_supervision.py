@@ -1,4 +1,4 @@
-"""Processes that die: `dev` and `serve --workers` start others in their place."""
+"""Processes that die: `dev` and `serve --workers` replace them."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ if Path(__file__).with_name("broken").exists():
 
 @pytest.fixture
 def breakable(tmp_path: Path) -> Path:
-    """A module that ends each process that imports it, once `broken` is beside it."""
+    """A module that ends each process that imports it while `broken` exists."""
     module = tmp_path / "breakable.py"
     module.write_text(BREAKABLE)
     return module

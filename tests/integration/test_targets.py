@@ -1,4 +1,4 @@
-"""What `serve` is given: modules, names, settings, an address, a logging set-up."""
+"""Arguments of `serve`: modules, names, settings, an address, a logging setup."""
 
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Sync functions: they share threads, and what hangs leaves the others alone."""
+"""Sync functions share threads; a hanging function does not block the others."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""An attempt that failed: what is kept of its error, and what is logged of it."""
+"""A failed attempt: how its error is stored and logged."""
 
 from datetime import timedelta
 from typing import Any

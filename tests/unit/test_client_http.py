@@ -1,4 +1,4 @@
-"""What a client sends again, and what it does not, when nobody answers."""
+"""Which requests a client retries when a server does not answer."""
 
 from collections.abc import AsyncIterator, Callable
 
@@ -21,7 +21,7 @@ Connect = Callable[..., Http]
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses of a client, which takes none."""
+    """Record the pauses of a client without waiting."""
     made: list[float] = []
 
     async def sleep(seconds: float) -> None:
@@ -33,7 +33,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 async def connect() -> AsyncIterator[Connect]:
-    """Connect to a server that answers so, one after the other; the last for ever."""
+    """Connect to a server with these answers in order; the last answer repeats."""
     opened: list[Http] = []
 
     def made(*answers: httpx.Response | Exception) -> Http:

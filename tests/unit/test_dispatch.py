@@ -1,4 +1,4 @@
-"""From a slice to calls, and on through the slices of slices, down to every item."""
+"""A slice is divided into calls and further slices until each item has a call."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The judge of the fault suite: it lets good histories pass, and no bad one."""
+"""The verdict of the fault suite: correct histories pass, and others do not."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -307,7 +307,7 @@ def test_an_answer_has_as_many_values_as_its_quorum(
 def test_any_history_of_interruptions_and_repetitions_is_allowed(
     lives: list[int], slots: int
 ) -> None:
-    """Subtasks come one after the other; each dies so many times, then ends."""
+    """Subtasks execute one after the other; each is killed a few times, then ends."""
     events: list[Event] = []
     faults: list[Fault] = []
     now = 0.0

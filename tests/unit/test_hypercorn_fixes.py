@@ -1,4 +1,4 @@
-"""What is wrong in hypercorn and hyperframe, and right with the fixes.
+"""Defects of hypercorn and hyperframe, and the behavior with the fixes.
 
 Each test runs with upstream's protocol too, and expects the fault there: it fails once
 upstream has the fix. Then delete ours.

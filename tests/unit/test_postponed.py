@@ -60,7 +60,7 @@ async def test_a_postponed_attempt_is_not_counted() -> None:
 
 
 async def test_a_postponed_attempt_waits_at_least_as_long_as_the_policy_says() -> None:
-    """So those that were postponed together do not all come back at once."""
+    """Subtasks that were postponed together are not all retried at once."""
     _, _, pauses = await run(*[busy(10)] * 4)
 
     assert pauses == [11, 12, 14, 14]

@@ -1,4 +1,4 @@
-"""Slots: never more than there are, and none that is forgotten."""
+"""Slots: no slot is leased twice, and no slot is lost."""
 
 from hypothesis import given
 from hypothesis import strategies as st

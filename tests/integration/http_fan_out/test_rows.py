@@ -24,7 +24,7 @@ def run(server: Server, rows: Path, url: str, **task: Any) -> dict[str, Any]:
 
 
 def results(rows: Path) -> list[dict[str, Any]]:
-    """The lines of the results; nothing else is beside them."""
+    """Return the lines of the results; there is no other file in the folder."""
     file = rows.with_name(f"{rows.stem}.results.ndjson")
     beside = {each.name for each in rows.parent.iterdir() if rows.stem in each.name}
     assert beside == {rows.name, file.name}
