@@ -1,110 +1,202 @@
-"""The errors a caller of parallelizework can catch.
+"""The errors that a caller of parallelizework can catch.
 
 ParallelizeworkError
-├── DefinitionError     a FanOut was built wrongly (a hint, a name, a callable)
-├── TargetError         what is to be served is not there, or not once
-├── SettingsError       a PARALLELIZEWORK_ variable has a value that it cannot have
-├── ServerNotFound      no restate-server on this machine, and none to be had
-├── PortInUse           a port that was asked for is taken
-├── StartError          a process that we started ended, or never became ready
-├── RegistrationError   the server refused the worker's deployment
-└── ClientError         what a client asked for could not be done
-    ├── Unreachable     no restate-server answers at an address
-    ├── Refused         the server does not do what it was asked
-    ├── UnknownFanOut   nothing of that name is served
-    ├── UnknownRun      the server knows no run of that id
-    ├── UnfitData       a task or a result that does not fit the fan-out's types
+├── DefinitionError     a fan-out is defined wrongly (a hint, a name, a callable)
+├── TargetError         a target of `serve` or `dev` names nothing that can be served
+├── SettingsError       a PARALLELIZEWORK_ variable has an invalid value
+├── ExtraMissing        a package of an extra, such as [worker], is not installed
+├── ServerNotFound      restate-server is not installed, and cannot be installed
+├── PortInUse           another program uses the port
+├── StartError          a server or a worker did not start, or it ended
+├── RegistrationError   the restate-server refused to register a worker
+└── ClientError         a client could not do what it was asked to do
+    ├── Unreachable     no restate-server answers
+    ├── Refused         the restate-server refused a request
+    ├── UnknownFanOut   no registered worker serves a fan-out of that name
+    ├── UnknownRun      the restate-server has no run with that id
+    ├── UnfitData       a task, a result or an option has an invalid value
     ├── RunFailed       the run ended without a result
-    └── RunNotFinished  the run has not ended within the time that was given
+    └── RunNotFinished  the run did not end in time; it continues
 
-Inside a handler, what is permanent is a `restate.TerminalError` (see `serde`).
+ParallelizeworkWarning
+└── OtherTask           the idempotency key belongs to a run with another task
 
-A `ParallelizeworkWarning` is about what was done all the same:
-└── OtherTask           an idempotency key was used before, with another task
+Inside a handler, a permanent error is a `restate.TerminalError` (see `serde`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from parallelizework.outcomes import CompletionReason
 
 
+_EXTRAS = {
+    "cyclopts": "cli",
+    "hypercorn": "worker",
+    "platformdirs": "cli",
+    "restate": "worker",
+    "rich": "cli",
+}
+
+
 class ParallelizeworkError(Exception):
-    """The base of every error that parallelizework raises on its own account."""
+    """The base class of all errors of parallelizework.
+
+    Each message names the wrong value and the remedy.
+    """
+
+
+class ExtraMissing(ParallelizeworkError, ModuleNotFoundError):
+    """A package is not installed that an extra of parallelizework installs.
+
+    Install the extra that the message names.
+    """
+
+    def __init__(self, package: str) -> None:
+        super().__init__(
+            f"the package {package!r} is not installed: "
+            f"pip install 'parallelizework[{_EXTRAS[package]}]'"
+        )
+        self.name = package
+
+
+@contextmanager
+def extras_named() -> Generator[None, None, None]:
+    """Name the extra where an import in the block finds a package missing.
+
+    Raises:
+        ExtraMissing: An extra installs the package.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name in _EXTRAS:
+            raise ExtraMissing(error.name) from None
+        raise
 
 
 class ParallelizeworkWarning(UserWarning):
-    """The base of every warning of parallelizework."""
+    """The base class of all warnings of parallelizework."""
 
 
 class OtherTask(ParallelizeworkWarning):
-    """An idempotency key was used before, with another task: that one was not sent."""
+    """The idempotency key belongs to a run with another task.
+
+    `submit` and `run` issue this warning. They did not send the new task; the run that
+    they return has the earlier task. Use another key for another task.
+    """
 
 
 class DefinitionError(ParallelizeworkError, TypeError):
-    """A `FanOut` was built from something it cannot run."""
+    """A fan-out or an executor is defined wrongly.
+
+    `FanOut(...)` and `Executor(...)` raise it, for example where a type hint is
+    missing. `app` raises it where two services have the same name. The message names
+    the function and the parameter. Correct the definition.
+    """
 
 
 class TargetError(ParallelizeworkError):
-    """What is to be served is not there, or two services have the same name."""
+    """A target of `serve` or `dev` names nothing that can be served.
+
+    The message says where parallelizework looked, or which objects can be served.
+    """
 
 
 class SettingsError(ParallelizeworkError):
-    """An environment variable has a value that it cannot have."""
+    """An environment variable has an invalid value.
+
+    The message names the variable, its value and the error. Correct the variable.
+    """
 
 
 class ServerNotFound(ParallelizeworkError):
-    """There is no restate-server here, and none could be installed."""
+    """The program restate-server is not installed, and it could not be installed.
+
+    The message lists the ways to install it.
+    """
 
 
 class PortInUse(ParallelizeworkError):
-    """A port that was asked for is taken by another program."""
+    """Another program uses the port.
+
+    Choose another port. For `dev` and `server`, port 0 means any free port.
+    """
 
 
 class StartError(ParallelizeworkError):
-    """A process that we started ended early, or was not ready in time."""
+    """A server or a worker did not start, was not ready in time, or ended.
+
+    The message contains the cause, or the last lines of the log.
+    """
 
 
 class RegistrationError(ParallelizeworkError):
-    """The restate-server refused to register a deployment."""
+    """The restate-server refused to register a worker.
+
+    The message contains the server's reason. Often the URL is not the URL of a worker,
+    or the server cannot reach the URL.
+    """
 
 
 class ClientError(ParallelizeworkError):
-    """What a client asked for could not be done."""
+    """The base class of all errors of `Client` and `AsyncClient`."""
 
 
 class Unreachable(ClientError):
-    """No restate-server answers at an address, or not in time, or only a proxy does."""
+    """No restate-server answers at the URL.
+
+    Nothing answers, the answer does not arrive in time, or only a proxy answers. Start
+    the server or correct its URL. A run that was submitted before continues.
+    """
 
 
 class Refused(ClientError):
-    """The restate-server does not do what it was asked; the message is its own."""
+    """The restate-server refused a request.
+
+    For example, a run that has ended cannot be cancelled. The message contains the
+    reason.
+    """
 
 
 class UnknownFanOut(ClientError):
-    """Nothing of that name is served; the message has the nearest names."""
+    """No registered worker serves a fan-out of that name.
+
+    The message contains similar names. Correct the name, or register the worker.
+    """
 
 
 class UnknownRun(ClientError):
-    """The restate-server knows no run of that id (it forgets one after a day)."""
+    """The restate-server has no run with that id.
+
+    Correct the id. By default, the server forgets a run one day after its end.
+    """
 
 
 class UnfitData(ClientError, ValueError):
-    """A task or a result does not fit the types of the fan-out."""
+    """A task or a result does not fit the types of the fan-out.
+
+    `submit` also raises it for an invalid idempotency key and for an invalid delay.
+    """
 
 
 class RunFailed(ClientError):
-    """The run ended without a result.
+    """The run ended without a result: it failed or was cancelled.
+
+    `run.failures()` returns the subtasks that failed.
 
     Attributes:
-        run: Its id.
-        status: An HTTP status: that of the `TerminalError`, 409 if it was cancelled.
-        message: What went wrong.
-        reason: The `CompletionReason` that ended it, such as
-            `FAILURE_TOLERANCE_EXCEEDED`; None where no rule did, but an error of
-            `split` or `aggregate`, or a task that is not valid.
+        run: The run's id.
+        status: The HTTP status of the failure, such as the status of a
+            `TerminalError`; 409 if the run was cancelled.
+        message: The error message of the run.
+        reason: The `CompletionReason` that ended the run, such as
+            `FAILURE_TOLERANCE_EXCEEDED`. None if no completion rule ended it, but an
+            invalid task, or an error of `split` or `aggregate`.
     """
 
     def __init__(
@@ -123,19 +215,21 @@ class RunFailed(ClientError):
 
     @property
     def cancelled(self) -> bool:
-        """Whether somebody cancelled it."""
+        """Whether the run was cancelled."""
         return (self.status, self.message) == (409, "cancelled")
 
     def __reduce__(self) -> tuple[type[RunFailed], tuple[object, ...]]:
-        """Let it travel between processes."""
+        """Make the error picklable, for example for multiprocessing."""
         return RunFailed, (self.run, self.status, self.message, self.reason)
 
 
 class RunNotFinished(ClientError):
-    """The run has not ended within the time that was given; it continues.
+    """The run did not end within the given time; it continues.
+
+    Call `result` again, or `attach` to the run later.
 
     Attributes:
-        run: Its id.
+        run: The run's id.
     """
 
     def __init__(self, run: str) -> None:
@@ -146,5 +240,5 @@ class RunNotFinished(ClientError):
         self.run = run
 
     def __reduce__(self) -> tuple[type[RunNotFinished], tuple[str]]:
-        """Let it travel between processes."""
+        """Make the error picklable, for example for multiprocessing."""
         return RunNotFinished, (self.run,)

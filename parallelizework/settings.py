@@ -1,4 +1,4 @@
-"""`Settings` and `HttpSettings`: the one module that reads the environment."""
+"""`Settings` and `HttpSettings`: no other module reads the environment."""
 
 import os
 import shlex
@@ -22,39 +22,43 @@ ServerName = Literal["hypercorn", "granian"]
 class _Settings(BaseSettings):
     @model_validator(mode="wrap")
     @classmethod
-    def _in_one_line(
+    def _error_in_one_line(
         cls, values: Any, handler: ModelWrapValidatorHandler[Self]
     ) -> Self:
         try:
             return handler(values)
         except ValidationError as error:
             prefix = cls.model_config.get("env_prefix", "")
-            wrong = [
+            invalid = [
                 f"{prefix}{e['loc'][0]}".upper() + f"={values[e['loc'][0]]}: {e['msg']}"
                 for e in error.errors()
             ]
-            raise SettingsError("; ".join(wrong)) from error
+            raise SettingsError("; ".join(invalid)) from error
 
 
 class Settings(_Settings):
-    """What an operator may set, as `PARALLELIZEWORK_` and the name in capitals.
+    """The settings of a worker and of a client.
+
+    Each is read from the variable `PARALLELIZEWORK_` and the name in capitals.
 
     Args:
-        fan_outs: What to serve, separated by spaces (quoted as in
-            a shell where they contain one), as `loader.load` reads each; nothing for
-            all the ready-made fan-outs.
-        max_pause: The longest that a subtask of FanOutWorker takes, in seconds.
-        grace_period: How long a stopping worker lets calls in flight finish, in
-            seconds; 10 is what `docker stop` waits.
-        progress_retention: How long FanOutProgress remembers a run after its last
+        fan_outs: The targets to serve, as `parallelizework serve` accepts them,
+            separated by spaces. Quote a target that contains a space. By default, all
+            ready-made fan-outs are served.
+        max_pause: The longest pause of a subtask of FanOutWorker, in seconds.
+        grace_period: How long a worker that stops waits for its calls in flight, in
+            seconds. The default is less than the 10 s that `docker stop` waits.
+        progress_retention: How long FanOutProgress keeps a run after the run's last
             update, in seconds.
-        identity_keys: Public keys (`publickeyv1_...`), separated by spaces, of the
-            restate-servers that may call the worker; without any, whoever reaches it.
-        server: The ASGI server that serves the fan-outs: hypercorn, or granian where it
-            is installed.
-        restate_server: The restate-server program for `parallelizework dev`.
-        ingress_url: Where the restate-server takes requests.
-        admin_url: URL of the restate-server's admin API.
+        identity_keys: The public keys (`publickeyv1_...`) of the restate-servers that
+            may call the worker, separated by spaces. By default, everyone who can
+            reach the worker may call it.
+        server: The ASGI server of the worker: hypercorn or granian. granian has to be
+            installed.
+        restate_server: The path of the restate-server program for `parallelizework
+            dev`. By default, the program is found or installed.
+        ingress_url: The URL of the restate-server's ingress.
+        admin_url: The URL of the restate-server's admin API.
     """
 
     model_config = SettingsConfigDict(env_prefix="PARALLELIZEWORK_", frozen=True)
@@ -76,24 +80,29 @@ class Settings(_Settings):
 
 
 class HttpSettings(_Settings):
-    """What an operator may set for HttpFanOut: `PARALLELIZEWORK_HTTP_` and the name.
+    """The settings of HttpFanOut.
+
+    Each is read from the variable `PARALLELIZEWORK_HTTP_` and the name in capitals.
 
     Args:
-        allowed_hosts: Whom requests may go to, separated by spaces: names, globs,
-            addresses and networks; see `AllowedHosts`. Without any, HttpFanOut is off.
-        hosts_of_secrets: `NAME=HOST`s, separated by spaces: a secret that is named here
-            goes to these hosts alone, any other to whichever host is allowed.
-        folder: Where files of rows are, and their results go; without it, none are.
-        max_body: How large the body of a response may be, unpacked, in bytes. A message
-            of Restate holds 32 MiB, and a body may take a third more in it.
-        max_timeout: How long one request may take, in seconds.
-        max_retry_after: How long a pause a server may ask for, in seconds; an hour is
-            what the rate limits of public APIs take to be renewed. It may say a year.
-        max_postponement: How long all pauses together that servers ask one request to
-            make may take, in seconds: two hours, as a quota that is renewed each hour
-            may be used up by others once more.
-        max_concurrency_per_host: How many requests one worker process sends to a host
-            at once: the window of one run with its defaults.
+        allowed_hosts: The hosts that may be sent requests, separated by spaces: names,
+            globs, addresses and networks; see `AllowedHosts`. By default, no host is
+            allowed, and HttpFanOut is off.
+        hosts_of_secrets: `NAME=HOST` pairs, separated by spaces. A secret that is named
+            here is sent to its hosts only. Any other secret may be sent to each
+            allowed host.
+        folder: The folder of the files of rows and of their results. By default,
+            HttpFanOut reads no files.
+        max_body: The largest body of a response, unpacked, in bytes. A message of
+            Restate holds 32 MiB, and base64 makes a body larger by a third.
+        max_timeout: The longest time that one request may take, in seconds.
+        max_retry_after: The longest pause that a server may ask for, in seconds. Many
+            public APIs renew their rate limits each hour, hence the default.
+        max_postponement: The longest time that one request may spend in all pauses that
+            servers ask for, in seconds. The default is two hours: other clients may
+            use up a quota that is renewed each hour.
+        max_concurrency_per_host: How many requests one worker process sends to one host
+            at once. The default is the default `max_concurrency` of one run.
     """
 
     model_config = SettingsConfigDict(env_prefix="PARALLELIZEWORK_HTTP_", frozen=True)
@@ -126,5 +135,5 @@ class HttpSettings(_Settings):
         return paired
 
     def secret(self, name: str) -> str | None:
-        """The secret of a name; None if there is none."""
+        """The secret of that name; None if the environment has no such secret."""
         return os.environ.get(f"PARALLELIZEWORK_HTTP_SECRET_{name}")

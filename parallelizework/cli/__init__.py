@@ -9,5 +9,5 @@ _ORDER = (
     "watch result list failures cancel pause resume dev serve server register doctor"
 )
 
-for _index, _name in enumerate(_ORDER.split()):  # in the help, as one needs them
+for _index, _name in enumerate(_ORDER.split()):  # the order in the help
     cli[_name].sort_key = _index

@@ -1,4 +1,4 @@
-"""`cli`: the commands' groups, the options they share, how errors are printed."""
+"""`cli`: the groups of commands, their shared options, and how errors are printed."""
 
 import json
 import os
@@ -24,17 +24,18 @@ from parallelizework.errors import (
 
 _HELP = """Durable fan-out/fan-in for Python on Restate.
 
-Start a server and a worker with `parallelizework dev`, then, in another terminal,
+Start a server and a worker with `parallelizework dev`. In another terminal, run
 `parallelizework run FanOutWorker '{"description": "make coffee,shower"}'`.
 """
-_EPILOGUE = """Results go to stdout, everything else to stderr. Exit codes: 0 done,
-1 the run failed or something does not answer, 2 usage, 130 detached by Ctrl-C.
+_EPILOGUE = """Results are printed to stdout, all other texts to stderr. Exit codes: 0
+success; 1 the run failed, or the command failed; 2 the command line is wrong; 130 the
+command was ended by Ctrl-C.
 """
 
-_USAGE = 2  # exit code
+_USAGE = 2  # the exit code of a usage error
 
 RUN = Group("Run a fan-out", sort_key=1)
-FOLLOW = Group("Follow and steer a run", sort_key=2)
+FOLLOW = Group("Follow and control runs", sort_key=2)
 SERVE = Group("Serve fan-outs", sort_key=3)
 OTHER = Group("Other", sort_key=4)
 
@@ -50,7 +51,7 @@ cli = App(
 cli["--help"].group = OTHER
 cli["--version"].group = OTHER
 cli.register_install_completion_command(  # pyright: ignore[reportUnknownMemberType] - its **kwargs
-    group=OTHER, help="Install completion for the shell that this is."
+    group=OTHER, help="Install tab completion for your shell."
 )
 
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
@@ -60,18 +61,18 @@ Json = Annotated[Flag, Parameter(name="--json")]
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Where:
-    """Where the restate-server is."""
+    """The URLs of the restate-server."""
 
     ingress: Annotated[str | None, Parameter(group="Server")] = None
-    """The URL of its ingress; by default PARALLELIZEWORK_INGRESS_URL or
+    """The URL of the server's ingress. By default, PARALLELIZEWORK_INGRESS_URL or
     http://localhost:8080."""
 
     admin: Annotated[str | None, Parameter(group="Server")] = None
-    """The URL of its admin API; by default PARALLELIZEWORK_ADMIN_URL or
+    """The URL of the server's admin API. By default, PARALLELIZEWORK_ADMIN_URL or
     http://localhost:9070."""
 
     def client(self) -> Client:
-        """A client of that server."""
+        """A client for the server."""
         return Client(self.ingress, self.admin)
 
 
@@ -79,14 +80,14 @@ HERE = Where()
 
 
 def main() -> None:
-    """Run the command line; an error with a remedy is one line and an exit code."""
+    """Run the command line; an error is printed as one line, without a traceback."""
     warnings.showwarning = _show_warning
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # JSON is UTF-8, whatever a terminal is
+        if isinstance(stream, TextIOWrapper):  # JSON is UTF-8, on any terminal
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
         sys.exit(_code())
-    except BrokenPipeError:  # `| head` has seen enough
+    except BrokenPipeError:  # `| head` has ended
         _drop_output()
     except OSError as error:
         _drop_output()
@@ -95,11 +96,12 @@ def main() -> None:
 
 
 def _code() -> int:
-    """The exit code of the command; what it prints has been written by then."""
+    """Run the command, flush its output and return its exit code."""
     try:
         cli(exit_on_error=False, print_error=False)
     except CycloptsError as error:
-        return _failed(_said(error), {"error": _said(error)}, _USAGE)
+        message = " ".join(str(error).split())
+        return _failed(message, {"error": message}, _USAGE)
     except ParallelizeworkError as error:
         code = _USAGE if isinstance(error, (UsageError, UnfitData)) else 1
         return _failed(str(error), _as_json(error), code)
@@ -136,16 +138,12 @@ def _as_json(error: ParallelizeworkError) -> dict[str, JsonValue]:
 
 
 def _drop_output() -> None:
-    """Have the interpreter's last flush of stdout go nowhere."""
+    """Discard the interpreter's last flush of stdout."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _show_warning(message: Warning | str, *_: object) -> None:
     note(_line(str(message)))
-
-
-def _said(error: CycloptsError) -> str:
-    return " ".join(str(error).split())
 
 
 def _line(text: str) -> str:

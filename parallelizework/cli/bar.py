@@ -1,4 +1,4 @@
-"""Draw the progress of a run on stderr: a bar on a terminal, plain lines elsewhere."""
+"""Show the progress of a run on stderr: a bar on a terminal, otherwise lines."""
 
 import time
 from abc import ABC, abstractmethod
@@ -14,23 +14,23 @@ from parallelizework.cli import formats
 from parallelizework.cli.output import note
 from parallelizework.client.models import Progress
 
-_LINE_EVERY = 1.0  # seconds, off a terminal: a log is read later
+_INTERVAL = 1.0  # seconds between two lines, if stderr is not a terminal
 
 
-class Drawing(ABC):
-    """Something that shows progress."""
+class Display(ABC):
+    """Shows the progress of a run, and notes about it."""
 
     def __init__(self) -> None:
-        self._said: set[str] = set()
+        self._notes: set[str] = set()
 
     @abstractmethod
     def show(self, progress: Progress) -> None:
-        """Show how far a run is now."""
+        """Show the current progress."""
 
-    def say(self, text: str) -> None:
-        """Print something else, once."""
-        if text not in self._said:
-            self._said.add(text)
+    def note_once(self, text: str) -> None:
+        """Print a note, unless it was printed before."""
+        if text not in self._notes:
+            self._notes.add(text)
             self._print(text)
 
     def _print(self, text: str) -> None:
@@ -38,8 +38,8 @@ class Drawing(ABC):
 
 
 @contextmanager
-def drawing() -> Generator[Drawing, None, None]:
-    """A bar if stderr is a terminal, otherwise lines."""
+def display() -> Generator[Display, None, None]:
+    """A bar if stderr is a terminal; otherwise lines."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield Lines()
@@ -47,48 +47,48 @@ def drawing() -> Generator[Drawing, None, None]:
     with RichProgress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.fields[said]}", markup=False),
+        TextColumn("{task.fields[text]}", markup=False),
         console=console,
-        redirect_stdout=False,  # a result is not for the bar's console
+        redirect_stdout=False,  # results go to stdout itself
         redirect_stderr=False,
     ) as rich:
         yield Bar(rich)
 
 
-class Lines(Drawing):
-    """A line when something has changed, at most one a second."""
+class Lines(Display):
+    """Prints a line when the progress has changed, at most one a second."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._last: str = ""
-        self._at: float = 0.0
+        self._last_line: str = ""
+        self._printed_at: float = 0.0
 
     def show(self, progress: Progress) -> None:
-        """Print it, if it is news."""
+        """Print the progress if it has changed; the last one is always printed."""
         line = formats.progress_line(progress)
-        soon = time.monotonic() < self._at + _LINE_EVERY and not progress.ended
-        if line == self._last or soon:
+        is_due = time.monotonic() >= self._printed_at + _INTERVAL or progress.ended
+        if line == self._last_line or not is_due:
             return
-        self._last, self._at = line, time.monotonic()
+        self._last_line, self._printed_at = line, time.monotonic()
         note(line)
 
 
-class Bar(Drawing):
-    """One line that fills up."""
+class Bar(Display):
+    """A progress bar in one line."""
 
     def __init__(self, rich: RichProgress) -> None:
         super().__init__()
         self._rich = rich
-        self._task = rich.add_task("", total=None, said="")
+        self._task = rich.add_task("", total=None, text="")
 
     def show(self, progress: Progress) -> None:
-        """Draw it."""
+        """Draw the bar."""
         self._rich.update(
             self._task,
             description=progress.fan_out,
             total=_length(progress),
             completed=progress.done,
-            said=said(progress, datetime.now(UTC)),
+            text=bar_text(progress, datetime.now(UTC)),
         )
         self._rich.refresh()
 
@@ -96,8 +96,8 @@ class Bar(Drawing):
         self._rich.console.print(text, markup=False, soft_wrap=True)
 
 
-def said(progress: Progress, now: datetime) -> str:
-    """What stands beside the bar."""
+def bar_text(progress: Progress, now: datetime) -> str:
+    """The text at the right of the bar."""
     line = formats.progress_line(progress)
     if progress.started is None or progress.state == "scheduled":
         return line
@@ -108,7 +108,7 @@ def said(progress: Progress, now: datetime) -> str:
 
 
 def _length(progress: Progress) -> float | None:
-    """Of the bar; None for one that swings, as long as the total is not known."""
+    """The length of the bar; None while the total is not known: then the bar pulses."""
     if progress.state == "succeeded":
         return max(progress.done, 1) if progress.done else 0
     return progress.total

@@ -1,39 +1,42 @@
-"""Follow a run until it ends, with a drawing of its progress."""
+"""Follow a run until it ends, and show its progress."""
 
 import time
 
-from parallelizework.cli.bar import Drawing, drawing
+from parallelizework.cli.bar import Display, display
 from parallelizework.client import Run
 from parallelizework.errors import RunFailed, RunNotFinished, Unreachable
 
-_OFTEN, _SELDOM = 0.25, 2.0  # seconds between looks: at first, and in a long run
-_SHARE = 0.01  # of the time it has taken: a look a second after 100 s
+# Seconds between two requests for progress: the first at the start, the second in a
+# long run. In between, the interval is a share of the time since the start.
+_SHORT_INTERVAL, _LONG_INTERVAL = 0.25, 2.0
+_SHARE = 0.01
 
 
 def follow(run: Run[bytes], timeout: float | None = None) -> bytes:
-    """Show a run's progress until it has ended; answer with its result.
+    """Show the progress of a run until the run ends, and return its result.
 
     Raises:
-        RunFailed: It ended without one.
-        RunNotFinished: `timeout` seconds were not enough.
+        RunFailed: The run ended without a result.
+        RunNotFinished: The run did not end within `timeout` seconds.
     """
-    with drawing() as drawn:
+    with display() as shown:
         try:
-            result = _awaited(run, drawn, timeout)
+            result = _awaited(run, shown, timeout)
         except RunFailed:
-            _look(run, drawn)
+            _show_progress(run, shown)
             raise
-        _look(run, drawn)
+        _show_progress(run, shown)
     return result
 
 
-def _awaited(run: Run[bytes], drawn: Drawing, timeout: float | None) -> bytes:
+def _awaited(run: Run[bytes], shown: Display, timeout: float | None) -> bytes:
     started = time.monotonic()
     while True:
-        _look(run, drawn)
+        _show_progress(run, shown)
         elapsed = time.monotonic() - started
         left = float("inf") if timeout is None else timeout - elapsed
-        seconds = min(max(_OFTEN, elapsed * _SHARE), _SELDOM, max(left, 0))
+        interval = min(max(_SHORT_INTERVAL, elapsed * _SHARE), _LONG_INTERVAL)
+        seconds = min(interval, max(left, 0))
         try:
             return run.result(seconds)
         except RunNotFinished:
@@ -41,22 +44,22 @@ def _awaited(run: Run[bytes], drawn: Drawing, timeout: float | None) -> bytes:
                 raise
 
 
-def _look(run: Run[bytes], drawn: Drawing) -> None:
+def _show_progress(run: Run[bytes], shown: Display) -> None:
     try:
         progress = run.progress()
-    except Unreachable as error:  # the run waits, and so do we
-        drawn.say(str(error))
+    except Unreachable as error:  # the run waits too; ask again later
+        shown.note_once(str(error))
         return
-    drawn.show(progress)
+    shown.show(progress)
     if progress.paused and not progress.ended:
-        drawn.say(_paused(run))
+        shown.note_once(_paused(run))
 
 
 def _paused(run: Run[bytes]) -> str:
-    """What has paused calls of a run, and what to type."""
+    """The note about the paused calls of a run, with the first error and the remedy."""
     errors = [paused.error for paused in run.paused() if paused.error]
     cause = f" ({errors[0]})" if errors else ""
     return (
-        f"calls of {run.id} are paused{cause}: fix the cause, then "
+        f"calls of {run.id} are paused{cause}. Fix the cause, then run "
         f"`parallelizework resume {run.id}`"
     )

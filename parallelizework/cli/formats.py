@@ -1,4 +1,4 @@
-"""Progress and times in a few formats."""
+"""Texts for progress, rates, times and tables."""
 
 from collections.abc import Iterable
 
@@ -18,12 +18,12 @@ def progress_line(progress: Progress) -> str:
         if progress.eta is not None:
             parts.append(f"ETA {clock(progress.eta)}")
     parts.append(unanswered(progress.unanswered))
-    said = ", ".join(part for part in parts if part)
-    return f"{progress.state}: {said}" if said else progress.state
+    details = ", ".join(part for part in parts if part)
+    return f"{progress.state}: {details}" if details else progress.state
 
 
 def counted(progress: Progress) -> str:
-    """How many subtasks have ended, and how: `4 of 100 succeeded, 1 failed`."""
+    """The counts of subtasks by outcome: `4 of 100 succeeded, 1 failed`."""
     others = {
         "failed": progress.failed,
         "timed out": progress.timed_out,
@@ -39,13 +39,13 @@ def counted(progress: Progress) -> str:
 
 
 def unanswered(services: Iterable[str]) -> str:
-    """That no worker answers for some services; nothing if there are none."""
+    """The note that no worker answers for some services; empty without services."""
     names = " and ".join(services)
     return f"no worker answers for {names} (`parallelizework doctor`)" if names else ""
 
 
 def rate(per_second: float) -> str:
-    """A rate with as many digits as it deserves."""
+    """A rate per second: one decimal below ten, none from ten on."""
     return f"{per_second:,.0f}" if per_second >= 10 else f"{per_second:.1f}"  # noqa: PLR2004
 
 
@@ -65,7 +65,7 @@ def age(seconds: float) -> str:
 
 
 def table(rows: list[tuple[str, ...]]) -> str:
-    """Rows as aligned columns."""
+    """Rows as a table with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = (
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))

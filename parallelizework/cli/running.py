@@ -1,4 +1,4 @@
-"""`run`: submit a task, show its progress, print its result."""
+"""`run`: submit a task, show the progress of the run, print its result."""
 
 import json
 import sys
@@ -17,7 +17,7 @@ from parallelizework.client import Run
 from parallelizework.client.codec import raw
 from parallelizework.errors import RunNotFinished
 
-_INTERRUPTED = 130  # what a shell makes of Ctrl-C: there is no result, nor a failure
+_INTERRUPTED = 130  # the exit code after Ctrl-C, as in shells
 
 
 @cli.command(group=RUN)
@@ -35,31 +35,34 @@ def run(  # noqa: PLR0913 - each is one switch of the command
     as_json: Json = False,
     where: Where = HERE,
 ) -> None:
-    """Run a fan-out: submit a task, show how far it is, print its result.
+    """Run a fan-out: submit a task, show the progress, print the result.
 
-    Ctrl-C leaves the run alone and says how to come back to it.
+    Ctrl-C ends the command only. The run continues, and the command prints how to
+    follow it.
 
     Parameters
     ----------
     name
-        The fan-out's name.
+        The name of the fan-out.
     task
         The task: JSON, @FILE, or - for stdin.
     from_lines
-        Make a task of the lines of a file, or of stdin (-): a list of texts.
+        The task is a JSON list of strings: the lines of this file, or of stdin (-).
+        Empty lines are skipped.
     detach
         Print the run's id and do not wait.
     wait
-        Wait for so long, such as 30s; print the result if it is there by then,
-        otherwise the run's id.
+        Wait this long at most, such as 30s. Print the result; or the run's id, if the
+        run has not ended.
     timeout
-        Wait for so long, and fail if there is no result by then; the run continues.
+        Wait this long at most, such as 30s. Fail if the run has not ended; the run
+        continues.
     idempotency_key
-        The same key gives the same run, for a day.
+        All submits with the same key return the same run, for a day.
     delay
-        Start in so long, such as 10s.
+        Start the run after this time, such as 10s.
     as_json
-        Print an object with run, state, and result or error.
+        Print a JSON object with run, state, and result or error.
     """
     with where.client() as client:
         submitted = client.submit(
@@ -69,7 +72,7 @@ def run(  # noqa: PLR0913 - each is one switch of the command
             delay=None if delay is None else delay.total_seconds(),
         )
         if not submitted.is_new:
-            note(f"the key {idempotency_key!r} was used before: this is its run")
+            note(f"the key {idempotency_key!r} was used before: no new run is started")
         if detach:
             _print_id(submitted.id, as_json=as_json)
             return
@@ -107,7 +110,7 @@ def _detached_by_ctrl_c(run: str) -> Generator[None, None, None]:
         yield
     except KeyboardInterrupt:
         note(
-            f"\ndetached; {run} continues. To come back, or to stop it:\n"
+            f"\n{run} continues. Follow it, get its result, or cancel it:\n"
             f"  parallelizework watch {run}\n"
             f"  parallelizework result {run}\n"
             f"  parallelizework cancel {run}"

@@ -1,4 +1,4 @@
-"""The commands for a run that is there: watch, result, cancel, list and so on."""
+"""The commands for existing runs: watch, result, cancel, pause, list and others."""
 
 import json
 from datetime import timedelta
@@ -21,7 +21,7 @@ _ANY = raw("")
 
 @cli.command(group=FOLLOW)
 def watch(run: RunId, /, *, where: Where = HERE) -> None:
-    """Show how far a run is until it ends; fail if it does."""
+    """Show the progress of a run until it ends; fail if the run fails."""
     with where.client() as client:
         follow(client.attach(_ANY, run))
 
@@ -35,14 +35,14 @@ def result(
     as_json: Json = False,
     where: Where = HERE,
 ) -> None:
-    """Print the result of a run, once it is there.
+    """Wait for the result of a run and print it.
 
     Parameters
     ----------
     timeout
-        Wait for so long at most, such as 30s; 0s for a look that does not wait.
+        Wait this long at most, such as 30s; 0s means: do not wait.
     as_json
-        Print an object with run, state and result.
+        Print a JSON object with run, state, and result or error.
     """
     seconds = None if timeout is None else timeout.total_seconds()
     with where.client() as client:
@@ -52,7 +52,7 @@ def result(
 
 @cli.command(group=FOLLOW)
 def cancel(run: RunId, /, *, where: Where = HERE) -> None:
-    """Cancel a run, and all that it has called."""
+    """Cancel a run and all its calls."""
     with where.client() as client:
         client.attach(_ANY, run).cancel()
     note(f"{run} is being cancelled")
@@ -60,15 +60,15 @@ def cancel(run: RunId, /, *, where: Where = HERE) -> None:
 
 @cli.command(group=FOLLOW)
 def pause(run: RunId, /, *, where: Where = HERE) -> None:
-    """Start no more subtasks of a run; those that are executing go on to their end."""
+    """Pause a run: no more subtasks start. Executing subtasks continue to their end."""
     with where.client() as client:
         client.attach(_ANY, run).pause()
-    note(f"{run} is paused; `parallelizework resume {run}` lets it go on")
+    note(f"{run} is paused; `parallelizework resume {run}` resumes it")
 
 
 @cli.command(group=FOLLOW)
 def resume(run: RunId, /, *, where: Where = HERE) -> None:
-    """Go on with a paused run, and with its subtasks that are paused."""
+    """Resume a paused run and all its paused calls."""
     with where.client() as client:
         client.attach(_ANY, run).resume()
     note(f"{run} continues")
@@ -76,7 +76,7 @@ def resume(run: RunId, /, *, where: Where = HERE) -> None:
 
 @cli.command(group=FOLLOW)
 def failures(run: RunId, /, *, as_json: Json = False, where: Where = HERE) -> None:
-    """List what failed or is paused: index, status, error, subtask.
+    """List the subtasks that failed and the calls that are paused, with their errors.
 
     Parameters
     ----------
@@ -92,21 +92,21 @@ def failures(run: RunId, /, *, as_json: Json = False, where: Where = HERE) -> No
         header = ("INDEX", "STATUS", "ERROR", "SUBTASK")
         print(formats.table([header, *map(_row, found), *map(_paused_row, paused)]))
     elif not found.more:
-        note(f"nothing of {run} has failed")
+        note(f"no subtask of {run} has failed or is paused")
     if found.more:
-        note(f"{found.more:,} more have failed, which FanOutProgress has no room for")
+        note(f"{found.more:,} more have failed; only their number is stored")
     if paused:
-        note(f"fix what has paused calls, then `parallelizework resume {run}`")
+        note(f"fix the cause of each pause, then run `parallelizework resume {run}`")
 
 
 @cli.command(name="list", group=FOLLOW)
 def list_runs(*, limit: int = 20, as_json: Json = False, where: Where = HERE) -> None:
-    """List the latest runs: id, fan-out, state, progress, age.
+    """List the latest runs of all fan-outs: id, fan-out, state, progress, age.
 
     Parameters
     ----------
     limit
-        How many.
+        The largest number of runs.
     as_json
         Print a JSON list.
     """
@@ -117,10 +117,10 @@ def list_runs(*, limit: int = 20, as_json: Json = False, where: Where = HERE) ->
         return
     header = ("RUN", "FAN-OUT", "STATE", "PROGRESS", "AGE")
     print(formats.table([header, *map(_listed, found)]))
-    if away := {name for run in found for name in run.progress.unanswered}:
-        note(formats.unanswered(sorted(away)))
+    if unanswered := {name for run in found for name in run.progress.unanswered}:
+        note(formats.unanswered(sorted(unanswered)))
     if paused := [run.run for run in found if run.progress.paused]:
-        note("`parallelizework failures RUN` shows what is paused of a run, and why:")
+        note("some calls are paused. To list them with their errors, run:")
         note("\n".join(f"  parallelizework failures {run}" for run in paused))
 
 
@@ -137,7 +137,7 @@ def _row(failure: FailedSubtask) -> tuple[str, ...]:
 def _paused_row(paused: Paused) -> tuple[str, ...]:
     index = _index(paused.index, paused.shard)
     subtask = "" if paused.subtask is None else json.dumps(paused.subtask)
-    error = paused.error or "paused by somebody"
+    error = paused.error or "paused by a user"
     return index, "paused", error, subtask or paused.target
 
 
@@ -151,7 +151,7 @@ def _failed_json(failure: FailedSubtask) -> JsonValue:
 
 
 def _paused_json(paused: Paused) -> JsonValue:
-    """As a failure, which it is not yet; with what `restate` needs to look at it."""
+    """A paused call in the form of a failure, with the id and target of the call."""
     return {
         "index": paused.index,
         "shard": paused.shard,

@@ -1,8 +1,9 @@
-"""The commands that serve fan-outs: serve, dev, register, doctor."""
+"""The commands that serve fan-outs: serve, dev, server, register, doctor."""
 
 import signal
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from cyclopts.validators import Number
 
 from parallelizework.cli.app import HERE, SERVE, Flag, Where, cli
 from parallelizework.cli.output import note
+from parallelizework.errors import ExtraMissing, extras_named
 from parallelizework.local.dev import Local, local
 from parallelizework.local.doctor import Finding, examine
 from parallelizework.local.ports import Ports
@@ -38,23 +40,25 @@ def serve(
     workers: Workers = 1,
     server: ServerName | None = None,
 ) -> None:
-    """Serve fan-outs to a restate-server, until stopped.
+    """Serve fan-outs to a restate-server until SIGTERM or Ctrl-C.
 
     Parameters
     ----------
     targets
-        What to serve: a module, MODULE or FILE.py, with every fan-out, executor and
-        Restate service in it; one of these, MODULE:OBJECT or FILE.py:OBJECT; or the
-        name of a ready-made fan-out. None for all the ready-made ones.
+        What to serve. MODULE or FILE.py: all fan-outs, executors and Restate services
+        in it. MODULE:OBJECT or FILE.py:OBJECT: one of them. Or the name of a ready-made
+        fan-out. By default, all ready-made fan-outs.
     bind
-        The address to listen on. Anyone who reaches it may run the fan-outs.
+        The address to listen on, as HOST:PORT. Anyone who can reach it may run the
+        fan-outs.
     workers
-        How many processes share the work.
+        The number of worker processes.
     server
-        The ASGI server: hypercorn unless PARALLELIZEWORK_SERVER says otherwise; granian
-        is quicker, and has to be installed.
+        The ASGI server: hypercorn or granian. By default, PARALLELIZEWORK_SERVER or
+        hypercorn. The extra parallelizework[granian] installs granian.
     """
-    from parallelizework.serving import worker  # noqa: PLC0415 - other commands do without restate
+    with extras_named():
+        from parallelizework.serving import worker  # noqa: PLC0415 - other commands do without restate
 
     settings = Settings()
     changes = {
@@ -75,26 +79,28 @@ def dev(  # noqa: PLR0913 - each is one switch of the command
     workers: Workers = 1,
     data: Path | None = None,
 ) -> None:
-    """Start a local restate-server and a worker, registered, until Ctrl-C.
+    """Run a local restate-server with a registered worker until Ctrl-C.
 
     Parameters
     ----------
     targets
-        What to serve: a module, MODULE or FILE.py, with every fan-out, executor and
-        Restate service in it; one of these, MODULE:OBJECT or FILE.py:OBJECT; or the
-        name of a ready-made fan-out. None for all the ready-made ones.
+        What to serve. MODULE or FILE.py: all fan-outs, executors and Restate services
+        in it. MODULE:OBJECT or FILE.py:OBJECT: one of them. Or the name of a ready-made
+        fan-out. By default, all ready-made fan-outs.
     ingress_port
-        Where the server takes requests; 0 for any free port, as for the others.
+        The port of the server's ingress; 0 means any free port.
     admin_port
-        Where the server's UI and admin interface are.
+        The port of the server's UI and admin API; 0 means any free port.
     worker_port
-        Where the worker listens.
+        The port of the worker; 0 means any free port.
     workers
-        How many processes share the work.
+        The number of worker processes.
     data
-        The server's data folder, to go on with its runs the next time. Without one,
-        everything is forgotten at the end.
+        The server's data folder. With the same folder, the next start continues the
+        runs. By default, all data is deleted at the end.
     """
+    if not find_spec("restate"):  # before restate-server is installed and started
+        raise ExtraMissing("restate")
     ports = Ports(ingress_port, admin_port, worker_port)
     _take_signals()
     with local(
@@ -115,17 +121,17 @@ def server(
     admin_port: Port = 9070,
     data: Path | None = None,
 ) -> None:
-    """Start a local restate-server without a worker, until Ctrl-C.
+    """Run a local restate-server without a worker until Ctrl-C.
 
     Parameters
     ----------
     ingress_port
-        Where the server takes requests; 0 for any free port, as for the other.
+        The port of the server's ingress; 0 means any free port.
     admin_port
-        Where the server's UI and admin interface are.
+        The port of the server's UI and admin API; 0 means any free port.
     data
-        The server's data folder, to go on with its runs the next time. Without one,
-        everything is forgotten at the end.
+        The server's data folder. With the same folder, the next start continues the
+        runs. By default, all data is deleted at the end.
     """
     ports = Ports(ingress_port, admin_port, worker=0).chosen()
     _take_signals()
@@ -133,7 +139,7 @@ def server(
     with local_server(ports=ports, data=data, server=program) as started:
         note(f"UI        {started.admin}")
         note(f"Ingress   {started.ingress}")
-        note("Next      parallelizework serve, then parallelizework register URL")
+        note("Next      run parallelizework serve, then parallelizework register URL")
         note("Ctrl-C stops the server")
         _wait_for_the_end(started)
 
@@ -146,42 +152,44 @@ def register(
     force: Flag = False,
     where: Where = HERE,
 ) -> None:
-    """Tell the restate-server where a worker is; print what it serves.
+    """Register a worker with the restate-server; print the services of the worker.
 
     Parameters
     ----------
     url
-        The worker's address, as the server reaches it, such as http://localhost:9080.
+        The URL at which the server reaches the worker, such as http://localhost:9080.
     force
-        Replace what the same address served before; runs in flight may fail then.
+        Replace what the same URL served before. Runs in flight may fail if the handlers
+        of the worker have changed.
     """
     with where.client() as client:
         registered = client.register(url, force=force)
     print("\n".join(registered))
     if not registered.is_new:
-        note(f"{url} was registered before; --force asks it again what it serves")
+        note(f"{url} was registered before. If its services changed, add --force")
     for other in registered.others:
         note(str(other))
     if any(other.is_idle for other in registered.others):
         note(
-            "to share the work, put a load balancer before the workers and register "
-            "that, or use `parallelizework serve --workers`"
+            "only one worker receives the new calls of a service. To share the calls, "
+            "put a load balancer before the workers and register its URL, or use "
+            "`parallelizework serve --workers`"
         )
 
 
 @cli.command(group=SERVE)
 def doctor(*, where: Where = HERE) -> None:
-    """Check server, workers and versions; say what is wrong and what to type."""
+    """Check the server, the workers and their versions; print errors and remedies."""
     findings = examine(where.ingress, where.admin)
     for finding in findings:
-        print(_said(finding))
+        print(_line(finding))
     if not all(finding.ok for finding in findings):
         sys.exit(1)
 
 
-def _said(finding: Finding) -> str:
+def _line(finding: Finding) -> str:
     mark = ("idle" if finding.is_idle else "ok") if finding.ok else "WRONG"
-    line = f"{mark:6} {finding.what:12} {finding.said}"
+    line = f"{mark:6} {finding.what:12} {finding.text}"
     return f"{line}\n{'':7}{finding.remedy}" if finding.remedy else line
 
 
@@ -191,7 +199,7 @@ def _welcome(started: Local) -> None:
     if started.fan_outs:
         note("Try       " + _example(started))
         note("or        " + _run_example(started))
-    note("Ctrl-C stops server and worker")
+    note("Ctrl-C stops the server and the worker")
 
 
 def _example(started: Local) -> str:
@@ -207,7 +215,7 @@ def _run_example(started: Local) -> str:
 
 
 def _first(started: Local) -> tuple[str, str]:
-    """A fan-out that is served, and a task for it; one that we know, if possible."""
+    """The name of a served fan-out, and a task for it; a ready-made one if possible."""
     known = [name for name in _TASKS if name in started.fan_outs]
     name = next(iter((*known, *started.fan_outs)))
     return name, _TASKS.get(name, "...")
@@ -222,12 +230,12 @@ _TASKS = {
 
 
 def _wait_for_the_end(server: LocalServer, worker: WorkerProcess | None = None) -> None:
-    """Wait for Ctrl-C, or for an end that is none of ours."""
+    """Wait for Ctrl-C; restart the worker if it ends, fail if the server ends."""
     try:
         while True:
             server.check()
             if worker and (how := worker.revive()):
-                note(f"the worker {how}: it is started again")
+                note(f"the worker {how} and is started again")
             time.sleep(0.2)
     except KeyboardInterrupt:
         note("stopping")
@@ -235,7 +243,7 @@ def _wait_for_the_end(server: LocalServer, worker: WorkerProcess | None = None) 
 
 def _take_signals() -> None:
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signum, _interrupt)  # SIGINT too: a script's `&` has it ignored
+        signal.signal(signum, _interrupt)  # SIGINT too: a script's `&` ignores it
 
 
 def _interrupt(_signum: int, _frame: object) -> None:

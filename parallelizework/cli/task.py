@@ -1,4 +1,4 @@
-"""The task of `run`: JSON as it stands, from a file or stdin, or lines of text."""
+"""The task of `run`: JSON from the command line, a file or stdin; or lines of text."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from parallelizework.errors import ParallelizeworkError
 
 
 class UsageError(ParallelizeworkError):
-    """The command line is wrong; exit code 2."""
+    """The command line is wrong; the exit code is 2."""
 
 
 def read_task(task: str | None, lines: str | None) -> bytes:
@@ -16,18 +16,20 @@ def read_task(task: str | None, lines: str | None) -> bytes:
 
     Args:
         task: JSON, `@FILE` or `-` for stdin.
-        lines: A file, or `-`, of which each line that is not empty is one item of the
-            task.
+        lines: A file, or `-` for stdin. Each line that is not empty becomes an item of
+            the task.
 
     Raises:
-        UsageError: Neither or both are given, a file cannot be read, it is no JSON.
+        UsageError: Neither or both are set, a file cannot be read, or the task is not
+            JSON.
     """
     if lines is not None and task is None:
         found = [line for line in _text(lines).splitlines() if line.strip()]
         return json.dumps(found).encode()
     if task is None or lines is not None:
         raise UsageError(
-            "give the task either as JSON, @FILE or - (stdin), or by --from-lines"
+            "pass the task as JSON, @FILE or - (stdin), or with --from-lines FILE, but "
+            "not both"
         )
     is_elsewhere = task == "-" or task.startswith("@")
     text = _text(task.removeprefix("@")) if is_elsewhere else task
@@ -35,8 +37,8 @@ def read_task(task: str | None, lines: str | None) -> bytes:
         json.loads(text)
     except ValueError as error:
         raise UsageError(
-            f"the task is not JSON ({error}); a text needs quotes within the shell's: "
-            "'\"text\"'"
+            f"the task is not JSON ({error}). A string needs JSON quotes inside the "
+            "quotes of the shell: '\"text\"'"
         ) from error
     return text.encode()
 

@@ -1,4 +1,4 @@
-"""Submit, follow and steer runs from any Python program, over plain HTTP."""
+"""Submit, follow and control runs from any Python program, over plain HTTP."""
 
 from parallelizework.client.async_client import AsyncClient, AsyncRun
 from parallelizework.client.models import (

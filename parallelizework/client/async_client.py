@@ -1,4 +1,4 @@
-"""`AsyncClient`: submit, follow and steer runs from a program with an event loop."""
+"""`AsyncClient`: submit, follow and control runs from a program with an event loop."""
 
 from __future__ import annotations
 
@@ -19,7 +19,26 @@ if TYPE_CHECKING:
 
 
 class AsyncClient:
-    """As `Client`, whose methods say what they promise and raise, without blocking."""
+    """Submits, follows and controls runs on a restate-server, without blocking.
+
+    Use it in one event loop. Close it at the end, or use it in an `async with`
+    statement.
+
+    Every method that sends a request raises `Unreachable` if no server answers. Before
+    that, it sends the request again, if this is safe: a request that only reads, or a
+    `submit` with an idempotency key.
+
+    Args:
+        ingress: The URL of the server's ingress. By default, the value of
+            `PARALLELIZEWORK_INGRESS_URL`, or `http://localhost:8080`.
+        admin: The URL of the server's admin API. By default, the value of
+            `PARALLELIZEWORK_ADMIN_URL`, or `http://localhost:9070`.
+
+    Examples:
+        >>> async with AsyncClient() as client:
+        ...     run = await client.submit("FanOutWorker", {"description": "make tea"})
+        ...     print(await run.result(timeout=60))
+    """
 
     def __init__(self, ingress: str | None = None, admin: str | None = None) -> None:
         self._server = Server.at(ingress, admin)
@@ -52,7 +71,27 @@ class AsyncClient:
         idempotency_key: str | None = None,
         delay: float | None = None,
     ) -> AsyncRun[Result]:
-        """Start a run and do not wait for it."""
+        """Start a run and return without waiting for it.
+
+        Args:
+            fan_out: The `FanOut`, for a typed task and result; or the name of a
+                fan-out, for a task and result as JSON values.
+            task: The input of the run.
+            idempotency_key: All submits with the same key return the same run, for a
+                day. If that run has another task, an `OtherTask` warning is issued.
+            delay: Start the run after this time, in seconds. By default, it starts at
+                once.
+
+        Returns:
+            The run. Its `is_new` is False if the idempotency key was used before.
+
+        Raises:
+            UnknownFanOut: No registered worker serves that fan-out.
+            UnfitData: The task does not fit the types of the fan-out. Or the key is
+                empty or not printable ASCII, or the delay is negative or longer than
+                ten years.
+            Refused: The server did not accept the task.
+        """
         codec = codec_of(fan_out)
         run = await submit(self._server, codec, task, idempotency_key, delay)
         warn_of_other_task(run, idempotency_key)
@@ -73,7 +112,14 @@ class AsyncClient:
         fan_out: FanOut[Task, Subtask, Value, Result] | Codec[Task, Result] | str,
         run_id: str,
     ) -> AsyncRun[Result]:
-        """A run that this or another process submitted; asks the server nothing yet."""
+        """Return a run that was submitted before, also by another process.
+
+        This sends no request; an unknown id is an error of the run's methods.
+
+        Args:
+            fan_out: The `FanOut`, or the name of a fan-out, as for `submit`.
+            run_id: The run's id (`inv_...`).
+        """
         return AsyncRun(self._server, run_id, codec_of(fan_out).load)
 
     @overload
@@ -104,27 +150,63 @@ class AsyncClient:
         wait: float | None = 30.0,
         idempotency_key: str | None = None,
     ) -> Result:
-        """Submit and wait for the result, for `wait` seconds."""
+        """Start a run, wait for its result and return the result.
+
+        Args:
+            fan_out: The `FanOut`, or the name of a fan-out, as for `submit`.
+            task: The input of the run.
+            wait: The longest time to wait for the result, in seconds; None for no
+                limit.
+            idempotency_key: As for `submit`.
+
+        Returns:
+            The result, in the result type of the fan-out.
+
+        Raises:
+            RunFailed: The run ended without a result.
+            RunNotFinished: The run did not end within `wait`; it continues. The error's
+                `run` is the id for `attach`.
+            UnknownFanOut: No registered worker serves that fan-out.
+            UnfitData: The task or the result does not fit the types of the fan-out. Or
+                the key is empty or not printable ASCII.
+            Refused: The server did not accept the task.
+        """
         codec = codec_of(fan_out)
         run = await self.submit(codec, task, idempotency_key=idempotency_key)
         return await run.result(wait)
 
     async def recent(self, limit: int = 20) -> list[Listed]:
-        """The latest runs of fan-outs, the newest first."""
+        """Return the latest runs of all fan-outs, the newest first.
+
+        Args:
+            limit: The largest number of runs to return.
+        """
         return await run_state.recent(self._server, limit)
 
     async def register(self, worker: str, *, force: bool = False) -> Registered:
-        """Register the worker at the URL `worker`; answer with its services' names."""
+        """Register the worker at a URL with the restate-server.
+
+        Args:
+            worker: The URL at which the restate-server reaches the worker.
+            force: Replace what the same URL served before. Runs in flight may fail if
+                the handlers of the worker have changed.
+
+        Returns:
+            The names of the services that the worker serves.
+
+        Raises:
+            RegistrationError: The server refused to register the worker.
+        """
         return await self._server.admin.register(worker, force=force)
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close all connections."""
         await self._server.http.close()
 
     async def __aenter__(self) -> Self:
-        """Use it as a context manager to have it closed."""
+        """Return the client; the `with` block closes it at its end."""
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Close the connections."""
+        """Close all connections."""
         await self.close()

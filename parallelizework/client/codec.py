@@ -1,4 +1,4 @@
-"""`Codec`: a fan-out's name, its tasks as JSON and its results out of JSON."""
+"""`Codec`: converts the tasks of a fan-out to JSON, and its results from JSON."""
 
 from __future__ import annotations
 
@@ -24,10 +24,13 @@ To = TypeVar("To")
 
 @dataclass(frozen=True)
 class Codec(Generic[Task, Result]):
-    """How the tasks of the fan-out `name` are written and its results are read.
+    """Converts the tasks and the results of one fan-out.
 
     Attributes:
-        is_same: Whether JSON stands for that task.
+        name: The name of the fan-out.
+        dump: Converts a task to JSON.
+        load: Converts a result from JSON.
+        is_same: Whether a task equals the task in a JSON text.
     """
 
     name: str
@@ -37,13 +40,13 @@ class Codec(Generic[Task, Result]):
 
 
 def typed(fan_out: FanOut[Task, Subtask, Value, Result]) -> Codec[Task, Result]:
-    """Tasks and results as the models that the fan-out's functions name.
+    """The codec for tasks and results in the types of the fan-out's functions.
 
-    The codec raises `UnfitData` for what does not fit them.
+    The codec raises `UnfitData` for a value that does not fit its type.
     """
-    from restate import TerminalError  # noqa: PLC0415 - whoever has a FanOut has it
+    from restate import TerminalError  # noqa: PLC0415 - a program with a FanOut has it
 
-    def fitting(convert: Callable[[From], To]) -> Callable[[From], To]:
+    def checked(convert: Callable[[From], To]) -> Callable[[From], To]:
         def converted(value: From) -> To:
             try:
                 return convert(value)
@@ -55,26 +58,28 @@ def typed(fan_out: FanOut[Task, Subtask, Value, Result]) -> Codec[Task, Result]:
     task, result = fan_out.definition.task_json, fan_out.definition.result_json
     return Codec(
         fan_out.name,
-        fitting(task.serialize),
-        fitting(result.deserialize),
+        checked(task.serialize),
+        checked(result.deserialize),
         lambda value, body: task.deserialize(body) == value,
     )
 
 
 def plain(name: str) -> Codec[JsonValue, JsonValue]:
-    """Tasks and results as dicts, lists and scalars."""
+    """The codec for tasks and results as dicts, lists and scalars."""
 
     def dump(value: JsonValue) -> bytes:
         try:
             return to_json(value)
         except PydanticSerializationError as error:
-            raise UnfitData(f"the task of {name} is no JSON: {error}") from error
+            raise UnfitData(
+                f"the task of {name} cannot be written as JSON: {error}"
+            ) from error
 
     return Codec(name, dump, from_json, lambda value, body: from_json(body) == value)
 
 
 def raw(name: str) -> Codec[bytes, bytes]:
-    """Tasks and results as the JSON text itself."""
+    """The codec for tasks and results as JSON text."""
     return Codec(
         name, bytes, bytes, lambda value, body: from_json(body) == from_json(value)
     )
@@ -83,7 +88,7 @@ def raw(name: str) -> Codec[bytes, bytes]:
 def codec_of(
     fan_out: FanOut[Task, Subtask, Value, Result] | Codec[Task, Result] | str,
 ) -> Codec[Task, Result]:
-    """The codec for a `FanOut`, or for the name of one: then both types are JSON."""
+    """The typed codec for a `FanOut`; the plain codec for the name of a fan-out."""
     if isinstance(fan_out, str):
         return cast("Codec[Task, Result]", plain(fan_out))
     return fan_out if isinstance(fan_out, Codec) else typed(fan_out)

@@ -14,14 +14,15 @@ AtTheEnd = Callable[[], Coroutine[object, object, None]]
 
 
 class EventLoopThread:
-    """Runs coroutines for callers that block, from any thread, in one loop.
+    """Runs coroutines in one event loop, for callers that block, from any thread.
 
-    The thread starts with the first coroutine, so that a program may fork before. It
-    ends at `close`, or when nothing refers to this any more: the garbage collector,
-    which may run in the thread itself, cannot wait for the end of anyio's portal.
+    The thread starts with the first coroutine, so that a program may fork before that.
+    The thread ends at `close`, or when nothing refers to this object any more. anyio's
+    portal is not used: the garbage collector would have to wait for the portal's end,
+    and it may run in the portal's own thread.
 
     Args:
-        at_the_end: What the thread runs last.
+        at_the_end: The coroutine that the thread runs last.
     """
 
     def __init__(self, at_the_end: AtTheEnd) -> None:
@@ -31,10 +32,12 @@ class EventLoopThread:
         self._started: tuple[asyncio.AbstractEventLoop, Thread] | None = None
 
     def run(self, coroutine: Coroutine[object, object, T]) -> T:
-        """The result of a coroutine; where the caller is interrupted, it is cancelled.
+        """Run a coroutine and return its result.
+
+        If the caller is interrupted, the coroutine is cancelled.
 
         Raises:
-            RuntimeError: This is or was closed meanwhile; or the process was forked.
+            RuntimeError: The thread is closed, or the process was forked.
         """
         with self._lock:
             try:
@@ -48,10 +51,10 @@ class EventLoopThread:
         except CancelledError:
             raise RuntimeError(_CLOSED) from None
         finally:
-            future.cancel()  # it has ended, unless Ctrl-C has interrupted the caller
+            future.cancel()  # has an effect only after Ctrl-C in the caller
 
     def close(self) -> None:
-        """Cancel what still runs, and end the thread."""
+        """Cancel all coroutines that still run, and end the thread."""
         with self._lock:
             self._is_closed = True
         if self._started:

@@ -1,4 +1,4 @@
-"""What a client returns of a run: `Progress`, `Listed`, `Failures`, `Paused`."""
+"""What a client returns about runs: `Progress`, `Listed`, `Failures`, `Paused`."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -17,30 +17,36 @@ _NOT_RUNNING: dict[str, State] = {"scheduled": "scheduled", "paused": "paused"}
 
 
 class FrozenModel(BaseModel):
-    """A model that does not change once it is made."""
+    """The base class of our models, which are immutable."""
 
     model_config = ConfigDict(frozen=True)
 
 
 class Progress(FrozenModel):
-    """How far a run is.
+    """The progress of a run: its state and the counts of its subtasks.
 
     Attributes:
-        run: Its id.
-        fan_out: The name of its fan-out.
-        state: `scheduled` (it starts later), `starting` (nothing is known but that it
-            is there), `running`, `paused`, or how it ended.
-        total: How many subtasks it has; None while they are not all known.
-        succeeded, failed, timed_out, cancelled: How many have ended, and how.
-        paused: How many of its calls, most of them subtasks, are paused until `resume`.
-        unanswered: The services that it needs and that no worker answers for now. Where
-            `FanOutProgress` is one of them, the counts are the last known ones.
-        percent: How many of the total have succeeded or failed, 0 to 100.
-        rate: Subtasks per second.
-        eta: Seconds until its end, at its present rate.
-        started, updated: When it began, and when this was true.
-        completion_reason: What ended it, such as `ALL_COMPLETED`.
-        error: Why it failed.
+        run: The run's id.
+        fan_out: The name of the fan-out.
+        state: `scheduled` (it starts after a delay), `starting` (it has reported
+            nothing yet), `running`, `paused`, `succeeded`, `failed` or `cancelled`.
+        total: The number of subtasks; None while it is not known.
+        succeeded: The number of subtasks that have succeeded.
+        failed: The number of subtasks that have failed.
+        timed_out: The number of subtasks that have timed out.
+        cancelled: The number of subtasks that were cancelled.
+        paused: The number of calls, mostly subtasks, that are paused until `resume`.
+        unanswered: The names of services that the run needs and for which no worker
+            answers. If `FanOutProgress` is one of them, the counts may be outdated.
+        percent: The share of subtasks that have succeeded, failed or timed out, in
+            percent (0 to 100); None while `total` is not known.
+        rate: Subtasks per second; None if it is not known.
+        eta: The time until the end of the run at the present rate, in seconds; None if
+            it is not known.
+        started: When the run began.
+        updated: When this progress was reported.
+        completion_reason: Which rule ended the run, such as `ALL_COMPLETED`.
+        error: The error message of a run that failed.
     """
 
     run: str
@@ -63,7 +69,11 @@ class Progress(FrozenModel):
 
     @classmethod
     def of(cls, found: Mapping[str, object]) -> Self:
-        """What FanOutProgress says; to it, what was cancelled counts as done."""
+        """The progress in an answer of FanOutProgress.
+
+        The percentage is computed again, as that of FanOutProgress includes the
+        cancelled subtasks.
+        """
         progress = cls.model_validate(found)
         if progress.total is None:
             return progress
@@ -72,24 +82,24 @@ class Progress(FrozenModel):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will happen."""
+        """Whether the run has ended."""
         return self.state in _ENDED
 
     @property
     def done(self) -> int:
-        """How many subtasks have succeeded or failed; cancelled ones are not done."""
+        """The number of subtasks that have succeeded, failed or timed out."""
         return self.succeeded + self.failed + self.timed_out
 
 
 FailedSubtask = Failure[JsonValue]
-"""A subtask that ended without a value, and what it was to do, as JSON."""
+"""A subtask that failed, timed out or was cancelled; `subtask` is a JSON value."""
 
 
 class Failures(list[FailedSubtask]):
-    """The first of the subtasks that failed.
+    """A list of the first subtasks that failed.
 
     Attributes:
-        more: How many others failed, of which nothing else is kept.
+        more: The number of further failures. Only their number is stored.
     """
 
     def __init__(self, first: Iterable[FailedSubtask] = (), more: int = 0) -> None:
@@ -98,22 +108,24 @@ class Failures(list[FailedSubtask]):
 
     @classmethod
     def of(cls, first: Iterable[FailedSubtask], progress: Progress) -> Self:
-        """Those that are kept, of those that the progress counts."""
-        kept = list(first)
+        """The failures that are stored, and the number of others in the progress."""
+        stored = list(first)
         counted = progress.failed + progress.timed_out
-        uncounted = sum(failure.status == "cancelled" for failure in kept)
-        return cls(kept, max(0, counted - len(kept) + uncounted))
+        uncounted = sum(failure.status == "cancelled" for failure in stored)
+        return cls(stored, max(0, counted - len(stored) + uncounted))
 
 
 class Paused(FrozenModel):
     """A call of a run that is paused until `resume`.
 
     Attributes:
-        invocation: The invocation id for `restate invocations resume`.
-        target: What is held up, such as `Thumbnails/runSubtask`.
-        error: The last error; None where somebody has paused it.
-        index, shard: Which subtask it is, if it is one.
-        subtask: What that was to do, as JSON, if it is not too large.
+        invocation: The invocation id, for example for `restate invocations resume`.
+        target: The service and the handler, such as `Thumbnails/runSubtask`.
+        error: The error that paused the call; None if a user paused it.
+        index: The index of the subtask; None if the call is not a subtask.
+        shard: The index of the subtask's shard; None without `expand`.
+        subtask: The subtask as a JSON value; None if the call is not a subtask, or if
+            the subtask is larger than 64 KiB.
     """
 
     invocation: str
@@ -125,7 +137,7 @@ class Paused(FrozenModel):
 
 
 class Invocation(FrozenModel):
-    """What Restate itself knows of a run: a row of `sys_invocation`."""
+    """A run as Restate knows it: a row of `sys_invocation`."""
 
     id: str
     target_service_name: str
@@ -138,28 +150,28 @@ class Invocation(FrozenModel):
 
     @property
     def state(self) -> State:
-        """The state in our words."""
+        """The state, as `Progress` names it."""
         if self.completion_result == "success":
             return "succeeded"
         if self.completion_failure == CANCELLED_IN_SQL:
             return "cancelled"
         if self.completion_result:
             return "failed"
-        has_begun = self.journal_size > 1  # there is more in it than the task
+        has_begun = self.journal_size > 1  # the first entry is the task
         return _NOT_RUNNING.get(self.status, "running" if has_begun else "starting")
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will happen."""
+        """Whether the run has ended."""
         return self.state in _ENDED
 
     @property
     def killed(self) -> bool:
-        """Whether it was ended from outside, with nobody left to tell of it."""
+        """Whether it was killed: then it has not reported its end."""
         return self.completion_failure == KILLED_IN_SQL
 
     def alone(self) -> Progress:
-        """The progress of a run that nothing else is known of."""
+        """The progress of a run of which FanOutProgress has no record."""
         return Progress(
             run=self.id,
             fan_out=self.target_service_name,
@@ -170,7 +182,10 @@ class Invocation(FrozenModel):
         )
 
     def correct(self, progress: Progress) -> Progress:
-        """Progress with what it cannot know: that its run is paused, or was killed."""
+        """Correct a progress where FanOutProgress does not know the state.
+
+        A run that is paused or was killed cannot report that.
+        """
         if progress.ended or self.state in ("running", "starting"):
             return progress
         changes = {"state": self.state, "error": self.completion_failure, "eta": None}
@@ -178,7 +193,16 @@ class Invocation(FrozenModel):
 
 
 class Listed(FrozenModel):
-    """A run in a list of runs: its progress, and its age in seconds."""
+    """A run in the list that `recent` returns.
+
+    Attributes:
+        run: The run's id.
+        fan_out: The name of the fan-out.
+        state: The state, as in `Progress`.
+        age: The time since the run was submitted, in seconds.
+        created: When the run was submitted.
+        progress: The progress of the run.
+    """
 
     run: str
     fan_out: str
@@ -189,7 +213,7 @@ class Listed(FrozenModel):
 
     @classmethod
     def of(cls, invocation: Invocation, progress: Progress) -> "Listed":
-        """A run as it is now."""
+        """The entry for a run."""
         age = (datetime.now(UTC) - invocation.created_at).total_seconds()
         return cls(
             run=invocation.id,

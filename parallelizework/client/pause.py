@@ -1,4 +1,4 @@
-"""Pause and resume all of a run: itself, its coordinators, its subtasks."""
+"""Pause and resume a run: `run`, its other coordinators and its subtasks."""
 
 from __future__ import annotations
 
@@ -14,30 +14,35 @@ if TYPE_CHECKING:
     from parallelizework.client.server_api.server import Server
     from parallelizework.client.server_api.sql import Call, Sql
 
-_TIME = 60.0  # seconds; 1,000 coordinators take some ten
-_INTERVAL = 0.1  # seconds: what was called just before a pause has appeared by then
-_QUIET = 2  # looks in a row that find nothing awake
+_TIMEOUT = 60.0  # seconds; to pause 1,000 coordinators takes about ten
+# Seconds. A coordinator may call another one just before it is paused. The new call is
+# in SQL's tables after this interval.
+_INTERVAL = 0.1
+_QUIET = 2  # queries in a row that find all coordinators paused
 
 
 async def pause(server: Server, run: str) -> None:
-    """Have a run start no more subtasks; those that are executing go on to their end.
+    """Pause all coordinators of a run, so that it starts no more subtasks.
+
+    Subtasks that are executing continue to their end.
 
     Raises:
-        UnknownRun: There is none of that id.
-        Refused: It has ended; or not all of it could be paused in time.
+        UnknownRun: The server has no run with that id.
+        Refused: The run has ended, or not all coordinators could be paused in time.
     """
-    end, quiet = monotonic() + _TIME, 0
+    end, quiet = monotonic() + _TIMEOUT, 0
     while quiet < _QUIET:
         coordinators = await _coordinators(server.sql, run)
         if not coordinators:
-            await server.admin.steer(run, "pause")  # which says why not
+            await server.admin.steer(run, "pause")  # raises an error with the cause
             raise Refused(f"{run} has ended")
         awake = [call for call in coordinators if call.status != "paused"]
         quiet = 0 if awake else quiet + 1
         if awake and monotonic() > end:
             raise Refused(
-                f"{len(awake)} of the {len(coordinators)} parts of {run} that start "
-                "subtasks could not be paused, and go on: try again"
+                f"{len(awake)} of the {len(coordinators)} coordinators of {run} were "
+                f"not paused within {_TIMEOUT:g} s and still start subtasks: pause the "
+                "run again"
             )
         for call in awake:
             await _pause(server.admin, call, is_run=call.id == run)
@@ -45,35 +50,36 @@ async def pause(server: Server, run: str) -> None:
 
 
 async def resume(server: Server, run: str) -> None:
-    """Resume what is paused.
+    """Resume all paused calls of a run.
 
     Raises:
-        UnknownRun: There is none of that id.
-        Refused: Nothing of it is paused.
+        UnknownRun: The server has no run with that id.
+        Refused: Nothing of the run is paused.
     """
     paused = [
         call.id for call in await server.sql.family(run) if call.status == "paused"
     ]
     if not paused:
-        await server.sql.invocation(run)  # or it is unknown
+        await server.sql.invocation(run)  # raises UnknownRun
         raise Refused(f"nothing of {run} is paused")
-    for each in reversed(paused):  # what it has called first: it may wait for that
+    for each in reversed(paused):  # callees first: their callers may wait for them
         await server.admin.steer(each, "resume")
 
 
 async def _coordinators(sql: Sql, run: str) -> list[Call]:
-    """The invocations of a run that start subtasks, itself first."""
+    """The coordinators of a run, `run` itself first."""
     family = await sql.family(run)
     found = [call for call in family if call.target.split("/")[-1] in COORDINATORS]
     return sorted(found, key=lambda call: call.id != run)
 
 
 async def _pause(admin: Admin, call: Call, *, is_run: bool) -> None:
-    """Pause a coordinator, or try to: one that is asleep needs to be awake for that.
+    """Try to pause a coordinator; if it is suspended, wake it first.
 
-    restate-server 1.7 answers 200 to the pause of an invocation that is suspended, and
-    does nothing. But it wakes one that is to be resumed, which then waits for about a
-    second before it is suspended again. Later versions pause it as it is.
+    restate-server 1.7 does not pause a suspended invocation: it answers 200 and does
+    nothing. A resume wakes the invocation. The invocation then waits for about a second
+    before it is suspended again, and can be paused meanwhile. Later versions of the
+    server pause a suspended invocation.
     """
     steer = admin.steer
     try:
@@ -81,6 +87,6 @@ async def _pause(admin: Admin, call: Call, *, is_run: bool) -> None:
         if not accepted and call.status == "suspended":
             await steer(call.id, "resume")
             await steer(call.id, "pause")
-    except (Refused, UnknownRun):  # it may have ended meanwhile
+    except (Refused, UnknownRun):  # the call may have ended meanwhile
         if is_run and call.status == "scheduled":
             raise

@@ -1,4 +1,4 @@
-"""`AsyncRun`: one run on a restate-server, and all that can be asked of it."""
+"""`AsyncRun`: one run on a restate-server, and its progress, failures and result."""
 
 import re
 import warnings
@@ -16,13 +16,26 @@ from parallelizework.errors import OtherTask, RunNotFinished, UnknownRun
 Result = TypeVar("Result")
 
 _ID = re.compile(r"inv_[A-Za-z0-9]+")
-_ATTACH = 60.0  # seconds of one attach; idle connections are cut after a while
-_OFTEN, _SELDOM = 0.25, 2.0  # seconds between looks: at first, and in a long run
-_SHARE = 0.01  # of the time it has taken: a look a second after 100 s
+_ATTACH = 60.0  # seconds of one attach request; proxies close idle connections
+# Seconds between two requests for progress: the first at the start, the second in a
+# long run. In between, the interval is a share of the time since the start.
+_SHORT_INTERVAL, _LONG_INTERVAL = 0.25, 2.0
+_SHARE = 0.01
 
 
 class AsyncRun(Generic[Result]):
-    """As `Run`, whose methods say what they promise and raise, without blocking."""
+    """A run on a restate-server.
+
+    `AsyncClient.submit` and `AsyncClient.attach` return it.
+
+    Every method raises `UnknownRun` if the server has no run with that id, and
+    `Unreachable` if no server answers.
+
+    Attributes:
+        id: The run's id. Any other process can `attach` to the run with it.
+        is_new: Whether `submit` started the run. False for a run from `attach`, and if
+            the idempotency key was used before.
+    """
 
     def __init__(
         self,
@@ -41,9 +54,22 @@ class AsyncRun(Generic[Result]):
 
     async def result(
         self,
-        timeout: float | None = None,  # noqa: ASYNC109 - as that of `Run`
+        timeout: float | None = None,  # noqa: ASYNC109 - the same parameter as that of `Run`
     ) -> Result:
-        """Wait for the result, for `timeout` seconds at most."""
+        """Wait for the result and return it.
+
+        Args:
+            timeout: The longest time to wait, in seconds. By default, wait until the
+                run ends; 0 means: do not wait.
+
+        Returns:
+            The result, in the result type of the fan-out.
+
+        Raises:
+            RunFailed: The run ended without a result.
+            RunNotFinished: The run did not end within `timeout`; it continues.
+            UnfitData: The result does not fit the types of the fan-out.
+        """
         end = None if timeout is None else monotonic() + timeout
         while True:
             left = _ATTACH if end is None else min(_ATTACH, end - monotonic())
@@ -54,21 +80,31 @@ class AsyncRun(Generic[Result]):
                 raise RunNotFinished(self.id)
 
     async def progress(self) -> Progress:
-        """How far it is."""
+        """Return the progress of the run: its state and the counts of its subtasks."""
         state = await self._state()
         if state.known.state == "scheduled" or (state.known.ended and state.is_final):
             return state.known
         return await run_state.with_stalled_calls(self._server.sql, state.known)
 
     async def updates(self) -> AsyncIterator[Progress]:
-        """How far it is, each time that has changed."""
+        """Return the progress each time it changes; the last one has the final state.
+
+        The server is asked four times a second at first, and every two seconds after
+        three minutes.
+        """
         progress, since = None, monotonic()
         while not (progress and progress.ended):
             progress = await next_update(self, progress, since)
             yield progress
 
     async def failures(self) -> Failures:
-        """What failed so far: the first subtasks of them, and how many `more`."""
+        """Return the subtasks that have failed so far.
+
+        After the end of the run, this waits up to three seconds for its last failures.
+
+        Returns:
+            A list of the first failures. Its attribute `more` counts all others.
+        """
         state = await self._state()
         if state.failures is not None or not state.progress:
             return state.failures or Failures()
@@ -76,20 +112,41 @@ class AsyncRun(Generic[Result]):
         return Failures.of(found, state.progress)
 
     async def paused(self) -> list[Paused]:
-        """What of it is paused; fix the cause, and `resume`."""
-        await self._checked.sql.invocation(self.id)  # or it is unknown
+        """Return the calls of the run that are paused, each with its error.
+
+        Fix the cause of an error, then call `resume`.
+        """
+        await self._checked.sql.invocation(self.id)  # raises UnknownRun
         return await paused_calls(self._server.sql, self.id)
 
     async def cancel(self) -> None:
-        """Cancel it, and all that it has called; `Refused` if it has ended."""
+        """Cancel the run and all its calls.
+
+        This does not wait until the run has ended.
+
+        Raises:
+            Refused: The run has ended.
+        """
         await self._checked.admin.steer(self.id, "cancel")
 
     async def pause(self) -> None:
-        """Start no more subtasks until `resume`."""
+        """Pause the run: it starts no more subtasks until `resume`.
+
+        Subtasks that are executing continue to their end. When this returns, all
+        coordinators of the run are paused.
+
+        Raises:
+            Refused: The run has ended, or it has not begun. Or some coordinators could
+                not be paused within 60 seconds.
+        """
         await pause.pause(self._checked, self.id)
 
     async def resume(self) -> None:
-        """Go on with what is paused of it; `Refused` if nothing is."""
+        """Resume all paused calls of the run.
+
+        Raises:
+            Refused: Nothing of the run is paused.
+        """
         await pause.resume(self._checked, self.id)
 
     async def _state(self) -> run_state.RunState:
@@ -97,38 +154,41 @@ class AsyncRun(Generic[Result]):
 
     @property
     def _checked(self) -> Server:
-        """The server, if it can know the run: SQL has the id in quotes."""
+        """The server, once the id is checked: SQL queries contain the id in quotes."""
         if not _ID.fullmatch(self.id):
-            raise UnknownRun(f"{self.id!r} is no run's id; they begin with inv_")
+            raise UnknownRun(
+                f"{self.id!r} is not the id of a run; an id begins with inv_"
+            )
         return self._server
 
 
 async def next_update(
     run: AsyncRun[Result], last: Progress | None, since: float
 ) -> Progress:
-    """The next progress of a run that differs from the last one.
+    """Wait until the progress of a run differs from `last`, and return it.
 
     Args:
-        since: When updates were first asked for, on the monotonic clock.
+        since: The time of the first request for updates, on the monotonic clock.
     """
     while True:
         progress = await run.progress()
         if not last or _undated(progress) != _undated(last):
             return progress
-        await sleep(min(max(_OFTEN, (monotonic() - since) * _SHARE), _SELDOM))
+        interval = max(_SHORT_INTERVAL, (monotonic() - since) * _SHARE)
+        await sleep(min(interval, _LONG_INTERVAL))
 
 
 def _undated(progress: Progress) -> Progress:
-    """Progress without the time when it was true."""
+    """The progress without the time of its last update."""
     return progress.model_copy(update={"updated": None})
 
 
 def warn_of_other_task(run: AsyncRun[Result], idempotency_key: str | None) -> None:
-    """Warn the caller's caller if the key was used before, with another task."""
+    """Warn the caller's caller if the key belongs to a run with another task."""
     if run.has_other_task:
         warnings.warn(
             f"the idempotency key {idempotency_key!r} was used before, with another "
-            f"task: {run.id} is the run of that one",
+            f"task: {run.id} is the run of that task. Use another key for a new task.",
             OtherTask,
             stacklevel=3,
         )

@@ -1,7 +1,7 @@
-"""`RunState`: how far a run is, as Restate and FanOutProgress know it together.
+"""`RunState`: the state of a run, from Restate and from FanOutProgress together.
 
-What FanOutProgress keeps is read by Restate's SQL, which needs no worker; where the
-admin API cannot be reached, or has nothing, FanOutProgress is asked itself.
+The record of FanOutProgress is read through Restate's SQL, which needs no worker. If
+the admin API does not answer, or has no record, FanOutProgress itself is called.
 """
 
 from __future__ import annotations
@@ -24,17 +24,18 @@ from parallelizework.progress.models import Progress as Kept
 if TYPE_CHECKING:
     from parallelizework.client.server_api.server import Server
 
-_WAITS, _WAIT = 30, 0.1  # an update takes some ms to arrive; some seconds at worst
+# An update takes some milliseconds to arrive; in the worst case, some seconds.
+_MAX_WAITS, _WAIT = 30, 0.1
 
 
 @dataclass(frozen=True)
 class RunState:
-    """What is known of a run.
+    """The state of a run, from two sources.
 
     Attributes:
-        invocation: What Restate knows; None where nobody could be asked.
-        progress: What FanOutProgress keeps; None if that is nothing (yet).
-        failures: The same; None where that has to be asked for.
+        invocation: The state that Restate has; None if the admin API did not answer.
+        progress: The progress that FanOutProgress has; None if it has none (yet).
+        failures: The failures that FanOutProgress has; None if they were not read.
     """
 
     invocation: Invocation | None
@@ -43,17 +44,17 @@ class RunState:
 
     @property
     def is_final(self) -> bool:
-        """Whether FanOutProgress knows all that it will ever know."""
+        """Whether FanOutProgress will receive no more updates of the run."""
         if self.progress and self.progress.ended:
             return True
         run = self.invocation
-        return not run or not run.ended or run.killed  # nobody is left to report that
+        return not run or not run.ended or run.killed  # a killed run reports nothing
 
     @property
     def known(self) -> Progress:
-        """All of it as one."""
+        """The progress, from both sources."""
         if not self.invocation:
-            assert self.progress, "one of the two is known"
+            assert self.progress, "at least one of the two is known"
             return self.progress
         if not self.progress:
             return self.invocation.alone()
@@ -61,10 +62,11 @@ class RunState:
 
 
 async def run_state(server: Server, run: str) -> RunState:
-    """What is known of a run now.
+    """The current state of a run.
 
     Raises:
-        UnknownRun, Unreachable: Nothing.
+        UnknownRun: The server has no such run.
+        Unreachable: No server answers.
     """
     try:
         invocation = await server.sql.invocation(run, repeatable=False)
@@ -78,17 +80,17 @@ async def run_state(server: Server, run: str) -> RunState:
         return RunState(invocation, None)
     try:
         return RunState(invocation, *_recorded(run, record))
-    except ValidationError:  # it is of another version's worker
+    except ValidationError:  # a worker of another version wrote the record
         return RunState(invocation, await server.ingress.progress(run))
 
 
 async def settled_state(server: Server, run: str) -> RunState:
-    """What is known of a run; of one that has ended, with its end."""
+    """The state of a run; if the run has ended, wait for its last update."""
     state = await run_state(server, run)
     if state.is_final or not await server.sql.has_reported(run):
         return state
-    for _ in range(_WAITS):
-        await sleep(_WAIT)  # its last update is on its way
+    for _ in range(_MAX_WAITS):
+        await sleep(_WAIT)  # the last update has not arrived yet
         state = await run_state(server, run)
         progress = await with_stalled_calls(server.sql, state.known)
         if state.is_final or NAME in progress.unanswered:
@@ -97,7 +99,7 @@ async def settled_state(server: Server, run: str) -> RunState:
 
 
 async def with_stalled_calls(sql: Sql, progress: Progress) -> Progress:
-    """Progress with what its run waits for; as it is where nobody knows that."""
+    """Add the stalled calls to a progress, if the admin API answers."""
     try:
         return (await stalled_calls(sql)).added_to(progress)
     except (UnknownRun, Unreachable, Refused):
@@ -122,7 +124,7 @@ async def recent(server: Server, limit: int) -> list[Listed]:
 async def _recent(
     sql: Sql, names: list[str], served: list[str], limit: int
 ) -> list[Invocation]:
-    """The latest runs of these, and of what is no longer served."""
+    """The latest runs of these fan-outs, and of services that are no longer served."""
     column = "target_service_name"
     found: list[Invocation] = []
     if names:
@@ -135,13 +137,17 @@ async def _recent(
 def _known(invocation: Invocation, record: str | None) -> Progress:
     try:
         progress = _recorded(invocation.id, record)[0] if record else None
-    except ValidationError:  # it is of another version's worker
+    except ValidationError:  # a worker of another version wrote the record
         progress = None
     return RunState(invocation, progress).known
 
 
 def _recorded(run: str, record: str) -> tuple[Progress, Failures]:
-    """What a record of FanOutProgress says; ValidationError: of another version."""
+    """The progress and the failures in a record of FanOutProgress.
+
+    Raises:
+        ValidationError: A worker of another version wrote the record.
+    """
     read = Record.model_validate_json(record)
     progress = Progress.of(Kept.of(run, read).model_dump())
     return progress, Failures.of(in_order(read.failures), progress)

@@ -1,4 +1,4 @@
-"""`StalledCalls`: the calls of runs that are held up, and why."""
+"""`StalledCalls`: calls that are paused, or for which no worker answers."""
 
 import json
 import re
@@ -11,19 +11,19 @@ from parallelizework.client.server_api.sql import Call, Input, Sql
 from parallelizework.headers import name_in
 from parallelizework.messages import COORDINATORS, HandlerName
 
-_DEEPEST = 32  # calls within calls
-_SHOWN = 100  # subtasks that are looked up
+_MAX_DEPTH = 32  # of calls within calls
+_SHOWN = 100  # subtasks whose input is read
 _POSITION = re.compile(r"(?:shard=(\d+) )?index=(\d+)$")
 
 
 @dataclass(frozen=True)
 class StalledCall:
-    """A call that is paused, or waits for a worker that does not answer.
+    """A call that is paused, or for which no worker answers.
 
     Attributes:
         call: The call.
-        subject: What is held up: the call, or what waits for it to be resumed.
-        error: What has paused it; None where somebody has.
+        subject: The call itself; or its caller, if the call is `awaitResume`.
+        error: The error that paused the call; None if a user paused it.
     """
 
     call: Call
@@ -32,41 +32,45 @@ class StalledCall:
 
     @property
     def is_paused(self) -> bool:
-        """Whether it needs to be resumed; otherwise it waits for a worker."""
+        """Whether the call is paused; otherwise, no worker answers for it."""
         return self.call.status == "paused"
 
     @property
     def is_exhausted(self) -> bool:
-        """Whether it waits for somebody to fix what has paused it."""
+        """Whether the call counts as paused in `Progress`.
+
+        A coordinator without an error does not count: a user paused it with its run.
+        """
         is_of_subtask = self.call.target_handler_name not in COORDINATORS
         return self.is_paused and bool(self.error or is_of_subtask)
 
 
 @dataclass(frozen=True)
 class StalledCalls:
-    """All calls that are held up.
+    """All stalled calls of a restate-server.
 
     Attributes:
-        calls: By the ids of all that have called them, and their own.
-        tops: Of these ids, those that a client has sent.
+        calls: The stalled calls below each invocation, and the invocation itself if it
+            is stalled, by the id of the invocation.
+        tops: The ids of those invocations that no other invocation has called.
     """
 
     calls: Mapping[str, Sequence[StalledCall]]
     tops: frozenset[str]
 
     def of(self, run: str) -> Sequence[StalledCall]:
-        """Those of a run, itself among them."""
+        """The stalled calls of a run; `run` itself may be one of them."""
         return self.calls.get(run, ())
 
     def exhausted(self) -> dict[str, list[StalledCall]]:
-        """Those that wait for somebody, by the run at the top of each."""
+        """The calls that count as paused, by the ids of their runs."""
         found = {run: [c for c in self.of(run) if c.is_exhausted] for run in self.calls}
         return {
             run: calls for run, calls in found.items() if calls and run in self.tops
         }
 
     def added_to(self, progress: Progress) -> Progress:
-        """Progress with what its run waits for."""
+        """Add the stalled calls of its run to a progress."""
         stalled, run = self.of(progress.run), progress.run
         paused = sum(each.is_exhausted and each.call.id != run for each in stalled)
         services = {e.call.target_service_name for e in stalled if not e.is_paused}
@@ -77,7 +81,7 @@ class StalledCalls:
 
 
 async def stalled_calls(sql: Sql) -> StalledCalls:
-    """All calls that are held up at a restate-server."""
+    """All stalled calls of a restate-server."""
     found = await sql.stalled()
     known = await _with_callers(sql, found)
     errors = await sql.pause_errors([e.id for e in found if e.status == "paused"])
@@ -96,9 +100,9 @@ async def stalled_calls(sql: Sql) -> StalledCalls:
 
 
 async def _with_callers(sql: Sql, calls: Iterable[Call]) -> dict[str, Call]:
-    """These, and what has called them, and what has called that, by their ids."""
+    """The calls, their callers, the callers of these and so on, by id."""
     known = {call.id: call for call in calls}
-    for _ in range(_DEEPEST):
+    for _ in range(_MAX_DEPTH):
         callers = {call.invoked_by_id for call in known.values()}
         unknown = [each for each in callers if each and each not in known]
         if not unknown:
@@ -109,7 +113,7 @@ async def _with_callers(sql: Sql, calls: Iterable[Call]) -> dict[str, Call]:
 
 
 async def paused_calls(sql: Sql, run: str) -> list[Paused]:
-    """What of a run is paused, and with which error."""
+    """The paused calls of a run, each with its error."""
     found = [each for each in (await stalled_calls(sql)).of(run) if each.is_paused]
     subjects = [each.subject for each in found]
     subtasks = [

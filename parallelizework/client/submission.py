@@ -1,4 +1,4 @@
-"""Submit a task: a run that begins, or the one that its idempotency key has already."""
+"""Submit a task: it starts a run, or returns the run of its idempotency key."""
 
 from collections.abc import Coroutine
 from difflib import get_close_matches
@@ -19,10 +19,10 @@ async def submit(
     idempotency_key: str | None,
     delay: float | None,
 ) -> AsyncRun[Result]:
-    """Start a run, in `delay` seconds.
+    """Start a run after `delay` seconds.
 
     Raises:
-        UnknownFanOut: Nothing of that name is served; the message has the nearest ones.
+        UnknownFanOut: No worker serves that fan-out; the message has similar names.
     """
     body = codec.dump(task)
     try:
@@ -40,22 +40,24 @@ async def submit(
 async def _is_other(
     server: Server, run: str, codec: Codec[Task, Result], task: Task, body: bytes
 ) -> bool:
-    """Whether a run was surely submitted with another task."""
+    """Whether a run has another task; False if its task cannot be read."""
     inputs = await _tried(server.sql.inputs([run], repeatable=False))
     if not inputs or inputs[run].body == body:
         return False
     try:
         return not codec.is_same(task, inputs[run].body)
-    except Exception:  # of a validator, or an __eq__, of the task's own type
+    except Exception:  # a validator or `__eq__` of the task's type may raise anything
         return False
 
 
 async def _hint(server: Server, name: str) -> str:
     names = await _tried(server.admin.fan_outs())
     if not names:
-        return "`parallelizework doctor` says what is"
+        return "`parallelizework doctor` lists the fan-outs that are served"
     near = get_close_matches(name, names)
-    return f"did you mean {' or '.join(near)}?" if near else ", ".join(names)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    return f"these fan-outs are served: {', '.join(names)}"
 
 
 async def _tried(answer: Coroutine[object, object, T]) -> T | None:

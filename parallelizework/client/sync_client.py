@@ -1,4 +1,4 @@
-"""`Client`: submit, follow and steer runs from a program without an event loop."""
+"""`Client`: submit, follow and control runs from a program without an event loop."""
 
 from __future__ import annotations
 
@@ -24,10 +24,15 @@ if TYPE_CHECKING:
 class Run(Generic[Result]):
     """A run on a restate-server.
 
+    `Client.submit` and `Client.attach` return it.
+
+    Every method raises `UnknownRun` if the server has no run with that id, and
+    `Unreachable` if no server answers.
+
     Attributes:
-        id: Its id, with which any other process can `attach` to it.
-        is_new: Whether `submit` has started it. False if it was there before: it was
-            attached to, or its idempotency key was used before.
+        id: The run's id. Any other process can `attach` to the run with it.
+        is_new: Whether `submit` started the run. False for a run from `attach`, and if
+            the idempotency key was used before.
     """
 
     def __init__(self, run: AsyncRun[Result], thread: EventLoopThread) -> None:
@@ -37,24 +42,31 @@ class Run(Generic[Result]):
         self._thread = thread
 
     def result(self, timeout: float | None = None) -> Result:
-        """Wait for the result, for `timeout` seconds at most.
+        """Wait for the result and return it.
+
+        Args:
+            timeout: The longest time to wait, in seconds. By default, wait until the
+                run ends; 0 means: do not wait.
+
+        Returns:
+            The result, in the result type of the fan-out.
 
         Raises:
-            RunFailed: It ended without one.
-            RunNotFinished: It has not ended in time, and continues.
-            UnknownRun: There is no such run.
-            UnfitData: The result does not fit the fan-out's types.
+            RunFailed: The run ended without a result.
+            RunNotFinished: The run did not end within `timeout`; it continues.
+            UnfitData: The result does not fit the types of the fan-out.
         """
         return self._thread.run(self._run.result(timeout))
 
     def progress(self) -> Progress:
-        """How far it is."""
+        """Return the progress of the run: its state and the counts of its subtasks."""
         return self._thread.run(self._run.progress())
 
     def updates(self) -> Iterator[Progress]:
-        """How far it is, each time that has changed; the last one is of its end.
+        """Return the progress each time it changes; the last one has the final state.
 
-        It is looked at four times a second at first, and less often in a long run.
+        The server is asked four times a second at first, and every two seconds after
+        three minutes.
         """
         progress, since = None, monotonic()
         while not (progress and progress.ended):
@@ -63,45 +75,73 @@ class Run(Generic[Result]):
             yield progress
 
     def failures(self) -> Failures:
-        """What failed so far: the first subtasks of them, and how many `more`.
+        """Return the subtasks that have failed so far.
 
-        Once the run has ended it waits, for some seconds at most, until all is known.
+        After the end of the run, this waits up to three seconds for its last failures.
+
+        Returns:
+            A list of the first failures. Its attribute `more` counts all others.
         """
         return self._thread.run(self._run.failures())
 
     def paused(self) -> list[Paused]:
-        """What of it is paused; fix the cause, and `resume`."""
+        """Return the calls of the run that are paused, each with its error.
+
+        Fix the cause of an error, then call `resume`.
+        """
         return self._thread.run(self._run.paused())
 
     def cancel(self) -> None:
-        """Cancel it, and all that it has called; `Refused` if it has ended."""
+        """Cancel the run and all its calls.
+
+        This does not wait until the run has ended.
+
+        Raises:
+            Refused: The run has ended.
+        """
         self._thread.run(self._run.cancel())
 
     def pause(self) -> None:
-        """Start no more subtasks until `resume`.
+        """Pause the run: it starts no more subtasks until `resume`.
 
-        Those that are executing go on to their end. All that starts subtasks is paused
-        when this returns.
+        Subtasks that are executing continue to their end. When this returns, all
+        coordinators of the run are paused.
 
         Raises:
-            Refused: It has ended or not begun, or not all of it could be paused.
+            Refused: The run has ended, or it has not begun. Or some coordinators could
+                not be paused within 60 seconds.
         """
         self._thread.run(self._run.pause())
 
     def resume(self) -> None:
-        """Go on with what is paused of it; `Refused` if nothing is."""
+        """Resume all paused calls of the run.
+
+        Raises:
+            Refused: Nothing of the run is paused.
+        """
         self._thread.run(self._run.resume())
 
 
 class Client:
-    """A restate-server, as a program sees it that submits and follows runs.
+    """Submits, follows and controls runs on a restate-server; each method blocks.
+
+    Several threads may use one client. Close it at the end, or use it in a `with`
+    statement.
+
+    Every method that sends a request raises `Unreachable` if no server answers. Before
+    that, it sends the request again, if this is safe: a request that only reads, or a
+    `submit` with an idempotency key.
 
     Args:
-        ingress: The URL of its ingress; by default as `Settings` say.
-        admin: The URL of its admin API.
+        ingress: The URL of the server's ingress. By default, the value of
+            `PARALLELIZEWORK_INGRESS_URL`, or `http://localhost:8080`.
+        admin: The URL of the server's admin API. By default, the value of
+            `PARALLELIZEWORK_ADMIN_URL`, or `http://localhost:9070`.
 
-    What it asks is asked again when nobody answers, if that is safe: reading, and a
-    submit that has an idempotency key. Each method raises `Unreachable` in the end.
+    Examples:
+        >>> with Client() as client:
+        ...     run = client.submit("FanOutWorker", {"description": "make coffee"})
+        ...     print(run.result(timeout=60))
     """
 
     def __init__(self, ingress: str | None = None, admin: str | None = None) -> None:
@@ -136,19 +176,26 @@ class Client:
         idempotency_key: str | None = None,
         delay: float | None = None,
     ) -> Run[Result]:
-        """Start a run and do not wait for it.
+        """Start a run and return without waiting for it.
 
         Args:
-            fan_out: The `FanOut`, for a typed task and result; or a name, for JSON.
-            task: What to do.
-            idempotency_key: The same key answers with the same run, for a day. A key
-                of a run with another task is an `OtherTask` warning.
-            delay: Start in so many seconds.
+            fan_out: The `FanOut`, for a typed task and result; or the name of a
+                fan-out, for a task and result as JSON values.
+            task: The input of the run.
+            idempotency_key: All submits with the same key return the same run, for a
+                day. If that run has another task, an `OtherTask` warning is issued.
+            delay: Start the run after this time, in seconds. By default, it starts at
+                once.
+
+        Returns:
+            The run. Its `is_new` is False if the idempotency key was used before.
 
         Raises:
-            UnknownFanOut: Nothing of that name is served.
-            UnfitData: The task does not fit the fan-out's types; or the key is empty or
-                not ASCII, or the delay negative or endless.
+            UnknownFanOut: No registered worker serves that fan-out.
+            UnfitData: The task does not fit the types of the fan-out. Or the key is
+                empty or not printable ASCII, or the delay is negative or longer than
+                ten years.
+            Refused: The server did not accept the task.
         """
         codec = codec_of(fan_out)
         submitted = submit(self._server, codec, task, idempotency_key, delay)
@@ -171,7 +218,14 @@ class Client:
         fan_out: FanOut[Task, Subtask, Value, Result] | Codec[Task, Result] | str,
         run_id: str,
     ) -> Run[Result]:
-        """A run that this or another process submitted; asks the server nothing yet."""
+        """Return a run that was submitted before, also by another process.
+
+        This sends no request; an unknown id is an error of the run's methods.
+
+        Args:
+            fan_out: The `FanOut`, or the name of a fan-out, as for `submit`.
+            run_id: The run's id (`inv_...`).
+        """
         run = AsyncRun(self._server, run_id, codec_of(fan_out).load)
         return Run(run, self._thread)
 
@@ -203,39 +257,62 @@ class Client:
         wait: float | None = 30.0,
         idempotency_key: str | None = None,
     ) -> Result:
-        """Submit and wait for the result, for `wait` seconds.
+        """Start a run, wait for its result and return the result.
+
+        Args:
+            fan_out: The `FanOut`, or the name of a fan-out, as for `submit`.
+            task: The input of the run.
+            wait: The longest time to wait for the result, in seconds; None for no
+                limit.
+            idempotency_key: As for `submit`.
+
+        Returns:
+            The result, in the result type of the fan-out.
 
         Raises:
-            RunNotFinished: The run continues; `attach` to the error's `run`.
+            RunFailed: The run ended without a result.
+            RunNotFinished: The run did not end within `wait`; it continues. The error's
+                `run` is the id for `attach`.
+            UnknownFanOut: No registered worker serves that fan-out.
+            UnfitData: The task or the result does not fit the types of the fan-out. Or
+                the key is empty or not printable ASCII.
+            Refused: The server did not accept the task.
         """
         codec = codec_of(fan_out)
         return self.submit(codec, task, idempotency_key=idempotency_key).result(wait)
 
     def recent(self, limit: int = 20) -> list[Listed]:
-        """The latest runs of fan-outs, the newest first."""
+        """Return the latest runs of all fan-outs, the newest first.
+
+        Args:
+            limit: The largest number of runs to return.
+        """
         return self._thread.run(run_state.recent(self._server, limit))
 
     def register(self, worker: str, *, force: bool = False) -> Registered:
-        """Register the worker at the URL `worker`; answer with its services' names.
+        """Register the worker at a URL with the restate-server.
 
         Args:
             worker: The URL at which the restate-server reaches the worker.
-            force: Replace what the same URL served before, with other handlers; runs
-                in flight may then fail to replay.
+            force: Replace what the same URL served before. Runs in flight may fail if
+                the handlers of the worker have changed.
+
+        Returns:
+            The names of the services that the worker serves.
 
         Raises:
-            RegistrationError: The server refused.
+            RegistrationError: The server refused to register the worker.
         """
         return self._thread.run(self._server.admin.register(worker, force=force))
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close all connections."""
         self._thread.close()
 
     def __enter__(self) -> Self:
-        """Use it as a context manager to have it closed."""
+        """Return the client; the `with` block closes it at its end."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Close the connections."""
+        """Close all connections."""
         self.close()

@@ -1,1 +1,1 @@
-"""A restate-server on this machine."""
+"""A restate-server and a worker on this machine."""

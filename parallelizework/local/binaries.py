@@ -22,17 +22,21 @@ RESTATE_VERSION: str = json.loads(_NPM.joinpath("package.json").read_text())[
 
 
 def find(program: str, explicit: Path | None = None) -> Path:
-    """The executable of `restate-server` or `restate` (its CLI).
+    """The path of `restate-server` or of `restate`, Restate's CLI.
 
-    Looked for in this order: `explicit`, PATH, a `node_modules` here or above, and the
-    user's cache folder, where it is installed from npm if it is not there yet.
+    Without `explicit`, the program is searched on PATH, then in the `node_modules` of
+    the current folder and of the folders above it, then in the user's cache folder. A
+    program that is not found is installed from npm into the cache folder.
 
     Raises:
-        ServerNotFound: There is none, and no npm to install it with.
+        ServerNotFound: The program is not found and cannot be installed.
     """
     if explicit:
         if not (explicit.is_file() and os.access(explicit, os.X_OK)):
-            raise ServerNotFound(f"{explicit} is not a program that can be run")
+            raise ServerNotFound(
+                f"{explicit} is not an executable program: correct "
+                "PARALLELIZEWORK_RESTATE_SERVER"
+            )
         return explicit
     return next(_candidates(program), None) or _install(program)
 
@@ -46,7 +50,7 @@ def _candidates(program: str) -> Iterator[Path]:
 
 
 def _native(program: str, found: Path) -> Path:
-    """The program behind npm's wrapper: signals must reach the server itself."""
+    """The program that npm's wrapper starts: signals must reach the server itself."""
     for folder in found.parents if found.suffix == ".js" else ():
         if folder.name == "node_modules":
             return next(_in_npm(program, folder.parent), found)
@@ -71,8 +75,8 @@ def _install(program: str) -> Path:
         _npm_ci(npm, Path(folder))
         if not any(_in_npm(program, Path(folder))):
             raise ServerNotFound(
-                f"npm has no {program} for this machine, or was asked to omit optional "
-                "packages"
+                f"npm installed no {program}: npm has none for this machine, or it is "
+                "configured to omit optional packages"
             )
         _move(Path(folder), _cache())
     return next(_in_npm(program, _cache()))
@@ -98,7 +102,7 @@ def _npm_ci(npm: str, folder: Path) -> None:
 
 
 def _move(folder: Path, target: Path) -> None:
-    """Move `node_modules` in one step; a copy that is there already stays."""
+    """Move `node_modules` in one step; an existing copy is kept."""
     try:
         folder.joinpath("node_modules").rename(target / "node_modules")
     except FileNotFoundError:
@@ -110,8 +114,8 @@ def _move(folder: Path, target: Path) -> None:
 
 
 _WAYS = """\
-no {program} on this machine, and no npm to install it with. Any of these helps:
-  pip install 'parallelizework[local]'       brings an npm of its own
+{program} is not installed, and npm is not installed either. Use one of these:
+  pip install 'parallelizework[local]'       installs npm with pip
   npm install --global @restatedev/{program}@{version}
   PARALLELIZEWORK_RESTATE_SERVER=/path/to/restate-server
   docker compose up                          runs server and worker in containers"""

@@ -1,4 +1,4 @@
-"""A local restate-server with a worker registered at it."""
+"""`local`: a restate-server on this machine, with a registered worker."""
 
 import os
 from collections.abc import Generator, Mapping, Sequence
@@ -15,14 +15,14 @@ from parallelizework.local.worker import WorkerProcess, worker
 
 @dataclass(frozen=True)
 class Local:
-    """A local restate-server with a worker registered at it.
+    """A local restate-server with a registered worker.
 
     Attributes:
         server: The server.
-        worker: The worker's URL.
-        worker_process: What runs it.
-        services: The names of what the worker serves.
-        fan_outs: Those of them that are fan-outs.
+        worker: The URL of the worker.
+        worker_process: The process of the worker.
+        services: The names of the services that the worker serves.
+        fan_outs: The names of the services that are fan-outs.
     """
 
     server: LocalServer
@@ -33,17 +33,17 @@ class Local:
 
     @property
     def ingress(self) -> str:
-        """The URL for requests."""
+        """The URL of the server's ingress."""
         return self.server.ingress
 
     @property
     def admin(self) -> str:
-        """The URL of the admin interface."""
+        """The URL of the server's admin API."""
         return self.server.admin
 
     @property
     def processes(self) -> Sequence[Popen[bytes]]:
-        """The server's process and the worker's."""
+        """The processes of the server and of the worker."""
         return [self.server.process, self.worker_process.process]
 
 
@@ -60,17 +60,20 @@ def local(  # noqa: PLR0913 - each is one switch of `parallelizework dev`
     """Run a restate-server and a worker until the block ends.
 
     Args:
-        fan_outs: What to serve, as `loader.load` reads it; none for the ready-made
-            fan-outs.
-        ports: Where to listen; see `Ports` for the defaults.
-        data: The server's data folder; without one, nothing is kept.
-        server: The restate-server program; without one, it is found or installed.
-        workers: How many processes the worker has.
-        environment: More variables for server and worker.
+        fan_outs: The targets to serve, as `loader.load` accepts them; by default all
+            ready-made fan-outs.
+        ports: The ports; see `Ports` for the defaults.
+        data: The server's data folder. By default, all data is deleted at the end.
+        server: The restate-server program. By default, it is found or installed.
+        workers: The number of worker processes.
+        environment: Additional environment variables for the server and the worker.
 
     Raises:
-        ServerNotFound, PortInUse, StartError, RegistrationError, Unreachable: It did
-            not come up.
+        ServerNotFound: restate-server is not installed and cannot be installed.
+        PortInUse: A port is in use.
+        StartError: The server or the worker did not start.
+        RegistrationError: The server refused to register the worker.
+        Unreachable: The server does not answer.
     """
     ports = (ports or Ports()).chosen()
     variables = {**os.environ, **(environment or {})}
@@ -83,7 +86,7 @@ def local(  # noqa: PLR0913 - each is one switch of `parallelizework dev`
         ) as process,
     ):
         address = url(ports.worker)
-        # A kept data folder may know other handlers under this address.
+        # The data folder may have registered this URL with other handlers.
         with Client(admin=started.admin) as client:
             services = client.register(address, force=data is not None)
         yield Local(started, address, process, services, services.fan_outs)

@@ -1,9 +1,8 @@
-"""`examine`: is everything there that a run needs, and what to type if not."""
+"""`examine`: checks everything that a run needs, and names the remedy of each error."""
 
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from importlib.metadata import version
 from urllib.parse import urlsplit
 
 import httpx
@@ -15,41 +14,42 @@ from parallelizework.client.stalled_calls import stalled_calls
 from parallelizework.errors import ClientError, Unreachable
 from parallelizework.progress.models import NAME as PROGRESS
 
-_OLDEST_SERVER = (1, 7)  # what the tests run on; older ones do not know signals
+_OLDEST_SERVER = (1, 7)  # older servers have no signals
 _OLDEST_SDK = (1, 3)
 _STREAMS = "BidiStream"
 _SAME_NETWORK = ("localhost", "127.0.0.1", "::1")
-_NOWHERE = "inv_nowhere"
-_READY_MADE = ("FanOutWorker", "HttpFanOut")  # what `serve` knows by name
+_NOWHERE = "inv_nowhere"  # the id of no run
+_READY_MADE = ("FanOutWorker", "HttpFanOut")  # `serve` accepts these names
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        what: What it is: `ingress`, `worker`, ...
-        said: What was found.
-        remedy: What to type, where something is wrong.
-        is_idle: It is right, but nothing goes to it.
+        what: What was checked: `ingress`, `worker`, ...
+        text: The result.
+        remedy: What to do about an error; empty if there is none.
+        is_idle: Whether it is a worker that receives no new calls.
     """
 
     what: str
-    said: str
+    text: str
     remedy: str = ""
     is_idle: bool = False
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong with it."""
+        """Whether the check found no error."""
         return not self.remedy
 
 
 def examine(ingress: str | None = None, admin: str | None = None) -> list[Finding]:
-    """Look at a restate-server and its workers, from here.
+    """Check a restate-server and its workers, from this machine.
 
     Args:
-        ingress, admin: The server's addresses; by default as `Settings` say.
+        ingress: The URL of the server's ingress; by default, from `Settings`.
+        admin: The URL of the server's admin API; by default, from `Settings`.
     """
     server = Server.at(ingress, admin)
     with (
@@ -60,7 +60,7 @@ def examine(ingress: str | None = None, admin: str | None = None) -> list[Findin
 
 
 class Doctor:
-    """Looks at one restate-server, one thing after another."""
+    """Checks one restate-server and its workers."""
 
     def __init__(
         self, server: Server, thread: EventLoopThread, http: httpx.Client
@@ -70,7 +70,7 @@ class Doctor:
         self._http = http
 
     def findings(self) -> Iterator[Finding]:
-        """All there is to say; what needs the admin interface only if that is there."""
+        """The results of all checks; only two of them if the admin API is wrong."""
         yield self._ingress()
         admin = self._admin()
         yield admin
@@ -100,19 +100,19 @@ class Doctor:
             found = self._ask(self._server.admin.version())
         except ClientError as error:
             return Finding("admin", *_wrong(error))
-        said = f"{url} answers, restate-server {found}"
+        text = f"{url} answers, restate-server {found}"
         if _number(found) >= _OLDEST_SERVER:
-            return Finding("admin", said)
-        wanted = ".".join(map(str, _OLDEST_SERVER))
-        return Finding("admin", said, f"run {wanted} or later")
+            return Finding("admin", text)
+        required = ".".join(map(str, _OLDEST_SERVER))
+        return Finding("admin", text, f"update restate-server to {required} or later")
 
     def _registered(self, deployments: list[Deployment]) -> Finding:
         names = self._ask(self._server.admin.fan_outs())
         if names:
             return Finding("fan-outs", ", ".join(names))
-        said = "none is registered" if deployments else "no worker is registered"
-        remedy = "parallelizework serve, then parallelizework register URL"
-        return Finding("fan-outs", said, remedy)
+        what = "fan-out" if deployments else "worker"
+        remedy = "run parallelizework serve, then parallelizework register URL"
+        return Finding("fan-outs", f"no {what} is registered", remedy)
 
     def _worker(self, deployment: Deployment) -> Finding:
         url = deployment.url
@@ -122,79 +122,86 @@ class Doctor:
             return self._silent(deployment, error)
         if answer.is_success:
             return Finding("worker", f"{url} is healthy", is_idle=deployment.is_idle)
-        remedy = f"it is no worker, or an old one: {_serve(deployment)}"
+        remedy = f"it is not a worker, or an old one. Run {_serve(deployment)}"
         return Finding("worker", f"{url} answers {answer.status_code}", remedy)
 
     def _silent(self, deployment: Deployment, error: Exception) -> Finding:
-        """A worker that does not answer; elsewhere, that may only seem so from here."""
+        """A worker that does not answer; on another machine, this may be no error."""
         url = deployment.url
         if urlsplit(url).hostname not in _SAME_NETWORK:
-            return Finding("worker", f"{url} cannot be seen from here (see calls)")
-        said = f"{url} does not answer ({error})"
+            text = f"{url} is not reachable from this machine (see calls)"
+            return Finding("worker", text)
+        text = f"{url} does not answer ({error})"
+        remedy = f"run {_serve(deployment)}"
         if not deployment.is_idle:
-            return Finding("worker", said, _serve(deployment))
+            return Finding("worker", text, remedy)
         active = self._ask(self._server.sql.active_at(deployment.id))
         if active:
-            said = f"{said}, and {active} calls that began there wait for it"
-            return Finding("worker", said, _serve(deployment))
-        said = f"{said}, nor is it needed: restate deployments remove {deployment.id}"
-        return Finding("worker", said, is_idle=True)
+            text = f"{text}, and {active} calls that began there wait for it"
+            return Finding("worker", text, remedy)
+        remove = f"restate deployments remove {deployment.id}"
+        text = f"{text} and is no longer needed. To remove it: {remove}"
+        return Finding("worker", text, is_idle=True)
 
     def _paused(self) -> Iterator[Finding]:
-        """The calls that somebody has to resume, a finding a run."""
+        """The paused calls, one finding for each run."""
         stalled = self._ask(stalled_calls(self._server.sql))
-        for top, paused in stalled.exhausted().items():
-            said = f"{len(paused)} calls of {top} are paused"
+        for run, paused in stalled.exhausted().items():
+            text = f"{len(paused)} calls of {run} are paused"
             if errors := [each.error for each in paused if each.error]:
-                said = f"{said}: {paused[0].subject.target}: {errors[0]}"
-            remedy = f"fix the cause, then parallelizework resume {top}"
-            yield Finding("paused", said, remedy)
+                text = f"{text}: {paused[0].subject.target}: {errors[0]}"
+            remedy = f"fix the cause, then run parallelizework resume {run}"
+            yield Finding("paused", text, remedy)
 
     def _progress(self) -> Finding:
-        """A call through the server to a worker and back."""
-        remedy = "parallelizework register URL, of a worker of this version"
+        """Check a call through the server to a worker and back."""
+        remedy = "run parallelizework register URL with a worker of this version"
         try:
             served = self._ask(self._server.ingress.serves_progress(_NOWHERE))
         except Unreachable:
-            remedy = "parallelizework serve, where the worker is registered"
-            said = "the server gets no answer from the worker"
-            return Finding("calls", said, remedy)
+            remedy = "run parallelizework serve at the registered URL of the worker"
+            text = "the worker does not answer the server"
+            return Finding("calls", text, remedy)
         except ClientError as error:
             return Finding("calls", str(error), remedy)
         if served:
-            return Finding("calls", "reach a worker and come back")
-        return Finding("calls", "FanOutProgress is not served", remedy)
+            return Finding("calls", "the server reaches a worker")
+        return Finding("calls", "no worker serves FanOutProgress", remedy)
 
 
 def _serve(deployment: Deployment) -> str:
-    """The command that serves what a deployment has served, as far as that is known."""
+    """The command that serves the services of a deployment again."""
     names = sorted({*deployment.serves, *deployment.all_lost} - {PROGRESS})
     others = [name for name in names if name not in _READY_MADE]
     targets = [name for name in names if name in _READY_MADE]
     targets += ["MODULE:OBJECT"] if others else []
     bind = f"--bind {urlsplit(deployment.url).netloc}"
     command = f"parallelizework serve {' '.join(targets)} {bind}"
-    return f"{command}, with the target of {', '.join(others)}" if others else command
+    return f"{command} with the target of {', '.join(others)}" if others else command
 
 
 def _protocol(deployment: Deployment) -> Finding:
-    """How server and worker talk, and whether the worker's SDK is new enough."""
+    """Check the protocol between server and worker, and the version of the SDK."""
     sdk, http = deployment.sdk_version or "unknown", deployment.http_version
     lowest, highest = deployment.min_protocol_version, deployment.max_protocol_version
-    said = f"{sdk}, protocol {lowest} to {highest}, {http}"
+    text = f"{sdk}, protocol {lowest} to {highest}, {http}"
     if deployment.protocol_type != _STREAMS:
-        remedy = "serve it over HTTP/2: parallelizework serve, then register --force"
-        return Finding("protocol", f"{said}, without streams", remedy)
+        remedy = (
+            "serve it over HTTP/2: run parallelizework serve, then parallelizework "
+            "register URL --force"
+        )
+        return Finding("protocol", f"{text}, without streams", remedy)
     name, _, number = sdk.rpartition("/")
     if name.endswith("python") and _number(number) < _OLDEST_SDK:
-        remedy = f"pip install 'restate-sdk=={version('restate-sdk')}' for the worker"
-        return Finding("protocol", said, remedy)
-    return Finding("protocol", said)
+        oldest = ".".join(map(str, _OLDEST_SDK))
+        remedy = f"pip install 'restate-sdk>={oldest}' for the worker"
+        return Finding("protocol", text, remedy)
+    return Finding("protocol", text)
 
 
 def _wrong(error: ClientError) -> tuple[str, str]:
-    said, _, remedy = str(error).partition(": start ")
-    return said, f"start {remedy or 'a restate-server: parallelizework dev'}"
+    text, _, remedy = str(error).partition(": start ")
+    return text, f"start {remedy or 'a restate-server: parallelizework dev'}"
 
 
 def _number(text: str) -> tuple[int, ...]:

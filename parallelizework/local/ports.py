@@ -1,4 +1,4 @@
-"""`Ports`: where a local server and worker listen."""
+"""`Ports`: the ports of a local server and worker."""
 
 import socket
 from contextlib import ExitStack
@@ -11,7 +11,7 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True)
 class Ports:
-    """Where a local server and worker listen on loopback; 0 is any free port."""
+    """The ports of a local server and worker on loopback; 0 means any free port."""
 
     ingress: int = 8080
     admin: int = 9070
@@ -22,9 +22,9 @@ class Ports:
         """The same ports, with free ones instead of zeros.
 
         Raises:
-            PortInUse: A port is taken; the message names it.
+            PortInUse: A port is in use; the message names it.
         """
-        with ExitStack() as held:  # all together, so that no two are the same
+        with ExitStack() as held:  # all at once, so that all differ
             return Ports(
                 *(_held(held, name, port) for name, port in vars(self).items())
             )
@@ -36,7 +36,7 @@ def url(port: int) -> str:
 
 
 def _held(held: ExitStack, name: str, port: int) -> int:
-    """`port`, or a free one for 0, held until all are chosen."""
+    """The port, or a free one for 0; it is reserved until all ports are chosen."""
     listener = held.enter_context(socket.socket())
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

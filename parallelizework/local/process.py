@@ -1,4 +1,4 @@
-"""Processes on this machine: wait until one is ready, stop it at the end."""
+"""Processes on this machine: wait until a process is ready, stop it at the end."""
 
 import os
 import time
@@ -10,7 +10,7 @@ from subprocess import Popen, TimeoutExpired
 from parallelizework.client.server_api.health import healthy
 from parallelizework.errors import StartError
 
-_READY_SECONDS = 60  # a cold start on a busy machine; it is usually ready in two
+_READY_SECONDS = 60  # a cold start on a busy machine; usually, two are enough
 _STOP_SECONDS = 20  # then it is killed
 _TAIL = 2_000  # bytes of a log that an error shows
 
@@ -38,17 +38,22 @@ def await_ready(
     name: str,
     log: Path | None = None,
 ) -> None:
-    """Wait until all URLs of `health` answer.
+    """Wait until all URLs of `health` answer with success.
+
+    Args:
+        name: The name of the process, for messages.
+        log: The log whose end is part of the message.
 
     Raises:
-        StartError: The process has ended, or is not ready in time.
+        StartError: The process has ended, or it is not ready in time.
     """
     deadline = time.monotonic() + _READY_SECONDS
     while not all(map(healthy, health)):
         if process.poll() is not None:
             end = tail(log) if log else ""
             raise StartError(
-                f"{name} ended at once with code {process.returncode}\n{end}".strip()
+                f"{name} ended at its start with code {process.returncode}\n"
+                f"{end}".strip()
             )
         if time.monotonic() > deadline:
             raise StartError(f"{name} was not ready within {_READY_SECONDS} s")
@@ -56,7 +61,7 @@ def await_ready(
 
 
 def tail(log: Path) -> str:
-    """The last lines of a log."""
+    """The end of a log, up to 2,000 bytes."""
     with log.open("rb") as file:
         file.seek(max(file.seek(0, os.SEEK_END) - _TAIL, 0))
         return file.read().decode(errors="replace")

@@ -1,4 +1,4 @@
-"""A restate-server on this machine."""
+"""`local_server`: a restate-server on this machine."""
 
 import os
 import subprocess
@@ -20,7 +20,14 @@ _LOG = "restate-server.log"  # in the data folder
 
 @dataclass(frozen=True)
 class LocalServer:
-    """A restate-server on this machine: its URLs, its process, its log."""
+    """A restate-server on this machine.
+
+    Attributes:
+        ingress: The URL of its ingress.
+        admin: The URL of its admin API.
+        process: Its process.
+        log: The path of its log.
+    """
 
     ingress: str
     admin: str
@@ -28,10 +35,10 @@ class LocalServer:
     log: Path
 
     def check(self) -> None:
-        """See that it runs.
+        """Check that the server runs.
 
         Raises:
-            StartError: It has ended.
+            StartError: The server has ended.
         """
         code = self.process.poll()
         if code is not None:
@@ -72,16 +79,16 @@ def restate_server(
     """Run a restate-server on loopback; it is ready when the block begins.
 
     Args:
-        settings: Variables that replace those of `parallelizework dev`.
+        settings: Environment variables that replace the usual ones of this function.
     """
     data.mkdir(parents=True, exist_ok=True)
     usual = {
-        "RESTATE_NODE_NAME": "local",  # a data folder belongs to a name
+        "RESTATE_NODE_NAME": "local",  # a data folder belongs to one node name
         "RESTATE_BASE_DIR": str(data),
         "RESTATE_INGRESS__BIND_ADDRESS": f"{HOST}:{ports.ingress}",
         "RESTATE_ADMIN__BIND_ADDRESS": f"{HOST}:{ports.admin}",
         "RESTATE_BIND_ADDRESS": f"{HOST}:{ports.node}",
-        # The default of 24 spreads one machine's work so thin that it halves its rate.
+        # The default is 24 partitions, which halve the rate on one machine.
         "RESTATE_DEFAULT_NUM_PARTITIONS": "1",
         "RESTATE_DISABLE_TELEMETRY": "true",
         "RESTATE_LOG_DISABLE_ANSI_CODES": "true",

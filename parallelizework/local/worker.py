@@ -1,4 +1,4 @@
-"""`parallelizework serve` as a process of ours, started again when it dies."""
+"""`WorkerProcess`: `parallelizework serve` as a child process that can be restarted."""
 
 import sys
 from collections.abc import Generator, Mapping, Sequence
@@ -13,15 +13,17 @@ from parallelizework.serving.supervisor import Lives, ending, given_up
 
 
 class WorkerProcess:
-    """A worker that serves `targets` at `bind`.
+    """A child process that serves `targets` at `bind`.
 
     Args:
-        workers: How many processes it has itself.
-        environment: All of its variables.
-        output: Where it writes its log; None for where this process does.
+        targets: The targets of `parallelizework serve`.
+        bind: The address to listen on, as `HOST:PORT`.
+        workers: The number of worker processes that it starts.
+        environment: All its environment variables.
+        output: The file for its log; by default, the stderr of this process.
 
     Attributes:
-        process: The one that runs now.
+        process: The current process.
     """
 
     def __init__(
@@ -46,10 +48,13 @@ class WorkerProcess:
         self.process = self._start()
 
     def revive(self) -> str | None:
-        """Start it again if it has ended; how that ended, or None.
+        """Start the process again if it has ended.
+
+        Returns:
+            How the process ended; None if it still runs.
 
         Raises:
-            StartError: It died at each of its starts.
+            StartError: The process ended soon after each of its starts.
         """
         code = self.process.poll()
         if code is None:
@@ -72,7 +77,7 @@ def serve(
     """Run `parallelizework serve`; it is ready when the block begins.
 
     Args:
-        output: Where it writes its log; by default where this process does.
+        output: The file for its log; by default, the stderr of this process.
     """
     with worker(
         fan_outs, port, workers=workers, environment=environment, output=output

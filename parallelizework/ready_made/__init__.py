@@ -1,1 +1,1 @@
-"""Ready-made fan-outs."""
+"""Ready-made fan-outs: FanOutWorker and HttpFanOut."""

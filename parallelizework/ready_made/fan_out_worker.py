@@ -17,7 +17,7 @@ _logger.addFilter(RestateLoggingFilter())
 
 
 class Task(BaseModel):
-    """Chores to do, by name."""
+    """The names of chores."""
 
     description: str = Field(description="names, separated by commas")
     policy: Policy = Policy()
@@ -26,7 +26,7 @@ class Task(BaseModel):
     @classmethod
     def _names_something(cls, description: str) -> str:
         if not _names(description):
-            raise ValueError("names no subtask; separate names by commas")
+            raise ValueError("contains no name; separate names by commas")
         return description
 
 
@@ -43,7 +43,7 @@ class SubTaskResult(BaseModel):
 
 
 class Result(BaseModel):
-    """The chores that are done, in the order of the task, and what failed, if any."""
+    """The chores that are done, in the order of the task, and the failures if any."""
 
     description: str
     failures: list[Failure[SubTask]] = Field(default=[], exclude_if=operator.not_)
@@ -53,7 +53,7 @@ def checklist(*, max_pause: float) -> FanOut[Task, SubTask, SubTaskResult, Resul
     """The fan-out `FanOutWorker`.
 
     Args:
-        max_pause: The longest that a chore takes, in seconds; 0 for no time at all.
+        max_pause: The longest pause of a chore, in seconds; 0 means no pause.
     """
 
     async def execute(subtask: SubTask) -> SubTaskResult:
@@ -66,12 +66,12 @@ def checklist(*, max_pause: float) -> FanOut[Task, SubTask, SubTaskResult, Resul
 
 
 def split(task: Task) -> list[SubTask]:
-    """One subtask a name."""
+    """One subtask for each name."""
     return [SubTask(description=name) for name in _names(task.description)]
 
 
 def aggregate(values: list[SubTaskResult], failures: list[Failure[SubTask]]) -> Result:
-    """The values as one line."""
+    """All values in one line."""
     description = ",".join(value.description for value in values)
     result = Result(description=description, failures=failures)
     _logger.info("Aggregated result: %.1000s", result.description)

@@ -1,1 +1,1 @@
-"""Workers: the ASGI application, and the servers for it."""
+"""Workers: the ASGI application and the servers that run it."""

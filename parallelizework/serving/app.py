@@ -20,27 +20,35 @@ def app(
     identity_keys: Sequence[str] = (),
     progress_retention: timedelta = RETENTION,
 ) -> ProtocolGuard:
-    """The ASGI application that serves these, for any ASGI server with HTTP/2.
+    """Return the ASGI application of a worker, for any ASGI server with HTTP/2.
 
-    It refuses what no restate-server would send, and answers the server's lifespan
-    events. `FanOutProgress` is served too where there is a `FanOut`. Nothing is read
-    from the environment.
+    With at least one `FanOut`, the application also serves `FanOutProgress`. It refuses
+    requests that a restate-server does not send, and it answers the lifespan events of
+    the ASGI server. It reads no environment variables.
 
     Args:
-        served: Fan-outs, executors and Restate services.
-        identity_keys: Public keys (`publickeyv1_...`) of the restate-servers that may
-            call the worker; without any, whoever reaches it.
-        progress_retention: How long `FanOutProgress` remembers a run after its last
-            update.
+        served: The fan-outs, executors and Restate services to serve.
+        identity_keys: The public keys (`publickeyv1_...`) of the restate-servers that
+            may call the worker. By default, everyone who can reach the worker may call
+            it.
+        progress_retention: How long `FanOutProgress` keeps a run after the run's last
+            update; by default, one day.
+
+    Returns:
+        The ASGI application.
 
     Raises:
         DefinitionError: Two services have the same name.
-        StartError: The process runs on AWS Lambda, which calls no ASGI application.
+        StartError: The process runs on AWS Lambda, which does not call ASGI
+            applications.
+
+    Examples:
+        >>> app = parallelizework.app(thumbnails)  # hypercorn module:app
     """
     if is_running_on_lambda():
         raise StartError(
-            "AWS Lambda calls a handler, and no ASGI application: name one of your "
-            "own, handler = restate.app(FAN_OUT.services)"
+            "AWS Lambda calls a handler, not an ASGI application. Define the handler: "
+            "handler = restate.app(FAN_OUT.services)"
         )
     leave_signals_to_the_server()
     made = services(*served, progress_retention=progress_retention)
@@ -48,13 +56,14 @@ def app(
 
 
 def load_app(settings: Settings) -> ProtocolGuard:
-    """The application for what the settings name.
+    """The application for the targets in the settings.
 
     Raises:
-        TargetError: Something is not there.
-        DefinitionError, StartError: As by `app`.
+        TargetError: A target names nothing that can be served.
+        DefinitionError: Two services have the same name.
+        StartError: The process runs on AWS Lambda.
     """
-    from parallelizework.serving.loader import load_all  # noqa: PLC0415 - `app` does without the ready-made fan-outs
+    from parallelizework.serving.loader import load_all  # noqa: PLC0415 - `app` does not need the ready-made fan-outs
 
     return app(
         *load_all(settings),

@@ -1,6 +1,6 @@
-"""`app` for the command lines of ASGI servers; it serves what the environment names.
+"""`app` for the command lines of ASGI servers; it serves PARALLELIZEWORK_FAN_OUTS.
 
-uvicorn parallelizework.serving.asgi:app
+Example: hypercorn parallelizework.serving.asgi:app
 """
 
 from parallelizework.serving.app import load_app

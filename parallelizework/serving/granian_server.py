@@ -1,4 +1,4 @@
-"""Serve with granian, whose HTTP/2 is not written in Python."""
+"""Serve with granian, whose HTTP/2 is written in Rust."""
 
 import asyncio
 import time
@@ -15,15 +15,15 @@ from granian.server.embed import Server
 from parallelizework.serving.protocol_guard import App, Receive, Scope, Send
 
 _UNLIMITED = 2**31 - 1
-# granian ends a connection on which many small frames wait for a small window.
+# With small windows, granian closes a connection on which many small frames wait.
 _CONNECTION_WINDOW = 64 * 1024 * 1024
 _STREAM_WINDOW = 4 * 1024 * 1024
 _FRAME = 256 * 1024
-_LEAVE = 1.0  # seconds that clients have at least, to close their connections
+_CLOSE = 1.0  # seconds that clients have at least to close their connections
 
 
 class Drained:
-    """An ASGI app that ends its calls in order: granian drops what is in flight."""
+    """An ASGI app that waits for its calls at the end; granian would drop them."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -32,7 +32,7 @@ class Drained:
         self._ended = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Call the app; answer 503 once the end has begun."""
+        """Call the app; answer 503 after `end` was called."""
         if self._is_ending:
             await send({"type": "http.response.start", "status": 503, "headers": []})
             await send({"type": "http.response.body"})
@@ -40,7 +40,7 @@ class Drained:
         self._in_flight += 1
         try:
             await self._app(scope, receive, send)
-        except KeyboardInterrupt:  # granian would keep it to itself
+        except KeyboardInterrupt:  # granian would ignore it
             asyncio.get_running_loop().call_soon(_interrupt)
         finally:
             self._in_flight -= 1
@@ -48,7 +48,7 @@ class Drained:
                 self._ended.set()
 
     async def end(self, seconds: float) -> None:
-        """Accept no more calls, and wait so long for those in flight."""
+        """Accept no more calls, and wait up to `seconds` for the calls in flight."""
         self._is_ending = True
         if self._in_flight:
             with suppress(TimeoutError):
@@ -67,12 +67,15 @@ async def serve(
     stop: asyncio.Event,
     grace_period: float,
 ) -> None:
-    """Serve `app` at `HOST:PORT` until `stop`, then let calls in flight finish.
+    """Serve `app` at `HOST:PORT` until `stop`, then wait for the calls in flight.
 
-    `on_start` is called once the port is open.
+    Threads of granian may still run afterwards. They would abort an interpreter that
+    ends before them. Therefore leave the process by `os._exit`.
 
-    Threads of granian's may outlive this. They abort an interpreter that ends before
-    they do: leave the process by `os._exit`.
+    Args:
+        on_start: Called when the port is open.
+        stop: The event that stops the server.
+        grace_period: The longest time to wait for the calls in flight, in seconds.
 
     Raises:
         OSError: The address is in use.
@@ -87,8 +90,9 @@ async def serve(
     end = time.monotonic() + grace_period
     await drained.end(grace_period)
     server.stop()
-    # granian waits until each client has left, and one that is gone never does.
-    left = max(end - time.monotonic(), _LEAVE)
+    # granian waits until each client has closed its connection. A lost client never
+    # does.
+    left = max(end - time.monotonic(), _CLOSE)
     try:
         with suppress(TimeoutError):
             await asyncio.wait_for(serving, left)
@@ -106,7 +110,7 @@ def _server(app: App, address: str) -> Any:
         port=int(port),
         interface=Interfaces.ASGINL,
         websockets=False,
-        log_level=LogLevels.error,  # it warns at each start that it is experimental
+        log_level=LogLevels.error,  # granian's warning at each start is of no use
         http2_settings=HTTP2Settings(
             initial_connection_window_size=_CONNECTION_WINDOW,
             initial_stream_window_size=_STREAM_WINDOW,

@@ -1,4 +1,4 @@
-"""Serve with hypercorn, the default."""
+"""Serve with hypercorn, the default ASGI server."""
 
 import asyncio
 import errno
@@ -13,15 +13,15 @@ from hypercorn.config import Config, Sockets
 from parallelizework.errors import PortInUse, StartError
 from parallelizework.serving.protocol_guard import App
 
-_UNLIMITED = 2**31 - 1  # Restate bounds what is in flight; a second limit only stalls
+_UNLIMITED = 2**31 - 1  # Restate limits the calls in flight; a second limit would stall
 
 
 def listen(bind: str) -> tuple[Sockets, str]:
-    """Sockets that listen, and their `HOST:PORT`.
+    """Sockets that listen on `bind`, and their `HOST:PORT`.
 
     Raises:
-        PortInUse: `bind` is taken.
-        StartError: `bind` cannot be had.
+        PortInUse: The port is in use.
+        StartError: The process cannot listen on that address.
     """
     config = Config()
     config.bind = [bind]
@@ -32,7 +32,8 @@ def listen(bind: str) -> tuple[Sockets, str]:
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise PortInUse(f"{bind} is in use: choose another --bind") from error
-        raise StartError(f"cannot listen on {bind}: {error.strerror}") from error
+        reason = f"{error.strerror}; choose another --bind"
+        raise StartError(f"cannot listen on {bind}: {reason}") from error
     host, port = bind.rpartition(":")[0], sockets.insecure_sockets[0].getsockname()[1]
     return sockets, f"{host}:{port}"
 
@@ -51,7 +52,12 @@ async def serve(
     max_streams: int,
     grace_period: float,
 ) -> None:
-    """Serve `app` until `stop`, then let calls in flight finish."""
+    """Serve `app` until `stop`, then wait for the calls in flight.
+
+    Args:
+        max_streams: How many calls one connection may have in flight.
+        grace_period: The longest time to wait for the calls in flight, in seconds.
+    """
     config = Config()
     config.graceful_timeout = grace_period
     config.h2_max_concurrent_streams = max_streams

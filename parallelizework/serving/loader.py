@@ -1,4 +1,4 @@
-"""From the names on a command line, or in the settings, to what they name."""
+"""Loads the targets of a command line, or of the settings: fan-outs and services."""
 
 import importlib
 import importlib.util
@@ -22,27 +22,28 @@ _SERVED = FanOut, Executor, Service, VirtualObject, Workflow
 
 
 def load_all(settings: Settings) -> Iterable[Served]:
-    """What the settings name, or all that is ready-made, each once.
+    """The targets in the settings, each once; by default all ready-made fan-outs.
 
     Raises:
-        TargetError: Something is not there.
+        TargetError: A target names nothing that can be served.
     """
-    ours = [checklist(max_pause=settings.max_pause), http_fan_out(HttpSettings())]
-    ready_made = {fan_out.name: fan_out for fan_out in ours}
+    fan_outs = [checklist(max_pause=settings.max_pause), http_fan_out(HttpSettings())]
+    ready_made = {fan_out.name: fan_out for fan_out in fan_outs}
     targets = settings.fan_outs or ready_made
     return dict.fromkeys(each for t in targets for each in load(t, ready_made))
 
 
 def load(target: str, ready_made: Mapping[str, Served]) -> list[Served]:
-    """What `target` names: something ready-made, an object of a module, or all of it.
+    """The fan-outs and services that a target names.
 
     Args:
-        target: A name in `ready_made`; or `package.module:object` or
-            `folder/file.py:object`, or either without the object. The module is looked
-            up from the current folder too.
+        target: A name in `ready_made`. Or an object of a module, as
+            `package.module:object` or `folder/file.py:object`. Or a module: then all
+            its objects that can be served. A module is also looked up in the current
+            folder.
 
     Raises:
-        TargetError: There is no such thing; it says what was tried.
+        TargetError: The target names nothing that can be served.
     """
     if target in ready_made:
         return [ready_made[target]]
@@ -54,7 +55,7 @@ def load(target: str, ready_made: Mapping[str, Served]) -> list[Served]:
     elif not name and not _is_module(path):
         raise TargetError(
             f"{target!r} is neither a ready-made fan-out ({', '.join(ready_made)}) nor "
-            "a module: name MODULE, MODULE:OBJECT, FILE.py or FILE.py:OBJECT"
+            "a module. A target is MODULE, MODULE:OBJECT, FILE.py or FILE.py:OBJECT"
         )
     else:
         module = _from_name(path)
@@ -64,15 +65,18 @@ def load(target: str, ready_made: Mapping[str, Served]) -> list[Served]:
 def _all(module: ModuleType) -> list[Served]:
     served = _served(module)
     if not served:
-        raise TargetError(f"there is nothing to serve in {module.__file__}")
+        raise TargetError(
+            f"{module.__file__} has nothing to serve: define a FanOut, an Executor or "
+            "a Restate service in it"
+        )
     return list(served.values())
 
 
 def _named(module: ModuleType, name: str) -> list[Served]:
     served = _served(module)
     if name not in served:
-        is_there = hasattr(module, name)
-        what = f"a {type(getattr(module, name)).__name__}" if is_there else "not there"
+        exists = hasattr(module, name)
+        what = f"a {type(getattr(module, name)).__name__}" if exists else "not defined"
         raise TargetError(
             f"{name!r} is {what}; the objects that can be served in {module.__file__} "
             f"are: {', '.join(served) or 'none'}"
@@ -81,7 +85,7 @@ def _named(module: ModuleType, name: str) -> list[Served]:
 
 
 def _served(module: ModuleType) -> dict[str, Served]:
-    """What a module has that can be served, by the names it has there."""
+    """The objects of a module that can be served, by name."""
     return {
         name: value
         for name, value in vars(module).items()
@@ -110,7 +114,7 @@ def _is_module(name: str) -> bool:
     sys.path.insert(0, str(Path.cwd()))
     try:
         return all(map(str.isidentifier, name.split("."))) and bool(find_spec(name))
-    except ModuleNotFoundError:  # of a package that it would be in
+    except ModuleNotFoundError:  # a package in the name does not exist
         return False
 
 
@@ -120,8 +124,8 @@ def _from_name(name: str) -> ModuleType:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            raise  # the module is there, but something that it imports is not
+            raise  # the module exists, but a module that it imports does not
         raise TargetError(
-            f"there is no module {name!r}; looked in {Path.cwd()} and in the "
-            f"packages of {sys.executable}"
+            f"there is no module {name!r} in {Path.cwd()} or in the packages of "
+            f"{sys.executable}"
         ) from error

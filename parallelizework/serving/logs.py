@@ -1,4 +1,4 @@
-"""The log of a worker: one line a record, to stderr, with process and invocation."""
+"""The log of a worker: one line per record on stderr, with process and invocation."""
 
 import logging
 from logging.config import dictConfig
@@ -7,23 +7,23 @@ from restate.extensions import current_context
 
 
 def configure() -> None:
-    """Log to stderr, unless the modules that are served have set up logging."""
+    """Log to stderr, unless the served modules have configured logging."""
     if not logging.root.handlers:
         dictConfig(_LOGGING)
     for name, level in _QUIET.items():
         logger = logging.getLogger(name)
         logger.setLevel(logger.level or level)
-    # Unless asked not to, a dictConfig silences the loggers that were there before it.
+    # By default, a dictConfig disables the loggers that existed before it.
     for name in list(logging.root.manager.loggerDict):
         if name.startswith("parallelizework"):
             logging.getLogger(name).disabled = False
 
 
 class InvocationFilter(logging.Filter):
-    """Adds the invocation id to a log record, or `-` outside of a handler."""
+    """Adds the invocation id to each log record; `-` outside a handler."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let every record through."""
+        """Add the id; pass every record."""
         try:
             context = current_context()
         except LookupError:
@@ -33,8 +33,8 @@ class InvocationFilter(logging.Filter):
 
 
 _QUIET = {
-    "hypercorn.error": logging.ERROR,  # it says once more where it serves
-    # It would log the URL of each request of HttpFanOut, with all that is in it.
+    "hypercorn.error": logging.ERROR,  # it would log the address again
+    # It would log the URL of each request of HttpFanOut, with the secrets in the URL.
     "httpx": logging.WARNING,
 }
 _LOGGING = {

@@ -1,8 +1,8 @@
-"""`ProtocolGuard`: a worker accepts only what a restate-server may send.
+"""`ProtocolGuard`: a worker accepts only messages that a restate-server may send.
 
-A call is a sequence of messages, each with a head that says how long the message is.
-The SDK believes the head, and keeps in memory whatever follows. The guard cuts off a
-call that breaks the protocol before the SDK keeps it.
+A call is a sequence of messages. Each message begins with a head that contains the
+message's length. The SDK trusts the head and keeps all following bytes in memory. The
+guard ends a call that breaks the protocol before the SDK keeps the bytes.
 """
 
 import gc
@@ -22,8 +22,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _MIB = 1024 * 1024
 _MAX_MESSAGE = 64 * _MIB  # one message; restate-server's own limit is 32 MiB
-_MAX_CALL = 1024 * _MIB  # all that one call is sent: its journal, with all values in it
-_LARGE = 8 * _MIB
+_MAX_CALL = 1024 * _MIB  # all messages of one call: its journal, with all values
+_LARGE = 8 * _MIB  # a call after which garbage is collected
 _HEAD = struct.Struct(">HHI")  # type, flags, length
 _START = 0  # the type of the message with which every call begins
 _OK = 200
@@ -31,11 +31,12 @@ _GONE = {"type": "http.disconnect"}
 
 
 class ProtocolGuard:
-    """An ASGI application around that of the SDK.
+    """An ASGI application that wraps the SDK's application.
 
     Args:
-        max_message: Bytes of one message.
-        max_call: Bytes of all the messages of one call.
+        app: The SDK's application.
+        max_message: The largest size of one message, in bytes.
+        max_call: The largest size of all messages of one call, in bytes.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class ProtocolGuard:
         self._max_call = max_call
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; answer 400 to one that is no call of a restate-server."""
+        """Serve one request; answer 400 if it is not a call of a restate-server."""
         if scope["type"] == "websocket":
             await send({"type": "websocket.close"})
         elif scope["type"] == "lifespan":
@@ -57,16 +58,16 @@ class ProtocolGuard:
             call = _Call(receive, send, Messages(self._max_message, self._max_call))
             try:
                 await self._app(scope, call.receive, call.send)
-            except Exception:  # of the SDK, which has logged it: another protocol
+            except Exception:  # the SDK has logged it; the protocol was broken
                 if call.is_answered:
                     raise
             await call.end()
             if call.messages.size > _LARGE:
-                gc.collect()  # the SDK's errors refer to themselves, and to its input
+                gc.collect()  # the SDK's errors are in reference cycles with its input
 
 
 async def _answer_lifespan(receive: Receive, send: Send) -> None:
-    """Answer a server that starts, and one that shuts down: the SDK does neither."""
+    """Answer the lifespan events of the ASGI server, as the SDK does not."""
     while True:
         event = await receive()
         if event["type"] == "lifespan.shutdown":
@@ -77,20 +78,20 @@ async def _answer_lifespan(receive: Receive, send: Send) -> None:
 
 
 class _Call:
-    """One request: the SDK's 200 is held back until the first message is right."""
+    """One request; the SDK's status 200 is held until the first message is valid."""
 
     def __init__(self, receive: Receive, send: Send, messages: "Messages") -> None:
         self._receive = receive
         self._send = send
         self.messages = messages
         self._held: Event | None = None
-        self.is_answered = False  # in part at least
+        self.is_answered = False  # at least in part
 
     async def receive(self) -> Event:
-        """The next event; a disconnect, where the request breaks the protocol."""
+        """The next event; a disconnect if the request breaks the protocol."""
         event = await self._receive()
         if event["type"] == _GONE["type"]:
-            self._held, self.is_answered = None, True  # nobody is left to answer
+            self._held, self.is_answered = None, True  # the client has disconnected
             return event
         is_valid = self.messages.read(event.get("body", b""))
         if self._held and not (self.messages.begun or event.get("more_body")):
@@ -100,7 +101,7 @@ class _Call:
         return event if is_valid else _GONE
 
     async def send(self, event: Event) -> None:
-        """Pass on an event; hold back the status 200."""
+        """Send an event; hold the status 200."""
         if event["type"] == "http.response.start" and event["status"] == _OK:
             self._held = event
             return
@@ -109,7 +110,7 @@ class _Call:
         await self._pass(event)
 
     async def end(self) -> None:
-        """Answer with 400, if nothing has been answered yet."""
+        """Answer with 400 if no answer was sent."""
         if self.is_answered:
             return
         await self._pass({"type": "http.response.start", "status": 400, "headers": []})
@@ -124,9 +125,10 @@ class _Call:
             await self._pass(held)
 
     async def _pass(self, event: Event) -> None:
-        """Send; an error of the ASGI server means that the connection is gone.
+        """Send an event; if the connection is lost, raise the SDK's own exception.
 
-        The SDK's own exception says so: it is no error of the handler that sends.
+        An error of the ASGI server means that the connection is lost. The SDK knows by
+        its own exception that this is not an error of the handler.
         """
         try:
             await self._send(event)
@@ -135,11 +137,11 @@ class _Call:
 
 
 class Messages:
-    """Checks that bytes are messages of Restate's protocol, and counts them.
+    """Checks that the bytes of a call are messages of Restate's protocol.
 
     Attributes:
-        begun: The first head has been read, and is valid.
-        size: How many bytes have been read.
+        begun: Whether the first head was read and is valid.
+        size: The number of bytes that were read.
     """
 
     def __init__(self, max_message: int, max_call: int) -> None:
@@ -152,7 +154,7 @@ class Messages:
         self._is_wrong = False
 
     def read(self, data: bytes) -> bool:
-        """Read more bytes; whether all bytes so far are valid."""
+        """Read more bytes; return whether all bytes so far are valid."""
         self.size += len(data)
         self._is_wrong |= self.size > self._max_call
         offset = 0

@@ -1,9 +1,9 @@
-"""SIGTERM belongs to the ASGI server; the SDK's app is notified of the end from here.
+"""Leaves SIGTERM to the ASGI server, and tells the SDK when the server shuts down.
 
-The app of restate-sdk 1.3.0 takes SIGTERM for itself at its first request, and so takes
-it away from uvicorn, granian and any other server, which then never ends
-(https://github.com/restatedev/sdk-python/pull/226). Here its hooks are kept instead,
-and called when the server shuts down.
+The app of restate-sdk 1.3.0 installs its own handler of SIGTERM at its first request.
+This replaces the handler of the ASGI server, which then never ends
+(https://github.com/restatedev/sdk-python/pull/226). This module keeps the SDK's hooks
+instead, and calls them when the server shuts down.
 """
 
 import asyncio
@@ -16,12 +16,12 @@ _hooks: list[Callable[[], None]] = []
 
 
 def leave_signals_to_the_server() -> None:
-    """Have the SDK's apps of this process install no signal handler."""
+    """Prevent the SDK's apps in this process from installing a signal handler."""
     restate.server.install_shutdown_hook = _keep
 
 
 def notify() -> None:
-    """Have the SDK's apps no longer wait for the other side to close its streams."""
+    """Tell the SDK's apps not to wait until the restate-server closes its streams."""
     for hook in _hooks:
         hook()
 

@@ -1,4 +1,4 @@
-"""`Supervisor`: several processes do the same work, and one that dies is replaced."""
+"""`Supervisor`: runs several processes with the same work, and replaces dead ones."""
 
 import logging
 import multiprocessing
@@ -14,19 +14,19 @@ from typing import Any
 from parallelizework.errors import StartError
 
 _logger = logging.getLogger(__name__)
-# Seconds: a process that lives no longer has died at its start. It takes one second to
-# start, and ten where the machine is overloaded.
-_SHORT = 30.0
-_MAX_SHORT = 5  # short lives in a row; a start that failed so often will fail again
-_TICK = 1.0  # seconds between two looks at what a signal has changed
-_MARGIN = 5.0  # seconds beyond the grace period, until a process is killed
+# Seconds. A process that lived for a shorter time has failed to start. A start takes
+# one second, and ten on an overloaded machine.
+_SHORT_LIFE = 30.0
+_MAX_SHORT_LIVES = 5  # in a row; after that, further starts would fail too
+_TICK = 1.0  # seconds until the main loop notices a signal
+_MARGIN = 5.0  # seconds after the grace period until a process is killed
 
 
 class Lives:
-    """The lives of the processes that were started one after the other.
+    """Counts the short lives of a process that is started again and again.
 
     Attributes:
-        short: How many of the last ones in a row were short.
+        short: The number of short lives in a row, up to now.
     """
 
     def __init__(self) -> None:
@@ -34,11 +34,11 @@ class Lives:
         self._since = time.monotonic()
 
     def end(self) -> bool:
-        """Count a process that has died; return whether another start makes sense."""
+        """Count a life that has ended; return whether to start the process again."""
         now = time.monotonic()
-        self.short = self.short + 1 if now - self._since < _SHORT else 0
+        self.short = self.short + 1 if now - self._since < _SHORT_LIFE else 0
         self._since = now
-        return self.short < _MAX_SHORT
+        return self.short < _MAX_SHORT_LIVES
 
 
 def ending(code: int) -> str:
@@ -52,10 +52,10 @@ def ending(code: int) -> str:
 
 
 def given_up(what: str, code: int) -> StartError:
-    """The error that ends a command whose process died at each of its starts."""
+    """The error of a command whose process ended soon after each of its starts."""
     return StartError(
-        f"{what} {ending(code)}, {_MAX_SHORT} times within {_SHORT:g} s of its start: "
-        "the log above says why"
+        f"{what} {ending(code)}, {_MAX_SHORT_LIVES} times within {_SHORT_LIFE:g} s of "
+        "its start. The log above contains the cause"
     )
 
 
@@ -63,8 +63,8 @@ class Supervisor:
     """Runs `work(*args)` in several processes until SIGTERM or SIGINT.
 
     Args:
-        grace_period: How long a process may take to end after SIGTERM, in seconds;
-            some seconds later it is killed.
+        grace_period: How long a process may take to end after SIGTERM, in seconds. Five
+            seconds later, the process is killed.
     """
 
     def __init__(
@@ -73,17 +73,18 @@ class Supervisor:
         self._start = lambda: _CONTEXT.Process(target=_work, args=(work, *args))
         self._grace_period = grace_period
         self._lives: dict[SpawnProcess, Lives] = {}
-        self._end: float | None = None  # when processes are killed that are still there
+        self._end: float | None = None  # when the remaining processes are killed
         self._error: StartError | None = None
 
     def run(self, processes: int, *, on_stop: Callable[[], None]) -> None:
-        """Start so many processes, and replace those that die.
+        """Start the processes, and replace each one that dies.
 
         Args:
-            on_stop: Called at least once when no process is to be replaced any more.
+            processes: The number of processes.
+            on_stop: Called, once or more often, when processes are no longer replaced.
 
         Raises:
-            StartError: One died at each of its starts.
+            StartError: A process died soon after each of its starts.
         """
         signal.signal(signal.SIGTERM, self._stop)
         try:
@@ -91,7 +92,7 @@ class Supervisor:
                 self._add(Lives())
             while self._lives:
                 wait([process.sentinel for process in self._lives], _TICK)
-                self._look()
+                self._check()
                 if self._end is not None:
                     on_stop()
         finally:
@@ -102,7 +103,7 @@ class Supervisor:
             raise self._error
 
     def _stop(self, *_: object) -> None:
-        """Have all processes end."""
+        """Ask all processes to end."""
         if self._end is None:
             self._end = time.monotonic() + self._grace_period + _MARGIN
         for process in self._lives:
@@ -110,17 +111,18 @@ class Supervisor:
 
     def _add(self, lives: Lives) -> SpawnProcess:
         process = self._start()
-        # Inherited: else a Ctrl-C at its start would have it print a traceback.
+        # The process inherits this. Otherwise, Ctrl-C during its start would print a
+        # traceback.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         process.start()
         signal.signal(signal.SIGINT, self._stop)
         self._lives[process] = lives
-        if self._end is not None:  # a signal came meanwhile
+        if self._end is not None:  # a signal arrived meanwhile
             process.terminate()
         return process
 
-    def _look(self) -> None:
-        """Replace the processes that have ended; kill those that are late to end."""
+    def _check(self) -> None:
+        """Replace the processes that have ended; kill those that end too late."""
         is_late = self._end is not None and time.monotonic() > self._end
         for process in list(self._lives):
             if is_late:
@@ -150,13 +152,13 @@ _CONTEXT = multiprocessing.get_context("spawn")
 
 
 def _work(work: Callable[..., object], *args: Any) -> None:
-    """What a process does: the work, as long as its parent lives."""
+    """Do the work in a new process, as long as the parent process lives."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     work(*args)
 
 
 def _end_with_parent() -> None:
-    """End at once with the parent: another worker may need the port."""
+    """End at once with the parent process: another worker may need the port."""
     parent = multiprocessing.parent_process()
     assert parent
     parent.join()

@@ -1,4 +1,4 @@
-"""`serve`: a worker, in one process or in several that share a port."""
+"""`serve`: runs a worker, in one process or in several that share a port."""
 
 import asyncio
 import logging
@@ -21,33 +21,35 @@ from parallelizework.serving.supervisor import Supervisor
 from parallelizework.settings import Settings
 
 _logger = logging.getLogger(__name__)
-# Calls on one connection; for more, the server opens another.
+# Calls on one connection. For more calls, the restate-server opens another connection.
 _MAX_STREAMS = 1_000
-# Of several processes each gets connections, not calls: many small ones spread evenly.
+# The system distributes connections to the processes, not calls. Many connections with
+# few calls each distribute the calls evenly.
 _MAX_STREAMS_SHARED = 32
-_INTERRUPTED = 128 + signal.SIGINT  # the exit code, as a shell has it
+_INTERRUPTED = 128 + signal.SIGINT  # the exit code, as in shells
 
 
 def serve(settings: Settings, *, bind: str, workers: int = 1) -> None:
-    """Serve until SIGTERM or SIGINT, then let calls in flight finish for a while.
+    """Serve until SIGTERM or SIGINT, then wait for the calls in flight.
 
     Args:
-        settings: What to serve, with which server, and how long after a signal.
-        bind: `HOST:PORT` to listen on.
-        workers: How many processes share that port; one, with granian.
+        settings: The targets, the ASGI server and the grace period.
+        bind: The address to listen on, as `HOST:PORT`.
+        workers: The number of processes that share the port; 1 with granian.
 
     Raises:
         TargetError: One of `settings.fan_outs` names nothing that can be served.
-        PortInUse: `bind` is taken.
-        StartError: `bind` cannot be had; the server is not installed, or cannot have so
-            many workers; or a worker died at each of its starts.
+        PortInUse: The port is in use.
+        StartError: The process cannot listen on the address; the ASGI server is not
+            installed; granian has more than one process; or a process died soon after
+            each of its starts.
     """
     if settings.server == "granian":
         _check_granian(workers)
-    app = _load(settings)  # here also to fail before any process starts
+    app = _load(settings)  # also with several processes: an error is reported once
     sockets, address = hypercorn_server.listen(bind)
     if settings.server == "granian":
-        hypercorn_server.close(sockets)  # granian opens its own, and would share a port
+        hypercorn_server.close(sockets)  # granian opens its own sockets
         _serve_with_granian(app, address, settings.grace_period)
     _logger.info("Serving on %s", address)
     if workers == 1:
@@ -59,7 +61,7 @@ def serve(settings: Settings, *, bind: str, workers: int = 1) -> None:
 
 
 def process(settings: Settings, sockets: Sockets) -> None:
-    """The entry of each of several processes: its arguments say all that it serves."""
+    """The entry point of each of several processes."""
     app = _load(settings)
     _serve_with_hypercorn(app, sockets, _MAX_STREAMS_SHARED, settings.grace_period)
 
@@ -70,12 +72,12 @@ def _check_granian(workers: int) -> None:
             "granian is not installed: pip install 'parallelizework[granian]'"
         )
     if workers > 1:
-        raise StartError("granian has one process here: leave --workers at 1")
+        raise StartError("granian runs in one process only: leave --workers at 1")
 
 
 def _load(settings: Settings) -> ProtocolGuard:
     app = load_app(settings)
-    logs.configure()  # unless what is served has done so
+    logs.configure()  # unless a served module has configured logging
     return app
 
 
@@ -92,7 +94,7 @@ def _serve_with_hypercorn(
             grace_period=grace_period,
         )
     )
-    if threading.active_count() > 1:  # a sync function would hold up the exit
+    if threading.active_count() > 1:  # the exit would wait for sync functions
         _exit(0)
 
 
@@ -110,13 +112,14 @@ def _serve_with_granian(
             grace_period=grace_period,
         )
     )
-    _exit(0)  # its threads would abort an interpreter that ends before they do
+    _exit(0)  # granian's threads would abort an interpreter that ends before them
 
 
 def _run(serve: Callable[[asyncio.Event], Coroutine[None, None, None]]) -> None:
     """Serve until a signal, or until a subtask raises KeyboardInterrupt.
 
-    That stops the loop. To close it would wait for calls that cannot end without it.
+    KeyboardInterrupt stops the event loop. The loop is not closed then: closing would
+    wait for calls that cannot end without the loop.
     """
 
     async def until_a_signal() -> None:
@@ -126,7 +129,7 @@ def _run(serve: Callable[[asyncio.Event], Coroutine[None, None, None]]) -> None:
         try:
             runner.run(until_a_signal())
         except KeyboardInterrupt:
-            _logger.error("KeyboardInterrupt: this process ends")  # noqa: TRY400 - as asked
+            _logger.error("KeyboardInterrupt: this process ends")  # noqa: TRY400 - no error of ours
             _exit(_INTERRUPTED)
 
 
@@ -144,8 +147,8 @@ def _set_at_a_signal() -> asyncio.Event:
 
 
 def _exit(code: int) -> NoReturn:
-    """End without waiting for threads."""
+    """End the process without waiting for threads."""
     logging.shutdown()
-    with suppress(OSError):  # nobody reads it any more
+    with suppress(OSError):  # the reader of stdout may have ended
         sys.stdout.flush()
     os._exit(code)

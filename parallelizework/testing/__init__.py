@@ -1,4 +1,4 @@
-"""Test a fan-out: in memory by `run_inline`, or on a server of `testing.plugin`."""
+"""Tests of a fan-out: in memory (`run_inline`), or on a server (`testing.plugin`)."""
 
 from parallelizework.testing.inline import InlineCall, InlineRun, run_inline
 from parallelizework.testing.server import ReplayMismatch

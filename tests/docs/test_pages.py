@@ -12,8 +12,6 @@ from .elsewhere import ELSEWHERE
 from .page import ROOT, Page, PageError, pages
 from .session import session
 
-OLD = {"README", "deploying", "security", "testing"}  # not written for this yet
-
 
 def is_session(page: Page) -> bool:
     """Whether there is something to do; a test says so if it cannot be read."""
@@ -24,9 +22,7 @@ def is_session(page: Page) -> bool:
 
 
 PAGES = [
-    page
-    for page in pages(Path(os.environ.get("DOCS_ROOT", ROOT)))
-    if page.name not in OLD and is_session(page)
+    page for page in pages(Path(os.environ.get("DOCS_ROOT", ROOT))) if is_session(page)
 ]
 
 

@@ -1,10 +1,10 @@
 """A restate-server with a worker, which the tests of this folder share.
 
-`--server` selects the kind of server. `plain` has its default settings; `replay` suspends
-at each await, so that each step replays all earlier ones; `v7` speaks the next version of
-Restate's protocol. `own` selects the tests that start servers and workers of their own.
-Without `--server` all tests run. If the environment names a server, the tests run on that
-server.
+`--server` selects the kind of server. `plain` has its default settings. `replay`
+suspends at each await, so that each step replays all earlier ones. `v7` speaks the next
+version of Restate's protocol. `own` selects the tests that start servers and workers of
+their own. Without `--server` all tests run. If the environment names a server, tests
+run on that server.
 """
 
 import uuid
@@ -122,7 +122,7 @@ def _kind(item: pytest.Function) -> str | None:
     """The kind of server that a test runs on; None for one kind too many."""
     if "server" not in item.fixturenames:
         return "own"
-    kind = item.callspec.params["server"]
+    kind = str(item.callspec.params["server"])
     is_repeated = kind in KINDS[1:] and item.get_closest_marker("once")
     return None if is_repeated else kind
 

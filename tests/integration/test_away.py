@@ -222,7 +222,8 @@ def test_register_and_doctor_warn_that_two_addresses_share_no_work() -> None:
         doctor = output_of("doctor", where=where)
 
     moved = (
-        f"{started.worker} serves nothing any more; FanOutProgress, Squares: now {url}"
+        f"{started.worker} receives no new calls; {url} now serves FanOutProgress, "
+        "Squares"
     )
     assert moved in register
     assert "put a load balancer before the workers" in register

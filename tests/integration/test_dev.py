@@ -118,8 +118,8 @@ def test_a_missing_server_is_reported_in_one_line() -> None:
     with running("dev", *FREE, environment=environment) as dev:
         assert dev.ended() == 1
         assert dev.output == (
-            "parallelizework: /nowhere/restate-server is not a program that can be "
-            "run\n"
+            "parallelizework: /nowhere/restate-server is not an executable program: "
+            "correct PARALLELIZEWORK_RESTATE_SERVER\n"
         )
 
 

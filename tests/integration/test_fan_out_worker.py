@@ -59,8 +59,8 @@ def test_equal_subtasks_are_all_executed(server: Server) -> None:
         ('{"description": null}', "description: Input should be a valid string"),
         ('{"description": "a"', "Invalid JSON"),
         ('["description"]', "Input should be an object"),
-        ('{"description": ""}', "names no subtask"),
-        ('{"description": " , ,,"}', "names no subtask"),
+        ('{"description": ""}', "contains no name"),
+        ('{"description": " , ,,"}', "contains no name"),
         ('"\\ud800"', "Invalid JSON"),
     ],
 )

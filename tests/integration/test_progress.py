@@ -187,7 +187,7 @@ def test_an_unknown_run_is_a_404(server: Server, handler: str) -> None:
     answer = httpx.get(f"{server.ingress}/FanOutProgress/inv_1/{handler}", timeout=LONG)
 
     assert answer.status_code == 404
-    assert answer.json()["message"].startswith("no run inv_1 is known here: ")
+    assert answer.json()["message"].startswith("the run inv_1 is unknown: ")
 
 
 @pytest.mark.parametrize("handler", ["update", "forget"])

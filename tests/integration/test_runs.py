@@ -191,7 +191,7 @@ def test_the_command_line_says_that_a_key_was_used_before(
     same = command("run", "Squares", " 3", *options)
     other = command("run", "Squares", "4", *options)
 
-    assert "was used before: this is its run" in same.stderr
+    assert "was used before: no new run is started" in same.stderr
     assert "another task" not in same.stderr
     assert "was used before, with another task" in other.stderr
     assert other.stdout == "[0, 1, 4]\n"
@@ -267,9 +267,9 @@ def _requests(client: Client) -> list[object]:
     ("arguments", "error", "code"),
     [
         (["run", "Sqares", "3"], "did you mean Squares", 1),
-        (["run", "Squares"], "give the task", 2),
+        (["run", "Squares"], "pass the task", 2),
         (["run", "Squares", "3", "--delay", "soon"], "--delay", 2),
-        (["result", "inv_1dPXI20kYi3s65CBtvVth9WdnBY7mSKkjD"], "knows no run", 1),
+        (["result", "inv_1dPXI20kYi3s65CBtvVth9WdnBY7mSKkjD"], "has no run", 1),
     ],
 )
 def test_an_error_is_json_when_json_is_requested(

@@ -184,7 +184,7 @@ def test_the_asgi_app_serves_the_fan_outs_named_in_the_environment() -> None:
 @pytest.mark.parametrize(
     ("target", "complaint"),
     [
-        ("nowhere.at_all:thing", "there is no module 'nowhere.at_all'; looked in "),
+        ("nowhere.at_all:thing", "there is no module 'nowhere.at_all' in "),
         ("nowhere.py:thing", "there is no file "),
         ("thing", "'thing' is neither a ready-made fan-out (FanOutWorker, "),
         ("parallelizework:Policy", "'Policy' is a "),

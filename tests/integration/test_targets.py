@@ -91,7 +91,7 @@ def test_the_error_for_an_unknown_target_lists_the_ready_made_fan_outs(
 def test_a_module_with_nothing_to_serve_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.py").write_text("x = 1\n")
 
-    assert "nothing to serve" in refused("serve", f"{tmp_path}/empty.py", code=1)
+    assert "has nothing to serve" in refused("serve", f"{tmp_path}/empty.py", code=1)
 
 
 @pytest.mark.parametrize(

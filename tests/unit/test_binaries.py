@@ -35,7 +35,7 @@ def test_an_explicit_program_is_preferred_to_one_on_path(machine: Path) -> None:
 
 
 def test_an_explicit_program_that_cannot_run_is_refused(machine: Path) -> None:
-    with pytest.raises(ServerNotFound, match="is not a program that can be run"):
+    with pytest.raises(ServerNotFound, match="is not an executable program"):
         find("restate-server", machine)  # a folder may be entered, but not run
 
 

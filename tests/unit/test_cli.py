@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from parallelizework.cli import formats
-from parallelizework.cli.bar import said
+from parallelizework.cli.bar import bar_text
 from parallelizework.cli.task import UsageError, read_task
 from parallelizework.client.models import Invocation, Progress, State
 
@@ -52,8 +52,8 @@ def test_elapsed_time_stops_when_the_run_has_ended() -> None:
     end = NOON + timedelta(seconds=90)
     ended = progress("succeeded", started=NOON, updated=end)
 
-    assert said(progress(started=NOON), end) == "running, elapsed 1:30"
-    assert said(ended, NOON + timedelta(days=1)) == "succeeded, elapsed 1:30"
+    assert bar_text(progress(started=NOON), end) == "running, elapsed 1:30"
+    assert bar_text(ended, NOON + timedelta(days=1)) == "succeeded, elapsed 1:30"
 
 
 @pytest.mark.parametrize(
@@ -117,8 +117,8 @@ def test_a_run_is_starting_until_its_first_step(
 @pytest.mark.parametrize(
     ("task", "lines", "mistake"),
     [
-        (None, None, "give the task either as"),
-        ("1", "-", "give the task either as"),
+        (None, None, "pass the task as JSON"),
+        ("1", "-", "pass the task as JSON"),
         ("foo", None, "not JSON"),
         ("@/nowhere", None, "cannot read /nowhere: No such file"),
         (None, "/nowhere", "cannot read /nowhere: No such file"),

@@ -146,17 +146,20 @@ def reasons(task: CompletionReason) -> list[str]:
     [
         (
             {"aggregate": with_anything},
-            "aggregate=with_anything: parameter 'extra' of typing.Any is nothing that",
+            "aggregate=with_anything: parameter 'extra' of typing.Any is unknown",
         ),
         (
             {"aggregate": with_text},
-            "aggregate=with_text: parameter 'reason' of <class 'str'> is nothing that",
+            "aggregate=with_text: parameter 'reason' of <class 'str'> is unknown",
         ),
         ({"aggregate": with_two_tasks}, "parameter 'again' of <class"),
-        ({"aggregate": with_other_failures}, "must take its failures as list[Failure]"),
+        (
+            {"aggregate": with_other_failures},
+            "must accept failures of the type list[Failure]",
+        ),
         (
             {"aggregate": with_a_reason, "split": reasons},
-            "parameter 'reason' of <enum 'CompletionReason'> could be the task as well",
+            "parameter 'reason' of <enum 'CompletionReason'> could also be the task",
         ),
     ],
 )
@@ -185,8 +188,11 @@ def of_an_iterator(values: Iterator[int]) -> int:
     ("parts", "complaint"),
     [
         ({"split": pairs}, "split=pairs must return a list"),
-        ({"aggregate": of_a_tuple}, "aggregate=of_a_tuple must take a list of values"),
-        ({"aggregate": of_an_iterator}, "must take a list of values"),
+        (
+            {"aggregate": of_a_tuple},
+            "aggregate=of_a_tuple must accept a list of values",
+        ),
+        ({"aggregate": of_an_iterator}, "must accept a list of values"),
     ],
 )
 def test_a_list_with_items_of_another_type_than_hinted_is_refused(
@@ -270,7 +276,7 @@ def test_bytes_that_may_not_be_text_are_refused(hint: Any, where: str) -> None:
     with pytest.raises(ParallelizeworkError) as refused:
         carrying(hint)
 
-    assert f"a value of Test: {where}, and JSON carries no" in str(refused.value)
+    assert f"a value of Test: {where}, but JSON cannot carry" in str(refused.value)
     assert "use pydantic.Base64Bytes" in str(refused.value)
 
 
@@ -288,8 +294,8 @@ def test_an_executor_with_types_that_json_cannot_represent_is_refused() -> None:
     ("parts", "complaint"),
     [
         ({"executor": "Test"}, "executor='Test' is the name of the fan-out itself"),
-        ({"max_threads": 0}, "max_threads=0 is less than the one that is needed"),
-        ({"executor": "Other", "max_threads": -1}, "max_threads=-1 is less than"),
+        ({"max_threads": 0}, "max_threads=0 is too small: use at least 1"),
+        ({"executor": "Other", "max_threads": -1}, "max_threads=-1 is too small"),
     ],
 )
 def test_a_definition_that_would_hang_is_refused(
@@ -308,7 +314,7 @@ def test_an_executor_refuses_policy_fields_of_the_fan_out(policy: Policy) -> Non
         Executor("Test", execute=execute, policy=policy)
 
     [name] = policy.model_fields_set
-    assert f"executor Test says {name}, which is for the policy of the fan-out" in str(
+    assert f"executor Test sets {name}: set this in the policy of the fan-out" in str(
         refused.value
     )
 

@@ -103,7 +103,7 @@ def test_a_host_is_allowed_if_any_entry_allows_it() -> None:
 
 @pytest.mark.parametrize("named", ["http://a", "a:80", "a/b", "me@a", ""])
 def test_an_entry_that_is_no_host_is_refused(named: str) -> None:
-    with pytest.raises(DefinitionError, match="is no host"):
+    with pytest.raises(DefinitionError, match="is not a host"):
         AllowedHosts([named])
 
 

@@ -59,11 +59,14 @@ def test_a_text_of_a_row_cannot_change_other_segments_of_the_url(text: str) -> N
 @pytest.mark.parametrize(
     ("template", "complaint"),
     [
-        ({"url": "http://h/{missing}"}, "it has no 'missing' for the template, but a,"),
+        (
+            {"url": "http://h/{missing}"},
+            "the template needs 'missing', but the row has a,",
+        ),
         ({"url": "{a}"}, "url: Value error, must begin with http"),
-        ({"url": "http://h:{a}/"}, "url: Value error, is no URL"),
+        ({"url": "http://h:{a}/"}, "url: Value error, is not a URL"),
         ({"url": "http://h/", "headers": {"X": "{line}"}}, "headers: Value error, the"),
-        ({"url": "http://h/{up}"}, "url: '..' would change its path"),
+        ({"url": "http://h/{up}"}, "url: the value '..' would change the path"),
     ],
 )
 def test_a_row_that_makes_no_request_says_why(

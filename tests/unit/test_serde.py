@@ -136,7 +136,9 @@ def test_a_value_may_use_the_message_size_that_its_subtask_leaves() -> None:
 
     held = MAX_MESSAGE - 1_000
     serde.serialize("a" * 900, held, "its subtask")
-    with pytest.raises(TerminalError, match="can carry beside its subtask") as refused:
+    with pytest.raises(
+        TerminalError, match="can carry in addition to its subtask"
+    ) as refused:
         serde.serialize("a" * 1_000, held, "its subtask")
 
     assert refused.value.status_code == 413

@@ -172,8 +172,10 @@ def test_a_client_that_is_not_closed_does_not_block_the_exit() -> None:
         command, capture_output=True, text=True, timeout=60, check=True
     )
 
+    # In its debug mode asyncio also reports each step that a busy machine delays.
+    lines = process.stderr.splitlines()
     assert process.stdout == "unreachable\n"
-    assert process.stderr == ""
+    assert not [line for line in lines if not line.startswith("Executing <")]
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # Python 3.12

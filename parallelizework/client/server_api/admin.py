@@ -15,10 +15,10 @@ from parallelizework.client.server_api.http import Answer, Http, Request, T
 from parallelizework.client.server_messages import CODES, REMEDIES
 from parallelizework.errors import Refused, RegistrationError, UnknownRun
 
-_UNKNOWN = (400, 404)  # no id at all, or one of no invocation
-_DONE_ALREADY = 409
-_CREATED = 201  # 200: that address was registered already
-_ACCEPTED = 202  # 200: there was nothing to do, or nothing that can be done
+_UNKNOWN = (400, 404)  # an invalid id, or the id of no invocation
+_ALREADY_ENDED = 409
+_CREATED = 201  # 200: the URL was registered before
+_ACCEPTED = 202  # 200: the server did nothing
 
 Action = Literal["cancel", "pause", "resume"]
 
@@ -27,18 +27,21 @@ Action = Literal["cancel", "pause", "resume"]
 class Admin:
     """A restate-server's admin API at a URL such as `http://localhost:9070`.
 
-    It asks for no authentication: keep it on loopback.
+    It requires no authentication. Therefore expose it on loopback only.
     """
 
     http: Http
     url: str
 
     async def register(self, worker: str, *, force: bool) -> Registered:
-        """Register the worker at the URL `worker`; answer with its services' names.
+        """Register the worker at the URL `worker`.
+
+        Returns:
+            The names of the services that the worker serves.
 
         Raises:
-            RegistrationError: The server refused.
-            Unreachable: The server is not there.
+            RegistrationError: The server refused to register the worker.
+            Unreachable: No server answers.
         """
         body = json.dumps({"uri": worker, "force": force}).encode()
         url = f"{self.url}/deployments"
@@ -55,15 +58,15 @@ class Admin:
         return Registered(services, others, is_new=answer.status == _CREATED)
 
     async def fan_outs(self) -> list[str]:
-        """The names of the fan-outs that are served, sorted."""
+        """The names of the fan-outs that workers serve, sorted."""
         return fan_outs(await self.services())
 
     async def services(self) -> list[Service]:
-        """The services that are served."""
+        """The services that workers serve."""
         return await self._get("services", list[Service])
 
     async def deployments(self) -> list[Deployment]:
-        """The workers that are registered, and what each of them serves."""
+        """The registered workers, and the services of each."""
         known = await self._get("deployments", list[Deployment])
         return with_services(known, await self.services())
 
@@ -72,20 +75,23 @@ class Admin:
         return await self._get("version", str)
 
     async def steer(self, run: str, action: Action) -> bool:
-        """Cancel, pause or resume an invocation; answer whether that will happen.
+        """Cancel, pause or resume an invocation.
+
+        Returns:
+            Whether the server accepted the action. If not, the server does nothing.
 
         Raises:
-            UnknownRun: There is no such invocation.
-            Refused: It has ended, or cannot do that now.
+            UnknownRun: The server has no such invocation.
+            Refused: The invocation has ended, or the action is not possible now.
         """
         url = f"{self.url}/invocations/{run}/{action}"
         answer = await self.http.ask(Request("PATCH", url, repeatable=True))
         if answer.status in _UNKNOWN:
-            raise UnknownRun(f"{self.url} knows no run {run!r}")
-        if answer.status == _DONE_ALREADY:
+            raise UnknownRun(f"{self.url} has no run {run!r}: check the id")
+        if answer.status == _ALREADY_ENDED:
             raise Refused(answer.message)
         if not answer.ok:
-            raise Refused(f"{run} could not be asked to {action}: {answer.message}")
+            raise Refused(f"cannot {action} {run}: {answer.message}")
         return answer.status == _ACCEPTED
 
     async def _get(self, path: str, kind: type[T]) -> T:

@@ -1,4 +1,4 @@
-"""`Deployment`: what a registered worker serves, and what another serves instead."""
+"""`Deployment`: a registered worker, and the services that it serves or has lost."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,33 +6,34 @@ from collections.abc import Iterable, Mapping, Sequence
 from parallelizework.client.models import FrozenModel
 from parallelizework.messages import HandlerName
 
-_FAN_OUT = {HandlerName.RUN, HandlerName.RUN_SEGMENT}  # by which to know one
+_FAN_OUT = {HandlerName.RUN, HandlerName.RUN_SEGMENT}  # only a fan-out has both
 
 
 class Named(FrozenModel):
-    """Something of which only the name matters."""
+    """An object of Restate's API of which we read only the name."""
 
     name: str
 
 
 class Service(Named):
-    """A service that is served, as Restate describes it."""
+    """A service that a registered worker serves."""
 
     handlers: Sequence[Named]
     deployment_id: str
 
     @property
     def is_fan_out(self) -> bool:
-        """Whether it is a fan-out: an executor has no `run`."""
+        """Whether the service is a fan-out; an executor has no `run`."""
         return {handler.name for handler in self.handlers} >= _FAN_OUT
 
 
 class Deployment(FrozenModel):
-    """A worker's address, as Restate describes it.
+    """A registered worker, as Restate describes it.
 
     Attributes:
-        serves: The services whose new calls go to it.
-        lost: The services whose new calls go elsewhere now, by the address they go to.
+        serves: The services whose new calls are sent to this worker.
+        lost: The services whose new calls are now sent to another worker, by the URL of
+            that worker.
     """
 
     id: str
@@ -49,33 +50,35 @@ class Deployment(FrozenModel):
 
     @property
     def url(self) -> str:
-        """Its URL; what there is instead, on AWS Lambda."""
+        """The URL; on AWS Lambda, the ARN."""
         return (self.uri or self.arn or self.id).rstrip("/")
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing new goes to it."""
+        """Whether no new calls are sent to this worker."""
         return not self.serves
 
     @property
     def all_lost(self) -> list[str]:
-        """The services whose new calls go elsewhere now."""
+        """The services whose new calls are now sent to other workers."""
         return [name for names in self.lost.values() for name in names]
 
     def __str__(self) -> str:
-        parts = [f"{self.url} serves {', '.join(self.serves) or 'nothing any more'}"]
-        parts += [f"{', '.join(names)}: now {url}" for url, names in self.lost.items()]
-        return "; ".join(parts)
+        names = ", ".join(self.serves)
+        parts = [f"serves {names}" if names else "receives no new calls"]
+        for url, lost in self.lost.items():
+            parts.append(f"{url} now serves {', '.join(lost)}")
+        return f"{self.url} {'; '.join(parts)}"
 
 
 class Registered(list[str]):
     """The names of the services of a worker that was registered.
 
     Attributes:
-        fan_outs: Those of them that are fan-outs.
-        others: The workers to which calls of these services no longer go.
-        is_new: Whether the worker was asked what it serves. False where its address was
-            registered before; Restate assumes that nothing has changed, unless forced.
+        fan_outs: The names of the services that are fan-outs.
+        others: The workers that have lost some of these services to this worker.
+        is_new: Whether the URL was not registered before, or `force` was set. If False,
+            Restate did not ask the worker for its services again.
     """
 
     def __init__(
@@ -88,17 +91,17 @@ class Registered(list[str]):
 
 
 def fan_outs(services: Iterable[Service]) -> list[str]:
-    """The names of those services that are fan-outs, sorted."""
+    """The names of the services that are fan-outs, sorted."""
     return sorted(service.name for service in services if service.is_fan_out)
 
 
 def with_services(
     known: Sequence[Deployment], services: Iterable[Service]
 ) -> list[Deployment]:
-    """The deployments, each with what it serves and has lost.
+    """The deployments, each with the services that it serves and has lost.
 
     Args:
-        services: All that are served; each names the deployment where it is now.
+        services: All services; each names the deployment that serves it now.
     """
     urls = {each.id: each.url for each in known}
     owners = {service.name: service.deployment_id for service in services}

@@ -1,4 +1,4 @@
-"""`Http`: requests to a restate-server, sent again where that is safe."""
+"""`Http`: requests to a restate-server, sent again if that is safe."""
 
 from asyncio import sleep
 from collections.abc import Mapping
@@ -14,22 +14,22 @@ from parallelizework.errors import Refused, Unreachable
 
 T = TypeVar("T")
 
-_PAUSES = (0.1, 0.3, 1.0)  # seconds between attempts: a server that restarts, no more
-_OUTAGE = (*_PAUSES, 2.0, 4.0)  # a cluster that has to find another leader
-_AWAY = (502, 503, 504)  # from a proxy, or the ingress, where the server is away
-_LONGEST = 300  # characters of a page that a proxy answers with
-_TIMEOUT = 30.0  # seconds; the server answers what is not an attach within one
-_CONNECT = 5.0  # seconds; a server that is there accepts a connection at once
+_PAUSES = (0.1, 0.3, 1.0)  # seconds between attempts: long enough for a restart
+_OUTAGE_PAUSES = (*_PAUSES, 2.0, 4.0)  # a cluster may have to elect another leader
+_OUTAGE = (502, 503, 504)  # a proxy or the ingress cannot reach the server
+_SHOWN = 300  # characters of a proxy's page
+_TIMEOUT = 30.0  # seconds; the server answers within one, except to an attach
+_CONNECT = 5.0  # seconds; a running server accepts a connection at once
+_SHORTEST_CONNECT = 1.0  # seconds, also for a request with a shorter timeout
 _JSON = "application/json"
-_SHORTEST = 1.0  # seconds to connect, where a request waits for less
 
 
 class TimedOut(Unreachable):
-    """A request was accepted, but not answered within its timeout."""
+    """The server accepted a request, but did not answer within the timeout."""
 
 
 class Outage(Unreachable):
-    """A proxy, or the ingress, could not pass a request on."""
+    """A proxy or the ingress could not forward a request."""
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,11 @@ class Request:
     """One HTTP request.
 
     Attributes:
-        url: All of it, without the query.
-        query: What follows the question mark.
-        body: JSON, or nothing.
-        timeout: How long its answer may take, in seconds.
-        repeatable: Sending it twice does what sending it once does.
+        url: The URL without the query.
+        query: The parameters of the query.
+        body: The body, as JSON; None for no body.
+        timeout: The longest time until the answer, in seconds.
+        repeatable: Whether the request may be sent again without harm.
     """
 
     method: Literal["GET", "POST", "PATCH"]
@@ -64,11 +64,11 @@ class ServerError(FrozenModel):
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back.
+    """The answer to a request.
 
     Attributes:
         status: The HTTP status.
-        source: Who failed, as the header `x-restate-error-source` says.
+        source: The header `x-restate-error-source`: the component that failed.
     """
 
     status: int
@@ -77,12 +77,12 @@ class Answer:
 
     @property
     def ok(self) -> bool:
-        """Whether the server did what it was asked."""
+        """Whether the request succeeded."""
         return 200 <= self.status < 300  # noqa: PLR2004 - the HTTP success codes
 
     @property
     def error(self) -> ServerError | None:
-        """The error of Restate in the body; None where there is none."""
+        """The error of Restate in the body; None if the body has no such error."""
         try:
             return ServerError.model_validate_json(self.body)
         except ValidationError:
@@ -90,22 +90,22 @@ class Answer:
 
     @property
     def message(self) -> str:
-        """The message of an error, as Restate words it."""
+        """The message of the error, or the start of the body."""
         if self.error and self.error.message:
             return self.error.message
         text = " ".join(self.body.decode(errors="replace").split())
-        return text[:_LONGEST] or f"status {self.status}"
+        return text[:_SHOWN] or f"status {self.status}"
 
     @property
     def is_outage(self) -> bool:
-        """Whether a proxy, or the ingress, could not pass the request on."""
+        """Whether a proxy or the ingress could not forward the request."""
         source = self._source
         is_of_proxy = source == "ingress" or not (source or self.error)
-        return self.status in _AWAY and is_of_proxy
+        return self.status in _OUTAGE and is_of_proxy
 
     @property
     def is_of_invocation(self) -> bool:
-        """Whether an error is how the invocation has ended."""
+        """Whether the error is the outcome of the invocation."""
         return bool(self.error) and self._source in ("invocation", "")
 
     @property
@@ -113,7 +113,7 @@ class Answer:
         return self.source or (self.error and self.error.source) or ""
 
     def read(self, key: str, kind: type[T]) -> T:
-        """What the body has under a key."""
+        """The value of a key in the body."""
         return TypeAdapter(kind).validate_python(from_json(self.body)[key])
 
 
@@ -121,18 +121,18 @@ class Http:
     """Connections to a restate-server.
 
     Args:
-        transport: How requests are sent; by default by TCP.
+        transport: Sends the requests; by default over TCP.
     """
 
     def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
         self.client = httpx.AsyncClient(trust_env=False, transport=transport)
 
     async def ask(self, request: Request) -> Answer:
-        """Send a request; a repeatable one again, when nobody was there to accept it.
+        """Send a request; send it again if it is repeatable and nothing accepted it.
 
         Raises:
-            TimedOut: Somebody has it, and does not answer.
-            Unreachable: Nobody answers, or only a proxy that does not reach the server.
+            TimedOut: The request was accepted, but not answered in time.
+            Unreachable: No server answers, or a proxy cannot reach the server.
         """
         attempt = 0
         while True:
@@ -141,17 +141,17 @@ class Http:
             except TimedOut:
                 raise
             except Unreachable as error:
-                pauses = _OUTAGE if isinstance(error, Outage) else _PAUSES
+                pauses = _OUTAGE_PAUSES if isinstance(error, Outage) else _PAUSES
                 if not request.repeatable or attempt >= len(pauses):
                     raise
             await sleep(pauses[attempt])
             attempt += 1
 
     async def need(self, request: Request) -> Answer:
-        """`ask`, where only success is of use.
+        """Send a request that must succeed.
 
         Raises:
-            Unreachable: Nobody answers.
+            Unreachable: No server answers.
             Refused: The answer is an error.
         """
         answer = await self.ask(request)
@@ -164,7 +164,7 @@ class Http:
         await self.client.aclose()
 
     async def _sent(self, request: Request) -> Answer:
-        connect = min(_CONNECT, max(request.timeout, _SHORTEST))
+        connect = min(_CONNECT, max(request.timeout, _SHORTEST_CONNECT))
         of_body = {} if request.body is None else {"content-type": _JSON}
         try:
             response = await self.client.request(
@@ -177,7 +177,7 @@ class Http:
             )
         except (httpx.ReadTimeout, httpx.PoolTimeout) as error:
             raise TimedOut(
-                f"{request.url} was not answered within {request.timeout:g} s"
+                f"{request.url} did not answer within {request.timeout:g} s"
             ) from error
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise _unreachable(request, error) from error
@@ -187,7 +187,7 @@ class Http:
             raise Outage(
                 f"{request.method} {request.url} was answered with {answer.status} by "
                 "a proxy or the ingress, which cannot reach the restate-server: "
-                f"{answer.message}"
+                f"{answer.message}. Try again when the server runs."
             )
         return answer
 
@@ -197,6 +197,6 @@ def _unreachable(request: Request, error: Exception) -> Unreachable:
     reason = (str(error) or type(error).__name__).splitlines()[0]
     return Unreachable(
         f"no restate-server answers at {origin} ({reason}): start one with "
-        "`parallelizework dev`, or say where it is with --ingress and --admin, or "
-        "PARALLELIZEWORK_INGRESS_URL and _ADMIN_URL"
+        "`parallelizework dev`, or set its URLs with --ingress and --admin, or with "
+        "PARALLELIZEWORK_INGRESS_URL and PARALLELIZEWORK_ADMIN_URL"
     )

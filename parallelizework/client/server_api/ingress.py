@@ -1,4 +1,4 @@
-"""`Ingress`: the HTTP API of a restate-server by which runs are submitted and read."""
+"""`Ingress`: the HTTP API of a restate-server that submits runs and reads results."""
 
 import re
 from dataclasses import dataclass
@@ -31,16 +31,16 @@ _NOT_READY = 470
 _NOT_FOUND = 404
 _CONFLICT = 409
 _READ = 30.0  # seconds
-_PROGRESS = 3.0  # seconds; a worker answers at once, or there is none
+_PROGRESS = 3.0  # seconds; a worker that is running answers at once
 _LONGEST_DELAY = 10 * 365 * 86_400  # seconds
-_HEADER = re.compile(r"[!-~]([ -~]*[!-~])?")  # what a header can carry as it is
+_HEADER = re.compile(r"[!-~]([ -~]*[!-~])?")  # values that a header can contain
 
 _FAILURES = TypeAdapter(list[FailedSubtask])
 
 
 @dataclass(frozen=True)
 class Submitted:
-    """The id of a run, and whether it was not there before."""
+    """The id of a run, and whether this submit started the run."""
 
     run: str
     is_new: bool
@@ -56,12 +56,13 @@ class Ingress:
     async def submit(
         self, name: str, task: bytes, idempotency_key: str | None, delay: float | None
     ) -> Submitted:
-        """Start a run of the fan-out `name`, in `delay` seconds.
+        """Start a run of the fan-out `name` after `delay` seconds.
 
         Raises:
-            UnknownFanOut: Nothing of that name is served.
-            UnfitData: No header can carry that key, or the delay is no time to come.
-            Unreachable, Refused: The server is away, or did not accept it.
+            UnknownFanOut: No worker serves that fan-out.
+            UnfitData: A header cannot contain that key, or the delay is invalid.
+            Unreachable: No server answers.
+            Refused: The server did not accept the task.
         """
         key = {} if idempotency_key is None else _key(idempotency_key)
         request = Request(
@@ -74,20 +75,22 @@ class Ingress:
         )
         answer = await self.http.ask(request)
         if answer.status == _NOT_FOUND:
-            raise UnknownFanOut(f"no fan-out {name!r} is served")
+            raise UnknownFanOut(f"no worker serves a fan-out {name!r}")
         if not answer.ok:
             raise Refused(f"{name} was not submitted: {answer.message}")
         sent = from_json(answer.body)
         return Submitted(sent["invocationId"], sent["status"] != "PreviouslyAccepted")
 
     async def result(self, run: str, within: float) -> bytes | None:
-        """The result of a run as JSON, or None if it does not end within that time.
+        """The result of a run as JSON; None if the run does not end in time.
 
         Args:
-            within: Seconds; 0 for a look that does not wait.
+            within: The longest time to wait, in seconds; 0 means: do not wait.
 
         Raises:
-            UnknownRun, RunFailed, Unreachable: There is none to be had.
+            UnknownRun: The server has no such run.
+            RunFailed: The run ended without a result.
+            Unreachable: No server answers.
         """
         url = f"{self.url}/restate/{'attach' if within else 'output'}/{run}"
         request = Request("GET", url, timeout=within or _READ, repeatable=True)
@@ -102,12 +105,12 @@ class Ingress:
         return answer.body
 
     async def progress(self, run: str) -> Progress | None:
-        """The progress of a run; None if FanOutProgress does not know it (yet)."""
+        """The progress of a run; None if FanOutProgress does not know the run (yet)."""
         answer = await self._progress(run, "get")
         return Progress.of(from_json(answer.body)) if answer else None
 
     async def failures(self, run: str) -> list[FailedSubtask]:
-        """The first subtasks that failed; none if FanOutProgress does not know it."""
+        """The first subtasks that failed; none if FanOutProgress has no record."""
         answer = await self._progress(run, "failures")
         return _FAILURES.validate_json(answer.body) if answer else []
 
@@ -118,50 +121,51 @@ class Ingress:
             answer = await self.http.ask(request)
         except TimedOut as error:
             raise Unreachable(
-                "no worker answers for FanOutProgress: ask `parallelizework doctor`"
+                "no worker answers for FanOutProgress: run `parallelizework doctor`"
             ) from error
         if answer.status == _NOT_FOUND:
             return None
         if not answer.ok:
-            raise Refused(f"the progress of {run} is not known: {answer.message}")
+            raise Refused(f"the progress of {run} cannot be read: {answer.message}")
         return answer
 
     async def serves_progress(self, run: str) -> bool:
-        """Whether a worker answers for FanOutProgress, whatever it knows of `run`."""
+        """Whether a worker answers for FanOutProgress; it need not know `run`."""
         url = f"{self.url}/FanOutProgress/{run}/get"
         answer = await self.http.ask(Request("GET", url, timeout=_PROGRESS))
         return SERVICE_NOT_FOUND.format("FanOutProgress") not in answer.message
 
     async def check(self) -> None:
-        """See that it answers.
+        """Check that the ingress is healthy.
 
         Raises:
-            Unreachable, Refused: It does not, or is not well.
+            Unreachable: The ingress does not answer.
+            Refused: The ingress is not healthy.
         """
         await self.http.need(Request("GET", f"{self.url}/restate/health", timeout=5))
 
     def _without_result(self, run: str, answer: Answer) -> Exception:
         message = answer.message
         if BAD_ID in message or message in UNKNOWN_ID:
-            return UnknownRun(f"{self.url} knows no run {run!r}")
+            return UnknownRun(f"{self.url} has no run {run!r}: check the id")
         if answer.is_of_invocation:
             return RunFailed(run, answer.status, message, _reason(answer))
-        return Refused(f"the result of {run} could not be had: {message}")
+        return Refused(f"the result of {run} cannot be read: {message}")
 
 
 def _reason(answer: Answer) -> CompletionReason | None:
     if (answer.status, answer.message) == (_CONFLICT, CANCELLED):
         return CompletionReason.CANCELLED
-    said = (answer.error and answer.error.metadata) or {}
-    word = said.get(REASON)
-    return CompletionReason(word) if word in list(CompletionReason) else None
+    metadata = (answer.error and answer.error.metadata) or {}
+    reason = metadata.get(REASON)
+    return CompletionReason(reason) if reason in list(CompletionReason) else None
 
 
 def _key(idempotency_key: str) -> dict[str, str]:
     if not _HEADER.fullmatch(idempotency_key):
         raise UnfitData(
-            f"the idempotency key {idempotency_key!r} cannot be sent: give one or more "
-            "printable ASCII characters, without spaces around them"
+            f"the idempotency key {idempotency_key!r} is invalid: use one or more "
+            "printable ASCII characters, and no space at the start or at the end"
         )
     return {"idempotency-key": idempotency_key}
 
@@ -169,6 +173,6 @@ def _key(idempotency_key: str) -> dict[str, str]:
 def _milliseconds(delay: float) -> int:
     if not (isfinite(delay) and 0 <= delay <= _LONGEST_DELAY):
         raise UnfitData(
-            f"a run cannot be delayed by {delay} s: give 0 to {_LONGEST_DELAY} s"
+            f"a run cannot be delayed by {delay} s: use 0 to {_LONGEST_DELAY} s"
         )
     return round(delay * 1000)

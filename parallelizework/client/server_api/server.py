@@ -1,4 +1,4 @@
-"""`Server`: a restate-server, by the two addresses that it has."""
+"""`Server`: a restate-server, by the URLs of its ingress and its admin API."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -21,7 +21,7 @@ class Server:
 
     @classmethod
     def at(cls, ingress: str | None = None, admin: str | None = None) -> Self:
-        """The server at these URLs, or where the settings say that it is."""
+        """The server at these URLs; by default, at the URLs in the settings."""
         settings, http = Settings(), Http()
         ingress = (ingress or settings.ingress_url).rstrip("/")
         admin = (admin or settings.admin_url).rstrip("/")

@@ -1,4 +1,4 @@
-"""`Sql`: what Restate's SQL says of runs; it needs no worker to say so."""
+"""`Sql`: queries of Restate's SQL about runs; they need no worker."""
 
 import json
 from collections.abc import Collection, Iterable, Mapping
@@ -24,13 +24,13 @@ _COLUMNS = (
     "completion_result, completion_failure"
 )
 _CALL = "id, target, target_service_name, target_handler_name, status, invoked_by_id"
-_MANY = 10_000  # rows of what is held up; more of them say nothing new
-_SMALL = 64 * 1024  # bytes of a task or subtask that is looked at
-_QUICK = 5.0  # seconds
+_MAX_STALLED = 10_000  # rows
+_MAX_INPUT = 64 * 1024  # bytes of a task or subtask that is read
+_TIMEOUT = 5.0  # seconds, for queries by id
 
 
 class Call(FrozenModel):
-    """An invocation, and what has called it, if that was no client."""
+    """An invocation, and the id of its caller; None if a client called it."""
 
     id: str
     target: str = "unknown"
@@ -59,7 +59,7 @@ class Input:
 
     @classmethod
     def of(cls, entry: str) -> "Input":
-        """The first entry of a journal."""
+        """The input in the first entry of a journal."""
         found = json.loads(entry)["Command"]["Input"]
         headers = {each["name"]: each["value"] for each in found["headers"]}
         return cls(bytes(found["payload"]), headers)
@@ -73,19 +73,19 @@ class Sql:
     url: str
 
     async def invocation(self, run: str, *, repeatable: bool = True) -> Invocation:
-        """What Restate knows of a run.
+        """A run as Restate knows it.
 
         Raises:
-            UnknownRun: Nothing.
+            UnknownRun: The server has no such run.
         """
         rows = await self.query(
             f"select {_COLUMNS} {_FROM} where id = '{run}'",
             Invocation,
             repeatable=repeatable,
-            within=_QUICK,
+            within=_TIMEOUT,
         )
         if not rows:
-            raise UnknownRun(f"{self.url} knows no run {run!r}")
+            raise UnknownRun(f"{self.url} has no run {run!r}: check the id")
         return rows[0]
 
     async def recent(self, where: str, limit: int) -> list[Invocation]:
@@ -97,7 +97,7 @@ class Sql:
         )
 
     async def records(self, runs: Collection[str]) -> dict[str, str]:
-        """What FanOutProgress keeps of runs, as JSON, by their ids."""
+        """The records of FanOutProgress about runs, as JSON, by the ids of the runs."""
         rows = await self._of(
             "select service_key as id, value_utf8 as content from state where "
             "service_name = 'FanOutProgress' and key = 'record' and service_key in",
@@ -107,9 +107,9 @@ class Sql:
         return {row.id: row.content for row in rows}
 
     async def has_reported(self, run: str) -> bool:
-        """Whether a run has sent FanOutProgress something, arrived or not.
+        """Whether a run has sent an update to FanOutProgress, arrived or not.
 
-        Where its journal is not kept, nobody knows: then it may have.
+        True also if the journal of the run is not stored any more.
         """
         [entries] = await self.query(
             "select count(1) as number, "
@@ -120,7 +120,7 @@ class Sql:
         return not entries.number or bool(entries.sent)
 
     async def family(self, run: str) -> list[Call]:
-        """A run and what it has called, unless ended: id, target, status."""
+        """A run and all its calls that have not ended: id, target, status."""
         return await self.query(
             "with recursive family as ("
             f"select id, target, status {_FROM} where id = '{run}' union all "
@@ -131,21 +131,24 @@ class Sql:
         )
 
     async def stalled(self) -> list[Call]:
-        """What is paused, or waits for a worker that does not answer."""
+        """The invocations that are paused, or for which no worker answers."""
         return await self.query(
             f"select {_CALL} {_FROM} where status = 'paused' "
             f"or (status = 'backing-off' and last_failure_error_code = '{NO_WORKER}') "
-            f"limit {_MANY}",
+            f"limit {_MAX_STALLED}",
             Call,
         )
 
     async def calls(self, ids: Collection[str]) -> list[Call]:
-        """These invocations: id, target, and what has called them."""
+        """The invocations with these ids: id, target, and the id of the caller."""
         sql = f"select id, target, invoked_by_id {_FROM} where id in"
         return await self._of(sql, ids, Call)
 
     async def pause_errors(self, ids: Collection[str]) -> dict[str, str]:
-        """The errors that have paused these; none for what somebody has paused."""
+        """The errors that paused these invocations, by id.
+
+        An invocation that a user paused has no error.
+        """
         rows = await self._of(
             "select id, event_json as content from sys_journal_events "
             "where event_type = 'Paused' and id in",
@@ -163,10 +166,10 @@ class Sql:
     async def inputs(
         self, ids: Collection[str], *, repeatable: bool = True
     ) -> dict[str, Input]:
-        """What these were called with, where it is small and still kept."""
+        """The inputs of these invocations, if they are small and still stored."""
         rows = await self._of(
             "select id, entry_json as content from sys_journal "
-            f"where index = 0 and raw_length < {_SMALL} and id in",
+            f"where index = 0 and raw_length < {_MAX_INPUT} and id in",
             ids,
             _Text,
             repeatable=repeatable,
@@ -174,7 +177,7 @@ class Sql:
         return {row.id: Input.of(row.content) for row in rows}
 
     async def active_at(self, deployment: str) -> int:
-        """How many invocations have begun at a deployment, and have not ended."""
+        """The number of invocations that began at a deployment and have not ended."""
         [active] = await self.query(
             f"select count(1) as number {_FROM} where status <> 'completed' "
             f"and pinned_deployment_id = '{deployment}'",
@@ -190,11 +193,13 @@ class Sql:
         repeatable: bool = True,
         within: float = 30.0,
     ) -> list[Row]:
-        """The rows that Restate's SQL returns, each as a `row`.
+        """The rows that a query returns, each as a `row`.
 
         Args:
-            repeatable: Ask again when nobody answers.
-            within: How long the answer may take, in seconds.
+            sql: The query.
+            row: The model of a row.
+            repeatable: Whether to send the query again if no server answers.
+            within: The longest time until the answer, in seconds.
         """
         request = Request(
             "POST",
@@ -205,7 +210,7 @@ class Sql:
         )
         answer = await self.http.ask(request)
         if BAD_ID_IN_SQL in answer.message:
-            raise UnknownRun(f"{self.url} knows no run of that id")
+            raise UnknownRun(f"{self.url} has no run with that id: check the id")
         if not answer.ok:
             raise Refused(f"{request.url}: {answer.message}")
         return [row.model_validate(each) for each in answer.read("rows", list[object])]
@@ -222,9 +227,9 @@ class Sql:
         if not ids:
             return []
         query = f"{sql} ({texts(ids)}) {rest}"
-        return await self.query(query, row, repeatable=repeatable, within=_QUICK)
+        return await self.query(query, row, repeatable=repeatable, within=_TIMEOUT)
 
 
 def texts(values: Iterable[str]) -> str:
-    """Values as SQL writes them, separated by commas."""
+    """The values as SQL literals, separated by commas."""
     return ", ".join("'{}'".format(value.replace("'", "''")) for value in values)

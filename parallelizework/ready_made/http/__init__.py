@@ -1,4 +1,4 @@
-"""`HttpFanOut`, HTTP requests in bulk, and the client that sends its requests.
+"""`HttpFanOut`: HTTP requests in bulk, and the client that sends the requests.
 
 fan_out.py                   HttpFanOut: its split, execute and aggregate
 task.py                      the task: requests, rows, or a file of rows
@@ -9,7 +9,7 @@ portable.py                  which values JSON can carry through a run
 requests/request.py          the fields of a request, and which are valid
 requests/urls.py             which URLs are valid
 requests/row_to_request.py   a template and a row become a request
-requests/secrets.py          headers whose values only the worker knows
+requests/secrets.py          headers whose values only the worker has
 hosts/allowed_hosts.py       which hosts are allowed, and at which addresses
 hosts/addresses.py           which addresses are public, private or special
 hosts/checked_network.py     connections to allowed addresses only

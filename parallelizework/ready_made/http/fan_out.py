@@ -63,11 +63,11 @@ class _Worker:
         self._folder = RowsFolder(settings.folder)
 
     def split(self, task: Task) -> Iterator[Shard]:
-        """The requests in shards, or a file of rows in shards."""
+        """The shards of the requests, or of the file of rows."""
         if not self._settings.allowed_hosts:
             raise TerminalError(
-                "HttpFanOut is off, as no host is allowed: the worker's operator can "
-                "name some with PARALLELIZEWORK_HTTP_ALLOWED_HOSTS",
+                "HttpFanOut is off because no host is allowed. The worker's operator "
+                "can allow hosts with PARALLELIZEWORK_HTTP_ALLOWED_HOSTS",
                 403,
             )
         match task:
@@ -96,7 +96,7 @@ class _Worker:
         return PartialResult.of(response, subtask.job)
 
     def combine(self, values: list[PartialResult]) -> PartialResult:
-        """All responses as one; in a part of the file, if the results go to a file."""
+        """Combine partial results; if the results go to a file, write a part of it."""
         whole = joined(values)
         if not whole.job:
             return whole
@@ -113,7 +113,7 @@ class _Worker:
     def aggregate(
         self, values: list[PartialResult], failures: list[Failure[SubTask]]
     ) -> Result:
-        """The answer, or the file of results."""
+        """The answer, or the name of the file of results."""
         whole = self.combine(values)
         failed = [Failed.of(failure) for failure in failures]
         job = whole.job or next((f.subtask.job for f in failures), None)

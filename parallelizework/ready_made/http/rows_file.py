@@ -1,4 +1,4 @@
-"""`RowsFolder`: reads files of rows, one JSON object a line, in ranges."""
+"""`RowsFolder`: reads files of rows, one JSON object per line, in ranges."""
 
 import os
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from pydantic_core import from_json
 from restate import TerminalError
 
-_ROWS = 1_000  # rows of a range: as many subtasks as one coordinator has
-_BYTES = 4 * 1024 * 1024  # of a range, unless its last row is larger
-_LONGEST = 1024 * 1024  # bytes of a row: a message of Restate holds a range
+_MAX_ROWS = 1_000  # in a range: as many subtasks as one coordinator has
+_MAX_BYTES = 4 * 1024 * 1024  # of a range, before its last row
+_MAX_ROW = 1024 * 1024  # bytes of a row: a message of Restate has to hold a range
 
 
 class RowRange(BaseModel):
@@ -19,8 +19,9 @@ class RowRange(BaseModel):
 
     Attributes:
         first: The index of the first row.
-        start, end: The offsets of the rows, in bytes.
-        state: The file's size and time of change when its ranges were made.
+        start: The offset of the first row, in bytes.
+        end: The offset after the last row, in bytes.
+        state: The file's size and modification time when its ranges were made.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -32,10 +33,10 @@ class RowRange(BaseModel):
 
 
 class RowsFolder:
-    """The files in a folder; a link in it that leads out of it is not followed.
+    """The files in a folder; links to files outside the folder are refused.
 
     Args:
-        folder: None if the operator has named none.
+        folder: The folder; None if the operator has set none.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -49,8 +50,8 @@ class RowsFolder:
         """
         if self._folder is None:
             raise TerminalError(
-                "this worker has no folder for files of rows: its operator can name "
-                "one with PARALLELIZEWORK_HTTP_FOLDER",
+                "this worker has no folder for files of rows. The worker's operator "
+                "can set it with PARALLELIZEWORK_HTTP_FOLDER",
                 400,
             )
         try:
@@ -58,13 +59,13 @@ class RowsFolder:
             if path.is_relative_to(self._folder) and path.is_file():
                 return path
         except (OSError, ValueError, RuntimeError):
-            pass  # a loop of links, a name with a zero in it
+            pass  # a loop of links, a name with a null character
         message = f"there is no file {name!r} in the folder of this worker"
         raise TerminalError(message, 400)
 
     def name(self, path: Path) -> str:
         """The path of a file, relative to the folder."""
-        assert self._folder, "there is a file in it"
+        assert self._folder, "the folder contains a file"
         return str(path.relative_to(self._folder))
 
     def ranges(self, name: str) -> Iterator[RowRange]:
@@ -74,21 +75,21 @@ class RowsFolder:
             first = count = start = 0
             for end, _ in _rows(file):
                 count += 1
-                if count - first >= _ROWS or end - start >= _BYTES:
+                if count - first >= _MAX_ROWS or end - start >= _MAX_BYTES:
                     yield RowRange(first=first, start=start, end=end, state=state)
                     first, start = count, end
             if count > first:
                 yield RowRange(first=first, start=start, end=file.tell(), state=state)
 
     def rows(self, name: str, within: RowRange) -> Iterator[tuple[int, JsonValue]]:
-        """Rows with their indexes; a row that is no JSON is returned as text.
+        """The rows of a range, with their indexes; an invalid row is returned as text.
 
         Raises:
             TerminalError: 409; the file has changed since its ranges were made.
         """
         with self.path(name).open("rb") as file:
             if _state(file) != within.state:
-                raise TerminalError(f"{name} was changed while it was read", 409)
+                raise TerminalError(f"{name} was changed during the run", 409)
             file.seek(within.start)
             for index, (_, line) in enumerate(
                 _rows(file, within.end), start=within.first
@@ -98,10 +99,10 @@ class RowsFolder:
 
 def _rows(file: BinaryIO, end: int | None = None) -> Iterator[tuple[int, bytes]]:
     """The offset after each line that is not blank, and the line."""
-    while (end is None or file.tell() < end) and (line := file.readline(_LONGEST + 1)):
-        if len(line) > _LONGEST:
+    while (end is None or file.tell() < end) and (line := file.readline(_MAX_ROW + 1)):
+        if len(line) > _MAX_ROW:
             raise TerminalError(
-                f"{Path(file.name).name} has a row of more than {_LONGEST:,} bytes, at "
+                f"{Path(file.name).name} has a row of more than {_MAX_ROW:,} bytes, at "
                 f"byte {file.tell() - len(line):,}",
                 400,
             )

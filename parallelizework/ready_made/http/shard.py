@@ -14,7 +14,7 @@ from parallelizework.ready_made.http.results.partial_result import PartialResult
 from parallelizework.ready_made.http.rows_file import RowRange, RowsFolder
 from parallelizework.ready_made.http.subtask import Include, Job, SubTask, included
 
-_REQUESTS = 1_000  # in a shard: as many subtasks as one coordinator has
+_MAX_REQUESTS = 1_000  # in a shard: as many subtasks as one coordinator has
 
 
 class Listed(BaseModel):
@@ -28,9 +28,9 @@ class Listed(BaseModel):
     def of(
         cls, requests: Iterable[tuple[Request, JsonValue]], options: Options
     ) -> Iterator[Self]:
-        """Requests, and the fields of their rows to include, in shards."""
+        """The shards of requests; each request has the fields of its row to include."""
         numbered = enumerate(requests)
-        while some := list(islice(numbered, _REQUESTS)):
+        while some := list(islice(numbered, _MAX_REQUESTS)):
             yield cls(
                 subtasks=[
                     SubTask(index=index, request=request, options=options, row=row)
@@ -58,10 +58,10 @@ class InFile(BaseModel):
     job: Job | None
 
     def expanded(self, folder: RowsFolder) -> Iterator[SubTask | Done[PartialResult]]:
-        """A subtask for each row; without a request, the subtask will fail.
+        """A subtask for each row.
 
-        A file without rows expands to an empty result, so that an empty file of results
-        is written.
+        An invalid row becomes a subtask without a request, which fails. A file without
+        rows expands to an empty result, so that an empty file of results is written.
         """
         if self.rows is None:
             yield Done(PartialResult(job=self.job))
@@ -70,7 +70,7 @@ class InFile(BaseModel):
             yield self._subtask(index, row)
 
     def _subtask(self, index: int, row: JsonValue) -> SubTask:
-        request, problem = None, f"row {index}: it is no JSON object"
+        request, problem = None, f"row {index}: it is not a JSON object"
         if not is_portable(row):
             row, problem = None, f"row {index}: it {MISFIT}"
         elif isinstance(row, dict):

@@ -12,7 +12,7 @@ class Job(BaseModel):
 
     Attributes:
         rows_file: The file of its rows.
-        name: The run's name, which no other run has.
+        name: The unique name of the run.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -25,8 +25,8 @@ class SubTask(BaseModel):
     """One request of a run.
 
     Attributes:
-        index: Its position in the task.
-        request: The request to send; None if the row makes none.
+        index: The index of the request in the task.
+        request: The request to send; None if the row is invalid.
         problem: Why there is no request.
         row: The fields of the row that its result includes; None for no fields.
         job: The run whose file has its result; None if the result is answered.

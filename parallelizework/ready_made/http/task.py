@@ -37,8 +37,8 @@ class _OfRows(_Common):
     request: Template
     include_row: Include = Field(
         default=False,
-        description="answer with the row beside its response or failure: true, or the "
-        "names of the fields that are wanted",
+        description="add the row to its response or failure: true for the whole row, "
+        "or the names of some fields",
     )
 
 
@@ -49,14 +49,15 @@ class Rows(_OfRows):
 
 
 class RowsFile(_OfRows):
-    """One request for each row of a file, one JSON object a line (NDJSON)."""
+    """One request for each row of a file, one JSON object per line (NDJSON)."""
 
     rows_file: str = Field(
-        description="its path in the folder that the worker's operator has named"
+        description="the path of the file in PARALLELIZEWORK_HTTP_FOLDER"
     )
     results: Literal["file", "inline"] = Field(
         default="file",
-        description="written beside the rows as NAME.results.ndjson, or answered",
+        description="file: write the results to NAME.results.ndjson in the folder of "
+        "the rows; inline: return them in the answer",
     )
 
 
@@ -76,7 +77,7 @@ Task = Annotated[
         _form,
         custom_error_type="no_requests",
         custom_error_message=(
-            "give requests, or a request and rows, or a request and a rows_file"
+            "set requests, or request and rows, or request and rows_file"
         ),
     ),
 ]

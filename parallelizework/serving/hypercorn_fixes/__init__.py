@@ -1,8 +1,8 @@
-"""Fixes of hypercorn and of hyperframe, one module a fix, for the versions named here.
+"""Fixes of hypercorn and hyperframe, one module per fix, for the versions named here.
 
-Each fix is a class between hypercorn's protocol and the one that is served with, or a
-function, and its docstring says what is wrong, and where. A test of each fails once
-upstream has the fix: then delete ours.
+Each fix is a subclass of hypercorn's protocol, or a function. Its docstring describes
+the bug and names the code that has the bug. A test of each fix fails once upstream has
+fixed the bug: then delete the fix.
 """
 
 import logging
@@ -43,7 +43,7 @@ class FixedH2Protocol(
     SendRoundRobin,
     H2Protocol,
 ):
-    """hypercorn's HTTP/2 with all fixes; the first one sees an event first."""
+    """hypercorn's HTTP/2 with all fixes; the first class handles an event first."""
 
 
 class FixedH11Protocol(EndPause, EndIdle, FreeQueueOfHttp1, NoUpgrade, H11Protocol):
@@ -51,13 +51,13 @@ class FixedH11Protocol(EndPause, EndIdle, FreeQueueOfHttp1, NoUpgrade, H11Protoc
 
 
 def apply() -> None:
-    """Have hypercorn use the fixes in this process; warn where it is a version unknown.
+    """Apply the fixes in this process; with an unknown version, warn and apply none.
 
-    Protocols that have begun are not affected.
+    Connections that are open already are not affected.
     """
     found = {name: version(name) for name in _VERSIONS}
     if any(not found[n].startswith(f"{v}.") for n, v in _VERSIONS.items()):
-        _logger.warning("Serving without fixes for %s: found %s", _VERSIONS, found)
+        _logger.warning("Serving without the fixes for %s: found %s", _VERSIONS, found)
         return
     setattr(hypercorn.protocol, H2Protocol.__name__, FixedH2Protocol)
     setattr(hypercorn.protocol, H11Protocol.__name__, FixedH11Protocol)

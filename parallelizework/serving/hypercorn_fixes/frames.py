@@ -1,4 +1,4 @@
-"""The size of frames, the windows for them, and the log of them."""
+"""Fixes for the size of HTTP/2 frames, for their windows, and for their log."""
 
 from typing import Any
 
@@ -6,17 +6,18 @@ from h2.settings import SettingCodes
 from hypercorn.protocol.h2 import H2Protocol
 from hyperframe.frame import DataFrame
 
-# hypercorn acknowledges at once what it reads: a window bounds only what is under way.
+# hypercorn acknowledges data when it reads them: a window limits only the data that are
+# on their way.
 _FRAME = 256 * 1024
 _WINDOW = 4 * 1024 * 1024
 
 
 class LargeFrames(H2Protocol):
-    """Receive large frames; each one costs the same in Python, whatever it holds.
+    """Receive large frames: the CPU time per frame does not depend on its size.
 
-    The default is 16 KiB a frame, in windows of 64 KiB. `Config.
-    h2_max_inbound_frame_size` is set after h2 has read it, and is not announced to the
-    client; for the windows hypercorn has no setting.
+    By default, a frame has at most 16 KiB, and a window 64 KiB. hypercorn sets `Config.
+    h2_max_inbound_frame_size` after h2 has read it, and does not announce it to the
+    client. hypercorn has no setting for the windows.
 
     For hypercorn 0.18; `H2Protocol.__init__` in src/hypercorn/protocol/h2.py of
     https://github.com/pgjones/hypercorn.
@@ -27,21 +28,21 @@ class LargeFrames(H2Protocol):
         settings = self.connection.local_settings
         settings[SettingCodes.MAX_FRAME_SIZE] = _FRAME
         settings[SettingCodes.INITIAL_WINDOW_SIZE] = _WINDOW
-        settings.acknowledge()  # in force before the other side knows of them
+        settings.acknowledge()  # in force before the client knows them
         self.connection.max_inbound_frame_size = _FRAME
 
     async def initiate(self, *args: Any, **kwargs: Any) -> None:
-        """Begin, and open the window of the whole connection."""
+        """Begin, and enlarge the window of the whole connection."""
         await super().initiate(*args, **kwargs)
         self.connection.increment_flow_control_window(_WINDOW)
         await self._flush()
 
 
 def log_no_data() -> None:
-    """Keep data out of h2's log of frames; h2 formats it for a log that is off.
+    """Prevent h2 from formatting the data of each frame for its log.
 
-    `H2Connection._receive_frame` formats each frame before it knows whether tracing is
-    on, and `DataFrame` writes out its data in hex for that.
+    `H2Connection._receive_frame` formats each frame, even if the log is off. For that,
+    `DataFrame` converts its data to hexadecimal digits.
 
     For hyperframe 6.1 with h2 4.4; `Frame._body_repr` in src/hyperframe/frame.py of
     https://github.com/python-hyper/hyperframe.

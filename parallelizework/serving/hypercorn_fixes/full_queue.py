@@ -1,4 +1,4 @@
-"""Requests of which an application does not read the rest."""
+"""A fix for requests whose rest the application does not read."""
 
 from typing import Any
 
@@ -8,11 +8,11 @@ from hypercorn.protocol.h11 import H11Protocol
 
 
 class FreeQueueOfHttp2(H2Protocol):
-    """Empty the queue of an application that has ended; the connection waits for ever.
+    """Empty the queue of an application that has ended, so that the connection is read.
 
-    What a client sends is put into a queue of `Config.max_app_queue_size` for the
-    application. Where it is full when the application ends, nobody empties it, and
-    nothing more is read from the connection.
+    hypercorn puts the data of a client into a queue for the application, of
+    `Config.max_app_queue_size`. If the queue is full when the application ends, nothing
+    empties the queue, and hypercorn never reads from the connection again.
 
     For hypercorn 0.18; `TaskGroup.spawn_app` in src/hypercorn/asyncio/task_group.py of
     https://github.com/pgjones/hypercorn.
@@ -43,4 +43,4 @@ def _empty(stream: Any) -> None:
 
 
 async def _drop(_message: object) -> None:
-    """Put nothing into the queue."""
+    """Drop the message."""

@@ -1,4 +1,4 @@
-"""Upgrades from HTTP/1.1 to HTTP/2."""
+"""A fix for upgrades from HTTP/1.1 to HTTP/2."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ from hypercorn.protocol.h11 import H11Protocol
 
 
 class NoUpgrade(H11Protocol):
-    """Ignore the wish for an upgrade; settings that are noise end in an error.
+    """Ignore requests for an upgrade: invalid settings in them cause an error.
 
-    HTTP/2 without TLS begins with its preface. RFC 9113 (3.1) has given up the upgrade,
-    restate-server never asks for it, and hypercorn hands the client's settings to h2
-    without a check.
+    RFC 9113 (3.1) has removed the upgrade: HTTP/2 without TLS begins with its preface.
+    restate-server never requests an upgrade. hypercorn passes the client's settings to
+    h2 without a check.
 
     For hypercorn 0.18; `H11Protocol._check_protocol` in src/hypercorn/protocol/h11.py
     of https://github.com/pgjones/hypercorn.

@@ -1,4 +1,4 @@
-"""Idle connections that the client has closed."""
+"""A fix for idle connections that the client has closed."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ from hypercorn.events import Closed, Updated
 
 
 class EndIdle:
-    """End the idle time of a closed connection; the connection is kept until then.
+    """End the idle timeout of a closed connection, so that its memory is released.
 
-    `TCPServer.run` ends when all of its tasks have. One of them waits for the end of
-    the time that a connection may be idle, and the end of the connection does not stop
-    it. Here that time has no end, so that each closed connection would stay in memory.
+    `TCPServer.run` ends when all its tasks have ended. One task waits for the idle
+    timeout, also after the connection is closed. A worker sets no idle timeout, so each
+    closed connection would stay in memory.
 
     For hypercorn 0.18; src/hypercorn/asyncio/tcp_server.py of
     https://github.com/pgjones/hypercorn.
@@ -22,7 +22,7 @@ class EndIdle:
         self._send, self.send = self.send, self._send_unless_over
 
     async def handle(self, event: Any) -> None:
-        """Handle; when the connection is closed, say that it is not idle."""
+        """Handle an event; when the connection is closed, report it as not idle."""
         await super().handle(event)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType] - of the other base
         if isinstance(event, Closed):
             self._is_over = True

@@ -1,4 +1,4 @@
-"""How many frames go into one write."""
+"""A fix for the number of writes: several frames share one write."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from hypercorn.protocol.h2 import H2Protocol
 
 
 class JoinWrites(H2Protocol):
-    """Write all frames that are ready at once together; each costs a write of its own.
+    """Write all frames that are ready at the same time by one write.
 
-    `H2Protocol._flush` writes after each frame. Many small answers are ready in the
-    same turn of the event loop, and a write costs more than what it writes.
+    `H2Protocol._flush` writes each frame separately. Often, many small answers are
+    ready in the same turn of the event loop, and a write costs more than its data.
 
     For hypercorn 0.18; src/hypercorn/protocol/h2.py of
     https://github.com/pgjones/hypercorn.

@@ -1,4 +1,4 @@
-"""Data that arrives for a stream that has ended."""
+"""A fix for data that arrive for a stream that has ended."""
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -9,15 +9,15 @@ from h2.exceptions import ProtocolError
 from hypercorn.protocol.events import Body
 from hypercorn.protocol.h2 import H2Protocol
 
-_MOST = 1024 * 1024  # bytes; more is no last message that has crossed with ours
+_MAX_LATE = 1024 * 1024  # bytes; a client that sends more has not seen the end
 
 
 class DropLateData(H2Protocol):
-    """Drop late data; it takes down the whole connection, with every call on it.
+    """Drop late data, as they would end the whole connection with all its calls.
 
-    `H2Protocol._handle_events` looks for the stream of data that it receives, and
-    raises a KeyError where that has ended. An invocation whose last message crosses
-    with the server's is enough. Restate retries the calls, but that takes seconds.
+    `H2Protocol._handle_events` looks up the stream of the data, and raises a KeyError
+    if the stream has ended. This happens whenever the last messages of both sides
+    cross. Restate retries the calls, but that takes seconds.
 
     For hypercorn 0.18; https://github.com/pgjones/hypercorn/pull/334 is not released.
     """
@@ -34,7 +34,7 @@ class DropLateData(H2Protocol):
         stream_id, size = self._dropped
         size = len(event.data) + (size if stream_id == event.stream_id else 0)
         self._dropped = event.stream_id, size
-        if size > _MOST:
+        if size > _MAX_LATE:
             await reset(self, event.stream_id, ErrorCodes.NO_ERROR)
 
 
@@ -42,13 +42,13 @@ async def reset(protocol: H2Protocol, stream_id: int, code: ErrorCodes) -> None:
     """Reset a stream, unless the connection or the stream is closed already."""
     if protocol.closed:
         return
-    with suppress(ProtocolError):  # the other side was faster
+    with suppress(ProtocolError):  # the client has reset it already
         protocol.connection.reset_stream(stream_id, code)
         await protocol._flush()  # pyright: ignore[reportPrivateUsage] - of a protocol
 
 
 class _Streams(dict[int, Any]):
-    """The streams of a connection, where one that has ended is found too."""
+    """The streams of a connection; the look-up of an ended stream finds `_Ended`."""
 
     def __init__(self, drop: Callable[[Any], Awaitable[None]]) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class _Streams(dict[int, Any]):
 
 
 class _Ended:
-    """A stream that has ended: it drops what it is asked to handle."""
+    """A stream that has ended: it drops all events."""
 
     idle = True
 

@@ -1,4 +1,4 @@
-"""More bytes on a connection of HTTP/1.1 than its last answer needs."""
+"""A fix for HTTP/1.1 connections with more bytes after the last answer."""
 
 from contextlib import suppress
 from typing import Any
@@ -10,12 +10,11 @@ from hypercorn.protocol.h11 import H11Protocol
 
 
 class EndPause(H11Protocol):
-    """Do not pause reading after the last answer; the pause has no end.
+    """Do not pause reading after the last answer, as the pause would never end.
 
-    A request that follows another on a connection waits until that is answered. Where
-    the application ends in the middle of its answer, nothing more is sent on the
-    connection: `H11Protocol._handle_events` is woken, finds the same request, and waits
-    again, for nothing.
+    A second request on a connection waits until the first is answered. If the
+    application ends in the middle of its answer, the connection sends nothing more.
+    `H11Protocol._handle_events` wakes, finds the same request and waits again, forever.
 
     For hypercorn 0.18; src/hypercorn/protocol/h11.py of
     https://github.com/pgjones/hypercorn.
@@ -26,12 +25,12 @@ class EndPause(H11Protocol):
         self.can_read = self._pause = _Pause()
 
     async def handle(self, event: Any) -> None:
-        """Handle, as long as something more is to be read."""
+        """Handle an event, as long as the connection is read."""
         with suppress(_Over):
             await super().handle(event)
 
     async def stream_send(self, event: Any) -> None:
-        """Send; when a stream is closed, see whether its answer was the last one."""
+        """Send; when a stream is closed, note whether its answer was the last one."""
         if isinstance(event, StreamClosed):
             states = {self.connection.our_state, self.connection.their_state}
             self._pause.is_last = states != {h11.DONE}
@@ -39,14 +38,14 @@ class EndPause(H11Protocol):
 
 
 class _Over(Exception):
-    """Nothing more is to be read from a connection."""
+    """The connection is no longer read."""
 
 
 class _Pause(EventWrapper):
     is_last = False
 
     async def clear(self) -> None:
-        """Begin to wait, unless nobody is going to end that."""
+        """Begin to wait, unless the wait would never end."""
         if self.is_last:
             raise _Over
         await super().clear()

@@ -1,4 +1,4 @@
-"""Which stream of a connection sends next."""
+"""A fix for the order in which the streams of a connection send."""
 
 from typing import Any
 
@@ -7,10 +7,10 @@ from priority.priority import DeadlockError, DuplicateStreamError, MissingStream
 
 
 class SendRoundRobin(H2Protocol):
-    """Let streams send in rotation; the tree of priorities is slow, and has a limit.
+    """Let streams send in rotation: the tree of priorities is slow and limited.
 
-    HTTP/2 has given up priorities (RFC 9113, 5.3), and restate-server sends none. The
-    tree took an eighth of a worker's CPU time, and refuses the 1,001st stream.
+    HTTP/2 no longer has priorities (RFC 9113, 5.3), and restate-server sends none. The
+    tree used an eighth of a worker's CPU time, and it refuses the 1,001st stream.
 
     For hypercorn 0.18 with priority 2.0; `PriorityTree` in src/priority/priority.py of
     https://github.com/python-hyper/priority.
@@ -22,9 +22,9 @@ class SendRoundRobin(H2Protocol):
 
 
 class RoundRobin:
-    """All streams that have something to send, one after another.
+    """Selects the stream that sends next, in rotation.
 
-    It has the methods of `PriorityTree`, and its errors.
+    It has the methods of `PriorityTree` and raises the same errors.
     """
 
     def __init__(self) -> None:
@@ -32,9 +32,9 @@ class RoundRobin:
         self._ready: dict[int, None] = {}  # the next one to send comes first
 
     def insert_stream(self, stream_id: int, **_priority: object) -> None:
-        """Add a stream, which may send."""
+        """Add a stream that may send."""
         if stream_id in self._streams:
-            raise DuplicateStreamError(f"stream {stream_id} is there already")
+            raise DuplicateStreamError(f"stream {stream_id} exists already")
         self._streams.add(stream_id)
         self._ready[stream_id] = None
 

@@ -1,4 +1,4 @@
-"""Bytes that h2 lets through, and hypercorn does not expect."""
+"""A fix for requests that h2 accepts, and that hypercorn does not expect."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ from hypercorn.protocol.h2 import H2Protocol
 
 
 class CloseOnError(H2Protocol):
-    """Close a connection on an unexpected error; the error goes up through its task.
+    """Close a connection on an unexpected error, so that its calls end in order.
 
-    A path that is not ASCII is one, which `HTTPStream.handle` decodes as ASCII. The
-    error is logged as an "Unhandled exception in client_connected_cb", and what waits
-    on the connection is not ended in order.
+    An example is a path that is not ASCII: `HTTPStream.handle` decodes the path as
+    ASCII. Without the fix, the error is logged as "Unhandled exception in
+    client_connected_cb", and the calls of the connection are not ended in order.
 
     For hypercorn 0.18 (src/hypercorn/protocol/http_stream.py of
     https://github.com/pgjones/hypercorn); a fork of it has described and fixed that:
@@ -19,7 +19,7 @@ class CloseOnError(H2Protocol):
     """
 
     async def handle(self, event: Any) -> None:
-        """Handle; close the connection on any error."""
+        """Handle an event; close the connection on any error."""
         try:
             await super().handle(event)
         except Exception:

@@ -1,4 +1,4 @@
-"""Applications that end in the middle of an answer."""
+"""A fix for applications that end in the middle of an answer."""
 
 from typing import Any
 
@@ -10,9 +10,9 @@ from parallelizework.serving.hypercorn_fixes.late_data import reset
 
 
 class ResetUnfinished(H2Protocol):
-    """Reset the stream of an unfinished answer; it stays open for ever.
+    """Reset the stream of an unfinished answer, so that it does not stay open forever.
 
-    `HTTPStream.app_send(None)` closes the stream on hypercorn's side alone: the client
+    `HTTPStream.app_send(None)` closes the stream only on hypercorn's side. The client
     receives neither an end nor a reset, and waits.
 
     For hypercorn 0.18; src/hypercorn/protocol/http_stream.py, and `H2Protocol.
@@ -20,7 +20,7 @@ class ResetUnfinished(H2Protocol):
     """
 
     async def stream_send(self, event: Any) -> None:
-        """Send; before a stream is closed, reset it where the answer has no end."""
+        """Send; before a stream is closed, reset it if its answer has no end."""
         if isinstance(event, StreamClosed):
             buffer = self.stream_buffers.get(event.stream_id)
             if buffer and not buffer._complete:  # pyright: ignore[reportPrivateUsage] - no public one

@@ -62,8 +62,8 @@ async def test_a_refused_connection_is_retried(client: HttpClient) -> None:
         ("/reset", 502, "failed: "),
         ("/short", 502, "failed: peer closed connection"),
         ("/garbage", 502, "failed: "),
-        ("/packed/cut", 502, "failed: its body ends within the gzip"),
-        ("/packed/none", 502, "failed: its body is no gzip"),
+        ("/packed/cut", 502, "failed: the gzip data of the body is incomplete"),
+        ("/packed/none", 502, "failed: the body is not valid gzip"),
     ],
 )
 async def test_a_temporary_network_failure_is_retried(

@@ -198,13 +198,13 @@ def test_a_run_fails_when_its_policy_tolerates_no_failure(
 @pytest.mark.parametrize(
     ("task", "complaint"),
     [
-        ({}, "give requests, or a request and rows, or a request and a rows_file"),
+        ({}, "set requests, or request and rows, or request and rows_file"),
         ({"requests": [], "retries": 3}, "retries: Extra inputs are not permitted"),
         (
             {"requests": [{"url": "ftp://a/"}]},
             "requests.0.url: Value error, must begin",
         ),
-        ({"requests": [{"url": "http://"}]}, "requests.0.url: Value error, names no"),
+        ({"requests": [{"url": "http://"}]}, "requests.0.url: Value error, has no"),
         ({"requests": [{"url": "http://a/", "method": "BREW"}]}, "requests.0.method: "),
         (
             {"requests": [{"url": "http://me:s3cr3t@a/"}]},
@@ -216,19 +216,19 @@ def test_a_run_fails_when_its_policy_tolerates_no_failure(
         ),
         (
             {"requests": [{"url": "http://a/", "headers": {"X": "b\r\nHost: c"}}]},
-            "requests.0.headers: Value error, the header X has a line break",
+            "requests.0.headers: Value error, the header X contains a line",
         ),
         (
             {"requests": [{"url": "http://a/", "json": 1, "body": "1"}]},
-            "requests.0: Value error, json and body exclude each other",
+            "requests.0: Value error, set json or body, not both",
         ),
         (
             {"request": {"url": "http://a/{id}"}, "rows": [{"id": 1}, {"name": "b"}]},
-            "row 1: it has no 'id' for the template, but name",
+            "row 1: the template needs 'id', but the row has name",
         ),
         (
             {"request": {"url": "http://a/{id}"}, "rows": [{"id": ".."}]},
-            "row 0: url: '..' would change its path",
+            "row 0: url: the value '..' would change the path",
         ),
         (
             {"request": {"url": "{url}"}, "rows": [{"url": "nowhere"}]},
@@ -260,4 +260,7 @@ def test_the_task_is_in_the_openapi_schema(server: Server) -> None:
     names = [form["$ref"].rsplit("/", 1)[-1] for form in task["oneOf"]]
     assert names == ["Requests", "Rows", "RowsFile"]
     fields = task["$defs"]["Request"]["properties"]
-    assert fields["timeout"]["description"] == "how long all of it may take, in seconds"
+    assert (
+        fields["timeout"]["description"]
+        == "the longest time of one attempt, in seconds; 30 by default"
+    )

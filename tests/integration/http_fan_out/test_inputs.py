@@ -57,16 +57,16 @@ LONE = '"\\ud800"'
 TASKS = {
     "a port beyond all": (url("127.0.0.1:99999"), "the port 99999"),
     "port zero": (url("127.0.0.1:0"), "the port 0"),
-    "a host with an empty label": (url(".test"), "'.test' is no host"),
-    "two dots": (url("a..test"), "'a..test' is no host"),
-    "only a dot": (url("."), "no host"),
-    "a long label": (url("a" * 64 + ".test"), "is no host"),
-    "a long name": (url("a." * 127 + "test"), "is no host"),
-    "a host with a space": (url("a b"), "is no host"),
-    "an escaped dot": (url("a%2etest"), "is no host"),
+    "a host with an empty label": (url(".test"), "'.test' is not a valid host"),
+    "two dots": (url("a..test"), "'a..test' is not a valid host"),
+    "only a dot": (url("."), "host"),
+    "a long label": (url("a" * 64 + ".test"), "is not a valid host"),
+    "a long name": (url("a." * 127 + "test"), "is not a valid host"),
+    "a host with a space": (url("a b"), "is not a valid host"),
+    "an escaped dot": (url("a%2etest"), "is not a valid host"),
     "a lone surrogate in the host": (requests(f'{{"url": {LONE}}}'), ""),
     "an endless URL": (url("127.0.0.1/" + "a" * 70_000), "URL too long"),
-    "a header's name with spaces": (header(" a ", "b"), "is no name of a header"),
+    "a header's name with spaces": (header(" a ", "b"), "is not a valid header name"),
     "a header with spaces around": (header("A", " b "), "begins or ends with a space"),
     "a header with a tab before": (header("A", "\tb"), "begins or ends with a space"),
     "a header with a line break": (header("A", "b\r\nc"), "a line break"),
@@ -76,11 +76,11 @@ TASKS = {
         requests(f'{{"url": "http://127.0.0.1/", "body": {LONE}}}'),
         "",
     ),
-    "NaN in JSON": (content("NaN"), "a number that JSON does not know"),
-    "infinity in JSON": (content("[-1e400]"), "a number that JSON does not know"),
+    "NaN in JSON": (content("NaN"), "a number that JSON does not allow"),
+    "infinity in JSON": (content("[-1e400]"), "a number that JSON does not allow"),
     "a number without end": (content("9" * 5_000), ""),
-    "NaN in a row": (rows("NaN"), "a number that JSON does not know"),
-    "infinity in a row": (rows("1e999"), "a number that JSON does not know"),
+    "NaN in a row": (rows("NaN"), "a number that JSON does not allow"),
+    "infinity in a row": (rows("1e999"), "a number that JSON does not allow"),
     "a lone surrogate in a row": (rows(LONE), ""),
     **{
         f"JSON of {levels} levels": (content(nested(levels)), "")
@@ -163,20 +163,20 @@ def test_an_unusual_body_is_still_a_response(
 
 
 ROWS = {
-    "no JSON": ("{", 400, "it is no JSON object"),
-    "a list": ("[1]", 400, "it is no JSON object"),
-    "NaN": ('{"a": NaN}', 400, "it is no JSON object"),
-    "infinity": ('{"a": 1e400}', 400, "a number that JSON does not know"),
-    "a lone surrogate": (f'{{"a": {LONE}}}', 400, "it is no JSON object"),
-    "no UTF-8": ('{"a": "\udcff"}', 400, "it is no JSON object"),
+    "no JSON": ("{", 400, "it is not a JSON object"),
+    "a list": ("[1]", 400, "it is not a JSON object"),
+    "NaN": ('{"a": NaN}', 400, "it is not a JSON object"),
+    "infinity": ('{"a": 1e400}', 400, "a number that JSON does not allow"),
+    "a lone surrogate": (f'{{"a": {LONE}}}', 400, "it is not a JSON object"),
+    "no UTF-8": ('{"a": "\udcff"}', 400, "it is not a JSON object"),
     "162 levels": (f'{{"a": {nested(161)}}}', 400, "deeper than 160 levels"),
-    "300 levels": (f'{{"a": {nested(300)}}}', 400, "it is no JSON object"),
-    "an endless number": (f'{{"a": {"9" * 5_000}}}', 400, "it is no JSON object"),
-    "another name": ('{"b": 1}', 400, "it has no 'a' for the template, but b"),
+    "300 levels": (f'{{"a": {nested(300)}}}', 400, "it is not a JSON object"),
+    "an endless number": (f'{{"a": {"9" * 5_000}}}', 400, "it is not a JSON object"),
+    "another name": ('{"b": 1}', 400, "the template needs 'a', but the row has b"),
     "many names": (
         json.dumps({f"b{n}": n for n in range(50_000)}),
         400,
-        "it has no 'a' for the template, but b0, b1",
+        "the template needs 'a', but the row has b0, b1",
     ),
     "a long value": (json.dumps({"a": "a" * 1_000_000}), 400, "URL too long"),
     "a zero": ('{"a": "\\u0000"}', 200, ""),
@@ -245,7 +245,7 @@ def test_a_redirect_to_an_invalid_url_is_not_retried(
 
     [failure] = answer["failures"]
     assert (failure["code"], failure["attempts"]) == (502, 1)
-    assert "redirects to what is no URL of http or https" in failure["message"]
+    assert "redirects to a URL that is invalid or" in failure["message"]
 
 
 HOSTS = {

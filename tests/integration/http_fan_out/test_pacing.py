@@ -89,8 +89,8 @@ async def test_a_request_with_a_long_wait_is_postponed_and_not_sent(
 
     assert error.status_code == 503
     assert error.message == (
-        f"GET {target.url}/echo/never has not been sent, as 127.0.0.1 answered 503 and "
-        "asked to come back later"
+        f"GET {target.url}/echo/never was not sent, because 127.0.0.1 answered 503 and "
+        "asked for a pause"
     )
     assert error.retry_after
     assert timedelta(seconds=10) < error.retry_after <= timedelta(seconds=40)

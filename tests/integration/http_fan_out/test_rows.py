@@ -59,8 +59,8 @@ def test_results_have_one_line_for_each_row_in_the_same_order(
     found = results(rows)
     assert [line["index"] for line in found] == list(range(count))
     assert found[0]["status"] == 200
-    assert "no JSON object" in found[5]["message"]
-    assert "row 6: it has no 'status'" in found[6]["message"]
+    assert "is not a JSON object" in found[5]["message"]
+    assert "row 6: the template needs 'status'" in found[6]["message"]
     assert {line["code"] for line in found[7::10]} == {404}
 
 

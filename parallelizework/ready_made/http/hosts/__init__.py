@@ -1,1 +1,1 @@
-"""Which hosts may be sent requests, and connecting to their checked addresses."""
+"""The hosts that may be sent requests, and connections to checked addresses only."""

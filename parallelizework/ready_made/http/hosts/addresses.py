@@ -24,24 +24,24 @@ def _networks(named: str) -> list[IPv4Network | IPv6Network]:
 _PRIVATE = _networks(
     "127.0.0.0/8 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 ::1/128 fc00::/7"
 )
-# Where clouds keep the credentials of their machines. Some lie among private addresses,
-# and Azure's among public ones; the others are link-local.
+# At these addresses, cloud providers serve the credentials of their machines. Some are
+# private addresses, and that of Azure is public. All others are link-local.
 _METADATA = _networks(
     "100.100.100.200/32 168.63.129.16/32 192.0.0.192/32 fd00:ec2::254/128"
 )
 _GLOBAL_UNICAST = IPv6Network("2000::/3")
-# Tunnels to an IPv4 address that the packet names, and what is not routed.
+# Tunnels to an IPv4 address inside the packet, and networks that are not routed.
 _UNUSED = _networks("2001::/23 2001:db8::/32 2002::/16 3fff::/20 192.88.99.0/24")
 _NAT64 = IPv6Network("64:ff9b::/96")
 
 
 def reach(address: Address) -> Reach:
-    """Who can be reached at an address.
+    """The kind of network of an address.
 
     Returns:
         "public" for the internet; "private" for this machine and private networks;
-        "special" for the rest: link-local, multicast, reserved, and where clouds keep
-        their metadata.
+        "special" for all others: link-local, multicast and reserved addresses, and the
+        metadata services of cloud providers.
     """
     address = bare(address)
     if any(address in network for network in _METADATA):
@@ -57,7 +57,7 @@ def reach(address: Address) -> Reach:
 
 
 def bare(address: Address) -> Address:
-    """The IPv4 address that an IPv6 address stands for, or the address itself."""
+    """The IPv4 address inside an IPv6 address, if any; otherwise the address itself."""
     if isinstance(address, IPv4Address):
         return address
     if address in _NAT64:
@@ -66,7 +66,7 @@ def bare(address: Address) -> Address:
 
 
 def literal(host: str) -> Address | None:
-    """The address that a host is, where it is one and not a name."""
+    """The address, if the host is an address; None if the host is a name."""
     try:
         return ip_address(host.strip("[]"))
     except ValueError:

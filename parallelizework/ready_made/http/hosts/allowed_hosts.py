@@ -1,4 +1,4 @@
-"""`AllowedHosts`: the hosts that the operator allows. Pure."""
+"""`AllowedHosts`: the hosts that the worker's operator allows. Pure."""
 
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
@@ -16,12 +16,14 @@ Network = IPv4Network | IPv6Network
 
 
 class AllowedHosts:
-    """The hosts that are named, in one of three ways.
+    """The hosts that the worker's operator allows, in three forms.
 
-    - A name, such as `api.example.com`: at public and at private addresses.
-    - A glob, such as `*.example.com` or `*`: at public addresses alone.
-    - An address or a network, such as `127.0.0.1` or `10.0.0.0/8`: whatever has such an
-      address. Special addresses, such as 169.254.169.254, are allowed in no other way.
+    - A name, such as `api.example.com`, allows the host at public and private
+      addresses.
+    - A glob, such as `*.example.com` or `*`, allows hosts at public addresses only.
+    - An address or a network, such as `127.0.0.1` or `10.0.0.0/8`, allows each host
+      with such an address. Only this form allows special addresses, such as
+      169.254.169.254.
 
     Raises:
         DefinitionError: One of them has a scheme, a port or a path.
@@ -40,7 +42,7 @@ class AllowedHosts:
             return
         if not name or set(name) & set("/:@#?"):
             raise DefinitionError(
-                f"{name!r} is no host: write a name (api.example.com), a glob "
+                f"{name!r} is not a host: use a name (api.example.com), a glob "
                 "(*.example.com), an address or a network (10.0.0.0/8)"
             )
         kind = self._globs if set(name) & set("*[") else self._names
@@ -50,11 +52,11 @@ class AllowedHosts:
         return bool(self._networks or self._names or self._globs)
 
     def may_allow(self, host: str) -> bool:
-        """Whether a host is allowed at some address, before it is looked up."""
+        """Whether a host may be allowed at some address; asked before the look-up."""
         return bool(self._networks) or self.names(host)
 
     def names(self, host: str) -> bool:
-        """Whether a host is named: by its name, a glob, or the address that it is."""
+        """Whether a host is allowed by its name, by a glob, or as an address."""
         address = literal(host)
         if address and self._is_within(address):
             return True
@@ -86,5 +88,5 @@ def _network(name: str) -> Network | None:
 
 
 def normalized(host: str) -> str:
-    """A host's name in the form in which names are compared."""
+    """The name of a host, in lower case and without a dot at its end."""
     return host.lower().rstrip(".")

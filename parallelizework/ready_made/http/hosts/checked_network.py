@@ -13,18 +13,18 @@ from parallelizework.ready_made.http.hosts.allowed_hosts import AllowedHosts
 
 Resolve = Callable[[str, int], Awaitable[Sequence[Address]]]
 
-_TRIED = 4  # addresses of one host, at most: they share the time to connect
+_MAX_ADDRESSES = 4  # of one host that are tried: they share the time to connect
 
 
 class HostRefused(Exception):
-    """A host is not allowed, or not at its addresses; the message says which."""
+    """A host is not allowed, or its addresses are not allowed."""
 
 
 async def resolved(host: str, port: int) -> Sequence[Address]:
-    """The addresses of a host, best first.
+    """The addresses of a host, the best one first.
 
     Raises:
-        OSError: It has none.
+        OSError: The host has no address.
     """
     loop = asyncio.get_running_loop()
     found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -32,10 +32,10 @@ async def resolved(host: str, port: int) -> Sequence[Address]:
 
 
 class CheckedNetwork(httpcore.AsyncNetworkBackend):
-    """Looks a host up once, and connects to those of its addresses that are allowed.
+    """Looks up a host once, and connects only to its allowed addresses.
 
-    So a name cannot be at an allowed address when it is checked, and at another one
-    when it is connected to. TLS verifies the host's name, as anywhere.
+    A second look-up could return another address than the one that was checked. TLS
+    verifies the name of the host as usual.
 
     Args:
         hosts: The hosts to which connections are allowed.
@@ -45,7 +45,7 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
     def __init__(self, hosts: AllowedHosts, resolve: Resolve) -> None:
         self._hosts = hosts
         self._resolve = resolve
-        # Without anyio it would be a class of another type.
+        # The cast is needed because this class is of another type without anyio.
         self._network = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
 
     async def connect_tcp(
@@ -60,7 +60,8 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
 
         Raises:
             HostRefused: None of the host's addresses is allowed.
-            httpcore.ConnectError, httpcore.ConnectTimeout: None of them answers.
+            httpcore.ConnectError: No allowed address accepts a connection.
+            httpcore.ConnectTimeout: No allowed address answers in time.
         """
         addresses = await self._allowed(host, port)
         share = timeout and timeout / len(addresses)
@@ -72,19 +73,17 @@ class CheckedNetwork(httpcore.AsyncNetworkBackend):
             except (httpcore.ConnectError, httpcore.ConnectTimeout):
                 if number == len(addresses):
                     raise
-        raise AssertionError("there is an address")
+        raise AssertionError("a host has at least one address")
 
     async def _allowed(self, host: str, port: int) -> Sequence[Address]:
         if not self._hosts.may_allow(host):
-            raise HostRefused(f"{host} is not among the allowed hosts")
+            raise HostRefused(f"{host} is not an allowed host")
         try:
             addresses = await self._resolve(host, port)
         except OSError as error:
             raise httpcore.ConnectError(f"{host} has no address: {error}") from error
         allowed = [each for each in addresses if self._hosts.allows(host, each)]
         if not allowed:
-            shown = ", ".join(map(str, addresses[:_TRIED]))
-            raise HostRefused(
-                f"{host} is at {shown}, where the allowed hosts do not reach"
-            )
-        return allowed[:_TRIED]
+            shown = ", ".join(map(str, addresses[:_MAX_ADDRESSES]))
+            raise HostRefused(f"the addresses of {host} are not allowed: {shown}")
+        return allowed[:_MAX_ADDRESSES]

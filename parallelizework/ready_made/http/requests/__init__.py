@@ -1,1 +1,1 @@
-"""What a request is, how a row becomes a request, and the secrets in its headers."""
+"""Requests, templates that become requests, and the secrets in their headers."""

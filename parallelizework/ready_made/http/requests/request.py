@@ -23,20 +23,20 @@ Method = Literal["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"]
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.6.2
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
-# The connection's own headers: a task that sets them could smuggle in another request.
+# The headers of the connection. A task that sets them could smuggle another request.
 _HOP_BY_HOP = {"connection", "keep-alive", "te", "trailer", "transfer-encoding"}
 _PROXY = {"proxy-authorization", "proxy-connection"}
 _RESERVED = {*_HOP_BY_HOP, *_PROXY, "content-length", "host", "upgrade"}
 
 
 class Secret(BaseModel):
-    """A header's value that the worker has, and the task does not."""
+    """The value of a header that only the worker has."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     secret: str = Field(
         pattern=r"^[A-Z][A-Z0-9_]*$",
-        description="of the variable PARALLELIZEWORK_HTTP_SECRET_... of the worker",
+        description="the name in the worker's variable PARALLELIZEWORK_HTTP_SECRET_...",
     )
 
 
@@ -45,11 +45,12 @@ def _upper(method: object) -> object:
 
 
 class Template(BaseModel):
-    """A request with placeholders: `{name}` stands for what a row calls `name`.
+    """A request with placeholders: `{name}` is replaced with the row's value of `name`.
 
-    They are replaced in the URL, where they are percent-encoded, in the values of
-    headers, and in the texts of `json` and `body`. A text of `json` that is nothing but
-    a placeholder becomes the row's value, whatever its type. `{{name}}` is `{name}`.
+    Placeholders are replaced in the URL, in the values of headers, and in the texts of
+    `json` and `body`. In the URL, the values are percent-encoded. A text in `json` that
+    consists of one placeholder becomes the row's value, of any type. `{{name}}` is
+    replaced with `{name}`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", serialize_by_alias=True)
@@ -58,22 +59,24 @@ class Template(BaseModel):
     method: Annotated[Method, BeforeValidator(_upper)] = "GET"
     headers: dict[str, str | Secret] = Field(
         default={},
-        description='values, or {"secret": NAME}',
+        description='the values, each a text or {"secret": NAME}',
         exclude_if=operator.not_,
     )
     content: JsonValue = Field(
         default=None,
         alias="json",
-        description="sent as JSON, unless null",
+        description="the body as JSON; null means no body",
         exclude_if=lambda content: content is None,
     )
     body: str | None = Field(
-        default=None, description="sent as it is", exclude_if=lambda body: body is None
+        default=None,
+        description="the body as text",
+        exclude_if=lambda body: body is None,
     )
     timeout: float | None = Field(
         default=None,
         gt=0,
-        description="how long all of it may take, in seconds",
+        description="the longest time of one attempt, in seconds; 30 by default",
         exclude_if=lambda timeout: timeout is None,
     )
 
@@ -82,13 +85,13 @@ class Template(BaseModel):
     def _are_headers(cls, headers: dict[str, str | Secret]) -> dict[str, str | Secret]:
         for name, value in headers.items():
             if not _TOKEN.fullmatch(name):
-                raise ValueError(f"{name!r} is no name of a header")
+                raise ValueError(f"{name!r} is not a valid header name")
             if name.lower() in _RESERVED:
-                raise ValueError(f"the header {name} cannot be set by hand")
+                raise ValueError(f"the header {name} cannot be set")
             if isinstance(value, str) and not is_header_value(value):
                 raise ValueError(
-                    f"the header {name} has a line break or the like, or begins or "
-                    "ends with a space"
+                    f"the header {name} contains a line break or another control "
+                    "character, or it begins or ends with a space"
                 )
         return headers
 
@@ -108,7 +111,7 @@ class Template(BaseModel):
     @model_validator(mode="after")
     def _has_one_body(self) -> Self:
         if self.content is not None and self.body is not None:
-            raise ValueError("json and body exclude each other")
+            raise ValueError("set json or body, not both")
         return self
 
 
@@ -121,37 +124,38 @@ class Request(Template):
         try:
             parsed = httpx.URL(url)
         except httpx.InvalidURL as error:
-            raise ValueError(f"is no URL: {error}") from error
+            raise ValueError(f"is not a URL: {error}") from error
         check_url(parsed)
         if parsed.userinfo:
             raise ValueError(
-                "has a user or a password, which everybody could read: let a header "
-                'be {"secret": NAME}'
+                "has a user or a password, which others could read. Use a header with "
+                'the value {"secret": NAME} instead'
             )
         return url
 
     @property
     def host(self) -> str:
-        """The host, as it is looked up."""
+        """The host of the URL, in the form for the look-up of its addresses."""
         return httpx.URL(self.url).raw_host.decode("ascii")
 
 
 class Options(BaseModel):
-    """What holds for all requests of a task."""
+    """Options for all requests of a task."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     response_headers: tuple[str, ...] = Field(
         default=("content-type",),
-        description="which headers of a response to answer with",
+        description="the names of the headers that a response in the result has",
     )
     follow_redirects: bool = Field(
-        default=False, description="up to 10 of them; each is checked like a request"
+        default=False,
+        description="follow up to 10 redirects; each is checked like a request",
     )
     max_concurrency_per_host: int | None = Field(
         default=None,
         ge=1,
-        description="how many requests each worker process sends to a host at once",
+        description="how many requests each worker process sends to one host at once",
     )
 
 

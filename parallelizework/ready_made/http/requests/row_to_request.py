@@ -1,4 +1,4 @@
-"""`filled`: a template and a row become a request. Pure."""
+"""`filled`: makes a request from a template and a row. Pure."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -19,14 +19,14 @@ _SHOWN = 200  # characters of the names in a row
 
 
 class Unfilled(ValueError):
-    """A template and a row make no request; the message says why."""
+    """A template and a row make no valid request; the message contains the cause."""
 
 
 def filled(template: Template, row: Row) -> Request:
     """The request for a row.
 
     Raises:
-        Unfilled: The row lacks a value, or the result is no valid request.
+        Unfilled: The row lacks a value, or the request is invalid.
     """
     headers = {
         name: value if isinstance(value, Secret) else _text(value, row)
@@ -47,7 +47,7 @@ def filled(template: Template, row: Row) -> Request:
 
 
 def _mistake(error: ValidationError) -> str:
-    """The first mistake in a request, without the request's contents."""
+    """The first error in a request, without the contents of the request."""
     first, *_ = error.errors(
         include_url=False, include_context=False, include_input=False
     )
@@ -82,7 +82,7 @@ def _text(text: str, row: Row, shown: Callable[[str], str] = str) -> str:
 
 def _quoted(value: str) -> str:
     if value in (".", ".."):
-        raise Unfilled(f"url: {value!r} would change its path")
+        raise Unfilled(f"url: the value {value!r} would change the path of the URL")
     return quote(value, safe="")
 
 
@@ -91,4 +91,4 @@ def _value(name: str, row: Row) -> JsonValue:
         return row[name]
     except KeyError:
         has = shorten(", ".join(row), _SHOWN, placeholder="...") or "nothing"
-        raise Unfilled(f"it has no {name!r} for the template, but {has}") from None
+        raise Unfilled(f"the template needs {name!r}, but the row has {has}") from None

@@ -1,4 +1,4 @@
-"""`Secrets`: headers whose values only the worker knows, and no answer shows."""
+"""`Secrets`: headers whose values only the worker has; no answer contains them."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -18,8 +18,9 @@ class Secrets:
     """Looks up the secrets of a request, for hosts that may receive them.
 
     Args:
-        value: The value of a secret; None if there is none of that name.
-        hosts: The hosts of each secret that is not for all allowed hosts.
+        value: Returns the value of a secret; None if no secret has that name.
+        hosts: The hosts of a secret, by its name. Other secrets are for all allowed
+            hosts.
     """
 
     def __init__(
@@ -34,7 +35,7 @@ class Secrets:
         """The secret headers of a request, by their names in lower case.
 
         Raises:
-            TerminalError: 400; a secret is missing, or not for this host.
+            TerminalError: 400; a secret is missing, or not allowed for this host.
         """
         return {
             name.lower(): self._checked(value.secret, request.host)
@@ -45,7 +46,7 @@ class Secrets:
     def _checked(self, name: str, host: str) -> str:
         hosts = self._hosts.get(name)
         if hosts is not None and not hosts.names(host):
-            raise TerminalError(f"the secret {name} is not for {host}", 400)
+            raise TerminalError(f"the secret {name} is not allowed for {host}", 400)
         value = (self._value(name) or "").strip()
         if not value:
             raise TerminalError(
@@ -55,15 +56,15 @@ class Secrets:
             )
         if not is_header_value(value):
             raise TerminalError(
-                f"the secret {name} has a line break or the like, which no header "
-                "may have",
+                f"the secret {name} contains a line break or another control "
+                "character, which a header cannot contain",
                 400,
             )
         return value
 
 
 def redacted(text: bytes, secrets: Mapping[str, str]) -> bytes:
-    """A text with `***` for each secret, and for the token after its `Bearer`."""
+    """A text with `***` instead of each secret and of the token after `Bearer`."""
     for secret in secrets.values():
         for shown in (secret, secret.split()[-1]):
             text = text.replace(shown.encode(), _HIDDEN.encode())

@@ -1,1 +1,1 @@
-"""What a run answers with: its lines, in the response or in a file of results."""
+"""The result of a run of HttpFanOut: its lines, in the answer or in a file."""

@@ -1,7 +1,7 @@
-"""`text_of`: the text of a body, by the charset that its type names. Pure.
+"""`text_of`: decodes the text of a body with the charset of its content type. Pure.
 
-Some of Python's codecs need minutes for a megabyte (punycode), and some are no
-charsets: a remote host must not choose one of them.
+Some of Python's codecs need minutes for a megabyte (punycode), and some are not
+charsets. A remote host must not choose one of them.
 """
 
 import re
@@ -23,7 +23,7 @@ _CHARSET = re.compile(r';\s*charset\s*=\s*"?([a-z0-9][a-z0-9._-]{0,39})', re.IGN
 
 
 def text_of(body: bytes, content_type: str) -> str | None:
-    """A body as text; None if it is no text, or its charset is not known."""
+    """A body as text; None if the body is not text, or its charset is not known."""
     found = _CHARSET.search(content_type)
     codec = _codec(found[1]) if found else "utf_8"
     try:

@@ -1,4 +1,4 @@
-"""`PartialResult`: the responses of some subtasks of a run, inline or in parts."""
+"""`PartialResult`: the responses of some subtasks, in memory or in parts of a file."""
 
 from collections.abc import Sequence
 from typing import Self
@@ -9,7 +9,7 @@ from restate import TerminalError
 from parallelizework.ready_made.http.results.result_lines import Response
 from parallelizework.ready_made.http.subtask import Job
 
-_INLINE = 12 * 1024 * 1024  # bytes: Restate's message, less what spaces may add
+_MAX_INLINE = 12 * 1024 * 1024  # bytes; spaces in JSON may enlarge Restate's message
 
 
 class PartialResult(BaseModel):
@@ -17,9 +17,9 @@ class PartialResult(BaseModel):
 
     Attributes:
         responses: The responses that are not in a file.
-        size: How many bytes these take as JSON.
-        job: The run whose file of results they belong to; None if they are answered.
-        written: How many responses are in parts of the file.
+        size: The size of these responses as JSON, in bytes.
+        job: The run whose file has the results; None if the results are in the answer.
+        written: The number of responses in the parts of the file.
         parts: The names of the parts.
     """
 
@@ -51,11 +51,11 @@ def joined(values: Sequence[PartialResult]) -> PartialResult:
         written=sum(value.written for value in values),
         parts=[part for value in values for part in value.parts],
     )
-    if whole.job is None and whole.size > _INLINE:
+    if whole.job is None and whole.size > _MAX_INLINE:
         raise TerminalError(
-            f"the responses of HttpFanOut take more than {_INLINE // 2**20} MiB, which "
-            "is too much for one answer: put the rows into a file and give it as "
-            "rows_file, so that the responses go to a file too",
+            f"the responses of HttpFanOut take more than {_MAX_INLINE // 2**20} MiB, "
+            "which is too large for one answer. Put the rows into a file and set "
+            "rows_file: then the responses are written to a file too",
             413,
         )
     return whole

@@ -1,4 +1,4 @@
-"""The result of HttpFanOut: a line for each request, or the file that has them."""
+"""The result of HttpFanOut: a line for each request, or the file with these lines."""
 
 from base64 import b64encode
 from typing import Literal, Self
@@ -17,14 +17,14 @@ _TEXT = ("text/", "application/xml", "+xml", "application/javascript")
 
 
 class _Line(BaseModel):
-    """What each line begins with; `ResultsFile` finds the index at the start."""
+    """The first fields of each line; `ResultsFile` reads the index at the start."""
 
     model_config = ConfigDict(frozen=True)
 
-    index: int = Field(description="of the request, or of the row, from 0")
+    index: int = Field(description="the index of the request or of the row, from 0")
     row: JsonValue = Field(
         default=None,
-        description="of the row, what include_row asks for",
+        description="the fields of the row that include_row names",
         exclude_if=lambda row: row is None,
     )
 
@@ -33,11 +33,15 @@ class Response(_Line):
     """A response with a status below 400."""
 
     status: int
-    headers: dict[str, str] = Field(description="those that were asked for")
+    headers: dict[str, str] = Field(description="the headers in response_headers")
     body: JsonValue = Field(description="JSON, text, or bytes in base64")
-    encoding: Literal["json", "text", "base64"] = Field(description="which of these")
-    elapsed_ms: float = Field(description="how long the last attempt took")
-    attempts: int | None = Field(description="how often it was tried")
+    encoding: Literal["json", "text", "base64"] = Field(
+        description="the encoding of body"
+    )
+    elapsed_ms: float = Field(
+        description="the time of the last attempt, in milliseconds"
+    )
+    attempts: int | None = Field(description="the number of attempts")
 
     @classmethod
     def of(cls, reply: Reply, subtask: SubTask, *, attempts: int | None) -> Self:
@@ -57,14 +61,14 @@ class Response(_Line):
 
 
 class Failed(_Line):
-    """A request without a response, or whose response has a status from 400."""
+    """A request without a response, or with a status of 400 or above."""
 
-    url: str | None = Field(description="null where a row makes no request")
+    url: str | None = Field(description="null if the row is invalid")
     code: int = Field(
-        description="the status of the response; 502 and 504 also where there is none"
+        description="the status of the response; 502 or 504 if there is no response"
     )
     message: str
-    attempts: int | None = Field(description="how often it was tried")
+    attempts: int | None = Field(description="the number of attempts")
 
     @classmethod
     def of(cls, failure: Failure[SubTask]) -> Self:
@@ -88,9 +92,11 @@ class Responses(BaseModel):
 
 
 class Written(BaseModel):
-    """The file of results: one JSON object a line, a line a row, in order."""
+    """The file of results: one line per row, in order, each a JSON object."""
 
-    results_file: str = Field(description="its path in the operator's folder")
+    results_file: str = Field(
+        description="the path of the file in PARALLELIZEWORK_HTTP_FOLDER"
+    )
     succeeded: int
     failed: int
 

@@ -16,12 +16,12 @@ _INDEX = re.compile(rb'\{"index":(\d+)')
 class ResultsFile:
     """Writes the results of one run: parts while it runs, one file when it ends.
 
-    Parts and the file are written in full or not at all, and a write that is repeated
-    after a crash has the same path: it does no harm.
+    Each part and the file are written completely or not at all. A write that is
+    repeated after a crash writes to the same path, which does no harm.
 
     Args:
         rows: The path of the rows; the results are in the same folder.
-        name: The name of the run, which no other run has.
+        name: The unique name of the run.
     """
 
     def __init__(self, rows: Path, name: str) -> None:
@@ -29,7 +29,7 @@ class ResultsFile:
         self._parts = rows.with_name(f".{rows.stem}.{name}.parts")
 
     def write_part(self, first: int, lines: Iterable[bytes]) -> str:
-        """Write some lines in their order, and return the name of their part.
+        """Write some lines, in order, and return the name of their part.
 
         Args:
             first: The index of the first line.
@@ -40,26 +40,26 @@ class ResultsFile:
         return name
 
     def finish(self, parts: Sequence[str], others: Iterable[bytes]) -> None:
-        """Merge all parts and other lines into the file, and remove the parts.
+        """Merge all parts and the other lines into the file, then remove the parts.
 
         Args:
             parts: The names of the parts, in the order of their lines.
             others: The other lines, in order.
 
         Raises:
-            TerminalError: 500; parts are missing, and there is no file.
+            TerminalError: 500; parts are missing, and the file does not exist.
         """
         paths = [self._parts / name for name in parts]
         if all(path.exists() for path in paths):
             _write(self.file, merge(_lines(paths), others, key=_index))
         elif not self.file.exists():
             raise TerminalError(f"parts of {self.file.name} have been removed", 500)
-        # Otherwise a worker has finished the file, and crashed before it answered.
+        # Otherwise, a worker wrote the file and crashed before it answered.
         shutil.rmtree(self._parts, ignore_errors=True)
 
 
 def _write(path: Path, lines: Iterable[bytes]) -> None:
-    """Write a file in full or not at all, also if the power fails."""
+    """Write a file completely or not at all, also if the power fails."""
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:

@@ -1,1 +1,1 @@
-"""Sending one request: limits per host, connections, redirects, retries, errors."""
+"""Sends one request: limits per host, connections, redirects, retries, errors."""

@@ -1,27 +1,27 @@
-"""`read`: a response's body, unpacked, up to a limit."""
+"""`read`: reads and unpacks the body of a response, up to a limit."""
 
 import zlib
 
 import httpx
 
-_GZIP = 31  # the window bits by which zlib expects a gzip header
+_GZIP = 31  # zlib's window bits for data with a gzip header
 _PACKED = ("gzip", "x-gzip")
 
 
 class TooLarge(Exception):
-    """A body has more bytes than are allowed."""
+    """A body is larger than allowed."""
 
 
 async def read(response: httpx.Response, max_bytes: int) -> bytes:
-    """The body, unpacked if it is gzip; any other encoding is left as it is.
+    """The body of a response; only gzip is unpacked.
 
     Args:
-        max_bytes: How many bytes the body may have. Never more are held than these and
-            one read from the connection.
+        max_bytes: The largest size of the body, in bytes. The memory never holds more
+            than this and one read from the connection.
 
     Raises:
-        TooLarge: The body has more.
-        httpx.RemoteProtocolError: The gzip is invalid or cut off.
+        TooLarge: The body is larger.
+        httpx.RemoteProtocolError: The gzip data is invalid or incomplete.
     """
     is_packed = response.headers.get("content-encoding", "").lower() in _PACKED
     unpack = _Unpack() if is_packed else _keep
@@ -43,7 +43,7 @@ class _Unpack:
     """Unpacks gzip, which may have several members, in pieces of bounded size."""
 
     def __init__(self) -> None:
-        self._member: zlib._Decompress | None = None  # pyright: ignore[reportPrivateUsage] - zlib names its type no other way
+        self._member: zlib._Decompress | None = None  # pyright: ignore[reportPrivateUsage] - zlib has no public name for the type
 
     def __call__(self, chunk: bytes, max_bytes: int) -> bytes:
         unpacked = b""
@@ -54,9 +54,11 @@ class _Unpack:
                 chunk = member.unused_data
                 self._member = None if member.eof else member
         except zlib.error as error:
-            raise httpx.RemoteProtocolError(f"its body is no gzip: {error}") from error
+            raise httpx.RemoteProtocolError(
+                f"the body is not valid gzip: {error}"
+            ) from error
         return unpacked
 
     def end(self) -> None:
         if self._member:
-            raise httpx.RemoteProtocolError("its body ends within the gzip")
+            raise httpx.RemoteProtocolError("the gzip data of the body is incomplete")

@@ -1,4 +1,4 @@
-"""`HttpClient`: one attempt at a request, within the operator's limits."""
+"""`HttpClient`: sends a request once, within the limits of the worker's operator."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
@@ -28,7 +28,7 @@ from parallelizework.ready_made.http.sending.retries import BUSY, check, pause_a
 from parallelizework.ready_made.http.sending.transport import client_over
 from parallelizework.settings import HttpSettings
 
-TIMEOUT = 30.0  # seconds for a request that names no timeout
+TIMEOUT = 30.0  # seconds; for a request without a timeout of its own
 _REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})  # RFC 9110, 9.2.2
 
 
@@ -37,9 +37,11 @@ class Reply:
     """A response with a status below 400.
 
     Attributes:
+        status: The HTTP status.
+        headers: The headers; `***` replaces the request's secrets.
+        body: The body, unpacked; `***` replaces the request's secrets.
         url: The URL of the response, after all redirects.
-        body: Unpacked; `***` replaces the request's secrets.
-        seconds: How long the exchange took, without the wait for the host's limits.
+        seconds: The duration of the exchange, without the wait for the host's limits.
     """
 
     status: int
@@ -50,11 +52,12 @@ class Reply:
 
 
 class HttpClient:
-    """Sends requests over pooled connections, within the operator's limits.
+    """Sends requests over pooled connections, within the limits of the settings.
 
     A client belongs to the event loop that first uses it.
 
     Args:
+        settings: The allowed hosts, the limits and the secrets.
         resolve: Looks up the addresses of a host.
     """
 
@@ -75,19 +78,24 @@ class HttpClient:
         *,
         key: str | None = None,
     ) -> Reply:
-        """One attempt at a request.
+        """Send a request once.
 
         Args:
-            key: The `Idempotency-Key`, where the method needs one and the request has
-                none of its own.
+            request: The request.
+            options: The options; by default, those of a task without options.
+            key: The `Idempotency-Key` for POST and PATCH, unless the request has such a
+                header.
+
+        Returns:
+            The response, with a status below 400.
 
         Raises:
-            Postponed: The host answered, to this request or to others, that it is busy
-                until some moment.
-            RetryableError: No reply, an incomplete reply, or one that asks for another
-                attempt, perhaps after a pause.
-            TerminalError: A reply that will not change, a body that is too large, a
-                host that is not allowed, a secret that is missing.
+            Postponed: The host is busy: it has answered this request, or an earlier
+                one, with a pause.
+            RetryableError: The host did not reply, the reply is incomplete, or its
+                status is worth another attempt.
+            TerminalError: The status is final, the body is too large, the host is not
+                allowed, or a secret is missing.
         """
         options, max_bytes = options or Options(), self._settings.max_body
         secrets = self._secrets.of(request)
@@ -134,19 +142,21 @@ class HttpClient:
                 await self._rate_limits.wait(origin)
             except TooEarly as early:
                 raise Postponed(
-                    f"{about} has not been sent, as {host} answered {early.status} "
-                    "and asked to come back later",
+                    f"{about} was not sent, because {host} answered {early.status} "
+                    "and asked for a pause",
                     early.status,
                     retry_after=timedelta(seconds=early.seconds),
                     within=self._max_postponement,
                 ) from early
             async with self._limiter.held(host, options.max_concurrency_per_host):
-                if self._rate_limits.is_open(origin):  # still, after the limiter's wait
+                if self._rate_limits.is_open(
+                    origin
+                ):  # it may have closed during the wait
                     is_sent = True
                     yield
 
     def _check(self, response: httpx.Response, message: str, sent: float) -> None:
-        """Pass if a response is no error, and learn the rate that its host accepts."""
+        """Raise the error of a response, if any; adapt the rate limit of its host."""
         origin, status = origin_of(response.request.url), response.status_code
         after = pause_after(response, self._max_retry_after)
         if after is not None and status in BUSY:

@@ -1,4 +1,4 @@
-"""The errors of a request: which are retried, which are final, and their messages."""
+"""The errors of a request: which are retried, which are final, all messages."""
 
 import ssl
 from collections.abc import Generator
@@ -20,16 +20,16 @@ _GATEWAY_TIMEOUT = 504
 
 @contextmanager
 def translated(about: str, *, seconds: float, max_bytes: int) -> Generator[None]:
-    """Raise an error of httpx or ours as an error of Restate.
+    """Translate errors of httpx and of this client to errors of Restate.
 
     Args:
-        about: The request, as the message names it.
-        seconds: How long the request may take.
-        max_bytes: How many bytes its response may have.
+        about: The request, for the message.
+        seconds: The longest time that the request may take.
+        max_bytes: The largest size of the response's body.
 
     Raises:
         RetryableError: The network failed, or the server violated the protocol.
-        TerminalError: The same will happen the next time.
+        TerminalError: Another attempt would fail in the same way.
     """
     try:
         yield
@@ -39,15 +39,15 @@ def translated(about: str, *, seconds: float, max_bytes: int) -> Generator[None]
         message = f"{about} answered with more than {max_bytes:,} bytes"
         raise TerminalError(message, 413) from error
     except TooManyRedirects as error:
-        raise TerminalError(f"{about} redirects for ever", 508) from error
+        raise TerminalError(f"{about} redirects more than 10 times", 508) from error
     except (httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
-        message = f"{about} redirects to what is no URL of http or https"
+        message = f"{about} redirects to a URL that is invalid or not http or https"
         raise TerminalError(message, _BAD_GATEWAY) from error
     except TimeoutError as error:
         message = f"{about} took longer than {seconds:g} s"
         raise RetryableError(message, _GATEWAY_TIMEOUT) from error
     except httpx.TimeoutException as error:
-        message = f"{about} could not be connected to in time"
+        message = f"{about} could not connect in time"
         raise RetryableError(message, _GATEWAY_TIMEOUT) from error
     except httpx.TransportError as error:
         kind = TerminalError if _is_untrusted(error) else RetryableError
@@ -55,7 +55,7 @@ def translated(about: str, *, seconds: float, max_bytes: int) -> Generator[None]
 
 
 def status_message(about: str, status: int, body: bytes) -> str:
-    """The message of an error status, with the start of the response's body."""
+    """The message for an error status, with the start of the response's body."""
     phrase = {each.value: each.phrase for each in HTTPStatus}.get(status, "")
     text = " ".join(body[: 4 * _SHOWN].decode(errors="replace").split())
     start = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
@@ -63,7 +63,7 @@ def status_message(about: str, status: int, body: bytes) -> str:
 
 
 def _is_untrusted(error: BaseException | None) -> bool:
-    """Whether the certificate is wrong, which no retry changes."""
+    """Whether the certificate is invalid: then a retry does not help."""
     while error:
         if isinstance(error, ssl.SSLCertVerificationError):
             return True

@@ -1,4 +1,4 @@
-"""`HostLimiter`: how many requests one process sends to a host at once."""
+"""`HostLimiter`: limits the requests that one process sends to a host at once."""
 
 from asyncio import Semaphore
 from collections.abc import AsyncGenerator
@@ -7,10 +7,10 @@ from weakref import WeakValueDictionary
 
 
 class HostLimiter:
-    """Bounds the requests in flight to each host.
+    """Limits the requests in flight to each host.
 
     Args:
-        limit: How many requests may be in flight to one host.
+        limit: The largest number of requests in flight to one host.
     """
 
     def __init__(self, limit: int) -> None:
@@ -19,10 +19,10 @@ class HostLimiter:
 
     @asynccontextmanager
     async def held(self, host: str, limit: int | None = None) -> AsyncGenerator[None]:
-        """Wait until a request to a host may be in flight, and count it for the block.
+        """Wait until a host may be sent a request; the block counts as in flight.
 
         Args:
-            limit: A lower limit, which all that name the same one share.
+            limit: A lower limit. All requests with the same lower limit share it.
         """
         async with self._limiter(host, min(limit or self._limit, self._limit)):
             if limit is None or limit >= self._limit:

@@ -1,4 +1,4 @@
-"""`RateLimits`: fewer requests to hosts that answer `Retry-After`."""
+"""`RateLimits`: slows down requests to hosts that answer with `Retry-After`."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -6,22 +6,23 @@ from time import perf_counter
 
 from parallelizework.ready_made.http.requests.urls import Origin
 
-_LONGEST = 60.0  # seconds that all requests wait: other paths may have other quotas
-_PATIENCE = 10.0  # seconds to wait in the process; a longer pause is durable
-_FIRST = 0.1  # seconds between two requests, after a host's first `Retry-After`
-_SLOWEST = 1.0
-_FREE = 0.001  # a shorter interval is no limit any more
-_SLOWER = 2.0  # factor of the interval at the next `Retry-After`
-_FASTER = 0.98  # factor at each answer: from 20 a second to 60 in a minute
-_ORIGINS = 1_000  # with a limit, at most; the oldest limit is forgotten
+# Seconds that all requests to a host wait at most: other paths may have other quotas.
+_MAX_PAUSE = 60.0
+_MAX_WAIT = 10.0  # seconds of a wait in the process; a longer pause is durable
+_FIRST_INTERVAL = 0.1  # seconds between two requests, after the first `Retry-After`
+_MAX_INTERVAL = 1.0  # seconds
+_MIN_INTERVAL = 0.001  # seconds; below this interval, the limit is removed
+_SLOWER = 2.0  # the interval is multiplied by this at the next `Retry-After`
+_FASTER = 0.98  # and by this at each answer: from 20 a second to 60 in a minute
+_MAX_ORIGINS = 1_000  # with a limit; the oldest limit is removed
 
 
 class TooEarly(Exception):
-    """A request has to wait longer than a process should wait.
+    """A request has to wait longer than it may wait in the process.
 
     Attributes:
         status: The status of the response with `Retry-After`.
-        seconds: How long the request has to wait.
+        seconds: The time that the request has to wait, in seconds.
     """
 
     def __init__(self, status: int, seconds: float) -> None:
@@ -33,24 +34,24 @@ class TooEarly(Exception):
 @dataclass
 class _Pace:
     status: int
-    opens: float = 0.0  # the host accepts no request before
-    next: float = 0.0  # when the interval after the last request ends
-    interval: float = _FIRST / _SLOWER
+    opens: float = 0.0  # the time from which the host accepts requests
+    next: float = 0.0  # the time of the next request
+    interval: float = _FIRST_INTERVAL / _SLOWER
     waiting: int = 0
     head: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def check(self, seconds: float) -> None:
-        if seconds > _PATIENCE:
+        if seconds > _MAX_WAIT:
             raise TooEarly(self.status, seconds)
 
 
 class RateLimits:
-    """When requests may be sent to an origin that has answered `Retry-After`.
+    """Decides when requests are sent to an origin that has answered `Retry-After`.
 
-    No request is sent before the moment that the host named. After that moment they
-    are sent one by one. The interval between them shrinks with each answer and doubles
-    with each further `Retry-After`: requests soon are as fast as the host allows, and
-    few of them are refused.
+    No request is sent before the time that the host named. After that, requests are
+    sent one by one. The interval between two requests becomes shorter with each answer,
+    and it doubles with each further `Retry-After`. The rate soon is close to the rate
+    that the host allows, and the host refuses few requests.
 
     An object belongs to one event loop.
     """
@@ -59,7 +60,7 @@ class RateLimits:
         self._paces: dict[Origin, _Pace] = {}
 
     async def wait(self, origin: Origin) -> None:
-        """Wait until a request may be sent, in the order of the calls.
+        """Wait until a request may be sent; requests are sent in the order of calls.
 
         Raises:
             TooEarly: The wait would take more than ten seconds.
@@ -86,28 +87,28 @@ class RateLimits:
     def refused(
         self, origin: Origin, status: int, seconds: float, *, sent: float
     ) -> None:
-        """Hold requests back for the seconds that the host asks for.
+        """Delay requests for the time that the host asks for.
 
         Args:
-            sent: When the request was sent, by `perf_counter`.
+            sent: The time when the request was sent, by `perf_counter`.
         """
         pace = self._paces.get(origin) or self._added(origin, status)
-        if sent >= pace.opens:  # requests in flight at the first one count once
-            pace.interval = min(_SLOWEST, pace.interval * _SLOWER)
+        if sent >= pace.opens:  # several refusals of requests in flight count once
+            pace.interval = min(_MAX_INTERVAL, pace.interval * _SLOWER)
         pace.status = status
-        pace.opens = max(pace.opens, perf_counter() + min(seconds, _LONGEST))
+        pace.opens = max(pace.opens, perf_counter() + min(seconds, _MAX_PAUSE))
         pace.next = max(pace.next, pace.opens)
 
     def answered(self, origin: Origin) -> None:
-        """Shorten the interval, as the host has answered a request."""
+        """Shorten the interval, because the host has answered a request."""
         pace = self._paces.get(origin)
         if pace:
             pace.interval *= _FASTER
-            if pace.interval < _FREE:
+            if pace.interval < _MIN_INTERVAL:
                 del self._paces[origin]
 
     def _added(self, origin: Origin, status: int) -> _Pace:
-        if len(self._paces) >= _ORIGINS:
+        if len(self._paces) >= _MAX_ORIGINS:
             del self._paces[next(iter(self._paces))]
         pace = self._paces[origin] = _Pace(status)
         return pace

@@ -1,4 +1,4 @@
-"""`exchange`: sends a request, and follows redirects to where they are allowed."""
+"""`exchange`: sends a request, and follows redirects to allowed hosts."""
 
 from collections.abc import Iterable
 
@@ -7,13 +7,13 @@ import httpx
 from parallelizework.ready_made.http.requests.urls import check_url, origin_of
 from parallelizework.ready_made.http.sending.body import read
 
-_REDIRECTS = 10  # in a row; a server that sends more will not stop
+_MAX_REDIRECTS = 10  # in a row; more of them would hardly end
 _PRIVATE = ("authorization", "cookie")  # headers for the first origin only
-_NO_LOGIN = httpx.Auth()  # a redirect may name a user, which the task did not
+_NO_LOGIN = httpx.Auth()  # ignores a user and a password in the URL of a redirect
 
 
 class TooManyRedirects(Exception):
-    """A chain of redirects does not end."""
+    """A request was redirected more than ten times."""
 
 
 async def exchange(
@@ -27,17 +27,18 @@ async def exchange(
     """The last response of a chain of redirects, and its body.
 
     Args:
-        secrets: The names of headers that no other origin may see.
-        max_bytes: The size that the body may have.
+        follow: Whether to follow redirects.
+        secrets: The names of headers that are not sent to another origin.
+        max_bytes: The largest size of the body, in bytes.
 
     Raises:
-        TooManyRedirects: There are more than ten.
-        TooLarge: The body has more bytes.
-        httpx.InvalidURL: A redirect leads to no URL of http or https.
+        TooManyRedirects: The request was redirected more than ten times.
+        TooLarge: The body is larger.
+        httpx.InvalidURL: A redirect leads to a URL that is not http or https.
         httpx.TransportError: The network or the server failed.
     """
     private = (*secrets, *_PRIVATE)
-    for _ in range(_REDIRECTS + 1):
+    for _ in range(_MAX_REDIRECTS + 1):
         response = await http.send(request, auth=_NO_LOGIN, stream=True)
         try:
             following = response.next_request

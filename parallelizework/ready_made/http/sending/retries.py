@@ -1,4 +1,4 @@
-"""Which statuses of a response are retried, and when."""
+"""`check`: decides which statuses of a response are retried, and when."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -9,26 +9,27 @@ from restate.exceptions import RetryableError
 
 from parallelizework.attempts.attempt import Postponed
 
-BUSY = frozenset({429, 503})  # with `Retry-After`: too many requests for now
+BUSY = frozenset({429, 503})  # with `Retry-After`, these mean: too many requests
 _RETRIED = frozenset({408, 425, 429, 500, 502, 503, 504})
 _FIRST_ERROR = 400
-_DIGITS = 9  # of seconds: thirty years
+_DIGITS = 9  # of a number of seconds: thirty years
 
 
 def check(
     status: int, message: str, after: timedelta | None, within: timedelta
 ) -> None:
-    """Pass if a status is no error.
+    """Raise the error for a status, if it is one.
 
     Args:
+        status: The HTTP status.
         message: The message of the error.
         after: The pause that the server asks for.
-        within: How long all such pauses of a busy server may take together.
+        within: The longest time of all pauses together that a busy server asks for.
 
     Raises:
-        Postponed: The server is busy, and says for how long.
-        RetryableError: The next attempt may succeed, after the pause.
-        TerminalError: The next attempt would end the same way.
+        Postponed: The server is busy and asks for a pause.
+        RetryableError: Another attempt may succeed.
+        TerminalError: Another attempt would fail in the same way.
     """
     if status < _FIRST_ERROR:
         return
@@ -40,13 +41,13 @@ def check(
 
 
 def pause_after(response: httpx.Response, longest: timedelta) -> timedelta | None:
-    """The pause that a server asks for by `Retry-After`, but at most `longest`."""
+    """The pause that a server asks for with `Retry-After`, at most `longest`."""
     after = retry_after(response.headers.get("retry-after", ""), datetime.now(UTC))
     return None if after is None else min(after, longest)
 
 
 def retry_after(value: str, now: datetime) -> timedelta | None:
-    """The pause in a `Retry-After`: seconds or a date; None if it is neither."""
+    """The pause in a `Retry-After`, in seconds or as a date; None if it is invalid."""
     value = value.strip()
     if value.isascii() and value.isdigit():
         is_sane = len(value) <= _DIGITS

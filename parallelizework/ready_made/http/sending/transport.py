@@ -8,17 +8,18 @@ from importlib.metadata import version
 import httpcore
 import httpx
 
-_CONNECT = 10.0  # seconds; a server that accepts no connection by then will not soon
+_CONNECT = 10.0  # seconds; a later connection is unlikely
 
 AGENT = f"parallelizework/{version('parallelizework')}"
 
-# httpcore's pool looks at all its connections for each request, several times: with 64
-# requests in flight, several small pools cost a tenth of the CPU time of one pool.
+# httpcore's pool checks all its connections several times for each request. With 64
+# requests in flight, several small pools use a tenth of the CPU time of one pool.
 _POOLS = 16
 _REQUESTS = 8  # in flight in a pool, before the next pool is used
-_IDLE = 30.0  # seconds that a connection is kept; many servers close it after a minute
+_IDLE = 30.0  # seconds that an idle connection is kept; many servers close it after 60
 
-# The same names in both; a class is below its subclasses.
+# The errors of httpcore and of httpx have the same names. A subclass comes before its
+# base class.
 _ERRORS: dict[type[Exception], type[httpx.TransportError]] = {
     httpcore.ConnectTimeout: httpx.ConnectTimeout,
     httpcore.ReadTimeout: httpx.ReadTimeout,
@@ -40,9 +41,9 @@ _ERRORS: dict[type[Exception], type[httpx.TransportError]] = {
 def client_over(network: httpcore.AsyncNetworkBackend) -> httpx.AsyncClient:
     """A client for one event loop.
 
-    The client uses no proxy, as a proxy would connect instead of `network`; no netrc
-    and no cookies, as they would travel from one run to another; and accepts no
-    encoding but gzip, which `body.read` unpacks up to a limit.
+    The client uses no proxy: a proxy would connect instead of `network`. It uses no
+    netrc and no cookies: they would pass from one run to another. It accepts only the
+    encoding gzip, which `body.read` unpacks up to a limit.
     """
     no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
     return httpx.AsyncClient(
@@ -58,7 +59,8 @@ def client_over(network: httpcore.AsyncNetworkBackend) -> httpx.AsyncClient:
 class PooledTransport(httpx.AsyncBaseTransport):
     """Sends requests over pooled connections that `network` opens.
 
-    Raises what httpx's own transport raises: the errors of httpcore as those of httpx.
+    It raises the errors of httpx instead of those of httpcore, as httpx's own transport
+    does.
     """
 
     def __init__(self, network: httpcore.AsyncNetworkBackend) -> None:
@@ -76,7 +78,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
         ]
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request with the first pool that is not busy."""
+        """Send a request over the first pool that is not busy."""
         free = (pool for pool in self._pools if pool.in_flight < _REQUESTS)
         pool = next(free, self._pools[-1])
         with ExitStack() as stack:
@@ -97,7 +99,7 @@ class PooledTransport(httpx.AsyncBaseTransport):
 
 
 class _Pool(httpcore.AsyncConnectionPool):
-    """A pool that knows how many requests are in flight in it."""
+    """A pool that counts its requests in flight."""
 
     in_flight = 0
 
@@ -156,6 +158,6 @@ def _core_request(request: httpx.Request) -> httpcore.Request:
 
 
 async def _check_location(response: httpx.Response) -> None:
-    """Raise `InvalidURL`, where httpx would report an error of the network."""
+    """Raise `InvalidURL` for an invalid location; httpx raises a network error."""
     if response.has_redirect_location:
         httpx.URL(response.headers["location"])
