@@ -1,4 +1,4 @@
-"""What holds for all tests: none depends on how fast the machine is."""
+"""Settings of all tests: no test depends on the speed of the machine."""
 
 import pytest
 from hypothesis import HealthCheck, settings

@@ -27,12 +27,12 @@ PAGES = [
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
-def test_a_page_goes_as_it_shows(page: Page, tmp_path: Path) -> None:
+def test_each_step_of_a_page_works_as_shown(page: Page, tmp_path: Path) -> None:
     with session(page, tmp_path) as opened:
         opened.run()
 
 
-def test_what_the_pages_leave_to_others_is_run_there() -> None:
+def test_commands_that_pages_do_not_run_are_run_elsewhere() -> None:
     used = {text for text in ELSEWHERE if any(f"$ {text}\n" in p.text for p in PAGES)}
 
     assert not [text for text in used if not ELSEWHERE[text].is_true]

@@ -1,4 +1,4 @@
-"""`Suite`: faults at random moments while runs are in flight, and what came of it."""
+"""`Suite`: faults at random moments while runs are in flight, and the outcome."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
@@ -41,7 +41,7 @@ WORKER_MORE, SERVER_MORE = 64, 192
 
 @dataclass(frozen=True)
 class Memory:
-    """What the processes have, in MiB."""
+    """The memory of the processes, in MiB."""
 
     worker: int
     server: int
@@ -124,7 +124,7 @@ def warmed_up(system: Site, seed: int, kinds: Sequence[str]) -> list[Run]:
 
 
 def drawn(seed: int, seconds: float) -> Iterator[str]:
-    """Kinds of faults for so many seconds, as from shuffled decks of cards."""
+    """Yield kinds of faults for `seconds`, as from shuffled decks of cards."""
     random, end = Random(seed), monotonic() + seconds
     while True:
         deck = [kind for kind in FAULTS for _ in range(_TIMES[kind])]

@@ -1,4 +1,4 @@
-"""What a user defines is what runs: functions and their types, executors, calls."""
+"""The definitions of a user: functions and their types, executors, calls."""
 
 from typing import Any
 
@@ -214,7 +214,9 @@ def test_a_model_with_aliases_can_be_a_subtask(server: Server) -> None:
 
 
 @pytest.mark.once
-def test_a_subtask_that_looks_like_a_marker_of_ours_is_executed(server: Server) -> None:
+def test_a_subtask_that_looks_like_an_internal_marker_is_executed(
+    server: Server,
+) -> None:
     task = [{"$done": 1}, {"parallelizework.Done": 1}]
 
     answer = server.run("Unmarked", task)

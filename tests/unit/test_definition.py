@@ -111,7 +111,7 @@ def test_the_types_of_a_fan_out_are_those_of_its_functions() -> None:
         (in_another_order, ("task", "reason", "failures")),
     ],
 )
-def test_what_aggregate_takes_after_the_values_is_known_by_its_hints(
+def test_further_parameters_of_aggregate_are_recognized_by_their_hints(
     aggregate: Callable[..., Any], extras: tuple[str, ...]
 ) -> None:
     assert build(aggregate=aggregate).definition.extras == extras
@@ -163,7 +163,7 @@ def reasons(task: CompletionReason) -> list[str]:
         ),
     ],
 )
-def test_a_hint_that_does_not_say_what_aggregate_takes_is_refused(
+def test_an_unclear_hint_of_aggregate_is_refused(
     parts: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(ParallelizeworkError) as refused:
@@ -195,14 +195,14 @@ def of_an_iterator(values: Iterator[int]) -> int:
         ({"aggregate": of_an_iterator}, "must accept a list of values"),
     ],
 )
-def test_a_list_of_something_else_than_it_says_is_refused(
+def test_a_list_with_items_of_another_type_than_hinted_is_refused(
     parts: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(ParallelizeworkError, match=complaint):
         build(**parts)
 
 
-async def test_only_a_function_that_lists_has_its_result_made_a_list() -> None:
+async def test_only_the_result_of_a_function_with_lists_is_made_a_list() -> None:
     def many(count: int) -> tuple[int, ...]:
         return tuple(range(count))
 
@@ -272,7 +272,7 @@ def carrying(hint: Any) -> FanOut[Any, Any, Any, Any]:
         (Named, "it is bytes"),
     ],
 )
-def test_bytes_that_may_be_no_text_are_refused(hint: Any, where: str) -> None:
+def test_bytes_that_may_not_be_text_are_refused(hint: Any, where: str) -> None:
     with pytest.raises(ParallelizeworkError) as refused:
         carrying(hint)
 
@@ -281,11 +281,11 @@ def test_bytes_that_may_be_no_text_are_refused(hint: Any, where: str) -> None:
 
 
 @pytest.mark.parametrize("hint", [Base64Bytes, Encoded, list[Encoded], Hex])
-def test_bytes_that_are_written_as_text_are_carried(hint: Any) -> None:
+def test_bytes_that_are_encoded_as_text_are_accepted(hint: Any) -> None:
     carrying(hint)
 
 
-def test_an_executor_is_refused_what_json_does_not_carry() -> None:
+def test_an_executor_with_types_that_json_cannot_represent_is_refused() -> None:
     with pytest.raises(ParallelizeworkError, match="a value of Test: it is bytes"):
         Executor("Test", execute=giving(bytes))
 
@@ -298,7 +298,9 @@ def test_an_executor_is_refused_what_json_does_not_carry() -> None:
         ({"executor": "Other", "max_threads": -1}, "max_threads=-1 is too small"),
     ],
 )
-def test_what_would_hang_is_refused(parts: dict[str, Any], complaint: str) -> None:
+def test_a_definition_that_would_hang_is_refused(
+    parts: dict[str, Any], complaint: str
+) -> None:
     with pytest.raises(ParallelizeworkError, match=complaint):
         build(**parts)
 
@@ -307,7 +309,7 @@ def test_what_would_hang_is_refused(parts: dict[str, Any], complaint: str) -> No
     "policy",
     [Policy(subtask_timeout=timedelta(1)), Policy(max_concurrency=3), Policy.quorum(1)],
 )
-def test_an_executor_says_nothing_about_runs(policy: Policy) -> None:
+def test_an_executor_refuses_policy_fields_of_the_fan_out(policy: Policy) -> None:
     with pytest.raises(ParallelizeworkError) as refused:
         Executor("Test", execute=execute, policy=policy)
 

@@ -68,7 +68,7 @@ def test_a_block_of_no_known_kind_is_an_error_that_says_where(language: str) -> 
         ("inv_1abc ends", "inv_9xyz ends"),
     ],
 )
-def test_what_is_shown_stands_for_what_is_printed(shown: str, printed: str) -> None:
+def test_matching_output_has_no_difference(shown: str, printed: str) -> None:
     assert not difference(shown, printed)
 
 
@@ -76,7 +76,7 @@ def test_what_is_shown_stands_for_what_is_printed(shown: str, printed: str) -> N
     ("shown", "printed"),
     [("a", "b"), ("a", "a\nb"), ("a ... c", "a\nb c"), ("a.b", "axb"), ("inv_1", "x")],
 )
-def test_anything_else_is_a_difference(shown: str, printed: str) -> None:
+def test_output_that_does_not_match_is_a_difference(shown: str, printed: str) -> None:
     assert difference(shown, printed)
 
 

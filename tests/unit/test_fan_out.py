@@ -120,7 +120,7 @@ def test_execute_may_accept_a_wider_type_than_split_returns() -> None:
 
 
 def nothing(item: Item) -> None:
-    """What a function gives that has only effects."""
+    """The result of a function that returns nothing."""
 
 
 def how_many(values: list[None]) -> int:

@@ -1,4 +1,4 @@
-"""`run_inline`: runs in memory do what runs on a restate-server do."""
+"""`run_inline`: runs in memory behave as runs on a restate-server."""
 
 import asyncio
 import time
