@@ -16,6 +16,7 @@ from restate import TerminalError
 from restate.vm import Failure as Failed
 
 from parallelizework.attempts.schedule import FailedAttempt
+from parallelizework.definition.execute import ExecuteDefinition
 from parallelizework.errors import RunFailed, UnfitData
 from parallelizework.executor import Executor
 from parallelizework.fan_out import FanOut
@@ -243,18 +244,22 @@ class _Inline(Generic[Task, Subtask, Result]):
         )
 
     def _typed(self, failures: bytes) -> list[Failure[Subtask]]:
-        """Failures whose subtasks have their declared type, if the type is known."""
+        """Failures whose subtasks have their declared type, if the type is known.
+
+        A subtask that does not fit the type of its executor stays plain JSON.
+        """
         plain = _FAILURES.validate_json(failures or b"[]")
         executors = [each.definition for each in self.executors]
-        for definition in [self.fan_out.definition.execute, *executors]:
-            if definition:
-                return [
-                    each.model_copy(
-                        update={"subtask": definition.subtask_json.typed(each.subtask)}
-                    )
-                    for each in plain
-                ]
-        return plain
+        known = [each for each in (self.fan_out.definition.execute, *executors) if each]
+        return [_with_type(each, known[0]) for each in plain] if known else plain
+
+
+def _with_type(failure: Failure[Any], definition: ExecuteDefinition) -> Failure[Any]:
+    try:
+        subtask = definition.subtask_json.typed(failure.subtask)
+    except TerminalError:
+        return failure
+    return failure.model_copy(update={"subtask": subtask})
 
 
 def _call(each: Invocation, root: Invocation) -> InlineCall:

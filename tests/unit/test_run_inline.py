@@ -384,3 +384,21 @@ def test_no_other_module_of_the_package_imports_testing() -> None:
     ]
 
     assert not users
+
+
+def test_a_subtask_that_does_not_fit_the_type_of_its_executor_is_a_failure() -> None:
+    def split(words: list[str]) -> list[str]:
+        return words
+
+    def execute(number: int) -> int:
+        return number
+
+    def aggregate(numbers: list[int]) -> int:
+        return sum(numbers)
+
+    doubles = FanOut("Doubles", split=split, executor="Doubler", aggregate=aggregate)
+    run = run_inline(doubles, ["x"], executors=[Executor("Doubler", execute=execute)])
+
+    assert run.error
+    assert run.error.status_code == 400
+    assert [each.subtask for each in run.failures] == ["x"]

@@ -72,7 +72,7 @@ class Deployment(FrozenModel):
 
 
 class Registered(list[str]):
-    """The names of the services of a worker that was registered.
+    """The names of the services of a worker that was registered, sorted.
 
     Attributes:
         fan_outs: The names of the services that are fan-outs.
@@ -84,8 +84,8 @@ class Registered(list[str]):
     def __init__(
         self, made: Sequence[Service], others: Sequence[Deployment], *, is_new: bool
     ) -> None:
-        super().__init__(service.name for service in made)
-        self.fan_outs = [service.name for service in made if service.is_fan_out]
+        super().__init__(sorted(service.name for service in made))
+        self.fan_outs = fan_outs(made)
         self.others = others
         self.is_new = is_new
 
