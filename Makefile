@@ -23,7 +23,7 @@ test: check unit integration kills ## Lint, types and the tests that matter most
 test-all: test test-more test-compose ## Every test; needs Docker
 
 test-more: $(READY) docs dist ## What `make test-all` has beyond `make test`, without Docker
-	$(PYTEST) tests/docs
+	$(PYTEST) --dist worksteal tests/docs
 	$(PYTEST) tests/integration tests/hostile tests/cluster --server own
 	$(PYTEST) tests/integration --server replay
 	$(PYTEST) tests/integration --server v7
