@@ -1,12 +1,16 @@
 # On a machine with Python 3.11 (or later) and make, `make demo` and `make test` do
 # everything, set-up included. What they install stays in .venv, and the restate-server in
 # the user's cache folder.
-PYTHON ?= $(firstword $(foreach v,python3.11 python3.12 python3.13 python3,$(shell command -v $(v))))
+PYTHON ?= $(firstword $(foreach v,python3.11 python3.12 python3.13 python3.14 python3,$(shell command -v $(v))))
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help bench cluster demo recording test check unit integration faults faults-once \
-	random hostile overload dev test-cluster test-compose lock clean
+# A process for each core, each with a server of its own. A file is run by one process.
+PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+
+.PHONY: help bench cluster demo recording test test-all test-more check unit integration \
+	docs docs-serve kills faults faults-once random hostile overload dev test-cluster \
+	test-compose dist test-pythons lock clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-14s %s\n", $$1, $$2}'
@@ -14,7 +18,15 @@ help: ## Show this list
 demo: $(READY) ## Run the main job against a real local restate-server
 	$(BIN)/python examples/demo.py
 
-test: check unit integration faults-once ## Lint, types and every test
+test: check unit integration kills ## Lint, types and the tests that matter most, in 4 minutes
+
+test-all: test test-more test-compose ## Every test; needs Docker
+
+test-more: $(READY) ## What `make test-all` has beyond `make test`, without Docker
+	$(PYTEST) tests/integration tests/hostile tests/cluster --server own
+	$(PYTEST) tests/integration --server replay
+	$(PYTEST) tests/integration --server v7
+	$(BIN)/pytest tests/faults --deselect tests/faults/test_kills.py
 
 check: $(READY) ## Lint and types
 	$(BIN)/ruff format --check .
@@ -22,10 +34,13 @@ check: $(READY) ## Lint and types
 	$(BIN)/pyright
 
 unit: $(READY) ## The tests that need no server
-	$(BIN)/pytest tests/unit
+	$(PYTEST) tests/unit
 
-integration: $(READY) ## The tests against a real restate-server
-	$(BIN)/pytest tests/integration tests/hostile tests/cluster
+integration: $(READY) ## The tests on a real restate-server with its default settings
+	$(PYTEST) tests/integration --server plain
+
+kills: $(READY) ## Kill workers and server while runs are in flight
+	$(BIN)/pytest tests/faults/test_kills.py
 
 hostile: $(READY) ## Many more hostile requests, other ones each time
 	HOSTILE_EXAMPLES=2000 $(BIN)/pytest tests/hostile/test_ingress.py --timeout 3600
@@ -46,7 +61,7 @@ test-cluster: $(READY) ## Kill each server of a cluster in turn
 faults: $(READY) ## Break things for FAULTS_SECONDS (600) while runs are in flight
 	$(BIN)/python -m tests.faults
 
-faults-once: $(READY) ## The same, with each kind of fault once
+faults-once: $(READY) ## Inject each kind of fault once
 	$(BIN)/pytest tests/faults
 
 dev: $(READY) ## A local restate-server and worker, until Ctrl-C
@@ -59,22 +74,40 @@ test-compose: $(READY) ## The tests against docker-compose.yml and docker-compos
 bench: $(READY) .venv/.bench ## Measure; with Celery and DBOS where Redis and PostgreSQL are
 	$(BIN)/python -m benchmarks.bench
 
+docs: $(READY) .venv/.docs ## Build the documentation into site/, and check its links
+	$(BIN)/python -m tests.docs.reference
+	$(BIN)/python -m tests.docs.site
+
+docs-serve: $(READY) .venv/.docs ## Serve the documentation while you write, until Ctrl-C
+	$(BIN)/zensical serve
+
 recording: $(READY) ## Record the terminal session that the README shows
 	$(BIN)/python examples/recording.py
 
+dist: $(READY) .venv/.dist ## Build the package into dist/, check it, install it and use it
+	$(BIN)/python -m tests.dist
+
+test-pythons: $(READY) ## The unit tests and the demo on each Python from 3.11 that is here
+	$(BIN)/python -m tests.dist.pythons
+
 lock: $(READY) ## Pin the dependencies anew
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
-		--extra local --extra granian --group dev pyproject.toml -o requirements-dev.txt
+		--extra worker --extra local --extra granian --group dev pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
-		--group build -c requirements-dev.txt pyproject.toml -o requirements.txt
+		--extra worker --group build -c requirements-dev.txt pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
-		--group bench -c requirements-dev.txt pyproject.toml -o requirements-bench.txt
+		--extra worker --group bench -c requirements-dev.txt pyproject.toml \
+		-o requirements-bench.txt
+	for group in dist docs; do \
+		$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+			--group $$group -c requirements-dev.txt -o requirements-$$group.txt || exit; \
+	done
 
 clean: ## Remove what the above made here
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis .coverage
+	rm -rf .venv .pythons .cache dist site .pytest_cache .ruff_cache .hypothesis .coverage
 
-.venv/.bench: requirements-bench.txt | $(READY)
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
+.venv/.%: requirements-%.txt | $(READY)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
 $(READY): requirements-dev.txt pyproject.toml

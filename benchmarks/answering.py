@@ -1,4 +1,4 @@
-"""An HTTP server that answers all that it is asked at once, to measure clients with.
+"""An HTTP server that answers each request at once, to measure clients.
 
 As a script it serves on the free port of loopback that it prints.
 """
@@ -17,7 +17,7 @@ class Answering(asyncio.Protocol):
     """One connection."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep where to write."""
+        """Keep the transport for the responses."""
         assert isinstance(transport, asyncio.WriteTransport)
         self._transport = transport
         self._rest = b""
@@ -29,7 +29,7 @@ class Answering(asyncio.Protocol):
 
 
 async def main() -> None:
-    """Serve until it is stopped."""
+    """Serve until the process is stopped."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(Answering, "127.0.0.1", 0, backlog=1_024)
     print(server.sockets[0].getsockname()[1], flush=True)

@@ -1,7 +1,7 @@
 """`make bench`: one table from one run on this machine; also as JSON and as a plot.
 
-Every figure is a ratio waiting to be taken: absolute rates differ from machine to
-machine, and on a shared one from minute to minute.
+Compare figures of one run only. Absolute rates differ between machines. On a shared
+machine they also differ from minute to minute.
 """
 
 import json
@@ -28,6 +28,7 @@ from parallelizework.local.dev import Local, local
 from parallelizework.local.ports import Ports
 
 HERE = Path(__file__).parent
+PICTURE = HERE.parent / "docs" / "explain" / "benchmarks.png"
 FAN_OUTS = ["plain", "batched", "sharded", "sharded_batched", "sleeping"]
 RUNS = {  # what to run with how many subtasks
     "Plain": [100, 1_000, 5_000, 10_000, 100_000],
@@ -75,7 +76,7 @@ class Latency:
 
 
 def main() -> None:
-    """Measure, print, write `results.json` and `results.png`."""
+    """Measure, print, write `results.json` and the picture of the documentation."""
     rows, latencies = ours()
     more_rows, more_latencies = on_granian()
     rows += more_rows
@@ -83,7 +84,7 @@ def main() -> None:
     in_bulk = requests_in_bulk()
     rows += [row for peer in PEERS for row in measured_peer(peer)]
     rows.sort(key=lambda row: row.name)
-    plot(rows, HERE / "results.png")
+    plot(rows, PICTURE)
     rows += in_bulk
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {sys.version[:6]}"
     print(f"\n{machine}\n\n{table(rows)}\n\n{latency_table(latencies)}")
@@ -96,7 +97,7 @@ def main() -> None:
 
 
 def ours() -> tuple[list[Row], list[Latency]]:
-    """All that runs on Restate: on one server, with one worker each."""
+    """Measure what runs on Restate: one server, and a worker for each system."""
     targets = [f"{HERE / 'fan_outs.py'}:{name}" for name in FAN_OUTS]
     with local(targets, ports=Ports(0, 0, 0)) as started, seed(started) as seed_worker:
         worker, server = started.processes[1].pid, started.processes[0].pid
@@ -121,7 +122,7 @@ def ours() -> tuple[list[Row], list[Latency]]:
 
 
 def on_granian() -> tuple[list[Row], list[Latency]]:
-    """`Plain` once more, on the other ASGI server."""
+    """Measure `Plain` again, on the other ASGI server."""
     target, name = f"{HERE / 'fan_outs.py'}:plain", "Plain on granian"
     environment = {"PARALLELIZEWORK_SERVER": "granian"}
     with local([target], ports=Ports(0, 0, 0), environment=environment) as started:
@@ -153,7 +154,7 @@ def seed(started: Local) -> Generator[int, None, None]:
 
 
 def requests_in_bulk() -> list[Row]:
-    """HTTP requests to a server on this machine, durably and otherwise."""
+    """Measure durable and other HTTP requests to a server on this machine."""
     rows: list[Row] = []
     with (
         answering() as url,
@@ -182,7 +183,7 @@ def requests_in_bulk() -> list[Row]:
 def measured(
     name: str, count: int, run: Callable[[int], object], worker: int, server: int
 ) -> Row:
-    """Run once; time, worker CPU and peak memory of both."""
+    """Run once; return the time, the CPU time of the worker, and the peak memory."""
     for process in (worker, server):
         Path(f"/proc/{process}/clear_refs").write_text("5")  # forget the peak so far
     cpu = cpu_seconds(worker)
@@ -218,7 +219,7 @@ def measured_peer(peer: Peer) -> list[Row]:
 
 
 def checked(run: Callable[[int], int], count: int) -> None:
-    """Run, and see that nothing is lost or counted twice."""
+    """Run, and check that no subtask is lost or counted twice."""
     total = run(count)
     assert total == count * (count - 1) // 2, f"{total} is wrong for {count}"
 
@@ -235,7 +236,7 @@ def post(started: Local, name: str, count: int) -> None:
 
 
 def latency(started: Local, name: str, clients: int, requests: int = 200) -> Latency:
-    """How long a request of four subtasks takes, with so many clients at once."""
+    """How long a request of four subtasks takes, with this number of clients."""
 
     def one(_request: int) -> float:
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""HTTP requests in bulk, to a server on this machine: HttpFanOut and what people write.
+"""HTTP requests in bulk to a server on this machine: HttpFanOut and other programs.
 
 As a script it sends them with httpx and gather: `python -m benchmarks.bulk URL COUNT`.
 """
@@ -24,7 +24,7 @@ Send = Callable[[str, int], None]
 
 @contextmanager
 def answering() -> Generator[str]:
-    """Run a server that answers at once, until the block ends; its URL."""
+    """Run a server that answers at once until the block ends; yield its URL."""
     script = Path(__file__).with_name("answering.py")
     process = subprocess.Popen(
         [sys.executable, script], stdout=subprocess.PIPE, text=True
@@ -39,7 +39,7 @@ def answering() -> Generator[str]:
 
 
 def fan_out(started: Local, batch: int) -> Send:
-    """What sends requests with HttpFanOut."""
+    """Return a function that sends requests with HttpFanOut."""
 
     def send(url: str, count: int) -> None:
         task = {
@@ -55,7 +55,7 @@ def fan_out(started: Local, batch: int) -> Send:
 
 
 def rows_file(started: Local, batch: int, folder: Path) -> Send:
-    """What sends them with HttpFanOut too, from rows in a file, to one of results."""
+    """Return a function that sends the rows of a file with HttpFanOut."""
 
     def send(url: str, count: int) -> None:
         rows = folder / "rows.ndjson"
@@ -75,13 +75,13 @@ def rows_file(started: Local, batch: int, folder: Path) -> Send:
 
 
 def gather(url: str, count: int) -> None:
-    """Send them with httpx, in a process of its own, as its start is part of it."""
+    """Send the requests with httpx in a new process, including its start."""
     command = [sys.executable, "-m", "benchmarks.bulk", url, str(count)]
     subprocess.run(command, check=True, timeout=LONGEST)
 
 
 def xargs(url: str, count: int) -> None:
-    """Send them with curl, a process each."""
+    """Send each request with a curl process."""
     curl = ["curl", "--silent", "--fail", "--output", "/dev/null"]
     subprocess.run(
         ["xargs", "-n", "1", "-P", str(AT_ONCE), *curl],
@@ -93,7 +93,7 @@ def xargs(url: str, count: int) -> None:
 
 
 async def main(url: str, count: int) -> None:
-    """Nothing durable: all of them at once, with a semaphore around each."""
+    """Send all requests at once, with a semaphore and without durability."""
     places = asyncio.Semaphore(AT_ONCE)
     async with httpx.AsyncClient(timeout=LONGEST) as client:
 

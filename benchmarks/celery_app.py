@@ -22,12 +22,12 @@ def total(values: Sequence[int]) -> int:
 
 
 def client(redis: str) -> Celery:
-    """What sends tasks by the Redis with this URL; `run` uses the one made last."""
+    """Connect to the Redis with this URL; `run` uses the last connection."""
     return Celery(broker=redis, backend=redis)
 
 
 def run(count: int) -> int:
-    """Run so many tasks and wait for the sum of their numbers."""
+    """Run `count` tasks and wait for the sum of their numbers."""
     header = [nothing.s(number) for number in range(count)]
     result = chord(header)(total.s())
     # By default each message from Redis makes it look at all tasks of the header, which

@@ -20,17 +20,17 @@ _SHOWN = 15
 
 
 def split(count: int) -> list[int]:
-    """So many subtasks."""
+    """Return `count` subtasks."""
     return list(range(count))
 
 
 async def execute(number: int) -> int:
-    """Nothing."""
+    """Do nothing."""
     return number
 
 
 def crossings(fan_out: FanOut[int, int, int, int], count: int) -> Counter[str]:
-    """How often one module calls another in a run of so many subtasks."""
+    """How often one module calls another in a run of `count` subtasks."""
     found, is_running = Counter[str](), False
 
     def profile(frame: FrameType, event: str, _: object) -> None:
@@ -79,7 +79,7 @@ def main() -> None:
 
 
 def sum_of(numbers: list[int]) -> int:
-    """Their sum."""
+    """Return the sum of the numbers."""
     return sum(numbers)
 
 

@@ -1,9 +1,9 @@
-"""Many runs at once on a server with one partition and few places for invocations.
+"""Many runs at once on a server with one partition and few concurrent invocations.
 
     python -m benchmarks.crowd [RUNS SUBTASKS PLACES]
 
-Prints how long each took. A plain tree was measured to stand still here: waiting
-parents held every place.
+Prints the duration of each run. A simple tree of calls made no progress here: parents
+that waited for their children used all concurrent invocations.
 """
 
 import sys

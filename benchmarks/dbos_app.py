@@ -18,13 +18,13 @@ def nothing(number: int) -> int:
 
 @DBOS.workflow()
 def fan_out(count: int) -> int:
-    """Enqueue so many workflows, gather their numbers in order, sum them."""
+    """Enqueue `count` workflows, gather their numbers in order, and add them up."""
     handles = [DBOS.enqueue_workflow(QUEUE, nothing, number) for number in range(count)]
     return sum([handle.get_result() for handle in handles])
 
 
 def run(count: int) -> int:
-    """Run so many workflows and wait for the sum of their numbers."""
+    """Run `count` workflows and wait for the sum of their numbers."""
     with SetWorkflowTimeout(LONGEST):
         return fan_out(count)
 

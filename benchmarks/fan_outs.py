@@ -9,7 +9,7 @@ SHARD = 1_000
 
 
 def numbers(count: int) -> list[int]:
-    """As many subtasks as the task says."""
+    """Return `count` subtasks."""
     return list(range(count))
 
 
@@ -33,28 +33,28 @@ def nothing_in_a_thread(number: int) -> int:
     return number
 
 
-async def a_second(number: int) -> int:
-    """Work that waits."""
+async def wait_a_second(number: int) -> int:
+    """Wait for a second."""
     await asyncio.sleep(1)
     return number
 
 
 async def for_50_ms(_number: int) -> tuple[int, int]:
-    """When it began and ended, by the machine's clock, in nanoseconds."""
+    """Wait, and return the start and the end in nanoseconds of the machine's clock."""
     start = time.monotonic_ns()
     await asyncio.sleep(0.05)
     return start, time.monotonic_ns()
 
 
 async def for_500_ms(_number: int) -> tuple[int, int]:
-    """When it began and ended, by the machine's clock, in nanoseconds."""
+    """Wait, and return the start and the end in nanoseconds of the machine's clock."""
     start = time.monotonic_ns()
     await asyncio.sleep(0.5)
     return start, time.monotonic_ns()
 
 
 def occupancy(spans: list[tuple[int, int]]) -> float:
-    """How many subtasks were being executed at once, on average."""
+    """Return the average number of subtasks that executed at once."""
     busy = sum(end - start for start, end in spans)
     return busy / (max(end for _, end in spans) - min(start for start, _ in spans))
 
@@ -99,7 +99,7 @@ sharded_batched = FanOut(
 sleeping = FanOut(
     "Sleeping",
     split=numbers,
-    execute=a_second,
+    execute=wait_a_second,
     aggregate=total,
     policy=Policy(max_concurrency=1_000),
 )

@@ -2,7 +2,7 @@
 
     python -m benchmarks.hops
 
-Sync and async runs take turns, so that both see the same machine. Read the ratio.
+Sync and async runs alternate, so that both have the same conditions. Read the ratio.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ def main() -> None:
         print(f"| {name} | {asyncio.run(one_by_one(called)):.0f} |")
     targets = [f"{__package__}.fan_outs:{name}" for name in ("batched", "batched_sync")]
     with local(targets, ports=Ports(0, 0, 0)) as started:
-        seconds = in_turns(started.ingress)
+        seconds = alternating(started.ingress)
     asynchronous, synchronous = (statistics.median(seconds[name]) for name in NAMES)
     print(f"\n| {COUNT:,} subtasks in batches of 64 | seconds |\n| --- | --: |")
     print(f"| async | {asynchronous:.2f} |\n| sync | {synchronous:.2f} |")
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 async def one_by_one(called: Function) -> float:
-    """How long a call takes that waits for the one before, in microseconds."""
+    """Return the microseconds of a call that waits for the previous call."""
     await called(0)
     start = time.perf_counter()
     for number in range(HOPS):
@@ -47,7 +47,7 @@ async def one_by_one(called: Function) -> float:
     return (time.perf_counter() - start) / HOPS * 1e6
 
 
-def in_turns(ingress: str) -> dict[str, list[float]]:
+def alternating(ingress: str) -> dict[str, list[float]]:
     """The seconds of each run, by fan-out."""
     seconds: dict[str, list[float]] = {name: [] for name in NAMES}
     for count in (1_000, *[COUNT] * TURNS):

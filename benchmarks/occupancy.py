@@ -1,8 +1,8 @@
-"""How full the places of a run are: with `max_concurrency=50`, on both ASGI servers.
+"""How many slots of a run are used, with `max_concurrency=50`, on both ASGI servers.
 
     python -m benchmarks.occupancy
 
-A place is empty from the end of a subtask until the next one begins in it.
+A slot is free from the end of a subtask until the start of the next subtask.
 """
 
 from pathlib import Path
@@ -12,12 +12,12 @@ import httpx
 from parallelizework.local.dev import local
 from parallelizework.local.ports import Ports
 
-PLACES = 50
+SLOTS = 50
 RUNS = {"Short": 2_000, "Long": 500}  # subtasks of 50 and of 500 ms
 
 
 def main() -> None:
-    """Run, and print the share of time in which a place is occupied."""
+    """Run, and print the share of time in which a slot is used."""
     fan_outs = Path(__file__).with_name("fan_outs.py")
     targets = [f"{fan_outs}:{name.lower()}" for name in RUNS]
     for server in ("hypercorn", "granian"):
@@ -26,7 +26,7 @@ def main() -> None:
             for name, count in [("Short", 200), *RUNS.items()]:
                 url = f"{started.ingress}/{name}/run"
                 answer = httpx.post(url, json=count, timeout=600).raise_for_status()
-                share = answer.json() / PLACES
+                share = answer.json() / SLOTS
                 print(f"{server}: {name}, {count:,} subtasks: {share:.0%}", flush=True)
 
 

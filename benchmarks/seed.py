@@ -1,4 +1,4 @@
-"""The forms that everybody copies, to compare with: one level, one gather over all.
+"""The usual fan-outs, for comparison: one coordinator and one gather over all calls.
 
 As a script it serves them: `python benchmarks/seed.py PORT`.
 """
@@ -16,7 +16,7 @@ runs = Service("SeedRuns")
 
 
 async def split(count: int) -> list[int]:
-    """As many subtasks as the task says."""
+    """Return `count` subtasks."""
     return list(range(count))
 
 

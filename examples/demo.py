@@ -1,6 +1,6 @@
-"""The main job, for real: a restate-server, a worker, two fan-outs; then stop.
+"""Start a restate-server and a worker, run two fan-outs, and stop both processes.
 
-Run it with `make demo`. It sends the requests that the README shows.
+Run this file with `make demo`. The documentation shows the same requests.
 """
 
 import sys
@@ -26,18 +26,17 @@ FAN_OUTS = [
 
 
 def main() -> None:
-    """Start everything, run two tasks, print what comes back."""
+    """Start the server and the worker, run two tasks, and print the results."""
     with local(FAN_OUTS, ports=Ports(0, 0, 0)) as server:
-        print(
-            f"\nA restate-server runs at {server.ingress}, the worker is registered.\n"
-        )
+        print(f"\nA restate-server is running at {server.ingress}.")
+        print("The worker is registered.\n")
         send(server, "FanOutWorker", CHORES)
         send(server, "WordCount", STDLIB)
-    print("Server and worker have stopped.")
+    print("The server and the worker have stopped.")
 
 
 def send(server: Local, service: str, task: object) -> None:
-    """Post one task and print the answer, as curl would."""
+    """Send one task, and print the response and its duration."""
     url = f"{server.ingress}/{service}/run"
     print(f"POST {url} {task}", flush=True)
     started = time.monotonic()

@@ -1,4 +1,6 @@
-"""Check the links of Markdown files: one subtask a link, broken ones in the report.
+"""Check the links in Markdown files. Each link is one subtask.
+
+The report lists the broken links.
 
 export PARALLELIZEWORK_HTTP_ALLOWED_HOSTS='*'
 parallelizework dev examples/link_check.py:link_check
@@ -27,7 +29,10 @@ client = HttpClient(HttpSettings())
 
 
 class Folder(BaseModel):
-    """The task: whose Markdown files, and what stands in for the start of a URL."""
+    """The task: the folder of the Markdown files.
+
+    `instead` maps the start of a URL to the text that replaces the start.
+    """
 
     folder: Path
     glob: str = "**/*.md"
@@ -35,14 +40,14 @@ class Folder(BaseModel):
 
 
 class Link(BaseModel):
-    """Where a link leads, and the files that have it."""
+    """The target of a link, and the files that contain the link."""
 
     target: str
     files: list[Path]
 
 
 class Broken(BaseModel):
-    """A link that leads nowhere, and why."""
+    """A link whose target does not exist, and the reason."""
 
     target: str
     files: list[Path]
@@ -50,14 +55,14 @@ class Broken(BaseModel):
 
 
 class Report(BaseModel):
-    """How many links there are, and those that are broken."""
+    """The number of links, and the broken links."""
 
     links: int
     broken: list[Broken]
 
 
 def links(task: Folder) -> list[Link]:
-    """The links of all files, each once; those within a page are left out."""
+    """Return each link of all files once, without the links within a page."""
     if not task.folder.is_dir():
         raise TerminalError(f"{task.folder} is not a folder of the worker", 400)
     found: dict[str, list[Path]] = {}
@@ -68,7 +73,7 @@ def links(task: Folder) -> list[Link]:
 
 
 def targets(file: Path, instead: dict[str, str]) -> Iterator[str]:
-    """Where the links of a file lead: a URL, or the path of another file."""
+    """Yield the target of each link in a file: a URL, or a path."""
     text = CODE.sub("", file.read_text(errors="replace"))
     for found in LINK.finditer(text):
         page = urldefrag(found[1] or found[2]).url
@@ -80,7 +85,7 @@ def targets(file: Path, instead: dict[str, str]) -> Iterator[str]:
 
 
 async def check(link: Link) -> None:
-    """Pass if a link leads somewhere."""
+    """Raise an error if the target of a link does not exist."""
     if link.target.startswith(("http://", "https://")):
         await client.send(Request(url=link.target), FOLLOWING)
     elif not await anyio.Path(link.target).exists():
@@ -88,7 +93,7 @@ async def check(link: Link) -> None:
 
 
 def report(good: list[None], broken: list[Failure[Link]]) -> Report:
-    """Count the links, and list the broken ones."""
+    """Count the links, and list the broken links."""
     return Report(
         links=len(good) + len(broken),
         broken=[

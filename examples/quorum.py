@@ -1,4 +1,4 @@
-"""Read a file that is kept in several folders: two of them that can be read will do.
+"""Read a file that has copies in several folders. Two readable copies are enough.
 
 parallelizework dev examples/quorum.py:quorum
 curl localhost:8080/Quorum/run --json '{"name": "a.json", "folders": ["x", "y", "z"]}'
@@ -12,7 +12,7 @@ from parallelizework import Failure, FanOut, Policy
 
 
 class Read(BaseModel):
-    """The task: which file; a request may ask for another policy."""
+    """The task: the name of the file, its folders, and an optional policy."""
 
     name: str
     folders: list[Path]
@@ -27,7 +27,7 @@ class Copy(BaseModel):
 
 
 class Answer(BaseModel):
-    """The newest of the copies that were read, and what could not be read."""
+    """The newest copy, the number of copies, and an error for each missing copy."""
 
     newest: Copy
     read: int
@@ -35,17 +35,23 @@ class Answer(BaseModel):
 
 
 def copies(task: Read) -> list[Path]:
-    """Where they should be."""
+    """Return the path of the copy in each folder."""
     return [folder / task.name for folder in task.folders]
 
 
 def read(path: Path) -> Copy:
-    """Read one; it is tried again, as a file may just be being written."""
+    """Read one copy.
+
+    The policy retries a copy that another program is writing at this moment.
+    """
     return Copy.model_validate_json(path.read_bytes())
 
 
 def newest(copies: list[Copy], failures: list[Failure[Path]]) -> Answer:
-    """Two copies agree on the newest version, if each is written to two of three."""
+    """Return the newest copy.
+
+    Two copies are enough if each version was written to two of three folders.
+    """
     return Answer(
         newest=max(copies, key=lambda copy: copy.version),
         read=len(copies),

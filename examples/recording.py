@@ -1,4 +1,4 @@
-"""A terminal session as a picture: real commands, on a real server, as they answer.
+"""Record a terminal session as a picture: real commands on a real server.
 
 `make recording` writes it to examples/recording.svg, which the README shows.
 """
@@ -32,8 +32,8 @@ TASK = {
     "glob": "**/*.py",
     "exclude": ["site-packages"],
 }
-_MOVES = re.compile(r"\x1b\[(\?25[lh]|\d?[AK]|2K)")  # of the cursor; colours stay
-_FONTS = re.compile(r"@font-face \{\{.*?\}\}\s*", re.DOTALL)  # they are elsewhere
+_MOVES = re.compile(r"\x1b\[(\?25[lh]|\d?[AK]|2K)")  # cursor movements, not colors
+_FONTS = re.compile(r"@font-face \{\{.*?\}\}\s*", re.DOTALL)  # the URLs of fonts
 _HALF = re.compile(r"\((4\d|5\d)%\)")
 
 
@@ -65,15 +65,15 @@ def main() -> None:
 
 def _record(console: Console, environment: Mapping[str, str]) -> None:
     task = ["run", "WordCount", "@stdlib.json"]
-    shown = _typed(console, task, environment, interrupt=_HALF)
+    shown = _run_on_terminal(console, task, environment, interrupt=_HALF)
     found = re.search(r"inv_\w+", shown)
     if not found:
         sys.exit(f"there is no run in {shown!r}")
     for command in (["watch", found[0]], ["result", found[0]], ["list"]):
-        _typed(console, command, environment)
+        _run_on_terminal(console, command, environment)
 
 
-def _typed(
+def _run_on_terminal(
     console: Console,
     arguments: Sequence[str],
     environment: Mapping[str, str],
@@ -91,7 +91,7 @@ def _typed(
     )
     os.close(theirs)
     output = b""
-    with suppress(OSError):  # the last writer has gone
+    with suppress(OSError):  # the other end of the terminal is closed
         while data := os.read(terminal, 65536):
             output += data
             if interrupt and interrupt.search(output.decode(errors="replace")):
@@ -99,13 +99,13 @@ def _typed(
                 interrupt = None
     os.close(terminal)
     process.wait(60)
-    shown = _as_left(output.decode())
+    shown = _final_screen(output.decode())
     console.print(Text.from_ansi(shown))
     return shown
 
 
-def _as_left(output: str) -> str:
-    """What is on the screen in the end: of what was written over, the last."""
+def _final_screen(output: str) -> str:
+    """Return the final text of the screen, without text that was overwritten."""
     lines = (_MOVES.sub("", line).rstrip("\r") for line in output.split("\n"))
     return "\n".join(line.rpartition("\r")[2] for line in lines).strip()
 

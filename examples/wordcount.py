@@ -1,4 +1,4 @@
-"""Count the words of a folder of text files: one subtask a file.
+"""Count the words of the text files in a folder. Each file is one subtask.
 
 parallelizework dev examples/wordcount.py:wordcount
 curl localhost:8080/WordCount/run --json '{"folder": "docs", "glob": "**/*.md"}'
@@ -18,7 +18,7 @@ TOP = 10
 
 
 class Folder(BaseModel):
-    """The task: which files of which folder, and which folders in it to leave out."""
+    """The task: a folder, a glob of its files, and folder names to exclude."""
 
     folder: Path
     glob: str = "**/*.txt"
@@ -26,14 +26,14 @@ class Folder(BaseModel):
 
 
 class Words(BaseModel):
-    """What one file holds."""
+    """The number of lines of one file, and the count of each word."""
 
     lines: int
     counts: dict[str, int]
 
 
 class Report(BaseModel):
-    """Totals over all files, and the most frequent words."""
+    """The totals of all files, and the most frequent words."""
 
     files: int
     lines: int
@@ -42,7 +42,7 @@ class Report(BaseModel):
 
 
 def files_of(task: Folder) -> list[Path]:
-    """The files, in a fixed order."""
+    """Return the paths of the files in sorted order."""
     if not task.folder.is_dir():
         raise TerminalError(f"{task.folder} is not a folder of the worker", 400)
     return sorted(
@@ -53,7 +53,7 @@ def files_of(task: Folder) -> list[Path]:
 
 
 def count(path: Path) -> Words:
-    """Read one file; one that cannot be read is not tried again."""
+    """Count the words of one file. A file that cannot be read is not retried."""
     try:
         text = path.read_text(errors="replace")
     except OSError as error:
@@ -65,7 +65,7 @@ def count(path: Path) -> Words:
 
 
 def report(files: list[Words]) -> Report:
-    """Add up the files."""
+    """Add up the counts of all files."""
     counts = Counter[str]()
     for file in files:
         counts.update(file.counts)

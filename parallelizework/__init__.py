@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from parallelizework.errors import extras_named
+
 if TYPE_CHECKING:
     from parallelizework.attempts.attempt import Postponed
     from parallelizework.errors import ParallelizeworkError
@@ -34,15 +36,16 @@ _MODULES = {
     "services": "fan_out",
     "app": "serving.app",
     "Policy": "policy",
-}  # the others are in `outcomes`
+}  # the other names are in `outcomes`
 
-if not TYPE_CHECKING:  # or any name would do
+if not TYPE_CHECKING:  # with `__getattr__`, type checkers would accept any name
 
     def __getattr__(name: str) -> object:
-        """Import a public name at its first use: `client` does without restate."""
+        """Import a public name at its first use: so `client` does not need restate."""
         if name not in __all__:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        module = import_module(f"{__name__}.{_MODULES.get(name, 'outcomes')}")
+        with extras_named():
+            module = import_module(f"{__name__}.{_MODULES.get(name, 'outcomes')}")
         globals()[name] = getattr(module, name)
         return globals()[name]
 

@@ -10,16 +10,19 @@ from parallelizework.outcomes import TIMED_OUT, CompletionReason, Counts, Failur
 from parallelizework.policy import Policy
 
 _BAD_REQUEST = 400
-_REPORTS = 256  # of one coordinator that can change the end of a run, about
+# A slice reports after about 1/256 of the outcomes that would end the run. So its
+# caller applies the rule with little delay, and a slice sends few of these reports.
+_REPORTS = 256
 
 
 class Rule(BaseModel):
-    """When to end, as far as counts alone decide.
+    """The completion rule, as a function of counts alone.
 
     Attributes:
-        min_successful: End well with this many successes.
-        tolerated: End badly with more failures; None where no bound is known yet.
-        race: End with the first outcome.
+        min_successful: With this many successes, the run ends and has succeeded.
+        tolerated: With more failures than this, the run ends and has failed. None while
+            no bound is known.
+        race: The run ends with the first outcome.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -30,22 +33,23 @@ class Rule(BaseModel):
 
     @classmethod
     def of(cls, policy: Policy, total: int | None) -> "Rule":
-        """The rule of a policy for a run of `total` subtasks.
+        """Return the rule of a policy for a run.
 
         Args:
-            total: None while shards are still to be expanded: then nothing is known
-                yet that depends on the total.
+            policy: The policy of the run.
+            total: The number of subtasks. None while it is unknown, because shards are
+                not expanded yet. Then no bound is set that depends on the total.
         """
         if policy.race:
             return cls(race=True)
         if policy.min_successful is not None:
-            enough = policy.min_successful
-            tolerated = None if total is None else total - enough
-            return cls(min_successful=enough, tolerated=tolerated)
+            needed = policy.min_successful
+            tolerated = None if total is None else total - needed
+            return cls(min_successful=needed, tolerated=tolerated)
         return cls(tolerated=_tolerated(policy, total))
 
     def reason(self, counts: Counts) -> CompletionReason | None:
-        """Why a run with these counts has ended, or None if it continues."""
+        """Return why a run with these counts has ended; None if the run continues."""
         if self.race and counts.settled:
             return CompletionReason.FIRST_SETTLED
         if self.min_successful is not None and counts.succeeded >= self.min_successful:
@@ -57,26 +61,26 @@ class Rule(BaseModel):
         return CompletionReason.MIN_SUCCESSFUL_UNREACHABLE
 
     def rest(self, counts: Counts) -> "Rule":
-        """The rule for a slice of a run, when the whole of the run has these counts.
+        """Return the rule for a slice that starts when the run has these counts.
 
-        What ends the slice by this rule would end the run.
+        If this rule ends the slice, the rule of the run would end the run.
         """
-        enough, tolerated = self.min_successful, self.tolerated
+        needed, tolerated = self.min_successful, self.tolerated
         return Rule(
-            min_successful=None if enough is None else enough - counts.succeeded,
+            min_successful=None if needed is None else needed - counts.succeeded,
             tolerated=None if tolerated is None else tolerated - _unsuccessful(counts),
             race=self.race,
         )
 
     @property
     def report_thresholds(self) -> tuple[int, int]:
-        """How many successes, and how many others, a slice may leave unreported.
+        """After how many successes, and how many other outcomes, a slice reports.
 
-        Zero for a kind that ends no run before its slices end.
+        Zero: outcomes of this kind cannot end the run before their slice has ended.
         """
-        enough, tolerated = self.min_successful or 0, self.tolerated or 0
+        needed, tolerated = self.min_successful or 0, self.tolerated or 0
         return (
-            max(1, enough // _REPORTS) if enough > 1 else 0,
+            max(1, needed // _REPORTS) if needed > 1 else 0,
             max(1, tolerated // _REPORTS) if tolerated else 0,
         )
 
@@ -86,7 +90,7 @@ def _unsuccessful(counts: Counts) -> int:
 
 
 def _tolerated(policy: Policy, total: int | None) -> int | None:
-    """How many failures are tolerated: the lower bound of both, as with AWS."""
+    """The number of tolerated failures: the lower of both tolerances, as with AWS."""
     count = policy.tolerated_failure_count
     percentage = policy.tolerated_failure_percentage
     if count is None and percentage is None:
@@ -102,25 +106,32 @@ def _tolerated(policy: Policy, total: int | None) -> int | None:
 def final(
     policy: Policy, counts: Counts, total: int | None, reason: CompletionReason
 ) -> CompletionReason:
-    """Why a run has ended, now that all that it has is there.
+    """Return why a run has ended, from its final counts.
+
+    The rule decides once more, because the final counts may differ from the counts at
+    the end of the coordinator. The rule has priority over the coordinator's reason,
+    unless somebody cancelled the run.
 
     Args:
-        counts: Of the outcomes that it has.
-        total: How many subtasks there are, if that was known from the split.
-        reason: Why its coordinator has ended.
+        policy: The policy of the run.
+        counts: The final counts, by outcome.
+        total: The number of subtasks; None if the split did not determine it.
+        reason: Why the coordinator has ended.
     """
     if reason is CompletionReason.ALL_COMPLETED and total is None:
         total = counts.settled
-    found = Rule.of(policy, total).reason(counts)
+    by_rule = Rule.of(policy, total).reason(counts)
     match reason:
         case CompletionReason.CANCELLED:
             return reason
         case CompletionReason.DEADLINE_EXCEEDED:
-            return found or reason
+            return by_rule or reason
         case CompletionReason.ALL_COMPLETED if counts.settled == total:
-            return found or reason
-        case _:  # somebody may have cancelled a slice that had reported its outcomes
-            return found or CompletionReason.CANCELLED
+            return by_rule or reason
+        case _:
+            # The coordinator ended by outcomes that a slice reported. If somebody
+            # cancelled the slice then, its outcomes are lost and the rule is not met.
+            return by_rule or CompletionReason.CANCELLED
 
 
 def failure_of(
@@ -130,28 +141,34 @@ def failure_of(
     reason: CompletionReason,
     total: int | None,
 ) -> tuple[str, int] | None:
-    """Why a run has failed, and its status code; None if it has ended well.
+    """Return why a run has failed, and a status code; None if the run has succeeded.
 
-    The code is that of the first failure, where a failure was the cause.
+    If failures of subtasks are the cause, the code is that of the first failure.
 
     Args:
-        total: How many subtasks there are, if that was known from the split.
+        policy: The policy of the run.
+        counts: The final counts, by outcome.
+        failures: The failures, in the order of the split.
+        reason: Why the run has ended.
+        total: The number of subtasks; None if the split did not determine it.
     """
     match reason:
         case CompletionReason.DEADLINE_EXCEEDED if policy.on_deadline == "fail":
-            return _late(policy, counts), TIMED_OUT
+            return _deadline_message(policy, counts), TIMED_OUT
         case CompletionReason.FAILURE_TOLERANCE_EXCEEDED:
-            return _first(_intolerable(policy, counts, total), counts, failures)
+            rule = _exceeded_tolerance(policy, counts, total)
+            return _first_failure(rule, counts, failures)
         case CompletionReason.MIN_SUCCESSFUL_UNREACHABLE:
-            lead = f"min_successful={policy.min_successful} cannot be reached: "
-            return _first(lead, counts, failures)
+            rule = f"min_successful={policy.min_successful} cannot be reached: "
+            return _first_failure(rule, counts, failures)
         case CompletionReason.FIRST_SETTLED if failures:
-            return _first("race: the first outcome decides: ", counts, failures)
+            rule = "race: the first outcome decides: "
+            return _first_failure(rule, counts, failures)
         case _:
             return None
 
 
-def _late(policy: Policy, counts: Counts) -> str:
+def _deadline_message(policy: Policy, counts: Counts) -> str:
     assert policy.deadline, "only a deadline can pass"
     return (
         f"the deadline of {policy.deadline.total_seconds():g} s has passed: "
@@ -160,8 +177,8 @@ def _late(policy: Policy, counts: Counts) -> str:
     )
 
 
-def _intolerable(policy: Policy, counts: Counts, total: int | None) -> str:
-    """Which tolerance was exceeded; nothing if the policy has none."""
+def _exceeded_tolerance(policy: Policy, counts: Counts, total: int | None) -> str:
+    """The tolerance that was exceeded, for a message; empty if the policy has none."""
     failed, count = _unsuccessful(counts), policy.tolerated_failure_count
     percentage = policy.tolerated_failure_percentage
     if count is not None and failed > count:
@@ -173,17 +190,18 @@ def _intolerable(policy: Policy, counts: Counts, total: int | None) -> str:
 
 
 def _percent(share: float, tolerated: float) -> str:
-    """A share with as many digits as it takes to see that it is the larger one."""
+    """A percentage, with enough digits to be visibly larger than the tolerated one."""
     texts = [f"{share:.{digits}f}" for digits in range(2, 8)]
     text = next((text for text in texts if float(text) > tolerated), texts[0])
     return text.rstrip("0").rstrip(".")
 
 
-def _first(
-    lead: str, counts: Counts, failures: Sequence[Failure[Any]]
+def _first_failure(
+    rule: str, counts: Counts, failures: Sequence[Failure[Any]]
 ) -> tuple[str, int]:
-    if not failures:  # shards that gave fewer subtasks than must succeed
-        return f"{lead}only {counts.succeeded} succeeded", _BAD_REQUEST
+    """A message that begins with a rule, and the code of the first failure."""
+    if not failures:  # all shards together had fewer subtasks than must succeed
+        return f"{rule}only {counts.succeeded} succeeded", _BAD_REQUEST
     first, others = failures[0], len(failures) - 1
     more = f"; {others} more had failed" if others else ""
-    return f"{lead}{first}{more}", first.code
+    return f"{rule}{first}{more}", first.code

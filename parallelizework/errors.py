@@ -4,6 +4,7 @@ ParallelizeworkError
 ├── DefinitionError     a fan-out is defined wrongly (a hint, a name, a callable)
 ├── TargetError         a target of `serve` or `dev` names nothing that can be served
 ├── SettingsError       a PARALLELIZEWORK_ variable has an invalid value
+├── ExtraMissing        a package of an extra, such as [worker], is not installed
 ├── ServerNotFound      restate-server is not installed, and cannot be installed
 ├── PortInUse           another program uses the port
 ├── StartError          a server or a worker did not start, or it ended
@@ -25,10 +26,21 @@ Inside a handler, a permanent error is a `restate.TerminalError` (see `serde`).
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from parallelizework.outcomes import CompletionReason
+
+
+_EXTRAS = {
+    "cyclopts": "cli",
+    "hypercorn": "worker",
+    "platformdirs": "cli",
+    "restate": "worker",
+    "rich": "cli",
+}
 
 
 class ParallelizeworkError(Exception):
@@ -36,6 +48,35 @@ class ParallelizeworkError(Exception):
 
     Each message names the wrong value and the remedy.
     """
+
+
+class ExtraMissing(ParallelizeworkError, ModuleNotFoundError):
+    """A package is not installed that an extra of parallelizework installs.
+
+    Install the extra that the message names.
+    """
+
+    def __init__(self, package: str) -> None:
+        super().__init__(
+            f"the package {package!r} is not installed: "
+            f"pip install 'parallelizework[{_EXTRAS[package]}]'"
+        )
+        self.name = package
+
+
+@contextmanager
+def extras_named() -> Generator[None, None, None]:
+    """Name the extra where an import in the block finds a package missing.
+
+    Raises:
+        ExtraMissing: An extra installs the package.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name in _EXTRAS:
+            raise ExtraMissing(error.name) from None
+        raise
 
 
 class ParallelizeworkWarning(UserWarning):

@@ -1,4 +1,4 @@
-"""`Executor`: what executes the subtasks of fan-outs that are served elsewhere."""
+"""`Executor`: a service that executes subtasks for fan-outs of other workers."""
 
 from typing import Generic, TypeVar
 
@@ -6,7 +6,7 @@ from restate import Service
 
 from parallelizework.definition.checks import checked_name
 from parallelizework.definition.definition import define_executor
-from parallelizework.definition.signatures import Executes
+from parallelizework.definition.signatures import ExecuteFunction
 from parallelizework.policy import Policy
 from parallelizework.restate_service import executing_service
 from parallelizework.served import RestateService
@@ -16,26 +16,42 @@ Value = TypeVar("Value")
 
 
 class Executor(Generic[Subtask, Value]):
-    """Executes the subtasks of fan-outs that name it, in processes of its own.
+    """A Restate service that executes the subtasks of fan-outs, in its own processes.
+
+    A `FanOut` names the executor by `executor=` instead of having an `execute`. Use an
+    executor when subtasks need other machines than the fan-out.
 
     Args:
-        name: The service's name, for the `executor` of a `FanOut`.
-        execute: As that of a `FanOut`.
-        policy: How often a subtask is tried, with which pauses, and how long an attempt
-            takes; a fan-out or a request may say otherwise. The rest is for the policy
-            of the fan-out to say. Handler code with `on_exhausted="pause"` is retried
-            by Restate itself: then nobody else may say how often.
-        max_threads: As that of a `FanOut`.
+        name: The name of the service: letters, digits, `_`, `.` and `-`.
+        execute: `(Subtask) -> Value`, as for a `FanOut`.
+        policy: The attempts and pauses of a subtask. A policy of an executor may set
+            `max_attempts`, `initial_retry_interval`, `max_retry_interval`,
+            `retry_interval_factor`, `attempt_timeout` and `on_exhausted`. The policy of
+            a fan-out, or of a request, overrides these fields. One exception: Restate
+            itself retries handler code with `on_exhausted="pause"`, so these fields
+            cannot be overridden. Default: `Policy()`.
+        max_threads: How many sync `execute`s may run at the same time in one worker
+            process. Default: 256.
+
+    Attributes:
+        name: The name of the service.
 
     Raises:
-        DefinitionError: As by a `FanOut`.
+        DefinitionError: The name is invalid; or `execute` is not callable, lacks a type
+            hint, or does not fit the policy.
+
+    Examples:
+        ```python
+        shrinker = Executor("ThumbnailExecutor", execute=shrink)
+        thumbnails = FanOut("Thumbnails", executor="ThumbnailExecutor", ...)
+        ```
     """
 
     def __init__(
         self,
         name: str,
         *,
-        execute: Executes[Subtask, Value],
+        execute: ExecuteFunction[Subtask, Value],
         policy: Policy | None = None,
         max_threads: int = 256,
     ) -> None:
@@ -49,10 +65,10 @@ class Executor(Generic[Subtask, Value]):
 
     @property
     def service(self) -> Service:
-        """The Restate service."""
+        """The Restate service of the executor."""
         return executing_service(self.definition)
 
     @property
     def services(self) -> list[RestateService]:
-        """The Restate services; `parallelizework.app(executor)` serves them."""
+        """The Restate services of the executor: a list of one."""
         return [self.service]

@@ -10,7 +10,12 @@ from typing import Any, Generic, TypeVar, overload
 from restate import Context, Service
 
 from parallelizework.definition.definition import define
-from parallelizework.definition.signatures import Aggregates, Executes, Folds, Lists
+from parallelizework.definition.signatures import (
+    AggregateFunction,
+    CombineFunction,
+    ExecuteFunction,
+    SplitFunction,
+)
 from parallelizework.errors import DefinitionError
 from parallelizework.messages import HandlerName
 from parallelizework.outcomes import Done
@@ -27,46 +32,52 @@ Result = TypeVar("Result")
 
 
 class FanOut(Generic[Task, Subtask, Value, Result]):
-    """A durable fan-out/fan-in, served as the Restate service `name`.
+    """A durable fan-out/fan-in: a Restate service that splits, executes and aggregates.
 
-    The service has two handlers. `run` takes a task, splits it in one durable step,
-    calls `runSubtask` once for each subtask and answers with the aggregate of the
-    values, in the order of the split. `runSubtask` executes one subtask.
+    The handler `run` accepts a task. `run` splits the task in one durable step and
+    calls the handler `runSubtask` for each subtask. The answer of `run` is the result
+    of `aggregate`, which receives the values in the order of the split.
 
-    Every function may be sync (it runs in a thread) or async, and each must have type
-    hints: anything pydantic can describe.
+    Each function may be sync or async. A sync function runs in a thread. All parameters
+    and return values need type hints that pydantic can describe.
 
     Args:
-        name: The service's name: letters, digits, `_`, `.` and `-`.
-        split: `(Task) -> Iterable[Subtask]`. Nothing to split is an empty list, and
-            then `aggregate` gets an empty list. A subtask whose value is known already
-            may be given as `Done(value)`: it is not called. A task model with a
-            field `policy: Policy` overrides the definition's policy per request.
-        execute: `(Subtask) -> Value`, journaled as one step; it may also take the
-            `Attempt`. Or, as handler code that may sleep, call or wait durably,
-            `(restate.Context, Subtask) -> Value`.
-        executor: The name of an `Executor` that is served elsewhere, instead of
-            `execute`.
-        aggregate: `(list[Value]) -> Result`. After the values it may take what failed
-            within the policy's tolerance, `list[Failure[Subtask]]`, the
-            `CompletionReason`, and the task. The type hint of each says which of them
-            it is.
+        name: The name of the service: letters, digits, `_`, `.` and `-`.
+        split: `(Task) -> Iterable[Subtask]`. If `split` returns an empty list,
+            `aggregate` receives an empty list. For a subtask whose value is known,
+            `split` may return `Done(value)`: the subtask is not executed. A request
+            overrides `policy` if the task model has a field `policy: Policy`.
+        execute: `(Subtask) -> Value`, one durable step. A second parameter may accept
+            the `Attempt`. Or handler code, `(restate.Context, Subtask) -> Value`:
+            `async def` that may sleep, call and wait durably, and is not a step.
+        executor: The name of an `Executor` that other workers serve. Set either
+            `execute` or `executor`.
+        aggregate: `(list[Value]) -> Result`, one durable step. More parameters may
+            accept the failures (`list[Failure[Subtask]]`), the `CompletionReason` and
+            the task. The type hint of a parameter decides which of them it receives.
         expand: `(Shard) -> Iterable[Subtask]`, for input that is too large for one
-            list: then `split` gives shards, and each is expanded where its subtasks
-            are executed.
-        combine: `(list[Value]) -> Value`, associative, for values that are too many
-            for one list: it folds them in each part of a run, so that `aggregate` gets
-            a list of one value (of none, where there was nothing to do).
-        policy: The limits and the completion rule of a run.
-        max_threads: How many sync `execute`s may run at once in one worker process;
-            the other functions together have as many threads of their own. The
-            default is enough for four runs of the default policy; a thread that waits
-            costs some 50 kB. Functions that timed out or were cancelled do not count,
-            up to four times as many.
+            list. `split` then returns shards. `expand` turns each shard into subtasks,
+            on the worker that coordinates the shard.
+        combine: `(list[Value]) -> Value`, associative, for values that are too many for
+            one list. `combine` makes one value from several, in each part of the run.
+            `aggregate` then receives a list of one value, or an empty list.
+        policy: The limits and the completion rule of a run. Default: `Policy()`.
+        max_threads: How many sync `execute`s may run at the same time in one worker
+            process. The other functions of the fan-out share the same number of other
+            threads. Default: 256, enough for four runs with the default policy. A
+            waiting thread needs about 50 kB. A function that timed out or was cancelled
+            does not count, up to four times this number.
 
     Raises:
-        DefinitionError: A name Restate would refuse, something that is not callable,
-            or a hint that is missing or does not fit; it names function and parameter.
+        DefinitionError: Restate does not accept the name; or a function is missing, not
+            callable, lacks a type hint, or does not fit another function. The message
+            names the function and the parameter.
+
+    Examples:
+        ```python
+        lengths = FanOut("Lengths", split=split, execute=execute, aggregate=aggregate)
+        app = parallelizework.app(lengths)
+        ```
     """
 
     @overload
@@ -74,11 +85,11 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
         self,
         name: str,
         *,
-        split: Lists[Task, Subtask | Done[Value]],
-        execute: Executes[Subtask, Value] | None = None,
+        split: SplitFunction[Task, Subtask | Done[Value]],
+        execute: ExecuteFunction[Subtask, Value] | None = None,
         executor: str | None = None,
-        aggregate: Aggregates[Value, Result, Subtask, Task],
-        combine: Folds[Value, Value] | None = None,
+        aggregate: AggregateFunction[Value, Result, Subtask, Task],
+        combine: CombineFunction[Value, Value] | None = None,
         policy: Policy | None = None,
         max_threads: int = 256,
     ) -> None: ...
@@ -88,12 +99,12 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
         self,
         name: str,
         *,
-        split: Lists[Task, Shard],
-        expand: Lists[Shard, Subtask | Done[Value]],
-        execute: Executes[Subtask, Value] | None = None,
+        split: SplitFunction[Task, Shard],
+        expand: SplitFunction[Shard, Subtask | Done[Value]],
+        execute: ExecuteFunction[Subtask, Value] | None = None,
         executor: str | None = None,
-        aggregate: Aggregates[Value, Result, Subtask, Task],
-        combine: Folds[Value, Value] | None = None,
+        aggregate: AggregateFunction[Value, Result, Subtask, Task],
+        combine: CombineFunction[Value, Value] | None = None,
         policy: Policy | None = None,
         max_threads: int = 256,
     ) -> None: ...
@@ -113,8 +124,7 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
     ) -> None:
         if bool(execute) == bool(executor):
             raise DefinitionError(
-                f"{name} needs execute, or the name of the executor that has it; one "
-                "of the two"
+                f"{name} needs either execute or executor: pass exactly one of the two"
             )
         functions = {
             "split": split,
@@ -132,28 +142,36 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
     async def call(
         self, ctx: Context, task: Task, *, idempotency_key: str | None = None
     ) -> Result:
-        """Call `run` from a handler of your own, and return its result.
+        """Run a task from a handler of your own.
 
-        The call is durable: a handler that is executed again finds the result of the
-        same run. What handler code sends must not differ between its executions, so
-        give no task with a set in it.
+        The call is durable: if the handler is executed again, it receives the result of
+        the same run. Handler code must send the same bytes in each execution. So the
+        task must not contain a `set`, which has no fixed order.
 
         Args:
             ctx: The context of the handler.
             task: The task of the run.
-            idempotency_key: A second call with the same key gets the result of the
-                first one, whatever its task is.
+            idempotency_key: All calls with the same key have the result of the first
+                one, also if the task is another one. Default: no key.
+
+        Returns:
+            The result of the run.
 
         Raises:
-            TerminalError: The run failed, or the task or the result does not fit its
-                type.
+            restate.TerminalError: The run failed; or the task or the result does not
+                fit its type.
+
+        Examples:
+            ```python
+            counted = await lengths.call(ctx, essay, idempotency_key="monday")
+            ```
         """
-        this = self.definition
-        body = this.task_json.serialize(task)
+        definition = self.definition
+        body = definition.task_json.serialize(task)
         answer = await ctx.generic_call(
-            this.name, HandlerName.RUN, body, idempotency_key=idempotency_key
+            definition.name, HandlerName.RUN, body, idempotency_key=idempotency_key
         )
-        return this.result_json.deserialize(answer)
+        return definition.result_json.deserialize(answer)
 
     @property
     def name(self) -> str:
@@ -162,36 +180,43 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
 
     @property
     def service(self) -> Service:
-        """The Restate service, without `FanOutProgress`."""
+        """The Restate service of the fan-out, without `FanOutProgress`."""
         return service(self.definition)
 
     @property
     def services(self) -> list[RestateService]:
-        """The Restate services; `parallelizework.app(fan_out)` serves them."""
+        """The Restate services of the fan-out: its own and `FanOutProgress`."""
         return services(self)
 
 
 def services(
     *served: Served, progress_retention: timedelta = RETENTION
 ) -> list[RestateService]:
-    """The Restate services of fan-outs and executors, with `FanOutProgress`.
+    """Return the Restate services of fan-outs and executors, for `restate.app`.
+
+    If there is a `FanOut`, the virtual object `FanOutProgress` is one of the services.
 
     Args:
-        served: Fan-outs, executors, and Restate services beside them.
-        progress_retention: How long `FanOutProgress` remembers a run after its last
-            update. It is there where there is a `FanOut`.
+        served: Fan-outs, executors and other Restate services.
+        progress_retention: How long `FanOutProgress` keeps a run after the run's last
+            update. Default: one day.
 
     Raises:
         DefinitionError: Two services have the same name.
+
+    Examples:
+        ```python
+        app = restate.app(parallelizework.services(lengths, thumbnails))
+        ```
     """
-    made = [
+    all_services = [
         each if isinstance(each, RestateService) else each.service for each in served
     ]
     if any(isinstance(each, FanOut) for each in served):
-        made.append(progress_object(progress_retention))
-    names = Counter(each.name for each in made)
-    if twice := [name for name, times in names.items() if times > 1]:
+        all_services.append(progress_object(progress_retention))
+    names = Counter(each.name for each in all_services)
+    if repeated := [name for name, count in names.items() if count > 1]:
         raise DefinitionError(
-            f"several services are named {twice[0]!r}: give each a name of its own"
+            f"several services are named {repeated[0]!r}: use a different name for each"
         )
-    return made
+    return all_services

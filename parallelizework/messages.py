@@ -1,30 +1,39 @@
-"""The wire between coordinators: what they call, send and answer. Pure.
+"""The messages between coordinators: what they call, send and answer. Pure.
 
-A slice goes down: a coordinator calls another one with a `Slice` of its items. Outcomes
-come up: the answer to the call is `Outcomes`. While a call is in flight, Restate
-signals of two kinds pass between the two invocations: slots go down, reports come up.
+A slice goes down: a coordinator calls another coordinator with a `Slice` of its items.
+Outcomes come up: the answer to the call is `Outcomes`. While a call is in flight, the
+two invocations send Restate signals to each other: slots go down, reports come up.
 
 How slots are leased and returned
-    A slot is the right to execute one subtask now. `run` has `max_concurrency` of them,
-    and nobody makes new ones. So all coordinators together start no more.
+    A slot is the right to execute one subtask now. `run` has `max_concurrency` slots,
+    and no coordinator creates slots. So all coordinators of a run together never
+    execute more than `max_concurrency` subtasks at the same time.
 
-    1. Lease. Each call costs slots: a subtask costs one, a batch as many as it may have
-       subtasks. A call of a coordinator leases a share of them (`Slice.slots`), and
-       uses them for its own calls in the same way.
-    2. Grow. When slots become free, the caller leases them to calls in flight: first to
-       those that have less than their share; when no call is left to start, to all that
-       can use more. It sends the signal `slots.N` to the called invocation, with the
-       number of added slots; N counts these signals from 0.
-    3. Return. When a called coordinator has no call left to start, it needs fewer slots
-       with each call that ends. It returns them in its next `Report`, long before its
-       last subtask ends. A report says how many were returned so far, so a report that
-       is repeated changes nothing. A call that has returned slots gets no more.
-    4. End. When the call ends, or is given up after its timeout, the caller has all of
-       its slots again.
+    1. Lease. A call costs slots. A call of a subtask costs one slot. A call of a batch
+       costs `max_items_per_batch` slots, or all slots of its caller if these are fewer.
+       A call of a coordinator leases several slots (`Slice.slots`): its share. The
+       called coordinator uses them for its own calls in the same way.
+    2. Grow. When slots become free, the caller first leases them to calls in flight
+       that have less than their share. Then it starts new calls. Slots may still be
+       free, because no call is left to start or the window is full. Then it leases them
+       to all calls in flight that can use more. The caller sends the signal `slots.N`
+       to the called invocation. The value is the number of added slots. N counts the
+       signals of this call from 0.
+    3. Return. A called coordinator that has no call left to start needs fewer slots
+       after each of its calls ends. It returns these slots in its next `Report`, before
+       its own end. A report states the total of returned slots, so reading the same
+       report twice is harmless. A call that has returned slots never receives new ones.
+    4. End. When the call ends, all of its slots are free again for the caller. The same
+       happens when the caller stops waiting for a call, after its timeout.
 
-A report also says how far the called coordinator has come, so that a completion rule
-over many slices ends the run in time. The caller asks for reports by `ReportRequest`;
-report N is the signal `NAME.N` of the caller's invocation.
+    A coordinator returns slots in whole batches only. The caller could not lease a part
+    of a batch to another call.
+
+How reports end a run in time
+    A report also states how many subtasks have ended in the called coordinator. So the
+    caller can apply its completion rule before the slices have ended. The caller asks
+    for reports by a `ReportRequest`. Report N is the signal `NAME.N` to the caller's
+    invocation, where `NAME` is `ReportRequest.name`. N counts from 0.
 """
 
 from collections import Counter
@@ -39,7 +48,7 @@ from parallelizework.policy import Overrides
 
 Item = TypeVar("Item")
 
-REASON = "completion_reason"  # in the metadata of the error that a run ends with
+REASON = "completion_reason"  # the key in the metadata of the error of a failed run
 
 _CONFIG = ConfigDict(frozen=True, ser_json_inf_nan="constants")
 
@@ -65,14 +74,15 @@ COORDINATORS = (
 
 
 class ReportRequest(BaseModel):
-    """Which reports a coordinator wants from another one that it calls.
+    """Which reports a caller wants from a called coordinator.
 
     Attributes:
-        to: Its own invocation id.
-        name: The name of its signals, before the number.
-        successes: Report after this many successes; 0 if successes end nothing.
-        others: The same for other outcomes.
-        updates: How many reports to send for progress, about.
+        to: The invocation id of the caller.
+        name: The first part of the names of the reports' signals.
+        successes: Report after this many new successes. 0: successes cannot end the
+            run early.
+        others: The same for all other outcomes.
+        updates: How many reports to send for progress, approximately.
     """
 
     model_config = _CONFIG
@@ -85,10 +95,10 @@ class ReportRequest(BaseModel):
 
 
 class Report(BaseModel):
-    """How far a called coordinator has come.
+    """The progress of a called coordinator.
 
     Attributes:
-        counts: How many of its subtasks have ended.
+        counts: How many of its subtasks have ended so far, by outcome.
         returned: How many slots it has returned so far.
     """
 
@@ -104,11 +114,12 @@ class Slice(BaseModel, Generic[Item]):
     Attributes:
         run: The id of the run, for logs.
         first: The index of the first item.
-        slots: How many subtasks of the slice may be executing at once.
-        shard: The index of the shard that the items were expanded from.
-        overrides: What the request says about the policy.
-        rule: When to end early: what is left of the rule of the run.
-        report_request: Which reports the caller wants.
+        slots: How many slots the call has.
+        items: The items, as plain JSON: subtasks or shards.
+        shard: The index of the shard that the items were expanded from, if any.
+        overrides: The fields of the policy that the request overrides.
+        rule: The completion rule for the slice: what remains of the rule of the run.
+        report_request: Which reports the caller wants; None for no reports.
     """
 
     model_config = _CONFIG
@@ -128,12 +139,13 @@ class Outcomes(BaseModel):
 
     Attributes:
         succeeded: How many subtasks have succeeded.
-        values: Their values, in order; or fewer, where they are combined.
         cancelled: The slice was cancelled before all of its subtasks had ended.
-        after_end: The subtasks that ended after the end of the run: executed, but
-            without an outcome.
-        unfinished: The subtasks that had not ended when the deadline passed, where the
-            run answers then. They are not counted.
+        values: The values of these subtasks, in order; fewer if they are combined.
+        failures: The subtasks that did not succeed, in order.
+        after_end: How many subtasks ended after the rule had ended the slice. They were
+            executed, but their outcomes do not count.
+        unfinished: The subtasks that had not ended when the deadline passed, if the run
+            answers at its deadline. They are not counted.
     """
 
     model_config = _CONFIG
@@ -147,14 +159,14 @@ class Outcomes(BaseModel):
 
     @property
     def counts(self) -> Counts:
-        """How many outcomes there are."""
+        """How many subtasks have an outcome, by outcome."""
         if not self.failures:
             return Counts(succeeded=self.succeeded)
         by_status = Counter(failure.status for failure in self.failures)
         return Counts(succeeded=self.succeeded, **by_status)
 
     def first(self, successes: int) -> "Outcomes":
-        """No more than this many successes, unless they are combined."""
+        """Return at most this many successes; all of them if they are combined."""
         if self.succeeded <= successes or len(self.values) != self.succeeded:
             return self
         update = {"succeeded": successes, "values": self.values[:successes]}

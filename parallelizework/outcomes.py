@@ -14,20 +14,33 @@ Value = TypeVar("Value")
 Status = Literal["failed", "timed_out", "cancelled"]
 
 TIMED_OUT = 504
-_DONE = "parallelizework.Done"  # in JSON, so that no user's subtask looks like it
-_SHOWN = 60  # characters of a subtask in a message
+_DONE = "parallelizework.Done"  # the JSON field; no user's subtask has such a name
+_MAX_SHOWN = 60  # characters of a subtask in a message
 
 
 class CompletionReason(StrEnum):
-    """Why a run ended; the first three of the words are AWS's."""
+    """Why a run ended. AWS Step Functions has the first three of these words too."""
 
     ALL_COMPLETED = "ALL_COMPLETED"
+    """Every subtask has an outcome, and no rule ended the run before."""
+
     MIN_SUCCESSFUL_REACHED = "MIN_SUCCESSFUL_REACHED"
+    """`min_successful` subtasks have succeeded."""
+
     FAILURE_TOLERANCE_EXCEEDED = "FAILURE_TOLERANCE_EXCEEDED"
+    """More subtasks failed than the policy tolerates. By default it tolerates none."""
+
     MIN_SUCCESSFUL_UNREACHABLE = "MIN_SUCCESSFUL_UNREACHABLE"
+    """So many subtasks failed that `min_successful` can no longer be reached."""
+
     FIRST_SETTLED = "FIRST_SETTLED"
+    """The first subtask has ended, and the policy has `race=True`."""
+
     DEADLINE_EXCEEDED = "DEADLINE_EXCEEDED"
+    """The deadline of the run has passed."""
+
     CANCELLED = "CANCELLED"
+    """Somebody cancelled the run."""
 
 
 class Counts(BaseModel):
@@ -57,7 +70,7 @@ class Counts(BaseModel):
         )
 
     def at_least(self, other: "Counts") -> "Counts":
-        """The larger of both counts, for each outcome."""
+        """Return the larger of both counts, for each outcome."""
         return Counts(
             succeeded=max(self.succeeded, other.succeeded),
             failed=max(self.failed, other.failed),
@@ -67,18 +80,25 @@ class Counts(BaseModel):
 
     @property
     def settled(self) -> int:
-        """How many have ended."""
+        """How many subtasks have ended, with any outcome."""
         return self.succeeded + self.failed + self.timed_out + self.cancelled
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """Which attempt at which subtask: `execute` may take it beside the subtask.
+    """The current attempt at a subtask: the optional second parameter of `execute`.
 
     Attributes:
-        number: 1 for the first.
-        key: Names the subtask among those of all runs. The key is the same at every
-            attempt, after a crash too: an idempotency key for whatever `execute` calls.
+        number: The number of the attempt; 1 for the first one.
+        key: An idempotency key for the calls that `execute` makes. All attempts at a
+            subtask have the same key, also after a crash. No other subtask of any run
+            has this key.
+
+    Examples:
+        ```python
+        def execute(order: Order, attempt: Attempt) -> Receipt:
+            return pay(order, idempotency_key=attempt.key)
+        ```
     """
 
     number: int
@@ -87,9 +107,19 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Done(Generic[Value]):
-    """A subtask whose value is known already: it counts as succeeded, uncalled.
+    """A subtask whose value is known before the run.
 
-    `split` and `expand` may give a `Done` instead of a subtask.
+    `split` and `expand` may return a `Done` instead of a subtask. The subtask counts as
+    succeeded, and is not executed.
+
+    Attributes:
+        value: The value, of the type that `execute` returns.
+
+    Examples:
+        ```python
+        def split(words: list[str]) -> list[str | Done[int]]:
+            return [Done(0) if word == "" else word for word in words]
+        ```
     """
 
     __pydantic_config__ = ConfigDict(serialize_by_alias=True)
@@ -98,7 +128,11 @@ class Done(Generic[Value]):
 
 
 def known_values(items: list[Any]) -> dict[int, Any]:
-    """The values of those items, read as plain JSON, that are `Done`; by index."""
+    """Return the values of the items that are `Done`, by index.
+
+    Args:
+        items: Items of a split, as plain JSON.
+    """
     return {
         index: item[_DONE]
         for index, item in enumerate(items)
@@ -110,8 +144,10 @@ class Fault(BaseModel):
     """Why a subtask did not succeed.
 
     Attributes:
-        code: The status code of the error.
-        attempts: How often the subtask was tried; None where nobody has counted.
+        status: `failed`, `timed_out` or `cancelled`.
+        message: The message of the error.
+        code: The status code of the error: an HTTP status, such as 500.
+        attempts: How many attempts the subtask had; `None` if they were not counted.
     """
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
@@ -123,31 +159,36 @@ class Fault(BaseModel):
 
     @classmethod
     def timed_out_after(cls, timeout: timedelta) -> "Fault":
-        """The end of a subtask that took too long altogether."""
+        """Return the fault of a subtask that exceeded its `subtask_timeout`."""
         message = f"it took longer than {timeout.total_seconds():g} s"
         return cls(status="timed_out", message=message, code=TIMED_OUT)
 
     @classmethod
     def unfinished(cls) -> "Fault":
-        """A subtask that had not ended when the deadline of its run passed."""
+        """Return the fault of a subtask that had not ended at the run's deadline."""
         message = "it had not ended when the deadline passed"
         return cls(status="cancelled", message=message, code=TIMED_OUT)
 
     def failure(
         self, subtask: object, *, index: int, shard: int | None
     ) -> "Failure[Any]":
-        """The failure of a subtask for this reason."""
+        """Return the failure of a subtask with this fault."""
         return Failure[Any](index=index, shard=shard, subtask=subtask, **dict(self))
 
 
 class Failure(Fault, Generic[Subtask]):
-    """How a subtask failed.
+    """A subtask that failed, and why. `aggregate` may accept `list[Failure[Subtask]]`.
 
     Attributes:
-        index: The index of the subtask in the split. With `expand`, it counts from 0 in
-            each shard: `shard` and `index` together say which subtask it is.
-        shard: The index of its shard in the split; None where there is no `expand`.
+        index: The index of the subtask in the list that `split` returned. With
+            `expand`, the index in the list that `expand` returned for the shard.
+        shard: The index of the shard in the list that `split` returned. `None` for a
+            fan-out without `expand`.
         subtask: The subtask itself.
+        status: `failed`, `timed_out` or `cancelled`.
+        message: The message of the error.
+        code: The status code of the error: an HTTP status, such as 500.
+        attempts: How many attempts the subtask had; `None` if they were not counted.
     """
 
     index: int
@@ -165,10 +206,10 @@ class Failure(Fault, Generic[Subtask]):
 
 
 def in_order(failures: list[Failure[Any]]) -> list[Failure[Any]]:
-    """Failures in the order of the split."""
+    """Return failures in the order of the split."""
     return sorted(failures, key=lambda failure: (failure.shard or 0, failure.index))
 
 
 def _short(subtask: object) -> str:
     shown = to_json(subtask).decode()
-    return shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
+    return shown if len(shown) <= _MAX_SHOWN else f"{shown[:_MAX_SHOWN]}..."

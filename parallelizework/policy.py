@@ -14,17 +14,18 @@ from pydantic import (
     model_validator,
 )
 
-Overrides = dict[str, Any]  # of a `Policy`, as plain JSON; only what was said
+Overrides = dict[str, Any]  # the fields of a `Policy` that were set, as plain JSON
 
 Duration = Annotated[timedelta, Gt(timedelta(0)), Le(timedelta(days=3_650))]
 
 WINDOW = 64  # calls that one coordinator has in flight, at most
-_MOST = 1_000_000  # a request may say it, and what is planned with it takes memory
-_LONGEST = timedelta(seconds=30)  # pauses between attempts, by default
+# A request may set a number. A bound is needed: plans take memory in proportion to it.
+_LARGEST_NUMBER = 1_000_000
+_MAX_RETRY_INTERVAL = timedelta(seconds=30)
 _TOLERANCE = {"tolerated_failure_count", "tolerated_failure_percentage"}
 _RULE = _TOLERANCE | {"min_successful", "race"}
 
-# What the policy of an executor may say, in the order in which it is checked.
+# What the policy of an executor may set, in the order in which it is checked.
 ABOUT_ATTEMPTS = (
     "max_attempts",
     "initial_retry_interval",
@@ -33,98 +34,161 @@ ABOUT_ATTEMPTS = (
     "attempt_timeout",
     "on_exhausted",
 )
-ABOUT_SUBTASKS = (*ABOUT_ATTEMPTS, "subtask_timeout")  # what an executor has to know
+# What a fan-out sends to its executor.
+ABOUT_SUBTASKS = (*ABOUT_ATTEMPTS, "subtask_timeout")
 
 
-def _longest(validated: dict[str, timedelta]) -> timedelta:
-    """The longest pause, where only the first one is given."""
-    return max(_LONGEST, validated.get("initial_retry_interval", _LONGEST))
+def _default_max_retry_interval(validated: dict[str, timedelta]) -> timedelta:
+    first = validated.get("initial_retry_interval", _MAX_RETRY_INTERVAL)
+    return max(_MAX_RETRY_INTERVAL, first)
 
 
 class Policy(BaseModel):
     """The limits and the completion rule of a run.
 
-    The words are those of AWS Step Functions and of Restate. Durations are seconds, or
-    ISO 8601 (`"PT5M"`), in JSON. By default a run is successful if all subtasks are;
-    the first failure ends it.
+    The names of the fields are those of AWS Step Functions and of Restate. A policy has
+    at most one completion rule. Without a rule, all subtasks must succeed: the first
+    failure cancels the others and fails the run.
 
-    Args:
-        max_concurrency: How many subtasks of one run may be executing at once, over
-            all its segments and workers. By default 64 calls are: that keeps a worker
-            busy, while a run's share of memory and of the 1,000 invocations that a
-            restate-server runs at once for a partition stays small. Raise it for work
-            that mostly waits.
-        max_items_per_batch: How many subtasks one call executes and journals as one
-            step. A batch saves most of what a call costs; in exchange, all of it is
-            executed again when its worker dies.
-        tolerated_failure_count: How many subtasks may fail; one more fails the run.
-        tolerated_failure_percentage: The same, of all subtasks of the run. With both,
-            the lower one counts.
-        min_successful: The run ends well once so many subtasks have succeeded, and
-            badly once they no longer can. The rest is cancelled.
-        race: The run ends with the first outcome, good or bad. The rest is cancelled.
-        deadline: How long the run may take.
-        on_deadline: Whether a run that takes longer fails, or answers with what is
-            there. Then `aggregate` gets each subtask that has not ended as a failure
-            with status `cancelled` and code 504, unless its shard was not expanded yet.
-        max_attempts: How often `split`, one `execute` or `aggregate` may be tried
-            before its error becomes final. A `TerminalError` is final at once. With the
-            defaults, attempts take about four minutes: long enough for a service that
-            is called to be restarted. An outage of the worker is no attempt.
-        initial_retry_interval: The pause after the first attempt.
-        max_retry_interval: The longest pause between attempts: 30 seconds, or the first
-            pause where that is longer.
-        retry_interval_factor: By what the pause grows from attempt to attempt.
-        attempt_timeout: How long one attempt at a subtask may take; it is retried then.
-        subtask_timeout: How long a subtask may take altogether, from its call on; in a
-            batch, from when it has a slot.
-        on_exhausted: Whether a function whose attempts are used up fails, or is paused
-            until somebody has repaired the cause and resumes the run.
+    A duration is a `datetime.timedelta`, longer than 0 and at most 10 years. In JSON a
+    duration is a number of seconds (`300`) or an ISO 8601 text (`"PT5M"`).
+
+    Examples:
+        ```python
+        Policy(max_concurrency=200, tolerated_failure_percentage=2.5)
+        Policy(min_successful=3, deadline=timedelta(minutes=5))
+        ```
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    max_concurrency: int | None = Field(default=None, ge=1, le=_MOST)
-    max_items_per_batch: int = Field(default=1, ge=1, le=_MOST)
+    max_concurrency: int | None = Field(default=None, ge=1, le=_LARGEST_NUMBER)
+    """How many subtasks of one run may execute at the same time, on all workers.
+
+    Default: 64 times `max_items_per_batch`. 64 calls keep a worker busy, and need
+    little memory. A restate-server executes 1,000 invocations at the same time in one
+    partition; 64 calls are a small part of them. Use a larger number for subtasks that
+    mostly wait. Maximum: 1,000,000.
+    """
+
+    max_items_per_batch: int = Field(default=1, ge=1, le=_LARGEST_NUMBER)
+    """How many subtasks one call executes, as one durable step.
+
+    Default: 1. A larger batch saves most of the cost of a call. If a worker dies, all
+    subtasks of its batch are executed again. Maximum: 1,000,000.
+    """
+
     tolerated_failure_count: int | None = Field(default=None, ge=0)
+    """How many subtasks may fail. One more failure fails the run.
+
+    Default: no tolerance is set. Then no subtask may fail, unless
+    `tolerated_failure_percentage` is set.
+    """
+
     tolerated_failure_percentage: float | None = Field(
         default=None, ge=0, le=100, allow_inf_nan=False
     )
+    """How many percent of all subtasks of the run may fail: 0 to 100.
+
+    Default: no tolerance is set. If `tolerated_failure_count` is set too, the lower
+    number of failures counts.
+    """
+
     min_successful: int | None = Field(default=None, ge=1)
+    """How many successes end the run. The other subtasks are cancelled then.
+
+    The run fails as soon as it can no longer reach this number. Default: not set.
+    """
+
     race: bool = False
+    """Whether the first outcome ends the run: a success or a failure.
+
+    The other subtasks are cancelled then. Default: `False`.
+    """
+
     deadline: Duration | None = None
+    """How long the run may take: a duration. Default: no limit."""
+
     on_deadline: Literal["fail", "answer"] = "fail"
-    max_attempts: int = Field(default=20, ge=1, le=_MOST)
+    """What happens when the deadline passes: `"fail"` (the default) or `"answer"`.
+
+    `"fail"` fails the run with status 504. With `"answer"`, `aggregate` receives the
+    outcomes that exist. A subtask that has not ended becomes a failure with status
+    `cancelled` and code 504. Subtasks of a shard that is not expanded yet are absent.
+    """
+
+    max_attempts: int = Field(default=20, ge=1, le=_LARGEST_NUMBER)
+    """How many attempts each call of a function has, such as `execute` for one subtask.
+
+    Default: 20. After the last attempt, the error is final. A `restate.TerminalError`
+    is final at once. With the default pauses, 20 attempts take about four minutes: long
+    enough to restart a service that is called. An outage of the worker itself is not an
+    attempt. Maximum: 1,000,000.
+    """
+
     initial_retry_interval: Duration = timedelta(milliseconds=50)
-    max_retry_interval: Duration = Field(default_factory=_longest)
+    """The pause after the first attempt: a duration. Default: 50 milliseconds.
+
+    Each pause is shortened at random, by up to half.
+    """
+
+    max_retry_interval: Duration = Field(default_factory=_default_max_retry_interval)
+    """The longest pause between two attempts: a duration.
+
+    Default: 30 seconds, or `initial_retry_interval` if that is longer.
+    """
+
     retry_interval_factor: float = Field(default=2.0, ge=1, le=1_000)
+    """The factor from one pause to the next: 1 to 1,000. Default: 2."""
+
     attempt_timeout: Duration | None = None
+    """How long one attempt at a subtask may take: a duration. Default: no limit.
+
+    An attempt that takes longer has failed, and the subtask is tried again. Handler
+    code (an `execute` that accepts a `restate.Context`) has no `attempt_timeout`.
+    """
+
     subtask_timeout: Duration | None = None
+    """How long one subtask may take with all its attempts: a duration.
+
+    The time starts with the call of the subtask. In a batch, the time starts when the
+    subtask has a slot. A subtask that takes longer has `timed_out`. Default: no limit.
+    """
+
     on_exhausted: Literal["fail", "pause"] = "fail"
+    """What happens after the last attempt: `"fail"` (the default) or `"pause"`.
+
+    With `"pause"`, the function waits for manual repair. Repair the cause, then resume
+    the run. The function then has all of its attempts again.
+    """
 
     @classmethod
     def all_successful(cls) -> Self:
-        """All subtasks must succeed: the default."""
+        """Return the default policy: all subtasks must succeed."""
         return cls()
 
     @classmethod
     def all_settled(cls) -> Self:
-        """Every subtask is brought to an end; none of them fails the run."""
+        """Return a policy by which all subtasks end, and no failure fails the run."""
         return cls(tolerated_failure_percentage=100)
 
     @classmethod
     def first_successful(cls) -> Self:
-        """The first success is enough."""
+        """Return a policy by which the first success ends the run."""
         return cls(min_successful=1)
 
     @classmethod
     def first_settled(cls) -> Self:
-        """The first outcome decides, good or bad."""
+        """Return a policy by which the first outcome ends the run."""
         return cls(race=True)
 
     @classmethod
     def quorum(cls, successful: int) -> Self:
-        """So many successes are enough."""
+        """Return a policy by which a number of successes ends the run.
+
+        Args:
+            successful: The number of successes.
+        """
         return cls(min_successful=successful)
 
     @model_validator(mode="after")
@@ -140,44 +204,48 @@ class Policy(BaseModel):
         if first > longest:
             raise ValueError(
                 f"initial_retry_interval={first} is longer than "
-                f"max_retry_interval={longest}: lower it, or raise the longest"
+                f"max_retry_interval={longest}: use a shorter initial_retry_interval, "
+                "or a longer max_retry_interval"
             )
         return self
 
     @model_serializer(mode="wrap")
-    def _what_is_said(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
-        """Of a task's policy, what it does not say is the definition's to say."""
+    def _set_fields(self, dump: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Write only fields that were set: the definition's policy sets the others."""
         dumped: dict[str, object] = dump(self)
         return {name: dumped[name] for name in dumped if name in self.model_fields_set}
 
     @property
     def slots(self) -> int:
-        """How many subtasks may be executing at once."""
+        """How many slots a run has."""
         return self.max_concurrency or WINDOW * self.max_items_per_batch
 
     def overridden(self, by: "Policy") -> "Policy":
-        """This policy, with what another one says; its rule replaces ours."""
+        """Return this policy with the fields that another policy sets.
+
+        If the other policy has a completion rule, it replaces the rule of this policy.
+        """
         theirs = {name: getattr(by, name) for name in by.model_fields_set}
         dropped = _RULE if by._rules() else set[str]()
         ours = {name: getattr(self, name) for name in self.model_fields_set - dropped}
         return Policy.model_validate(ours | theirs)
 
     def retry(self) -> dict[str, object]:
-        """What concerns the attempts at a subtask, to be compared."""
+        """Return the fields about attempts, to compare two policies."""
         return {name: getattr(self, name) for name in ABOUT_ATTEMPTS}
 
     def _rules(self) -> list[str]:
-        """The kinds of rule that are given."""
-        given = {
+        """The names of the completion rules that this policy has."""
+        rules = {
             "a tolerance": any(getattr(self, name) is not None for name in _TOLERANCE),
             "min_successful": self.min_successful is not None,
             "race": self.race,
         }
-        return [name for name, is_given in given.items() if is_given]
+        return [name for name, is_set in rules.items() if is_set]
 
 
 def requested(task: object) -> Overrides:
-    """What the field `policy` of a task says, where the task has one."""
+    """Return the fields that the `policy` of a task sets; none without a `policy`."""
     is_dict = isinstance(task, Mapping)
     policy = cast("Mapping[str, object]", task).get("policy") if is_dict else None
     policy = policy or getattr(task, "policy", None)

@@ -1,4 +1,4 @@
-"""What is restate-sdk's own: its exceptions, and what it has no public name for."""
+"""Internals of restate-sdk 1.3 that we need: its exceptions, and suspension."""
 
 from datetime import timedelta
 from typing import cast
@@ -13,15 +13,15 @@ OWN_EXCEPTIONS = (
     DisconnectedException,
     cast("type[Exception]", VMException),
 )
-"""How the SDK ends an attempt at an invocation that restate-server will continue."""
+"""The SDK's own exceptions. The invocation continues in another attempt."""
 
 CONTINUED = (*OWN_EXCEPTIONS, RetryableError)
-"""All that ends an attempt, but not the invocation."""
+"""All exceptions that end an attempt, but not the invocation."""
 
 _SDK = ServerInvocationContext.__module__
 
-# The most that the server takes. A pause grows to 10 s, so what waits for a worker
-# continues soon after an outage.
+# `max_attempts` is the largest number that the server accepts. A pause is at most 10 s:
+# so an invocation that waits for a worker continues soon after an outage.
 RETRIED_WITHOUT_END = InvocationRetryPolicy(
     initial_interval=timedelta(milliseconds=50),
     exponentiation_factor=2.0,
@@ -32,10 +32,12 @@ RETRIED_WITHOUT_END = InvocationRetryPolicy(
 
 
 def suspend_at_next_wait(ctx: Context) -> None:
-    """Give the invoker slot back at the next wait, whatever the inactivity timeout is.
+    """Suspend the invocation at its next wait, before its inactivity timeout.
 
-    The SDK (1.3) suspends once the server has closed its side of the connection. It has
-    no public way to say that the handler wants to be suspended sooner.
+    A suspended invocation releases its invoker slot. The SDK (1.3) suspends a handler
+    once the server has closed its side of the connection. The SDK has no public way to
+    suspend sooner. So this function reports to the SDK's core that the server has
+    closed its side.
     """
     if isinstance(ctx, ServerInvocationContext):
         ctx.vm.notify_input_closed()
@@ -43,7 +45,7 @@ def suspend_at_next_wait(ctx: Context) -> None:
 
 def is_raised_by_sdk(error: BaseException) -> bool:
     """Whether the SDK raised an error, rather than the user's own code."""
-    found = error.__traceback__
-    while found and found.tb_next:
-        found = found.tb_next
-    return found is not None and found.tb_frame.f_globals.get("__name__") == _SDK
+    last = error.__traceback__
+    while last and last.tb_next:
+        last = last.tb_next
+    return last is not None and last.tb_frame.f_globals.get("__name__") == _SDK

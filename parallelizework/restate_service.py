@@ -1,4 +1,4 @@
-"""The Restate service of a fan-out: its handlers, and how the server treats them."""
+"""The Restate service of a fan-out: its handlers, and the server's options for them."""
 
 import logging
 from collections.abc import Awaitable, Callable
@@ -24,27 +24,30 @@ _logger = logging.getLogger(__name__)
 
 _Handler = Callable[[Context, bytes], Awaitable[bytes]]
 
-# A waiting invocation holds one of the 1,000 that a server runs at once in a partition,
-# and a coordinator's own subtasks may need that invoker slot: the coordinator releases
-# it this soon. A step that takes longer continues; it costs one more call at its end.
+# Inactivity timeouts. After this time without progress, the server asks the handler to
+# suspend. A suspended invocation releases its invoker slot: a server has 1,000 of them
+# in each partition.
+# - A coordinator releases its slot soon, because its own subtasks may need the slot. A
+#   step that takes longer continues; at its end it costs one more call of the handler.
 _INACTIVITY = timedelta(seconds=1)
-# To resume it, the server sends its journal again. With combine the journal may hold
-# large values, and others arrive all the time: then it is better to stay.
+# - With `combine`, a coordinator stays longer. The server sends the journal again to
+#   resume an invocation. This journal may hold large values, and values arrive often.
 _COMBINING = timedelta(seconds=10)
-# But from then on the server sends nothing more to the worker, not even that somebody
-# has cancelled the invocation: so a handler keeps listening while it executes subtasks.
+# - A handler that executes plain functions is asked to suspend only after a day. After
+#   such a request, the server sends nothing more to the worker: no cancellation either.
 _LISTENING: dict[str, Any] = {"inactivity_timeout": timedelta(days=1)}
-# How long after that a step may take before the server aborts and repeats it. A worker
-# that is gone is noticed by its connection, so this need not be short.
+# How long a step may take after that before the server aborts the attempt and makes
+# another one. The server notices a lost worker by its connection, so this can be long.
 _ABORT = timedelta(days=1)
-# Inner journals serve nobody any more once their answers are delivered.
+# Nobody needs the journal of an inner call once its answer is delivered.
 _RETENTION = timedelta(0)
 
-# A coordinator waits for its worker as long as its run may live: it has nothing that
-# could be repaired.
+# A coordinator waits for a worker without end: pausing it would help nobody, because
+# there is nothing to repair in it.
 _COORDINATES: dict[str, Any] = {"invocation_retry_policy": RETRIED_WITHOUT_END}
-# A subtask waits for a day; one that kills its worker each time is paused then. What
-# its function fails is counted by our own attempts.
+# A subtask waits for a worker for a day. Then it is paused: it may be a subtask that
+# kills its worker each time. Errors of the user's function are not counted here, but by
+# our own attempts.
 _SUBTASKS = InvocationRetryPolicy(
     initial_interval=timedelta(milliseconds=50),
     exponentiation_factor=2.0,
@@ -52,63 +55,69 @@ _SUBTASKS = InvocationRetryPolicy(
     max_attempts=1_450,
     on_max_attempts="pause",
 )
-# One attempt, then Restate pauses it; it is listening, so it is not suspended before.
+# For `awaitResume`: Restate pauses the invocation after one failed attempt.
 _PAUSING = InvocationRetryPolicy(max_attempts=1, on_max_attempts="pause")
 
 
 def service(definition: Definition) -> Service:
-    """The Restate service that serves `definition`."""
-    this, handlers = definition, Handlers(definition)
-    made = Service(
-        this.name,
-        description=f"Fan-out {this.name}",
-        inactivity_timeout=_COMBINING if this.combine else _INACTIVITY,
+    """Return the Restate service of a fan-out."""
+    handlers = Handlers(definition)
+    restate_service = Service(
+        definition.name,
+        description=f"Fan-out {definition.name}",
+        inactivity_timeout=_COMBINING if definition.combine else _INACTIVITY,
         abort_timeout=_ABORT,
     )
-    run = (this.task_json, this.result_json)
-    _add(made, HandlerName.RUN, handlers.run, run, _COORDINATES)
-    if this.execute:
-        _add_execution(made, this.execute, BatchHandler(this.execute, this))
-    _add_pause(made)
-    inner, called = (handlers.slice_json, handlers.outcomes_json), _INNER | _COORDINATES
-    _add(made, HandlerName.RUN_SEGMENT, handlers.run_segment, inner, called)
-    if this.expand:
-        _add(made, HandlerName.RUN_SHARD, handlers.run_shard, inner, called)
-        _add(made, HandlerName.RUN_SHARDS, handlers.run_shards, inner, called)
-    return made
+    types = (definition.task_json, definition.result_json)
+    _add(restate_service, HandlerName.RUN, handlers.run, types, _COORDINATES)
+    if execute := definition.execute:
+        _add_execution(restate_service, execute, BatchHandler(execute, definition))
+    _add_pause(restate_service)
+    types = (handlers.slice_json, handlers.outcomes_json)
+    options = _INNER | _COORDINATES
+    _add(restate_service, HandlerName.RUN_SEGMENT, handlers.run_segment, types, options)
+    if definition.expand:
+        _add(restate_service, HandlerName.RUN_SHARD, handlers.run_shard, types, options)
+        _add(
+            restate_service, HandlerName.RUN_SHARDS, handlers.run_shards, types, options
+        )
+    return restate_service
 
 
 def executing_service(definition: ExecuteDefinition) -> Service:
-    """The Restate service that executes subtasks for the fan-outs of other services."""
-    made = Service(
+    """Return the Restate service of an executor."""
+    restate_service = Service(
         definition.name,
         description=f"Executor {definition.name}",
         inactivity_timeout=_INACTIVITY,
         abort_timeout=_ABORT,
     )
-    _add_execution(made, definition, BatchHandler(definition))
-    _add_pause(made)
-    return made
+    _add_execution(restate_service, definition, BatchHandler(definition))
+    _add_pause(restate_service)
+    return restate_service
 
 
-def _add_execution(made: Service, this: ExecuteDefinition, batch: BatchHandler) -> None:
-    is_code = this.function.takes_context
-    single = HandlerCodeHandler(this) if is_code else SubtaskHandler(this)
-    listening = {} if is_code else _LISTENING
-    options = {"journal_retention": _RETENTION, **listening, **_retry(this)}
-    subtask = (this.subtask_json, this.value_json)
-    _add(made, HandlerName.RUN_SUBTASK, single.run_subtask, subtask, options)
-    # Handler code refuses batches. Without the handler, Restate would retry for ever
-    # what a fan-out with batches sends to an executor of handler code.
-    types, options = (batch.slice_json, batch.outcomes_json), _INNER | listening
-    _add(made, HandlerName.RUN_BATCH, batch.run_batch, types, options | _retry(this))
+def _add_execution(
+    restate_service: Service, execute: ExecuteDefinition, batch: BatchHandler
+) -> None:
+    is_handler_code = execute.function.accepts_context
+    single = HandlerCodeHandler(execute) if is_handler_code else SubtaskHandler(execute)
+    listening = {} if is_handler_code else _LISTENING
+    retry = _retry(execute)
+    options = {"journal_retention": _RETENTION, **listening, **retry}
+    types = (execute.subtask_json, execute.value_json)
+    _add(restate_service, HandlerName.RUN_SUBTASK, single.run_subtask, types, options)
+    # Handler code has this handler too, and refuses batches. If an executor of handler
+    # code had no such handler, Restate would retry the call of a batch without end.
+    types, options = (batch.slice_json, batch.outcomes_json), _INNER | listening | retry
+    _add(restate_service, HandlerName.RUN_BATCH, batch.run_batch, types, options)
 
 
-def _add_pause(made: Service) -> None:
+def _add_pause(restate_service: Service) -> None:
     pause = Json[Any](Any, "a pause")
     retry = {"invocation_retry_policy": _PAUSING}
     _add(
-        made,
+        restate_service,
         HandlerName.AWAIT_RESUME,
         await_resume,
         (pause, pause),
@@ -119,45 +128,52 @@ def _add_pause(made: Service) -> None:
 _INNER: dict[str, Any] = {"journal_retention": _RETENTION, "ingress_private": True}
 
 
-def _retry(this: ExecuteDefinition) -> dict[str, Any]:
+def _retry(execute: ExecuteDefinition) -> dict[str, Any]:
     """How Restate retries a subtask or a batch."""
-    policy = this.policy
-    if not this.function.takes_context or policy.on_exhausted == "fail":
+    policy = execute.policy
+    if not execute.function.accepts_context or policy.on_exhausted == "fail":
         return {"invocation_retry_policy": _SUBTASKS}
-    counting = InvocationRetryPolicy(
+    restate_counts = InvocationRetryPolicy(
         initial_interval=policy.initial_retry_interval,
         max_interval=policy.max_retry_interval,
         exponentiation_factor=policy.retry_interval_factor,
         max_attempts=policy.max_attempts,
         on_max_attempts="pause",
     )
-    return {"invocation_retry_policy": counting}
+    return {"invocation_retry_policy": restate_counts}
 
 
 def _add(
-    made: Service,
+    restate_service: Service,
     name: HandlerName,
     function: _Handler,
     types: tuple[Json[Any], Json[Any]],
     options: dict[str, Any],
 ) -> None:
-    """Add a handler that reads and writes JSON itself, so that bad input is a 400."""
+    """Add a handler that reads and writes JSON itself: so bad input becomes a 400.
+
+    An exception that should not reach the handler is a bug of ours. The handler raises
+    a `TerminalError` instead. Otherwise Restate would retry the invocation without end.
+    """
 
     async def handler(ctx: Context, body: bytes) -> bytes:
-        """End at once for a bug of ours, instead of being retried for ever."""
         try:
             return await function(ctx, body)
         except (TerminalError, *CONTINUED):
             raise
         except Exception as error:
-            _logger.exception("handler failed: %s/%s", made.name, name)
-            message = f"{made.name}/{name} failed unexpectedly: {error!r:.1000}"
+            _logger.exception("handler failed: %s/%s", restate_service.name, name)
+            message = (
+                f"{restate_service.name}/{name} failed unexpectedly: {error!r:.1000}"
+            )
             raise TerminalError(message, 500) from error
 
     handler.__doc__ = function.__doc__
     raw = BytesSerde()
-    register = made.handler(name, input_serde=raw, output_serde=raw, **options)
+    register = restate_service.handler(
+        name, input_serde=raw, output_serde=raw, **options
+    )
     io = handler_from_callable(register(handler)).handler_io
-    takes, gives = types
-    io.input_type = TypeHint[Any](bytes, generate_json_schema=takes.schema)
-    io.output_type = TypeHint[Any](bytes, generate_json_schema=gives.schema)
+    accepted, returned = types
+    io.input_type = TypeHint[Any](bytes, generate_json_schema=accepted.schema)
+    io.output_type = TypeHint[Any](bytes, generate_json_schema=returned.schema)

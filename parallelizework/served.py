@@ -1,4 +1,4 @@
-"""`Served`: what can be served."""
+"""`Served`: all kinds of objects that a worker can serve."""
 
 from typing import Protocol
 
@@ -15,7 +15,7 @@ class Servable(Protocol):
 
     @property
     def service(self) -> Service:
-        """The Restate service."""
+        """The Restate service that serves this object."""
         ...
 
 

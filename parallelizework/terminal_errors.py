@@ -1,7 +1,7 @@
-"""How a subtask ended, as the `TerminalError` that Restate carries to its caller.
+"""The `TerminalError` of a subtask: from a `Fault`, and back to a `Fault`.
 
-The message is for people. What programs need is in the error's metadata: the status and
-the number of attempts of a subtask.
+Restate carries the error from `runSubtask` to its caller. The message is for people.
+The metadata is for programs: the status of the subtask and the number of attempts.
 """
 
 from restate import TerminalError
@@ -13,7 +13,7 @@ _CANCELLED = 409
 
 
 def error_of(fault: Fault) -> TerminalError:
-    """The error for `runSubtask` to end with."""
+    """Return the error that `runSubtask` raises for a fault."""
     metadata = {_STATUS: fault.status}
     if fault.attempts is not None:
         metadata[_ATTEMPTS] = str(fault.attempts)
@@ -21,7 +21,7 @@ def error_of(fault: Fault) -> TerminalError:
 
 
 def fault_of(error: TerminalError) -> Fault:
-    """What the error of a call of `runSubtask` means."""
+    """Return the fault that the error of a call of `runSubtask` describes."""
     metadata = error.metadata or {}
     status = "cancelled" if is_cancelled(error) else "failed"
     attempts = metadata.get(_ATTEMPTS, "")
@@ -34,12 +34,16 @@ def fault_of(error: TerminalError) -> Fault:
 
 
 def cancelled() -> TerminalError:
-    """The error of an invocation that has been cancelled, as Restate words it."""
+    """Return the error of a cancelled invocation, with Restate's own message."""
     return TerminalError("cancelled", _CANCELLED)
 
 
 def is_cancelled(error: TerminalError) -> bool:
-    """Whether an invocation ended because somebody cancelled or killed it."""
-    if error.metadata and _STATUS in error.metadata:  # a user's function says so
+    """Whether an invocation ended because somebody cancelled or killed it.
+
+    Restate reports this by status and message only. A user's function may raise the
+    same status and message. Such an error comes from `error_of`, and has our metadata.
+    """
+    if error.metadata and _STATUS in error.metadata:
         return False
     return error.status_code == _CANCELLED and error.message in ("cancelled", "killed")

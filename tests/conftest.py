@@ -1,8 +1,19 @@
-"""What holds for all tests: none depends on how fast the machine is."""
+"""Settings of all tests: no test depends on the speed of the machine."""
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("any machine")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--server",
+        action="append",
+        choices=["plain", "replay", "v7", "own"],
+        help="run the integration tests of this kind of server, or those that start "
+        "servers of their own; may be repeated; all by default",
+    )

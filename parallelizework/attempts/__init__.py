@@ -1,1 +1,1 @@
-"""Attempts at a user's function: the schedule, and how each is kept in the journal."""
+"""Attempts at a user's function: their schedule, and their records in the journal."""

@@ -1,4 +1,4 @@
-"""One attempt at a user's function: its value, or what is kept of its error."""
+"""One attempt at a user's function, as the journal stores it: a value or an error."""
 
 import logging
 from datetime import timedelta
@@ -17,28 +17,38 @@ from parallelizework.outcomes import TIMED_OUT, Fault
 _logger = logging.getLogger(__name__)
 
 _VALUE = b'{"value":'
-_TWO_HOURS = timedelta(hours=2)  # an API's hourly quota is renewed twice
-_LONGEST_MESSAGE = 4_096  # characters; it is repeated wherever the error goes
+_TWO_HOURS = timedelta(hours=2)  # an hourly quota of an API is renewed twice
+_LONGEST_MESSAGE = 4_096  # characters; many errors and log lines repeat the message
 _LONGEST_PAUSE = timedelta(days=365)
 _CODES = range(400, 600)
 
 
 class Postponed(RetryableError):
-    """Raise it where the outside asks to come back later.
+    """An error for `execute` to raise when a service asks to try again later.
 
-    It is for rate limits: an API that answers 429 with `Retry-After` is well, and will
-    do the work in a moment. So this is not an attempt: `max_attempts` and
-    `Attempt.number` do not count it. A time bounds it instead. The pause is durable,
-    and is a little longer than `retry_after`, so that subtasks that were postponed
-    together do not come back together.
+    Use it for rate limits, such as an answer 429 with `Retry-After`. `max_attempts` and
+    `Attempt.number` do not count a postponed attempt. Instead, `within` limits the sum
+    of the pauses. The pause is durable, except in a batch, which is one step. The pause
+    is a little longer than `retry_after`, by a random time: so subtasks that were
+    postponed together do not all return at the same moment. During the pause, the
+    subtask keeps its slot of the run, but no invoker slot of the server.
 
-    Handler code counts it like any `RetryableError`.
+    In handler code, a `Postponed` counts as an attempt, like any
+    `restate.exceptions.RetryableError`.
 
     Args:
-        status_code: The status of the subtask's failure, if it comes to that.
-        retry_after: When to try again; what has passed already is no pause.
-        within: What all such pauses of a subtask may take together. Instead of a pause
-            that would take longer, the subtask fails with this error.
+        message: Why the attempt is postponed.
+        status_code: The code of the failure if the subtask fails. Default: 429.
+        retry_after: When to try again: a `timedelta` from now. A negative time means at
+            once.
+        within: The longest sum of all such pauses of one subtask. If the next pause
+            would exceed it, the subtask fails with this error. Default: two hours.
+
+    Examples:
+        ```python
+        if response.status_code == 429:
+            raise Postponed("rate limit", retry_after=timedelta(minutes=1))
+        ```
     """
 
     def __init__(
@@ -54,29 +64,32 @@ class Postponed(RetryableError):
 
 
 class AttemptSerde(Serde[bytes | FailedAttempt]):
-    """An attempt in the journal: the value as JSON, or why there is none."""
+    """An attempt as journal bytes: `{"value": ...}`, or a `FailedAttempt` as JSON."""
 
     def serialize(self, obj: bytes | FailedAttempt | None) -> bytes:
-        """`{"value": ...}`, or a `FailedAttempt`."""
+        """Return the bytes for the journal."""
         assert obj is not None, "an attempt has a value or has failed"
         if isinstance(obj, FailedAttempt):
             return obj.model_dump_json().encode()
         return _VALUE + obj + b"}"
 
     def deserialize(self, buf: bytes) -> bytes | FailedAttempt:
-        """The value, still as JSON, or a `FailedAttempt`."""
+        """Return the value, still as JSON, or a `FailedAttempt`."""
         if buf.startswith(_VALUE):
             return buf[len(_VALUE) : -1]
         return FailedAttempt.model_validate_json(buf)
 
 
 def about(service: str, function: Function, name: str) -> str:
-    """Which function of which subtask or invocation is tried, for the log."""
-    return f"service={service} function={function.name} {name}"
+    """Return the first fields of a log line about an attempt."""
+    return f"service={service} {function.name} {name}"
 
 
 def name_of(ctx: Context) -> str:
-    """The name of the subtask that an invocation executes, or of the invocation."""
+    """Return the name of the subtask that an invocation executes, for the log.
+
+    An invocation that executes no subtask has its id instead.
+    """
     request = ctx.request()
     return name_in(request.headers) or f"invocation={request.id}"
 
@@ -85,7 +98,8 @@ def failed_attempt(about: str, error: Exception) -> FailedAttempt:
     """Turn the error of an attempt into a `FailedAttempt`, and log the error once.
 
     Args:
-        about: Which attempt at what, for the log.
+        about: The attempt's function and subtask, for the log.
+        error: What the function raised.
     """
     match error:
         case TookTooLong():
@@ -113,13 +127,13 @@ def failed_attempt(about: str, error: Exception) -> FailedAttempt:
 def _failed(
     message: object, code: object, *, again: bool = True, after: object = None
 ) -> FailedAttempt:
-    """A failed attempt that the journal and the protocol can carry.
+    """Return a failed attempt that the journal and Restate's protocol can carry.
 
-    A user's error may have a code that is none of HTTP's, a message of any length, a
-    lone surrogate, or a pause in the past. Neither can carry those.
+    A user's error may have a code that is not an HTTP error, or a pause in the past.
+    Its message may have any length, or contain a lone surrogate.
     """
-    known = code if isinstance(code, int) and code in _CODES else 500
-    fault = Fault(status="failed", message=_sendable(message), code=known)
+    valid = code if isinstance(code, int) and code in _CODES else 500
+    fault = Fault(status="failed", message=_sendable(message), code=valid)
     return FailedAttempt(fault=fault, again=again, after=_seconds(after))
 
 
@@ -130,7 +144,7 @@ def _sendable(message: object) -> str:
 
 
 def _seconds(after: object) -> float | None:
-    """A pause in seconds; None for what is no duration."""
+    """A pause in seconds, within bounds; None if `after` is not a duration."""
     if isinstance(after, timedelta):
         return min(max(after, timedelta(0)), _LONGEST_PAUSE).total_seconds()
     if isinstance(after, int | float) and after == after:  # noqa: PLR0124 - NaN
@@ -138,11 +152,11 @@ def _seconds(after: object) -> float | None:
     return None
 
 
-def _shown(thing: object) -> str:
+def _shown(value: object) -> str:
     try:
-        return repr(thing)
-    except Exception:
-        return f"{type(thing).__name__}(...)"
+        return repr(value)
+    except Exception:  # a user's `__repr__` may raise
+        return f"{type(value).__name__}(...)"
 
 
 def _printable(error: Exception) -> str:

@@ -1,8 +1,8 @@
-"""`Retries`: the attempts at one of the user's functions, each a durable step.
+"""`Retries`: makes attempts at one of the user's functions; each is a durable step.
 
-The number of attempts is exact through crashes, as each attempt is in the journal. An
-outage of the worker is no attempt. A pause between two attempts is durable, and holds
-no slot of the server's invoker.
+The journal has each attempt, so the number of attempts is exact also after crashes. An
+outage of the worker is not an attempt. A pause between two attempts is durable. During
+a long pause, the invocation does not hold an invoker slot of the server.
 """
 
 from collections.abc import Awaitable, Callable
@@ -32,11 +32,13 @@ T = TypeVar("T")
 Settle = Callable[[RestateDurableFuture[Any]], Awaitable[Any]]
 
 _ATTEMPT = AttemptSerde()
-_SHORT = 1.0  # seconds; a shorter pause costs less than to be sent the journal again
+# Seconds. A suspended invocation receives its journal again to continue: during a
+# shorter pause, waiting costs less.
+_SHORT_PAUSE = 1.0
 
 
 class Interrupted(Exception):
-    """The run has ended for a reason of its own while something was waited for."""
+    """The run ended, such as by its deadline, while `run` waited for a future."""
 
     def __init__(self, reason: CompletionReason) -> None:
         super().__init__(reason)
@@ -44,17 +46,19 @@ class Interrupted(Exception):
 
 
 async def settled(future: RestateDurableFuture[T]) -> T:
-    """The result of a future: the plain way to settle one."""
+    """Return the result of a future, however long it takes."""
     return await future
 
 
 @dataclass(frozen=True)
 class Retries:
-    """How the functions of one service are retried in one invocation.
+    """The attempts at the user's functions in one invocation.
 
     Attributes:
-        service: The service whose handler `awaitResume` pauses.
-        settle: Waits for a future, and raises `Interrupted` if the run ends before.
+        ctx: The context of the invocation.
+        service: The name of the service. Its handler `awaitResume` is called to pause.
+        policy: How many attempts there are, with which pauses.
+        settle: Waits for a future. Raises `Interrupted` if the run ends before.
     """
 
     ctx: Context
@@ -65,14 +69,16 @@ class Retries:
     async def value(
         self, function: Function, execute: Callable[[int], Awaitable[bytes]]
     ) -> bytes:
-        """The value of the first attempt that has one, as JSON.
+        """Return the value of the first attempt that succeeds, as JSON.
 
         Args:
-            execute: Makes the attempt of that number at the function.
+            function: The user's function, for its name.
+            execute: Makes one attempt. It accepts the number of the attempt, and
+                returns the value as JSON.
 
         Raises:
-            TerminalError: The last attempt's error.
-            Interrupted: By `settle`.
+            TerminalError: The last attempt failed; this is its error.
+            Interrupted: The run ended before.
         """
         outcome = await self._attempt(function, execute, 1)
         if not isinstance(outcome, FailedAttempt):
@@ -96,26 +102,30 @@ class Retries:
         execute: Callable[[int], Awaitable[bytes]],
         number: int,
     ) -> bytes | FailedAttempt:
-        """One attempt, as a durable step."""
+        """Make one attempt, as a durable step.
+
+        An error becomes the value of the step. So the SDK does not retry the step, and
+        the journal has each failed attempt.
+        """
 
         async def step() -> bytes | FailedAttempt:
             try:
                 return await execute(number)
             except Exception as error:
-                tried = about(self.service, function, name_of(self.ctx))
-                return failed_attempt(f"{tried} attempt={number}", error)
+                logged = about(self.service, function, name_of(self.ctx))
+                return failed_attempt(f"{logged} attempt={number}", error)
 
         options = RunOptions[bytes | FailedAttempt](serde=_ATTEMPT)
         return await self.settle(self.ctx.run_typed(function.role, step, options))
 
     async def _sleep(self, seconds: float) -> None:
         timer = self.ctx.sleep(timedelta(seconds=seconds))
-        if seconds > _SHORT:
+        if seconds > _SHORT_PAUSE:
             suspend_at_next_wait(self.ctx)
         await self.settle(timer)
 
     async def _resumed(self, fault: Fault) -> None:
-        """Wait for somebody who repairs what is wrong and resumes."""
+        """Wait until somebody has repaired the cause and resumed the run."""
         body = fault.model_dump_json().encode()
         paused = self.ctx.generic_call(self.service, HandlerName.AWAIT_RESUME, body)
         suspend_at_next_wait(self.ctx)
@@ -129,18 +139,20 @@ class Retries:
 async def await_resume(ctx: Context, body: bytes) -> bytes:
     """Pause until somebody resumes this invocation.
 
-    Restate pauses it after one attempt. So the first attempt fails, with the error that
-    is to be repaired. The next one finds the step in the journal, and succeeds.
+    The retry policy of this handler allows one attempt: after it, Restate pauses the
+    invocation. The first attempt executes the step and fails, with the error that is to
+    be repaired. After the resume, the next attempt replays: the step is in the journal
+    and is not executed again. So this attempt succeeds, and the caller continues.
     """
-    is_first = False
+    is_first_attempt = False
 
     async def pause() -> bytes:
-        nonlocal is_first
-        is_first = True
+        nonlocal is_first_attempt
+        is_first_attempt = True
         return b""
 
     fault = Fault.model_validate_json(body)
     await ctx.run_typed("pause", pause, RunOptions(serde=BytesSerde()))
-    if is_first:
+    if is_first_attempt:
         raise RetryableError(fault.message, fault.code)
     return b""

@@ -1,4 +1,4 @@
-"""`HandlerCodeAttempts`: how often handler code has failed in this process."""
+"""`HandlerCodeAttempts`: counts the failed attempts of handler code in this process."""
 
 from collections import OrderedDict
 from datetime import timedelta
@@ -11,14 +11,14 @@ from parallelizework.attempts.schedule import FailedAttempt, shortened_pause
 from parallelizework.policy import Policy
 from parallelizework.terminal_errors import error_of
 
-_MOST = 100_000  # invocations; one takes some 200 bytes
+_MAX_INVOCATIONS = 100_000  # the count of one needs about 200 bytes
 
 
 class HandlerCodeAttempts:
-    """Counts the attempts of handler code that failed.
+    """Counts the failed attempts of handler code, by invocation.
 
-    Each process counts for itself, and begins anew when it is started: so there may be
-    more attempts than the policy says, and never fewer.
+    Each process counts separately, and a new process starts at 0. So an invocation may
+    have more attempts than the policy allows, but never fewer.
     """
 
     def __init__(self) -> None:
@@ -27,15 +27,16 @@ class HandlerCodeAttempts:
     def count_failure(
         self, ctx: Context, policy: Policy, failed: FailedAttempt
     ) -> TerminalError | RetryableError:
-        """Count a failed attempt, and return the error to end the attempt with."""
+        """Count a failed attempt, and return the error that the handler must raise."""
         fault, invocation = failed.fault, ctx.request().id
-        if policy.on_exhausted == "pause" and failed.again:  # then Restate counts
+        if policy.on_exhausted == "pause" and failed.again:
+            # Here Restate counts, by the retry policy of the handler, and pauses.
             return RetryableError(fault.message, fault.code)
         count = self._counts.pop(invocation, 0) + 1
         if not failed.again or count >= policy.max_attempts:
             return error_of(fault.model_copy(update={"attempts": count}))
         self._counts[invocation] = count
-        if len(self._counts) > _MOST:
+        if len(self._counts) > _MAX_INVOCATIONS:
             self._counts.popitem(last=False)
         pause = shortened_pause(policy, count, random())
         seconds = pause if failed.after is None else failed.after

@@ -1,4 +1,4 @@
-"""The retry schedule: whether there is another attempt, and after which pause. Pure."""
+"""The retry schedule: whether to make another attempt, and after which pause. Pure."""
 
 from collections.abc import Callable
 
@@ -9,12 +9,14 @@ from parallelizework.policy import Policy
 
 
 class FailedAttempt(BaseModel):
-    """An attempt that did not succeed.
+    """An attempt that failed.
 
     Attributes:
-        again: There may be another attempt.
-        after: The pause that the error asked for, in seconds.
-        within: The attempt was postponed: the bound of all such pauses, in seconds.
+        fault: Why it failed.
+        again: Whether another attempt is useful. False if the error is final.
+        after: The pause that the error asks for, in seconds; None if it asks for none.
+        within: For a postponed attempt, the limit for the sum of such pauses, in
+            seconds. None for all other attempts.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -29,9 +31,9 @@ class Schedule:
     """The attempts that a policy allows.
 
     Args:
-        policy: How many attempts, and with which pauses.
-        random: Returns a number from 0 to 1. It shortens a pause by up to half, so that
-            subtasks that failed together do not come back together.
+        policy: How many attempts there are, with which pauses.
+        random: Returns a number from 0 to 1, which shortens a pause by up to half. So
+            subtasks that failed together are not all tried again at the same moment.
 
     Attributes:
         number: The number of the attempt to make now; 1 for the first.
@@ -41,12 +43,16 @@ class Schedule:
         self.number = 1
         self._policy = policy
         self._random = random
-        self._count = 1  # attempts since the start, or since somebody resumed
-        self._postponed = 0  # attempts that are not counted
-        self._waited = 0.0  # seconds, in the pauses of postponed attempts
+        self._count = 1  # attempts since the start, or since the run was resumed
+        self._postponed = 0  # postponed attempts, which `_count` does not count
+        self._waited = 0.0  # seconds: the sum of the pauses of postponed attempts
 
     def pause_after(self, failed: FailedAttempt) -> float | None:
-        """The pause after an attempt that failed, in seconds; None after the last."""
+        """Count a failed attempt, and return the pause after it.
+
+        Returns:
+            The pause in seconds; None if this attempt was the last one.
+        """
         number = self._count + self._postponed
         pause = shortened_pause(self._policy, number, self._random())
         if failed.within is not None:
@@ -61,7 +67,7 @@ class Schedule:
         return pause if failed.after is None else failed.after
 
     def fault(self, failed: FailedAttempt) -> Fault:
-        """Why the function failed, where that was its last attempt."""
+        """Return why the function failed, when its last attempt has failed."""
         message = failed.fault.message
         if failed.within is not None:
             message += f" (its pauses would take longer than {failed.within:g} s)"
@@ -69,18 +75,18 @@ class Schedule:
         return failed.fault.model_copy(update=update)
 
     def renew(self) -> None:
-        """Allow all attempts once more, after somebody has repaired the cause."""
+        """Allow all attempts again, after somebody has repaired the cause."""
         self.number += 1
         self._count, self._postponed, self._waited = 1, 0, 0.0
 
 
 def shortened_pause(policy: Policy, attempt: int, random: float) -> float:
-    """The pause after the attempt of that number, in seconds: up to half shorter."""
+    """Return the pause after an attempt, in seconds: up to half shorter, at random."""
     return longest_pause(policy, attempt) * (1 - random / 2)
 
 
 def longest_pause(policy: Policy, attempt: int) -> float:
-    """The longest pause after the attempt of that number, in seconds."""
+    """Return the longest pause after an attempt, in seconds."""
     longest = policy.max_retry_interval.total_seconds()
     try:
         factor = policy.retry_interval_factor ** (attempt - 1)

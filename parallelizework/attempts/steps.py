@@ -1,4 +1,4 @@
-"""`Steps`: the functions around `execute`, tried in durable steps."""
+"""`Steps`: executes `split`, `expand`, `combine` and `aggregate` as durable steps."""
 
 from dataclasses import replace
 from typing import Any
@@ -16,8 +16,9 @@ from parallelizework.policy import Policy
 from parallelizework.serde.message import JsonList
 from parallelizework.serde.validated_json import MAX_MESSAGE
 
-# What a run holds when it answers. How much of it a restate-server (1.7) still holds
-# depends on time; up to half a message of an answer is safe.
+# The other large things in the journal of a run when it answers. It depends on timing
+# how many of them a restate-server (1.7) still has in memory. An answer of up to half
+# the size of a message is always safe.
 _HELD = "its task, its subtasks or its values"
 
 
@@ -29,37 +30,42 @@ class Steps:
         self._retries = Retries(ctx, definition.name, policy)
 
     async def split(self, task: object, size: int, settle: Settle) -> list[Any]:
-        """The items of a task, as plain JSON.
+        """Return the items of a task, as plain JSON.
 
         Args:
-            size: The bytes of the task as JSON.
+            task: The task.
+            size: The size of the task as JSON, in bytes.
             settle: Waits for the step, or for the end of the run.
         """
-        this = self._definition
-        listed = this.subtasks_json if this.expand is None else this.shards_json
+        definition = self._definition
+        has_shards = definition.expand is not None
+        items = definition.shards_json if has_shards else definition.subtasks_json
         retries = replace(self._retries, settle=settle)
-        return await self._listed(this.split, listed, task, size, retries)
+        return await self._list_items(definition.split, items, task, size, retries)
 
     async def expand(self, shard: object, size: int) -> list[Any]:
-        """The subtasks of a shard, as plain JSON.
+        """Return the subtasks of a shard, as plain JSON.
 
         Args:
-            size: The bytes of the slice with the shard, as JSON.
+            shard: The shard.
+            size: The size of the slice with the shard as JSON, in bytes.
         """
-        this = self._definition
-        assert this.expand, "there are shards only where there is expand"
-        listed = this.subtasks_json
-        return await self._listed(this.expand, listed, shard, size, self._retries)
+        definition = self._definition
+        assert definition.expand, "only a fan-out with expand has shards"
+        return await self._list_items(
+            definition.expand, definition.subtasks_json, shard, size, self._retries
+        )
 
     async def combine(self, values: list[Any]) -> Any:
-        """One value for several, as plain JSON."""
-        this, combine = self._definition, self._definition.combine
-        assert combine, "only where there is one"
-        held, of = MAX_MESSAGE // 2, "what it was combined from"
-        typed = this.values_json.typed(values)
+        """Return one value for several values, all as plain JSON."""
+        definition, combine = self._definition, self._definition.combine
+        assert combine, "the fan-out has combine"
+        held, held_name = MAX_MESSAGE // 2, "what it was combined from"
+        typed = definition.values_json.typed(values)
 
         async def execute(_number: int) -> bytes:
-            return this.value_json.serialize(await combine(typed), held, of)
+            combined = await combine(typed)
+            return definition.value_json.serialize(combined, held, held_name)
 
         return from_json(await self._retries.value(combine, execute))
 
@@ -70,42 +76,51 @@ class Steps:
         task: bytes,
         items: list[Any],
     ) -> bytes:
-        """The answer to a run.
+        """Return the answer of a run, as JSON.
 
-        It is computed in a step, so that a server that dies between the answer and the
-        end cannot find another answer in the next replay.
+        `aggregate` is a step, so the answer is in the journal before the run ends. A
+        replay after a crash has the same answer, even if `aggregate` would return
+        another one.
+
+        Args:
+            outcomes: The outcomes of all subtasks.
+            reason: Why the run has ended.
+            task: The task as JSON.
+            items: The items of the split, as plain JSON.
         """
-        this = self._definition
-        values = this.values_json.typed(outcomes.values)
+        definition = self._definition
+        values = definition.values_json.typed(outcomes.values)
         extras = self._extras(outcomes, reason, task)
 
         async def execute(_number: int) -> bytes:
-            answer = this.result_json.answer(await this.aggregate(values, *extras))
+            result = await definition.aggregate(values, *extras)
+            answer = definition.result_json.answer(result)
             if len(answer) > MAX_MESSAGE // 2:
                 held = max(len(task), _size(items), _size(outcomes.values))
-                this.result_json.checked(answer, min(held, MAX_MESSAGE // 2), _HELD)
+                held = min(held, MAX_MESSAGE // 2)
+                definition.result_json.checked(answer, held, _HELD)
             return answer
 
-        return await self._retries.value(this.aggregate, execute)
+        return await self._retries.value(definition.aggregate, execute)
 
     def _extras(
         self, outcomes: Outcomes, reason: CompletionReason, task: bytes
     ) -> list[object]:
-        """What `aggregate` takes after the values."""
-        this = self._definition
-        if not this.extras:
+        """The arguments of `aggregate` after the values."""
+        definition = self._definition
+        if not definition.extras:
             return []
         extras: dict[Extra, object] = {"reason": reason}
-        if "failures" in this.extras:
-            is_late = reason is CompletionReason.DEADLINE_EXCEEDED
-            unfinished = outcomes.unfinished if is_late else []
+        if "failures" in definition.extras:
+            at_deadline = reason is CompletionReason.DEADLINE_EXCEEDED
+            unfinished = outcomes.unfinished if at_deadline else []
             failed = in_order([*outcomes.failures, *unfinished])
-            extras["failures"] = this.failures_json.typed(failed)
-        if "task" in this.extras:  # read again, as `split` may have changed its own
-            extras["task"] = this.task_json.deserialize(task)
-        return [extras[extra] for extra in this.extras]
+            extras["failures"] = definition.failures_json.typed(failed)
+        if "task" in definition.extras:  # read again: `split` may have changed its task
+            extras["task"] = definition.task_json.deserialize(task)
+        return [extras[extra] for extra in definition.extras]
 
-    async def _listed(
+    async def _list_items(
         self,
         function: Function,
         items: JsonList,

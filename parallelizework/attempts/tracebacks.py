@@ -1,4 +1,4 @@
-"""Tracebacks: the frames that are the user's own, without ours and the SDK's."""
+"""Tracebacks of the user's own code, without the frames of ours and of the SDK."""
 
 import sysconfig
 import traceback
@@ -9,23 +9,28 @@ from types import TracebackType
 _FRAMEWORK = frozenset(
     {"anyio", "asyncio", "concurrent", "contextlib", "parallelizework", "restate"}
 )
-_READY_MADE = (
-    "parallelizework.ready_made."  # its functions are a fan-out's, like a user's
-)
+# The functions of ready-made fan-outs are treated like a user's own.
+_READY_MADE = "parallelizework.ready_made."
 _LIBRARIES = tuple(
     str(Path(sysconfig.get_path(name))) for name in ("stdlib", "purelib", "platlib")
 )
 
 
 def of_user(error: BaseException) -> TracebackType | None:
-    """The traceback from the first frame on that is not of a framework, if any is."""
+    """Return the traceback from the first frame on that is not of a framework.
+
+    None if all frames are of frameworks.
+    """
     return next(
         (each for each in _all(error.__traceback__) if not _is_framework(each)), None
     )
 
 
 def location(error: BaseException) -> str:
-    """Where the user's code raised an error: `shrink, album.py:12`; or nothing."""
+    """Return where the user's code raised an error: `shrink, album.py:12`.
+
+    Empty if the traceback has no frame of the user.
+    """
     frames = list(_all(of_user(error)))
     if not frames:
         return ""
@@ -35,7 +40,7 @@ def location(error: BaseException) -> str:
 
 
 def formatted(error: BaseException) -> str:
-    """The traceback of the user's frames, as Python prints it."""
+    """Return the traceback of the user's frames, as Python prints it."""
     lines = traceback.format_exception(type(error), error, of_user(error))
     return "".join(lines).rstrip()
 

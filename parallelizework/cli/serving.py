@@ -3,6 +3,7 @@
 import signal
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,7 @@ from cyclopts.validators import Number
 
 from parallelizework.cli.app import HERE, SERVE, Flag, Where, cli
 from parallelizework.cli.output import note
+from parallelizework.errors import ExtraMissing, extras_named
 from parallelizework.local.dev import Local, local
 from parallelizework.local.doctor import Finding, examine
 from parallelizework.local.ports import Ports
@@ -55,7 +57,8 @@ def serve(
         The ASGI server: hypercorn or granian. By default, PARALLELIZEWORK_SERVER or
         hypercorn. The extra parallelizework[granian] installs granian.
     """
-    from parallelizework.serving import worker  # noqa: PLC0415 - other commands do without restate
+    with extras_named():
+        from parallelizework.serving import worker  # noqa: PLC0415 - other commands do without restate
 
     settings = Settings()
     changes = {
@@ -96,6 +99,8 @@ def dev(  # noqa: PLR0913 - each is one switch of the command
         The server's data folder. With the same folder, the next start continues the
         runs. By default, all data is deleted at the end.
     """
+    if not find_spec("restate"):  # before restate-server is installed and started
+        raise ExtraMissing("restate")
     ports = Ports(ingress_port, admin_port, worker_port)
     _handle_signals()
     with local(

@@ -1,1 +1,1 @@
-"""From `run` down to the calls of subtasks, and back up with their outcomes."""
+"""Coordinators: from `run` down to the calls of subtasks, and back with outcomes."""

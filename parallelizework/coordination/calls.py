@@ -1,4 +1,4 @@
-"""`Call`: one call of a coordinator, and what its end means for the run."""
+"""`Call`: one call that a coordinator makes, and the outcomes in its answer."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -22,20 +22,19 @@ from parallelizework.terminal_errors import fault_of, is_cancelled
 
 Future = RestateDurableCallFuture[bytes]
 
-# How long a cancelled call may take to end.
-CANCEL_GRACE = timedelta(seconds=1)
+CANCEL_GRACE = timedelta(seconds=1)  # how long a cancelled call may take to end
 
 
 @dataclass(frozen=True)
 class Known:
-    """A subtask that needs no call, as its value is known."""
+    """A subtask that needs no call, because its value is known (`Done`)."""
 
     position: int
     value: object
 
     @property
     def outcomes_without_call(self) -> Outcomes:
-        """The one value."""
+        """The outcome of the subtask."""
         return Outcomes(succeeded=1, values=[self.value])
 
 
@@ -44,9 +43,12 @@ class Call:
     """One call, for some of the items of a coordinator.
 
     Attributes:
-        position: Which call of its coordinator it is; 0 for the first.
-        is_coordinator: The called handler is a coordinator, which sends reports.
-        timeout: How long the call may take.
+        position: The position among the calls of the coordinator; 0 for the first.
+        service: The name of the called service.
+        handler: The called handler.
+        is_coordinator: Whether the called handler is a coordinator. Coordinators send
+            reports.
+        timeout: How long the call may take; None for no limit.
     """
 
     position: int
@@ -59,23 +61,25 @@ class Call:
         """Make the call.
 
         Args:
+            ctx: The context of the coordinator.
             slots: How many slots the call has.
-            fan_in: What has ended so far.
+            fan_in: The outcomes of the coordinator so far.
         """
         raise NotImplementedError
 
     def outcomes(self, answer: bytes) -> Outcomes:
-        """The outcomes in an answer."""
+        """Return the outcomes in an answer."""
         return Outcomes.model_validate_json(answer)
 
     def failed(self, error: TerminalError, *, has_timed_out: bool) -> Outcomes:
-        """The outcomes, where an error is the answer.
+        """Return the outcomes of a call that ended with an error.
 
         Args:
-            has_timed_out: The call was cancelled, as its timeout had passed.
+            error: The error.
+            has_timed_out: The coordinator cancelled the call at its timeout.
 
         Raises:
-            TerminalError: The error is no outcome, but the end of the run.
+            TerminalError: The error is not an outcome of a subtask. It ends the run.
         """
         message = error.message
         if self.handler is HandlerName.RUN_SHARD:
@@ -85,12 +89,12 @@ class Call:
         raise TerminalError(message, error.status_code) from error
 
     def unfinished(self) -> list[Failure[Any]]:
-        """Its subtasks, as failures of a call that had not ended at the deadline."""
+        """Return the subtasks as failures: the call had not ended at the deadline."""
         return []
 
     @property
     def outcomes_without_call(self) -> Outcomes:
-        """Its outcomes, where it was not started before the deadline."""
+        """The outcomes of a call that was not started before the deadline."""
         return Outcomes(unfinished=self.unfinished())
 
     @property
@@ -100,11 +104,14 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True)
 class SubtaskCall(Call):
-    """A call of one subtask; an error is its outcome.
+    """A call for one subtask. If the call ends with an error, the subtask has failed.
 
     Attributes:
         subtask: The subtask, as plain JSON.
-        body: The same, as it is sent.
+        body: The subtask as the bytes that are sent.
+        headers: The headers of the call: the name of the subtask, and its policy.
+        index: The index of the subtask in the split, or in its shard.
+        shard: The index of the shard, if any.
     """
 
     subtask: Any
@@ -114,23 +121,23 @@ class SubtaskCall(Call):
     shard: int | None
 
     def start(self, ctx: Context, slots: int, fan_in: FanIn) -> Future:
-        """Send the subtask alone."""
+        """Make the call with the subtask as body."""
         headers = self.headers or None
         return ctx.generic_call(self.service, self.handler, self.body, headers=headers)
 
     def outcomes(self, answer: bytes) -> Outcomes:
-        """The one value."""
+        """Return the value in the answer."""
         return Outcomes(succeeded=1, values=[from_json(answer)])
 
     def failed(self, error: TerminalError, *, has_timed_out: bool) -> Outcomes:
-        """The one failure."""
+        """Return the failure of the subtask."""
         fault = fault_of(error)
         if has_timed_out and self.timeout and is_cancelled(error):
             fault = Fault.timed_out_after(self.timeout)
         return Outcomes(failures=[self._failure(fault)])
 
     def unfinished(self) -> list[Failure[Any]]:
-        """The one subtask."""
+        """Return the subtask as a failure: it had not ended at the deadline."""
         return [self._failure(Fault.unfinished())]
 
     def _failure(self, fault: Fault) -> Failure[Any]:
@@ -139,13 +146,14 @@ class SubtaskCall(Call):
 
 @dataclass(frozen=True, kw_only=True)
 class SliceCall(Call):
-    """A call for a slice: of a batch, a segment, a shard or several shards.
+    """A call for a slice: a batch, a segment, a shard or several shards.
 
     Attributes:
-        whole: The slice that this one is cut from.
-        start_at, end_at: Which of its items are sent.
-        slice_json: How the slice is sent.
-        updates: How many reports are wanted for progress, about.
+        whole: The coordinator's own slice. The call has a part of its items.
+        start_at: The position of the first item of the call in `whole.items`.
+        end_at: The position after the last item of the call.
+        slice_json: The JSON of slices.
+        updates: How many reports are wanted for progress, approximately.
     """
 
     whole: Slice[Any]
@@ -155,14 +163,14 @@ class SliceCall(Call):
     updates: int = 0
 
     def start(self, ctx: Context, slots: int, fan_in: FanIn) -> Future:
-        """Send the slice, with its slots and what is left of the rule."""
+        """Make the call with the slice, its slots and the rest of the rule."""
         body = self.body(ctx.request().id, slots, fan_in.rest)
         return ctx.generic_call(self.service, self.handler, body)
 
     def body(self, caller: str, slots: int, rule: Rule) -> bytes:
-        """The slice, as it is sent."""
+        """Return the slice as the bytes that are sent."""
         whole = self.whole
-        part = Slice[Any](
+        slice_ = Slice[Any](
             run=whole.run,
             first=whole.first + self.start_at,
             slots=slots,
@@ -172,10 +180,10 @@ class SliceCall(Call):
             rule=rule,
             report_request=self._report_request(caller, rule),
         )
-        return self.slice_json.serialize(part)
+        return self.slice_json.serialize(slice_)
 
     def unfinished(self) -> list[Failure[Any]]:
-        """Its subtasks; shards that are not expanded have none yet."""
+        """Return the subtasks as failures. Shards that are not expanded have none."""
         if self.handler in (HandlerName.RUN_SHARD, HandlerName.RUN_SHARDS):
             return []
         first, shard = self.whole.first + self.start_at, self.whole.shard
@@ -209,14 +217,14 @@ class SliceCall(Call):
 
 @dataclass(frozen=True)
 class Calls:
-    """The calls of one coordinator.
+    """The calls of one coordinator, and how many slots each of them may lease.
 
     Attributes:
-        calls: In the order of their items.
-        slots: How many slots the coordinator has for them.
+        calls: The calls, in the order of their items.
+        slots: How many slots the coordinator has.
         cost: How many slots a call costs at least.
-        share: How many slots a call is leased, while there are others to start.
-        most: How many slots a call can use.
+        share: How many slots a call may lease while other calls are left to start.
+        most: How many slots a call can use at most.
     """
 
     calls: Iterator[Call | Known]

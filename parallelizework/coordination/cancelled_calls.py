@@ -1,4 +1,4 @@
-"""`CancelledCalls`: the end of the calls that are in flight when a run has ended."""
+"""`CancelledCalls`: cancels the calls that are in flight when a run ends early."""
 
 from __future__ import annotations
 
@@ -17,12 +17,18 @@ from parallelizework.terminal_errors import is_cancelled
 if TYPE_CHECKING:
     from parallelizework.coordination.window import InFlight
 
-# How long cancelled coordinators may take to end: they wait for their own calls first.
+# How long cancelled coordinators may take to end. They cancel their own calls first.
 _COORDINATORS_GRACE = timedelta(seconds=5)
 
 
 class CancelledCalls:
-    """Cancels the calls in flight, and collects the outcomes that they have."""
+    """Cancels the calls in flight, and collects the outcomes of those that have ended.
+
+    Args:
+        ctx: The context of the coordinator.
+        in_flight: The calls that have not ended, by position.
+        fan_in: Collects the outcomes.
+    """
 
     def __init__(
         self, ctx: Context, in_flight: Mapping[int, InFlight], fan_in: FanIn
@@ -30,12 +36,12 @@ class CancelledCalls:
         self._ctx = ctx
         self._in_flight = in_flight
         self._fan_in = fan_in
-        self._ended_positions = set[int]()  # of the cancelled calls
+        self._ended_positions = set[int]()  # the cancelled calls that have ended
 
     async def cancel(self) -> None:
-        """Cancel all calls in flight, and wait for their end, but not for ever.
+        """Cancel all calls in flight, and wait for their end for a limited time.
 
-        If this invocation itself was cancelled, its calls were cancelled with it.
+        If somebody cancelled this invocation, Restate has cancelled its calls too.
         """
         if not self._fan_in.is_cancelled:
             try:
@@ -47,7 +53,11 @@ class CancelledCalls:
             await self._wait()
 
     async def _wait(self) -> None:
-        """A call whose worker is away, or does not answer, ends when it can."""
+        """Wait until all calls have ended, for a limited time.
+
+        The worker of a call may be unavailable, or not answer. Such a call ends later,
+        and its outcome is not used.
+        """
         is_inner = any(each.call.is_coordinator for each in self._in_flight.values())
         timer = self._ctx.sleep(_COORDINATORS_GRACE if is_inner else CANCEL_GRACE)
         pending: dict[Any, int] = {
@@ -66,14 +76,15 @@ class CancelledCalls:
                 return
 
     async def collect(self, unstarted: Iterable[Call | Known] | None = None) -> None:
-        """Add the outcomes of the cancelled calls.
+        """Add the outcomes of the cancelled calls to the fan-in.
 
         Args:
-            unstarted: The calls that were not started. None, unless all subtasks that
-                have not ended are to be named.
+            unstarted: The calls that were not started, if the run answers at its
+                deadline. Then all subtasks that have not ended are added, as
+                unfinished. None in all other cases.
 
         Raises:
-            TerminalError: A call ended with an error that is no outcome.
+            TerminalError: A call ended with an error that is not an outcome.
         """
         for position, each in self._in_flight.items():
             outcomes, size = await self._outcomes(position, each)
@@ -84,7 +95,7 @@ class CancelledCalls:
             await self._fan_in.add(call.position, call.outcomes_without_call)
 
     async def _outcomes(self, position: int, each: InFlight) -> tuple[Outcomes, int]:
-        """The outcomes of a cancelled call, and their bytes; none before its end."""
+        """The outcomes of a cancelled call, and their size; none before its end."""
         if position not in self._ended_positions:
             return Outcomes(), 0
         try:

@@ -1,4 +1,4 @@
-"""`Coordinator`: makes the calls for a slice, collects outcomes, cancels the losers."""
+"""`Coordinator`: makes the calls for a slice, and collects their outcomes."""
 
 from typing import Any, Protocol
 
@@ -18,10 +18,10 @@ from parallelizework.terminal_errors import is_cancelled
 
 
 class Reporter(Protocol):
-    """Sends to others how far a coordinator has come.
+    """Sends the progress of a coordinator to its caller, or to `FanOutProgress`.
 
     Attributes:
-        is_open: Somebody wants reports now.
+        is_open: Whether reports are wanted now.
     """
 
     is_open: bool
@@ -30,22 +30,25 @@ class Reporter(Protocol):
         """Send a report, if enough has happened since the last one.
 
         Args:
-            returned: How many slots the coordinator no longer needs.
+            fan_in: The outcomes of the coordinator so far.
+            returned: How many slots the coordinator has returned so far.
         """
         ...
 
 
 class Coordinator:
-    """One invocation that executes items by calls, and all that it owns.
+    """One invocation that makes calls for items. It owns the state of the invocation.
 
     Args:
-        overrides: What the request says about the policy.
+        ctx: The context of the invocation.
+        definition: The fan-out.
+        overrides: The fields of the policy that the request sets.
 
     Raises:
-        TerminalError: 400; the request says what cannot be.
+        TerminalError: 400; the request's policy is not possible.
     """
 
-    _grows = True  # whether a caller may lease more slots to this coordinator
+    _has_caller = True  # another coordinator, which may lease more slots to this one
 
     def __init__(
         self, ctx: Context, definition: Definition, overrides: Overrides
@@ -65,22 +68,29 @@ class Coordinator:
         reporter: Reporter,
         total: int | None = None,
     ) -> tuple[CompletionReason, Outcomes]:
-        """Execute the items of a slice; no call is in flight afterwards.
+        """Execute the items of a slice.
+
+        At the end, all calls have ended or were cancelled.
 
         Args:
-            total: How many subtasks there are; None where nobody knows.
+            dispatch: Turns items into calls.
+            slice_: The slice.
+            reporter: Sends the progress.
+            total: The number of subtasks; None if it is unknown.
 
         Returns:
-            Why it has ended, and the outcomes.
+            Why the slice has ended, and the outcomes.
 
         Raises:
-            TerminalError: A call ended with an error that is no outcome, or values
+            TerminalError: A call ended with an error that is not an outcome, or values
                 could not be combined.
         """
         combine = self._steps.combine if self._definition.combine else None
         fan_in = self._fan_in = FanIn(slice_.rule, combine, total)
         calls = dispatch.calls(slice_, self._policy)
-        window = Window(self._ctx, calls, fan_in, self._events, grows=self._grows)
+        window = Window(
+            self._ctx, calls, fan_in, self._events, has_caller=self._has_caller
+        )
         cancelled = CancelledCalls(self._ctx, window.in_flight, fan_in)
         reason = CompletionReason.CANCELLED
         try:
@@ -98,17 +108,17 @@ class Coordinator:
     async def _until_ended(
         self, window: Window, fan_in: FanIn, reporter: Reporter
     ) -> CompletionReason:
-        """Start calls and wait until the slice has ended; return why.
+        """Start calls and wait until the slice has ended; return why it has ended.
 
-        A freed slot is used again at once, so a slow call holds back no other.
+        A free slot is used again at once, so a slow call does not delay other calls.
         """
         while True:
-            is_busy = await window.fill()
+            has_calls = await window.fill()
             if reporter.is_open:
                 reporter.send(fan_in, window.returned)
             if fan_in.reason:
                 return fan_in.reason
-            if not is_busy:
+            if not has_calls:
                 return CompletionReason.ALL_COMPLETED
             if not self._deadline_passed:
                 await self._events.wait()
@@ -116,17 +126,19 @@ class Coordinator:
                 return CompletionReason.DEADLINE_EXCEEDED
 
     def _answers_at_deadline(self, reason: CompletionReason) -> bool:
-        """Whether the run answers after its deadline, and names what has not ended.
+        """Whether the run may answer at its deadline, with its unfinished subtasks.
 
-        An inner coordinator sees only that it was cancelled.
+        At the deadline, `run` cancels its calls. An inner coordinator cannot
+        distinguish this from another cancellation. So it adds its unfinished subtasks
+        in both cases.
         """
         ends = (CompletionReason.DEADLINE_EXCEEDED, CompletionReason.CANCELLED)
-        has_deadline = self._policy.deadline and self._policy.on_deadline == "answer"
-        return bool(has_deadline) and reason in ends
+        answers = self._policy.deadline and self._policy.on_deadline == "answer"
+        return bool(answers) and reason in ends
 
 
 class InnerCoordinator(Coordinator):
-    """A coordinator that another one called with a slice."""
+    """A coordinator that another coordinator called with a slice."""
 
     def __init__(
         self, ctx: Context, definition: Definition, slice_: Slice[Any]
@@ -135,19 +147,18 @@ class InnerCoordinator(Coordinator):
         self._slice = slice_
 
     async def expand(self, size: int) -> None:
-        """Replace the shard of the slice by its subtasks.
+        """Replace the shard of the slice by the subtasks of the shard.
 
         Args:
-            size: The bytes of the slice with the shard, as JSON.
+            size: The size of the slice with the shard as JSON, in bytes.
         """
-        this = self._slice
-        shard = self._definition.shard_json.typed(this.items[0])
+        shard = self._definition.shard_json.typed(self._slice.items[0])
         subtasks = await self._steps.expand(shard, size)
-        update = {"first": 0, "shard": this.first, "items": subtasks}
-        self._slice = this.model_copy(update=update)
+        update = {"first": 0, "shard": self._slice.first, "items": subtasks}
+        self._slice = self._slice.model_copy(update=update)
 
     async def outcomes(self, dispatch: SubtaskDispatch) -> Outcomes:
-        """Execute the items of the slice."""
+        """Execute the items of the slice, and return their outcomes."""
         reporter = SignalReporter(self._ctx, self._slice, dispatch)
         _, outcomes = await self._execute(dispatch, self._slice, reporter)
         return outcomes

@@ -1,4 +1,4 @@
-"""Dispatch: which calls the items of a slice become."""
+"""Dispatch: turns the items of a slice into calls."""
 
 from collections.abc import Iterator
 from itertools import accumulate, pairwise
@@ -22,20 +22,24 @@ from parallelizework.outcomes import known_values
 from parallelizework.policy import WINDOW, Policy
 from parallelizework.serde.message import Message
 
-# How many reports a run receives; less than 1 % of the cost of a large run.
+# How many reports for progress a run receives, approximately. They are less than 1 % of
+# the cost of a large run.
 _UPDATES = 1_000
 
 
 class SubtaskDispatch:
-    """How subtasks become calls: of one, of a batch, or of a segment.
+    """Turns subtasks into calls: for one subtask, for a batch, or for a segment.
+
+    Args:
+        definition: The fan-out.
 
     Attributes:
-        slice_json: A slice of them.
-        report_every: A report is worth its cost after this many items.
+        slice_json: The JSON of slices.
+        report_every: How many items end between two reports for progress, at least.
     """
 
     report_every = 4
-    _is_wide = False
+    _is_wide = False  # see `partition`
     _slice_handler = HandlerName.RUN_SEGMENT
 
     def __init__(self, definition: Definition) -> None:
@@ -43,11 +47,11 @@ class SubtaskDispatch:
         self.slice_json = Message[Slice[Any]](Slice[Any], f"a slice of {name}")
         self._definition = definition
         self._item_json = Message[Any](Any, f"a subtask of {name}", remedy=REFERENCE)
-        # With combine, few subtasks a coordinator: so few values wait to be combined.
+        # With `combine`, a coordinator has few subtasks: so it holds few values.
         self._segment = WINDOW if definition.combine else SEGMENT
 
     def calls(self, slice_: Slice[Any], policy: Policy) -> Calls:
-        """The calls for a slice."""
+        """Return the calls for a slice."""
         batch = policy.max_items_per_batch
         unit = self._unit(batch)
         divided = partition(
@@ -65,11 +69,11 @@ class SubtaskDispatch:
         return Calls(calls, slice_.slots, cost, share, most)
 
     def items_ended(self, fan_in: FanIn) -> int:
-        """How many items have ended."""
+        """Return how many items have ended."""
         return fan_in.counts.settled
 
     def _unit(self, batch: int) -> int:
-        """How many items a unit of work has."""
+        """How many items one unit of work has: the size of a batch."""
         return batch
 
     def _units(
@@ -81,10 +85,10 @@ class SubtaskDispatch:
         return self._subtasks(slice_, policy)
 
     def _subtasks(self, slice_: Slice[Any], policy: Policy) -> Iterator[Call | Known]:
-        this, shard = self._definition, slice_.shard
-        of_policy = policy_headers(slice_.overrides)
-        of_slice = slice_name(slice_.run, shard)
-        known = known_values(slice_.items) if this.gives_done else {}
+        definition, shard = self._definition, slice_.shard
+        policy_header = policy_headers(slice_.overrides)
+        name = slice_name(slice_.run, shard)
+        known = known_values(slice_.items) if definition.may_have_done else {}
         for position, item in enumerate(slice_.items):
             if position in known:
                 yield Known(position, known[position])
@@ -92,12 +96,12 @@ class SubtaskDispatch:
             index = slice_.first + position
             yield SubtaskCall(
                 position=position,
-                service=this.executor,
+                service=definition.executor,
                 handler=HandlerName.RUN_SUBTASK,
                 timeout=policy.subtask_timeout,
                 subtask=item,
                 body=self._item_json.serialize(item),
-                headers=of_policy | {SUBTASK_HEADER: f"{of_slice} index={index}"},
+                headers=policy_header | {SUBTASK_HEADER: f"{name} index={index}"},
                 index=index,
                 shard=shard,
             )
@@ -107,9 +111,9 @@ class SubtaskDispatch:
     ) -> Iterator[Call]:
         updates = whole.report_request.updates if whole.report_request else _UPDATES
         share = updates / max(1, len(whole.items))
-        is_batch = handler is HandlerName.RUN_BATCH  # one step, which cannot report
-        this = self._definition
-        service = this.executor if is_batch else this.name
+        is_batch = handler is HandlerName.RUN_BATCH  # one step, so it cannot report
+        definition = self._definition
+        service = definition.executor if is_batch else definition.name
         ends = accumulate((size * unit for size in divided.sizes), initial=0)
         for position, (start, end) in enumerate(pairwise(ends)):
             count = min(end, len(whole.items)) - start
@@ -127,14 +131,14 @@ class SubtaskDispatch:
 
 
 class ShardDispatch(SubtaskDispatch):
-    """How shards become calls: of one shard, or of several."""
+    """Turns shards into calls: for one shard, or for several shards."""
 
     report_every = 1
     _is_wide = True
     _slice_handler = HandlerName.RUN_SHARDS
 
     def items_ended(self, fan_in: FanIn) -> int:
-        """How many shards have ended; nobody knows how many subtasks they have."""
+        """Return how many shards have ended. Their number of subtasks is unknown."""
         return fan_in.calls_ended
 
     def _unit(self, batch: int) -> int:

@@ -1,4 +1,4 @@
-"""`FanIn`: the outcomes of a run, in order, combined as they come where they can be."""
+"""`FanIn`: collects outcomes in the order of the split, and applies the rule."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -10,9 +10,9 @@ from parallelizework.messages import Outcomes
 from parallelizework.outcomes import CompletionReason, Counts, Failure, in_order
 from parallelizework.terminal_errors import is_cancelled
 
-_FOLD = 16  # values that are held before they are combined
-_FOLD_BYTES = 4 * 1024 * 1024  # or only two, if the values reach this size together
-_NONE, _NO_OUTCOMES = Counts(), Outcomes()
+_FOLD = 16  # values are combined as soon as there are this many
+_FOLD_BYTES = 4 * 1024 * 1024  # large values: as soon as they have this total size
+_NO_COUNTS, _NO_OUTCOMES = Counts(), Outcomes()
 
 Combine = Callable[[list[Any]], Awaitable[Any]]
 
@@ -20,60 +20,70 @@ Combine = Callable[[list[Any]], Awaitable[Any]]
 class FanIn:
     """Collects the outcomes of a coordinator's calls.
 
+    Calls end in any order. The fan-in puts the values into the order of the split. If
+    the fan-out has `combine`, the fan-in combines neighboring values early.
+
+    Two counts exist. `counts` includes outcomes that a slice has only reported: it ends
+    the run as soon as possible. `kept` has only outcomes that have arrived and count:
+    it decides which values the result has.
+
     Args:
-        rule: When they are enough.
-        combine: Combines values, as plain JSON, into one; None where the fan-out has no
-            `combine`.
-        total: How many subtasks there are; None where nobody knows.
+        rule: The completion rule.
+        combine: Combines values, as plain JSON, into one value. None for a fan-out
+            without `combine`.
+        total: The number of subtasks; None if it is unknown.
 
     Attributes:
-        kept: The outcomes that count. Those that come after the rule has ended the
-            run are not among them.
-        counts: All subtasks that have ended, also those that are only reported yet.
-        reason: Why the run has ended, if it has.
+        kept: How many outcomes have arrived and count, by outcome. An outcome that
+            arrives after `kept` alone has met the rule does not count.
+        counts: How many subtasks have ended, by outcome; includes reported ones.
+        reason: Why the run has ended; None while it continues.
         calls_ended: How many calls have ended.
-        failures: Those that count, in order of arrival.
-        is_cancelled: The coordinator has been cancelled; nothing is combined any more.
+        failures: The failures that count, in order of arrival.
+        is_cancelled: Somebody cancelled the coordinator. Nothing is combined any more.
     """
 
     def __init__(
         self, rule: Rule, combine: Combine | None, total: int | None = None
     ) -> None:
-        self.kept: Counts = _NONE
-        self.counts: Counts = _NONE
-        self.reason: CompletionReason | None = rule.reason(_NONE)
+        self.kept: Counts = _NO_COUNTS
+        self.counts: Counts = _NO_COUNTS
+        self.reason: CompletionReason | None = rule.reason(_NO_COUNTS)
         self.total = total
         self.calls_ended = 0
         self.failures: list[Failure[Any]] = []
         self.is_cancelled = False
         self._rule = rule
-        self._is_full = self.reason is not None  # by what is kept alone
+        self._is_full = self.reason is not None  # `kept` alone has met the rule
         self._combine = combine
-        self._reported: dict[int, Counts] = {}
-        self._early: dict[int, list[Any]] = {}
-        self._next = 0
-        self._values: list[Any] = []
-        self._bytes = 0  # of the values, as they came
+        self._reported: dict[int, Counts] = {}  # by position of the call
+        self._early: dict[int, list[Any]] = {}  # values that wait for previous calls
+        self._next = 0  # the position of the call whose values come next
+        self._values: list[Any] = []  # the values of all previous calls, in order
+        self._bytes = 0  # the size of the values that were added since the last fold
         self._unfinished: list[Failure[Any]] = []
 
     @property
     def rest(self) -> Rule:
-        """The rule for a slice of the run that starts now."""
+        """The rule for a slice that starts now."""
         return self._rule.rest(self.counts)
 
     def cancel(self) -> None:
-        """End the run, as somebody has cancelled it."""
+        """End the run, because somebody has cancelled it."""
         self.is_cancelled = True
         self.reason = CompletionReason.CANCELLED
 
     async def add(self, position: int, outcomes: Outcomes, size: int = 0) -> None:
-        """Add the outcomes of the call at `position`, whatever has come before.
+        """Add the outcomes of a call. Calls may be added in any order.
 
         Args:
-            size: The bytes that its values take.
+            position: The position of the call.
+            outcomes: Its outcomes.
+            size: The size of its values, in bytes.
         """
         needed, is_same = self._needed(outcomes), self.counts is self.kept
-        if needed is outcomes and is_same and outcomes.after_end == _NONE:
+        if needed is outcomes and is_same and outcomes.after_end == _NO_COUNTS:
+            # The usual case, done fast: nothing was reported, and all outcomes count.
             self.kept = self.counts = self.kept + outcomes.counts
         else:
             self.kept = self.kept + needed.counts
@@ -90,14 +100,19 @@ class FanIn:
         await self._fold(2 if self._bytes >= _FOLD_BYTES else _FOLD)
 
     def count_reported(self, position: int, counts: Counts) -> None:
-        """Count how far the call at `position` has come."""
-        before = self._reported.get(position, _NONE)
+        """Count the subtasks that a call has reported as ended.
+
+        Args:
+            position: The position of the call.
+            counts: How many of its subtasks have ended so far, by outcome.
+        """
+        before = self._reported.get(position, _NO_COUNTS)
         self._reported[position] = counts
         self.counts = self.counts + (counts - before)
         self._check()
 
     async def outcomes(self) -> Outcomes:
-        """All outcomes; no more than one value, where values can be combined."""
+        """Return all outcomes; at most one value if the fan-out has `combine`."""
         for position in sorted(self._early):
             self._values += self._early.pop(position)
         await self._fold(2)
@@ -113,7 +128,7 @@ class FanIn:
     def _newly_ended(self, position: int, outcomes: Outcomes) -> Counts:
         """How many subtasks of a call have ended since its last report."""
         ended = outcomes.counts + outcomes.after_end
-        reported = self._reported.pop(position, _NONE)
+        reported = self._reported.pop(position, _NO_COUNTS)
         return ended.at_least(reported) - reported
 
     def _check(self) -> None:
@@ -125,15 +140,16 @@ class FanIn:
             self.reason = reason
 
     def _needed(self, outcomes: Outcomes) -> Outcomes:
-        """The outcomes that are still needed."""
+        """The outcomes that count: none after the rule is met, no surplus successes."""
         if self._is_full:
             return _NO_OUTCOMES
         if self._rule.min_successful is None:
             return outcomes
         return outcomes.first(self._rule.min_successful - self.kept.succeeded)
 
-    async def _fold(self, least: int) -> None:
-        if not self._combine or self.is_cancelled or len(self._values) < least:
+    async def _fold(self, min_values: int) -> None:
+        """Combine the values into one, if there are at least this many."""
+        if not self._combine or self.is_cancelled or len(self._values) < min_values:
             return
         try:
             self._values = [await self._combine(self._values)]
@@ -141,4 +157,4 @@ class FanIn:
         except TerminalError as error:
             if not is_cancelled(error):
                 raise
-            self.cancel()  # the values go up as they are
+            self.cancel()  # the caller receives the values uncombined

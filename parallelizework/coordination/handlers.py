@@ -1,8 +1,9 @@
 """The handlers of a fan-out's coordinators.
 
-`run` hands its subtasks to `runSubtask` or `runBatch`, here or at an executor, and the
-slices of a large run to `runSegment`, which continues in the same way. With `expand`,
-`run` has shards: `runShard` expands one, and `runShards` coordinates a slice of them.
+`run` calls `runSubtask` or `runBatch`, of this service or of an executor. For a large
+run, it calls `runSegment` with slices, and `runSegment` continues in the same way. With
+`expand`, `run` has shards: it calls `runShard` to expand one, or `runShards` with a
+slice of shards.
 """
 
 from restate import Context
@@ -19,8 +20,8 @@ class Handlers:
     """The handlers of one definition.
 
     Attributes:
-        slice_json: What inner coordinators are called with.
-        outcomes_json: What they answer.
+        slice_json: JSON of the slice that an inner coordinator accepts.
+        outcomes_json: JSON of the outcomes that an inner coordinator returns.
     """
 
     def __init__(self, definition: Definition) -> None:
@@ -31,7 +32,7 @@ class Handlers:
         self.outcomes_json = Message[Outcomes](
             Outcomes,
             f"the list of values of a slice of {definition.name}",
-            remedy="give the fan-out a combine, or let a value be a reference",
+            remedy="add a function combine to the fan-out, or use a reference as value",
         )
 
     async def run(self, ctx: Context, body: bytes) -> bytes:
@@ -39,29 +40,29 @@ class Handlers:
         run = Run(ctx, self._definition, body)
         with run:
             items = await run.split()
-            outcomes = await run.fan_out(self._first, items)
+            outcomes = await run.fan_out(self._run_dispatch, items)
             return await run.aggregate(outcomes)
 
     async def run_segment(self, ctx: Context, body: bytes) -> bytes:
         """Execute a slice of the subtasks of a large run."""
-        return await self._outcomes(self._called(ctx, body), self._subtasks)
+        return await self._outcomes(self._coordinator(ctx, body), self._subtasks)
 
     async def run_shards(self, ctx: Context, body: bytes) -> bytes:
         """Execute a slice of many shards."""
-        return await self._outcomes(self._called(ctx, body), self._shards)
+        return await self._outcomes(self._coordinator(ctx, body), self._shards)
 
     async def run_shard(self, ctx: Context, body: bytes) -> bytes:
         """Expand a shard and execute its subtasks."""
-        coordinator = self._called(ctx, body)
+        coordinator = self._coordinator(ctx, body)
         await coordinator.expand(len(body))
         return await self._outcomes(coordinator, self._subtasks)
 
     @property
-    def _first(self) -> SubtaskDispatch:
-        """How what `split` returns is dispatched."""
+    def _run_dispatch(self) -> SubtaskDispatch:
+        """The dispatch for the items that `split` returns."""
         return self._shards if self._definition.expand else self._subtasks
 
-    def _called(self, ctx: Context, body: bytes) -> InnerCoordinator:
+    def _coordinator(self, ctx: Context, body: bytes) -> InnerCoordinator:
         slice_ = self.slice_json.deserialize(body)
         return InnerCoordinator(ctx, self._definition, slice_)
 

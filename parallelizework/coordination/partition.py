@@ -1,9 +1,11 @@
-"""`partition`: which units of work go into which call. Pure.
+"""`partition`: divides units of work into calls. Pure.
 
-A coordinator makes few calls, however large its run: beyond a segment's worth it hands
-whole slices to other coordinators. Slots that a slice needs no more go to the others,
-so a slow unit holds back none. Still the slices shrink towards the end, so that there
-is work for all slots (guided self-scheduling, Polychronopoulos and Kuck 1987).
+A unit of work is a batch (of one or more subtasks), or a shard. A coordinator makes a
+limited number of calls for a run of any size. If it has more units than a segment, it
+divides them into slices and calls other coordinators. A slice returns the slots that it
+no longer needs, so a slow unit does not delay others. Later slices are smaller, so that
+all slots have work until the end (guided self-scheduling, Polychronopoulos and Kuck
+1987).
 """
 
 from dataclasses import dataclass
@@ -11,11 +13,11 @@ from math import ceil
 
 from parallelizework.policy import WINDOW
 
-SEGMENT = 1_000  # units one coordinator calls itself: a journal of some 3,000 entries
-_SLICES_AT_ONCE = WINDOW // 2  # in flight, while none of them is slow
-_UNITS_AT_ONCE = 4  # that a slice executes, about: a coordinator must be worth it
-_SLICES = 128  # calls of a coordinator, if possible: a lease that grows costs entries
-_ROUNDS = _SLICES // _SLICES_AT_ONCE  # of slices in flight, one after the other
+SEGMENT = 1_000  # units that one coordinator calls itself: about 3,000 journal entries
+_SLICES_AT_ONCE = WINDOW // 2  # slices in flight, while none of them is slow
+_UNITS_AT_ONCE = 4  # of a slice, approximately: fewer are not worth a coordinator
+_SLICES = 128  # of a coordinator, if possible: reports and leases are journal entries
+_ROUNDS = _SLICES // _SLICES_AT_ONCE  # rounds of slices, one after the other
 
 
 @dataclass(frozen=True)
@@ -23,11 +25,12 @@ class Partition:
     """How a coordinator divides its units into calls.
 
     Attributes:
-        sizes: How many units each call takes, in order.
-        share: How many units a call may execute at once, while there are others to
+        sizes: How many units each call has, in order.
+        share: How many units a call may execute at once while other calls are left to
             start.
-        most: How many units a call can execute at once.
-        direct: Each call is one unit, rather than a slice for another coordinator.
+        most: How many units a call can execute at once, at most.
+        direct: Whether each call is one unit. Otherwise each call is a slice for
+            another coordinator.
     """
 
     sizes: tuple[int, ...]
@@ -39,11 +42,13 @@ class Partition:
 def partition(
     units: int, at_once: int, *, wide: bool = False, segment: int = SEGMENT
 ) -> Partition:
-    """Divide `units` units of work, of which `at_once` may be executing at once.
+    """Divide units of work into calls.
 
     Args:
-        wide: One unit can use the slots of several (a shard), not just its own (a
-            subtask).
+        units: The number of units.
+        at_once: How many units may be executed at the same time.
+        wide: Whether one unit can use the slots of several units. True for shards,
+            which have many subtasks. False for batches.
         segment: How many units a coordinator calls itself, at most.
     """
     if units <= segment and (wide or min(units, at_once) <= WINDOW):

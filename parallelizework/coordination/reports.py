@@ -1,6 +1,6 @@
-"""Reports: how a coordinator says to its caller how far it has come.
+"""Reports: a coordinator sends its progress and its returned slots to its caller.
 
-`messages.py` says what the signals are for.
+`messages.py` describes the protocol.
 """
 
 from typing import Protocol
@@ -17,34 +17,34 @@ slots_json = Message[int](int, "a number of slots")
 
 
 def report_name(name: str, number: int) -> str:
-    """The name of the signal of one report."""
+    """Return the name of the signal of one report."""
     return f"{name}.{number}"
 
 
-def grown_name(number: int) -> str:
-    """The name of a signal by which a coordinator leases more slots."""
+def slots_name(number: int) -> str:
+    """Return the name of a signal by which a caller leases more slots."""
     return f"slots.{number}"
 
 
 class ItemKind(Protocol):
-    """What kind of items a slice has.
+    """The kind of items of a slice: subtasks or shards.
 
     Attributes:
-        report_every: A report is worth its cost after this many items.
+        report_every: How many items end between two reports for progress, at least.
     """
 
     report_every: int
 
     def items_ended(self, fan_in: FanIn) -> int:
-        """How many items have ended."""
+        """Return how many items have ended."""
         ...
 
 
 class SignalReporter:
-    """Sends the reports that a caller wants, each by a signal of its own.
+    """Sends the reports that a caller wants, each as one signal.
 
     Attributes:
-        is_open: The caller wants reports.
+        is_open: Whether the caller wants reports.
     """
 
     def __init__(self, ctx: Context, slice_: Slice[object], kind: ItemKind) -> None:
@@ -55,7 +55,7 @@ class SignalReporter:
         updates = slice_.report_request.updates if slice_.report_request else 1
         self._step = max(kind.report_every, len(slice_.items) // updates)
         self._next = 0
-        self._counts = Counts()  # in the last report, as are `_ended` and `_returned`
+        self._counts = Counts()  # in the last report, like `_ended` and `_returned`
         self._ended = 0
         self._returned = 0
 
@@ -63,15 +63,16 @@ class SignalReporter:
         """Send a report, if enough has happened since the last one.
 
         Args:
-            returned: How many slots the coordinator no longer needs.
+            fan_in: The outcomes of the coordinator so far.
+            returned: How many slots the coordinator has returned so far.
         """
         request, counts = self._request, fan_in.counts
-        assert request, "somebody wants reports"
+        assert request, "the caller wants reports"
         ended = self._kind.items_ended(fan_in)
         if (
             ended - self._ended < self._step
             and returned <= self._returned
-            and not _is_news(request, counts - self._counts)
+            and not _may_end_run(request, counts - self._counts)
         ):
             return
         name = report_name(request.name, self._next)
@@ -81,8 +82,8 @@ class SignalReporter:
         self._next += 1
 
 
-def _is_news(request: ReportRequest, counts: Counts) -> bool:
-    """Whether enough outcomes are new to change the end of the run."""
-    others = counts.settled - counts.succeeded
-    is_success = 0 < request.successes <= counts.succeeded
-    return is_success or 0 < request.others <= others
+def _may_end_run(request: ReportRequest, new: Counts) -> bool:
+    """Whether there are so many new outcomes that they may end the run."""
+    others = new.settled - new.succeeded
+    has_successes = 0 < request.successes <= new.succeeded
+    return has_successes or 0 < request.others <= others

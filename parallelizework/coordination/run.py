@@ -22,16 +22,18 @@ from parallelizework.terminal_errors import cancelled, is_cancelled
 class Run(Coordinator):
     """A run: split, fan out, aggregate.
 
-    As a context manager, it sends to `FanOutProgress` how it has ended.
+    As a context manager, a run sends its end to `FanOutProgress`.
 
     Args:
+        ctx: The context of the invocation.
+        definition: The fan-out.
         body: The task, as JSON.
 
     Raises:
-        TerminalError: 400; the body is no task, or its policy says what cannot be.
+        TerminalError: 400; the body is not a task, or its policy is not possible.
     """
 
-    _grows = False
+    _has_caller = False
 
     def __init__(self, ctx: Context, definition: Definition, body: bytes) -> None:
         self._body = body
@@ -39,7 +41,7 @@ class Run(Coordinator):
         self._overrides = definition.executor_overrides | requested(self._task)
         super().__init__(ctx, definition, self._overrides)
         self._items: list[Any] = []
-        self._total: int | None = None  # of subtasks, where it is known
+        self._total: int | None = None  # the number of subtasks; None if unknown
         self._reason: CompletionReason | None = None
         self._progress = ProgressReporter(ctx, definition.name)
         self._events.on(self._progress.opening, self._open)
@@ -47,7 +49,10 @@ class Run(Coordinator):
             self._events.on(ctx.sleep(self._policy.deadline), self._pass_deadline)
 
     async def split(self) -> list[Any]:
-        """The items of the task, as plain JSON; none if the deadline passes before."""
+        """Return the items of the task, as plain JSON.
+
+        The list is empty if the deadline passes before `split` has returned.
+        """
         size = len(self._body)
         try:
             self._items = await self._steps.split(self._task, size, self._settle)
@@ -56,11 +61,14 @@ class Run(Coordinator):
         return self._items
 
     async def fan_out(self, dispatch: SubtaskDispatch, items: list[Any]) -> Outcomes:
-        """The outcomes of the items, when the completion rule has ended the run.
+        """Execute the items until the completion rule ends the run.
+
+        Returns:
+            The outcomes of all subtasks.
 
         Raises:
-            TerminalError: A call ended with an error that is no outcome, values could
-                not be combined, or there are too few subtasks to satisfy the policy.
+            TerminalError: A call ended with an error that is not an outcome; or values
+                could not be combined; or there are too few subtasks for the policy.
         """
         has_total = not (self._definition.expand or self._reason)
         self._total = len(items) if has_total else None
@@ -80,10 +88,10 @@ class Run(Coordinator):
         return outcomes
 
     async def aggregate(self, outcomes: Outcomes) -> bytes:
-        """The result, as JSON.
+        """Return the result of the run, as JSON.
 
         Raises:
-            TerminalError: The run has failed.
+            TerminalError: The run has failed or was cancelled.
         """
         reason = self._reason or CompletionReason.ALL_COMPLETED
         if outcomes.cancelled:
@@ -100,13 +108,13 @@ class Run(Coordinator):
         """The completion rule.
 
         Raises:
-            TerminalError: 400; there are too few subtasks to ever satisfy it.
+            TerminalError: 400; there are too few subtasks for `min_successful`.
         """
-        enough, total = self._policy.min_successful, self._total
-        if enough is not None and total is not None and enough > total:
+        needed, total = self._policy.min_successful, self._total
+        if needed is not None and total is not None and needed > total:
             raise TerminalError(
-                f"min_successful={enough}, but there are {total} subtasks: lower it, "
-                "or split into more",
+                f"min_successful={needed}, but there are {total} subtasks: use a "
+                "smaller min_successful, or split the task into more subtasks",
                 400,
             )
         return Rule.of(self._policy, total)
@@ -138,7 +146,7 @@ class Run(Coordinator):
         self._deadline_passed = True
 
     async def _settle(self, future: RestateDurableFuture[Any]) -> Any:
-        """The result of a future.
+        """Wait for a future, and return its result.
 
         Raises:
             Interrupted: The deadline of the run passed before.

@@ -1,6 +1,6 @@
-"""`Slots`: how many subtasks a coordinator and its calls may be executing. Pure.
+"""`Slots`: counts which slots of a coordinator are free, and which are leased. Pure.
 
-`messages.py` says how coordinators lease slots to each other and return them.
+`messages.py` describes how coordinators lease and return slots.
 """
 
 from collections.abc import Hashable, Iterator
@@ -9,25 +9,26 @@ from typing import Generic, TypeVar
 
 Call = TypeVar("Call", bound=Hashable)
 
-_STEPS = 16  # in which a coordinator returns its slots, about; each costs a report
+# A coordinator returns all of its slots in about 16 steps. Each step costs one report.
+_STEPS = 16
 
 
 @dataclass
 class _Lease:
-    slots: int
+    slots: int  # leased so far, including the returned ones
     returned: int = 0
-    grown: int = 0  # times
+    grown: int = 0  # how often slots were added
 
 
 class Slots(Generic[Call]):
     """The slots of one coordinator.
 
     Args:
-        total: How many there are at first.
-        cost: What the smallest call costs; a lease is a multiple of the cost.
+        total: How many slots the coordinator has at first.
+        cost: How many slots the smallest call costs. Each lease is a multiple of it.
 
     Attributes:
-        free: How many are leased to no call.
+        free: How many slots are not leased to a call.
     """
 
     def __init__(self, total: int, cost: int = 1) -> None:
@@ -38,10 +39,10 @@ class Slots(Generic[Call]):
 
     @property
     def returnable(self) -> int:
-        """How many to return, where no more calls are to be started.
+        """How many slots to return, when no more calls are to be started.
 
-        Always a multiple of the cost: the caller could lease no rest of it, and would
-        take back too much at the end.
+        Always a multiple of the cost. The caller could not lease a remainder to
+        another call, and would free too many slots at the end.
         """
         step = max(1, self._total // self._cost // _STEPS) * self._cost
         return self.free // step * step
@@ -52,7 +53,7 @@ class Slots(Generic[Call]):
         self.free += slots
 
     def lease(self, call: Call, share: int) -> int:
-        """Lease free slots to a call: its share, or as many as are free.
+        """Lease free slots to a new call: its share, or fewer if fewer are free.
 
         Returns:
             How many slots the call has now.
@@ -63,9 +64,9 @@ class Slots(Generic[Call]):
         return slots
 
     def grow(self, most: int) -> Iterator[tuple[Call, int, int]]:
-        """Lease free slots to calls that have fewer than `most`.
+        """Lease more slots to calls that have fewer than `most`.
 
-        Calls that have returned slots are skipped.
+        Calls that have returned slots receive none.
 
         Yields:
             A call, how often its lease has grown before, and how many slots are added.
@@ -82,12 +83,17 @@ class Slots(Generic[Call]):
                 self.free -= slots
 
     def take_back(self, call: Call, returned: int) -> None:
-        """Free the slots that a call has returned so far."""
+        """Free the slots that a call has returned since its last report.
+
+        Args:
+            call: The call.
+            returned: How many slots the call has returned so far.
+        """
         lease = self._leases[call]
         self.free += max(0, returned - lease.returned)
         lease.returned = max(returned, lease.returned)
 
     def end(self, call: Call) -> None:
-        """Free all slots of a call."""
+        """Free all slots of a call that has ended."""
         lease = self._leases.pop(call)
         self.free += lease.slots - lease.returned

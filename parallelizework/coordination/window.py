@@ -1,4 +1,4 @@
-"""`Window`: the calls that a coordinator has in flight, and what it waits for."""
+"""`Window`: the calls that a coordinator has in flight, and the events it waits for."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from restate import Context, RestateDurableFuture, TerminalError
 from parallelizework.coordination.calls import CANCEL_GRACE, Call, Calls, Future, Known
 from parallelizework.coordination.fan_in import FanIn
 from parallelizework.coordination.reports import (
-    grown_name,
     report_json,
     report_name,
     slots_json,
+    slots_name,
 )
 from parallelizework.coordination.slots import Slots
 from parallelizework.messages import Report
@@ -24,36 +24,41 @@ Event = RestateDurableFuture[Any]
 
 
 class Events:
-    """Durable futures, each with what to do when it completes.
+    """Durable futures, each with a callback for its completion.
 
-    The SDK hands over completions in the order of the journal, one at a time. So what
-    is done here happens in the same order in every replay.
+    Replay depends on the order of the callbacks: they make calls and send signals, and
+    these are commands in the journal. The SDK delivers completions one at a time, in
+    the order of the journal. So the callbacks run in the same order in every replay.
+    Nothing else may decide what a coordinator does next: no clock, no random number, no
+    order of tasks in the event loop.
     """
 
     def __init__(self) -> None:
-        self._events: dict[Event, Callable[[], Awaitable[None] | None]] = {}
+        self._callbacks: dict[Event, Callable[[], Awaitable[None] | None]] = {}
 
-    def on(self, future: Event, do: Callable[[], Awaitable[None] | None]) -> None:
-        """Do something when a future completes."""
-        self._events[future] = do
+    def on(self, future: Event, callback: Callable[[], Awaitable[None] | None]) -> None:
+        """Call a function when a future completes."""
+        self._callbacks[future] = callback
 
     def drop(self, future: Event | None) -> None:
-        """No longer wait for a future."""
+        """Stop waiting for a future."""
         if future is not None:
-            self._events.pop(future, None)
+            self._callbacks.pop(future, None)
 
     async def wait(self, *others: Event) -> bool:
-        """Wait for a registered future or one of the others, and do what is registered.
+        """Wait until a registered future or one of the others completes.
+
+        Calls the callbacks of the completed futures.
 
         Returns:
             Whether one of the others completed.
         """
-        completed, _ = await restate.wait_completed(*others, *self._events)
+        completed, _ = await restate.wait_completed(*others, *self._callbacks)
         for future in completed:
-            if do := self._events.pop(future, None):
-                done = do()
-                if done is not None:
-                    await done
+            if callback := self._callbacks.pop(future, None):
+                called = callback()
+                if called is not None:
+                    await called
         return any(future in others for future in completed)
 
 
@@ -62,7 +67,10 @@ class InFlight:
     """A call that has not ended.
 
     Attributes:
-        timer: When this timer ends, the timeout of the call has passed.
+        call: The call.
+        future: The answer to the call.
+        timer: Completes at the timeout of the call; then, at the end of the grace
+            period of the cancelled call.
         next_report: The next report of the called coordinator.
         has_timed_out: The timeout has passed, and the call was cancelled.
     """
@@ -75,20 +83,30 @@ class InFlight:
 
 
 class Window:
-    """The calls in flight.
+    """The calls in flight of one coordinator.
 
     Args:
-        events: What the coordinator waits for, which the calls are added to.
-        grows: Another coordinator made this one, and may lease more slots to it.
+        ctx: The context of the coordinator.
+        calls: The calls of the coordinator.
+        fan_in: Collects the outcomes of the calls.
+        events: The events that the coordinator waits for. The window adds its own.
+        has_caller: Whether another coordinator called this one. A caller may lease more
+            slots, and this coordinator returns slots to it.
 
     Attributes:
-        unstarted: The calls that are still to be started.
+        unstarted: The calls that are not started yet.
         in_flight: The calls that have not ended, by position.
-        returned: How many slots this coordinator no longer needs.
+        returned: How many slots this coordinator has returned so far.
     """
 
     def __init__(
-        self, ctx: Context, calls: Calls, fan_in: FanIn, events: Events, *, grows: bool
+        self,
+        ctx: Context,
+        calls: Calls,
+        fan_in: FanIn,
+        events: Events,
+        *,
+        has_caller: bool,
     ) -> None:
         self._ctx = ctx
         self._calls = calls
@@ -97,17 +115,20 @@ class Window:
         self.unstarted = calls.calls
         self._is_exhausted = False
         self._slots = Slots[int](calls.slots, calls.cost)
-        self.in_flight: dict[int, InFlight] = {}  # by position
-        self._grows = grows
+        self.in_flight: dict[int, InFlight] = {}
+        self._has_caller = has_caller
         self.returned = 0
-        if grows:
+        if has_caller:
             self._expect_slots(0)
 
     async def fill(self) -> bool:
-        """Start calls, as long as slots are free and the run has not ended.
+        """Start calls, while slots are free and the run has not ended.
+
+        Then lease the other free slots to calls in flight. When no call is left to
+        start, return slots that this coordinator no longer needs.
 
         Returns:
-            Whether any call is in flight.
+            Whether a call is in flight.
         """
         await self._grow(self._calls.share)
         while (
@@ -124,77 +145,82 @@ class Window:
             else:
                 self._start(call)
         await self._grow(self._calls.most)
-        if self._is_exhausted and self.in_flight and self._grows:
+        if self._is_exhausted and self.in_flight and self._has_caller:
             self.returned = self._slots.returnable
         return bool(self.in_flight)
 
     def _start(self, call: Call) -> None:
         slots = self._slots.lease(call.position, self._calls.share)
-        this = InFlight(call, call.start(self._ctx, slots, self._fan_in))
-        self.in_flight[call.position] = this
-        self._events.on(this.future, lambda: self._end_call(this))
+        started = InFlight(call, call.start(self._ctx, slots, self._fan_in))
+        self.in_flight[call.position] = started
+        self._events.on(started.future, lambda: self._end_call(started))
         if call.timeout:
-            this.timer = self._ctx.sleep(call.timeout)
-            self._events.on(this.timer, lambda: self._expire(this))
+            started.timer = self._ctx.sleep(call.timeout)
+            self._events.on(started.timer, lambda: self._expire(started))
         if call.is_coordinator:
-            self._expect_report(this, 0)
+            self._expect_report(started, 0)
 
     async def _grow(self, most: int) -> None:
-        """Lease free slots to calls that can use them."""
+        """Lease free slots to calls in flight that have fewer than `most`.
+
+        Only coordinators can use more slots than a call costs.
+        """
         if self._calls.most == self._calls.cost or self._fan_in.reason:
             return
         for position, number, slots in self._slots.grow(most):
             to = await self.in_flight[position].future.invocation_id()
-            self._ctx.resolve_signal(to, grown_name(number), slots, serde=slots_json)
+            self._ctx.resolve_signal(to, slots_name(number), slots, serde=slots_json)
 
     def _expect_slots(self, number: int) -> None:
-        """Use the slots that the caller leases to this coordinator later."""
-        grown = self._ctx.signal(grown_name(number), serde=slots_json)
+        """Wait for slots that the caller leases to this coordinator later."""
+        added = self._ctx.signal(slots_name(number), serde=slots_json)
 
         async def add() -> None:
-            self._slots.add(await grown)
+            self._slots.add(await added)
             self._expect_slots(number + 1)
 
-        self._events.on(grown, add)
+        self._events.on(added, add)
 
-    def _expect_report(self, this: InFlight, number: int) -> None:
-        name = report_name(str(this.call.position), number)
-        report = this.next_report = self._ctx.signal(name, serde=report_json)
+    def _expect_report(self, called: InFlight, number: int) -> None:
+        """Wait for the next report of a called coordinator."""
+        position = called.call.position
+        name = report_name(str(position), number)
+        report = called.next_report = self._ctx.signal(name, serde=report_json)
 
         async def count() -> None:
             reported = await report
-            self._fan_in.count_reported(this.call.position, reported.counts)
-            self._slots.take_back(this.call.position, reported.returned)
-            self._expect_report(this, number + 1)
+            self._fan_in.count_reported(position, reported.counts)
+            self._slots.take_back(position, reported.returned)
+            self._expect_report(called, number + 1)
 
         self._events.on(report, count)
 
-    async def _end_call(self, this: InFlight) -> None:
+    async def _end_call(self, ended: InFlight) -> None:
         size = 0
         try:
-            answer = await this.future
-            outcomes, size = this.call.outcomes(answer), len(answer)
+            answer = await ended.future
+            outcomes, size = ended.call.outcomes(answer), len(answer)
         except TerminalError as error:
-            outcomes = this.call.failed(error, has_timed_out=this.has_timed_out)
-        if outcomes.cancelled and not this.has_timed_out:  # by somebody else
-            outcomes = this.call.failed(cancelled(), has_timed_out=False)
-        self._forget(this)
-        await self._fan_in.add(this.call.position, outcomes, size)
+            outcomes = ended.call.failed(error, has_timed_out=ended.has_timed_out)
+        if outcomes.cancelled and not ended.has_timed_out:  # somebody else cancelled it
+            outcomes = ended.call.failed(cancelled(), has_timed_out=False)
+        self._forget(ended)
+        await self._fan_in.add(ended.call.position, outcomes, size)
 
-    async def _expire(self, this: InFlight) -> None:
-        """At the timeout, cancel the call. Later, stop waiting for its end."""
-        if this.has_timed_out:
-            outcomes = this.call.failed(cancelled(), has_timed_out=True)
-            self._forget(this)
-            await self._fan_in.add(this.call.position, outcomes)
+    async def _expire(self, late: InFlight) -> None:
+        """At the timeout, cancel the call. After a grace period, stop waiting."""
+        if late.has_timed_out:
+            outcomes = late.call.failed(cancelled(), has_timed_out=True)
+            self._forget(late)
+            await self._fan_in.add(late.call.position, outcomes)
             return
-        this.has_timed_out = True
-        await this.future.cancel_invocation()
-        this.timer = self._ctx.sleep(CANCEL_GRACE)
-        self._events.on(this.timer, lambda: self._expire(this))
+        late.has_timed_out = True
+        await late.future.cancel_invocation()
+        late.timer = self._ctx.sleep(CANCEL_GRACE)
+        self._events.on(late.timer, lambda: self._expire(late))
 
-    def _forget(self, this: InFlight) -> None:
-        del self.in_flight[this.call.position]
-        self._slots.end(this.call.position)
-        for future in (this.future, this.timer, this.next_report):
+    def _forget(self, ended: InFlight) -> None:
+        del self.in_flight[ended.call.position]
+        self._slots.end(ended.call.position)
+        for future in (ended.future, ended.timer, ended.next_report):
             self._events.drop(future)

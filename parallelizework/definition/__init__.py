@@ -1,1 +1,1 @@
-"""What users wrote: read and checked once, and called."""
+"""The users' functions: their hints are read and checked once; then they are called."""

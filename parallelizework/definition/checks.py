@@ -1,4 +1,4 @@
-"""Checks: whether the functions of a fan-out fit each other."""
+"""Checks of a definition: whether the functions of a fan-out fit each other."""
 
 import re
 from inspect import isclass
@@ -15,43 +15,43 @@ from parallelizework.serde.validated_json import Json
 Extra = Literal["failures", "reason", "task"]
 
 _NAME = re.compile(r"([a-zA-Z]|_[a-zA-Z0-9])[a-zA-Z0-9_.-]*")  # restate-server 1.7
-_KEPT = re.compile(r"restate.*|openapi", re.IGNORECASE)
+_RESERVED = re.compile(r"restate.*|openapi", re.IGNORECASE)
 
 
 def checked_name(name: str) -> str:
-    """A name that Restate takes for a service."""
+    """Return a name if Restate accepts it as the name of a service."""
     if not _NAME.fullmatch(name):
         raise DefinitionError(
-            f"name={name!r} is no name for a Restate service: use a letter, then "
-            "letters, digits, '_', '.' or '-'"
+            f"name={name!r} is not a valid name of a Restate service: use a letter, "
+            "then letters, digits, '_', '.' or '-'"
         )
-    if _KEPT.fullmatch(name):
+    if _RESERVED.fullmatch(name):
         raise DefinitionError(
-            f"name={name!r} is one that Restate keeps for itself: choose one that is "
-            "not 'openapi' and does not begin with 'restate'"
+            f"name={name!r} is reserved by Restate: choose a name that is not "
+            "'openapi' and does not begin with 'restate'"
         )
     return name
 
 
 def checked_executor(executor: str, fan_out: str) -> str:
-    """The name of a service other than the fan-out's own."""
+    """Return the name of an executor if it differs from the fan-out's name."""
     if executor == fan_out:
         raise DefinitionError(
-            f"executor={executor!r} is the name of the fan-out itself: give the "
-            "Executor a name of its own"
+            f"executor={executor!r} is the name of the fan-out itself: use a different "
+            "name for the Executor"
         )
     return checked_name(executor)
 
 
-def checked_threads(most: int, name: str) -> Threads:
-    """Threads for the sync functions of `name`, of which there is one at least."""
-    if most < 1:
-        raise DefinitionError(f"max_threads={most} is less than the one that is needed")
-    return Threads(most, name)
+def checked_threads(max_threads: int, name: str) -> Threads:
+    """Return threads for the sync functions of a service: at least one."""
+    if max_threads < 1:
+        raise DefinitionError(f"max_threads={max_threads} is too small: use at least 1")
+    return Threads(max_threads, name)
 
 
 def items_of(function: Function) -> object:
-    """The type of what a function lists."""
+    """Return the type of the items that a function returns."""
     item = item_type(function.returns)
     if item is None:
         raise DefinitionError(
@@ -61,82 +61,94 @@ def items_of(function: Function) -> object:
     return item
 
 
-def check_takes(
-    function: Function, parameter: object, given: object, giver: Function
+def check_accepts(
+    function: Function, parameter: object, item: object, source: Function
 ) -> None:
-    """See that a function takes what another gives."""
-    if not accepts(parameter, given):
+    """Check that a function accepts the items that another function returns."""
+    if not accepts(parameter, item):
         raise DefinitionError(
-            f"{function.name} takes {parameter!r}, but {giver.name} gives {given!r}"
+            f"{function.name} accepts {parameter!r}, but {source.name} returns items "
+            f"of type {item!r}: change one of the two hints"
         )
 
 
-def check_takes_attempt(execute: Function) -> None:
-    """See that what `execute` takes beside the subtask is the attempt."""
+def check_accepts_attempt(execute: Function) -> None:
+    """Check that the second parameter of `execute` is the `Attempt`."""
     more = execute.parameters[1:]
-    if more and execute.takes_context:
+    if more and execute.accepts_context:
         raise DefinitionError(
-            f"{execute.name} is handler code, which takes a restate.Context and a "
-            f"subtask, not {more[0]!r} too: its key is ctx.request().id"
+            f"{execute.name} is handler code: it may accept only a restate.Context and "
+            f"a subtask, not {more[0]!r}. Use ctx.request().id as idempotency key"
         )
     if more and not _is_subclass(Attempt, more[0]):
         raise DefinitionError(
-            f"{execute.name} may take an Attempt beside the subtask, not {more[0]!r}"
+            f"{execute.name}: the second parameter must be an Attempt, not {more[0]!r}"
         )
 
 
 def values_of(function: Function) -> object:
-    """The type of the values of which a function takes a list."""
+    """Return the item type of the list of values that a function accepts."""
     hint = function.parameter
     item = item_type(hint)
     if item is None or not _is_subclass(list, get_origin(hint)):
         raise DefinitionError(
-            f"{function.name} must take a list of values, not {hint!r}"
+            f"{function.name} must accept a list of values, not {hint!r}"
         )
     return item
 
 
-def check_takes_list(function: Function, value: object) -> None:
-    """See that a function takes a list of what the subtasks give."""
+def check_accepts_list(function: Function, value: object) -> None:
+    """Check that a function accepts a list of the subtasks' values."""
     item = values_of(function)
     if not accepts(item, value):
         raise DefinitionError(
-            f"{function.name} takes a list of {item!r}, but the value of a subtask is "
-            f"{value!r}"
+            f"{function.name} accepts a list of {item!r}, but the value of a subtask "
+            f"is {value!r}: change one of the two hints"
         )
 
 
-def check_gives(combine: Function, value: object) -> None:
-    """See that `combine` gives what the subtasks give."""
+def check_returns(combine: Function, value: object) -> None:
+    """Check that `combine` returns the type of the subtasks' values."""
     if combine.returns != value:
         raise DefinitionError(
-            f"{combine.name} must give what a subtask gives, {value!r}, not "
+            f"{combine.name} must return the type of a subtask's value, {value!r}, not "
             f"{combine.returns!r}"
         )
 
 
-def undone(items: object, value: object, giver: Function) -> object:
-    """The type of the items that are to be executed: all but `Done` of a value."""
+def without_done(items: object, value: object, source: Function) -> object:
+    """Return the type of the items that are executed: all except `Done`.
+
+    Args:
+        items: The type of all items.
+        value: The type of the subtasks' values, which a `Done` must have too.
+        source: The function that returns the items.
+    """
     kinds = options(items)
     done = [kind for kind in kinds if get_origin(kind) is Done or kind is Done]
     for kind in done:
-        given = get_args(kind)
-        if given and not accepts(value, given[0]):
+        known = get_args(kind)
+        if known and not accepts(value, known[0]):
             raise DefinitionError(
-                f"{giver.name} gives {kind!r}, but a value of the others is {value!r}"
+                f"{source.name} returns {kind!r}, but the value of the other subtasks "
+                f"is {value!r}: change one of the two hints"
             )
-    rest = tuple(kind for kind in kinds if kind not in done)
-    if not rest:
-        raise DefinitionError(f"{giver.name} gives nothing that could be executed")
-    return Union[rest] if done else items  # noqa: UP007 - known only at run time
+    executed = tuple(kind for kind in kinds if kind not in done)
+    if not executed:
+        raise DefinitionError(
+            f"{source.name} returns only Done, so no subtask could be executed: add "
+            "the type of a subtask to the hint"
+        )
+    return Union[executed] if done else items  # noqa: UP007 - known only at run time
 
 
 def extras_of(
     aggregate: Function, subtask: object, task: object
 ) -> dict[Extra, object]:
-    """What `aggregate` takes after the values, in its order, with the type hints.
+    """Return the parameters of `aggregate` after the values, with their type hints.
 
-    A hint alone says what a parameter is: its name does not matter, nor its position.
+    The type hint alone decides what a parameter receives. Its name and its position do
+    not matter.
     """
     extras: dict[Extra, object] = {}
     hints = zip(aggregate.names[1:], aggregate.parameters[1:], strict=True)
@@ -144,8 +156,8 @@ def extras_of(
         extra = _extra(f"{aggregate.name}: parameter {name!r}", hint, task)
         if extra in extras:
             raise DefinitionError(
-                f"{aggregate.name}: parameter {name!r} of {hint!r} is the {extra}, "
-                "which another parameter is already"
+                f"{aggregate.name}: parameter {name!r} of {hint!r} is the {extra}, but "
+                f"another parameter is the {extra} too: remove one of the two"
             )
         extras[extra] = hint
     if "failures" in extras:
@@ -155,7 +167,7 @@ def extras_of(
 
 def _extra(parameter: str, hint: object, task: object) -> Extra:
     is_failures = _is_subclass(item_type(hint), Failure)
-    is_any = hint is Any or hint is object  # such a hint says nothing
+    is_any = hint is Any or hint is object  # such a hint does not identify the task
     is_task = hint == task or (not is_any and accepts(hint, task))
     match [is_failures, hint is CompletionReason, is_task]:
         case [True, False, False]:
@@ -166,31 +178,31 @@ def _extra(parameter: str, hint: object, task: object) -> Extra:
             return "task"
         case [False, False, False]:
             raise DefinitionError(
-                f"{parameter} of {hint!r} is nothing that aggregate may take after the "
-                f"values: list[Failure], CompletionReason, or the task ({task!r})"
+                f"{parameter} of {hint!r} is unknown: after the values, aggregate may "
+                f"accept list[Failure], CompletionReason and the task ({task!r})"
             )
         case _:
             raise DefinitionError(
-                f"{parameter} of {hint!r} could be the task as well: let the task be "
-                "another type, such as a model with one field"
+                f"{parameter} of {hint!r} could also be the task: use another type for "
+                "the task, such as a model with one field"
             )
 
 
 def _check_failures(aggregate: Function, hint: object, subtask: object) -> None:
-    given = getattr(item_type(hint), "__pydantic_generic_metadata__", {}).get("args")
-    if given and not accepts(given[0], subtask):
+    failed = getattr(item_type(hint), "__pydantic_generic_metadata__", {}).get("args")
+    if failed and not accepts(failed[0], subtask):
         raise DefinitionError(
-            f"{aggregate.name} must take its failures as list[Failure] of "
+            f"{aggregate.name} must accept failures of the type list[Failure] of "
             f"{subtask!r}, not {hint!r}"
         )
 
 
 def check_carried(*types: Json[Any]) -> None:
-    """See that JSON carries each value of some types."""
+    """Check that JSON can carry all values of some types."""
     for each in types:
-        if fault := bytes_in(each.written):
-            raise DefinitionError(f"{each.part}: {fault}")
+        if problem := bytes_in(each.written):
+            raise DefinitionError(f"{each.part}: {problem}")
 
 
-def _is_subclass(kind: object, of: object) -> bool:
-    return isclass(kind) and isclass(of) and issubclass(kind, of)
+def _is_subclass(kind: object, base: object) -> bool:
+    return isclass(kind) and isclass(base) and issubclass(kind, base)

@@ -1,4 +1,4 @@
-"""`Definition`: a fan-out's functions and types, checked once and for all."""
+"""`Definition`: the functions and types of a fan-out, checked against each other."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -6,18 +6,18 @@ from typing import Any
 
 from parallelizework.definition.checks import (
     Extra,
+    check_accepts,
+    check_accepts_attempt,
+    check_accepts_list,
     check_carried,
-    check_gives,
-    check_takes,
-    check_takes_attempt,
-    check_takes_list,
+    check_returns,
     checked_executor,
     checked_name,
     checked_threads,
     extras_of,
     items_of,
-    undone,
     values_of,
+    without_done,
 )
 from parallelizework.definition.execute import (
     REFERENCE,
@@ -32,19 +32,19 @@ from parallelizework.policy import ABOUT_SUBTASKS, Overrides, Policy
 from parallelizework.serde.message import JsonList, list_of
 from parallelizework.serde.validated_json import Json
 
-_MOST = {"execute": 2, "aggregate": 4}  # values that a function may take
-_LISTING = {"split", "expand"}  # what they return is a list, or becomes one
+_MAX_VALUES = {"execute": 2, "aggregate": 4}  # parameters; all other functions have one
+_RETURN_LISTS = {"split", "expand"}
 
 
 @dataclass(frozen=True)
 class Definition:
-    """What a fan-out is made of. See `FanOut` for the meaning of each part.
+    """The checked parts of a fan-out. `FanOut` describes each of them.
 
     Attributes:
-        executor: The service that executes the subtasks.
-        execute: How this service does; None where another service is the executor.
-        gives_done: There may be a `Done` among the subtasks.
-        extras: What `aggregate` takes after the values, in its order.
+        extras: The parameters of `aggregate` after the values, in order.
+        executor: The name of the service that executes the subtasks.
+        execute: How this service executes subtasks; None if another service does.
+        may_have_done: A `Done` may be among the subtasks.
     """
 
     name: str
@@ -56,7 +56,7 @@ class Definition:
     extras: tuple[Extra, ...]
     executor: str
     execute: ExecuteDefinition | None
-    gives_done: bool
+    may_have_done: bool
     task_json: Json[Any]
     shard_json: Json[Any]
     shards_json: JsonList
@@ -68,17 +68,20 @@ class Definition:
 
     @property
     def executor_overrides(self) -> Overrides:
-        """What the executor has to know of this policy."""
+        """The fields of this policy that the executor must know."""
         if self.execute:
             return {}
-        said = self.policy.model_fields_set.intersection(ABOUT_SUBTASKS)
-        return self.policy.model_dump(mode="json", include=said)
+        known = self.policy.model_fields_set.intersection(ABOUT_SUBTASKS)
+        return self.policy.model_dump(mode="json", include=known)
 
     def policy_for(self, overrides: Overrides) -> Policy:
-        """The policy of a run, with what its request says.
+        """Return the policy of a run.
+
+        Args:
+            overrides: The fields of the policy that the request sets.
 
         Raises:
-            TerminalError: 400; the request says what cannot be.
+            TerminalError: 400; the request's policy is not possible.
         """
         function = self.execute.function if self.execute else None
         return overridden(self.name, self.policy, overrides, function)
@@ -91,29 +94,36 @@ def define(
     max_threads: int,
     executor: str | None = None,
 ) -> Definition:
-    """Check the parts of a fan-out against each other.
+    """Check the parts of a fan-out, and return them as a `Definition`.
+
+    Args:
+        name: The name of the fan-out.
+        functions: The users' functions by role; None for a function that is absent.
+        policy: The policy of the fan-out.
+        max_threads: The number of threads for `execute`, and for the other functions.
+        executor: The name of the service that executes subtasks instead of `execute`.
 
     Raises:
-        DefinitionError: One of them is missing something, or two do not fit.
+        DefinitionError: A part is missing or wrong, or two parts do not fit each other.
     """
-    made = _made(name, functions, max_threads)
-    split, aggregate = (_needed(made, role) for role in ("split", "aggregate"))
-    execute = None if executor else _needed(made, "execute")
-    expand, combine = made.get("expand"), made.get("combine")
+    roles = _functions(name, functions, max_threads)
+    split, aggregate = (_required(roles, role) for role in ("split", "aggregate"))
+    execute = None if executor else _required(roles, "execute")
+    expand, combine = roles.get("expand"), roles.get("combine")
     value = execute.returns if execute else values_of(aggregate)
     shard = items_of(split)
     items = items_of(expand) if expand else shard
-    subtask = undone(items, value, expand or split)
+    subtask = without_done(items, value, expand or split)
     if expand:
-        check_takes(expand, expand.parameter, shard, split)
+        check_accepts(expand, expand.parameter, shard, split)
     if execute:
-        check_takes_attempt(execute)
-        check_takes(execute, execute.parameter, subtask, expand or split)
-    check_takes_list(aggregate, value)
+        check_accepts_attempt(execute)
+        check_accepts(execute, execute.parameter, subtask, expand or split)
+    check_accepts_list(aggregate, value)
     extras = extras_of(aggregate, subtask, split.parameter)
     if combine:
-        check_takes_list(combine, value)
-        check_gives(combine, value)
+        check_accepts_list(combine, value)
+        check_returns(combine, value)
     executes = ExecuteDefinition(name, execute, policy, subtask) if execute else None
     definition = Definition(
         name=checked_name(name),
@@ -125,11 +135,11 @@ def define(
         extras=tuple(extras),
         executor=checked_executor(executor, name) if executor else name,
         execute=executes,
-        gives_done=subtask is not items,
+        may_have_done=subtask is not items,
         task_json=Json(split.parameter, f"the task of {name}", status=400),
         shard_json=Json(shard, f"a shard of {name}", remedy=REFERENCE),
-        shards_json=_listed(shard, name),
-        subtasks_json=_listed(items, name),
+        shards_json=_list_json(shard, name),
+        subtasks_json=_list_json(items, name),
         value_json=executes.value_json if executes else value_json(name, value),
         values_json=Json(list_of(value), f"the values of {name}"),
         failures_json=Json(
@@ -141,63 +151,66 @@ def define(
     return definition
 
 
-def _listed(item: object, name: str) -> JsonList:
-    remedy = "split into shards, and expand each where it is executed"
+def _list_json(item: object, name: str) -> JsonList:
+    remedy = "return shards from split, and add a function expand to the fan-out"
     return JsonList(item, f"the list of subtasks of {name}", remedy=remedy)
 
 
-def _check(this: Definition, subtask: object) -> None:
-    if this.expand:
-        check_carried(this.shard_json)
-    subtasks = Json[Any](subtask, f"a subtask of {this.name}")
-    check_carried(subtasks, this.value_json, this.result_json)
+def _check(definition: Definition, subtask: object) -> None:
+    if definition.expand:
+        check_carried(definition.shard_json)
+    subtask_json = Json[Any](subtask, f"a subtask of {definition.name}")
+    check_carried(subtask_json, definition.value_json, definition.result_json)
 
 
 def define_executor(
     name: str, function: Callable[..., Any], policy: Policy, max_threads: int
 ) -> ExecuteDefinition:
-    """Check what an executor is made of.
+    """Check the parts of an executor, and return them as an `ExecuteDefinition`.
 
     Raises:
-        DefinitionError: Something is missing, or does not fit.
+        DefinitionError: A part is missing or wrong.
     """
-    made = _made(name, {"execute": function}, max_threads)
-    execute = _needed(made, "execute")
-    check_takes_attempt(execute)
+    execute = _required(_functions(name, {"execute": function}, max_threads), "execute")
+    check_accepts_attempt(execute)
     check_executor_policy(name, policy)
     executes = ExecuteDefinition(name, execute, policy, execute.parameter)
     check_carried(executes.value_json)
     return executes
 
 
-def _made(
+def _functions(
     name: str, functions: Mapping[str, Callable[..., Any] | None], max_threads: int
 ) -> dict[str, Function | None]:
-    others = checked_threads(max_threads, name)  # so that no `execute` starves them
+    """The users' functions by role.
+
+    `execute` has its own threads, so its calls cannot block the other functions.
+    """
+    other_threads = checked_threads(max_threads, name)
     threads = {"execute": checked_threads(max_threads, name)}
-    made = {
+    roles = {
         role: Function(
             role,
             function,
-            threads.get(role, others),
-            _MOST.get(role, 1),
-            lists=role in _LISTING,
+            threads.get(role, other_threads),
+            _MAX_VALUES.get(role, 1),
+            lists=role in _RETURN_LISTS,
         )
         if function is not None
         else None
         for role, function in functions.items()
     }
-    for function in made.values():
-        if function and function.takes_context and function.role != "execute":
+    for function in roles.values():
+        if function and function.accepts_context and function.role != "execute":
             raise DefinitionError(
-                f"{function.name} takes a restate.Context, which only execute may: "
-                "the others are steps"
+                f"{function.name} accepts a restate.Context, but only execute may: all "
+                "other functions are durable steps"
             )
-    return made
+    return roles
 
 
-def _needed(made: dict[str, Function | None], role: str) -> Function:
-    function = made[role]
+def _required(roles: dict[str, Function | None], role: str) -> Function:
+    function = roles[role]
     if function is None:
-        raise DefinitionError(f"{role}=None is not callable")
+        raise DefinitionError(f"{role}=None is not callable: pass a function")
     return function

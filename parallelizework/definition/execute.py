@@ -1,4 +1,4 @@
-"""`ExecuteDefinition`: what executes the subtasks of a service."""
+"""`ExecuteDefinition`: the function that executes the subtasks of a service."""
 
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -15,23 +15,24 @@ from parallelizework.policy import Overrides, Policy
 from parallelizework.serde.message import list_of
 from parallelizework.serde.validated_json import Json
 
-REFERENCE = "let it be a reference instead, such as a path or a key"
+REFERENCE = "use a reference instead, such as a path or a key"
 
 
 class ExecuteDefinition:
     """The function that executes subtasks, its policy and its types.
 
     Args:
-        name: The service.
+        name: The name of the service.
         function: The user's `execute`.
-        policy: How often, with which pauses, and how long.
+        policy: How many attempts there are, with which pauses and timeouts.
         subtask: The type of a subtask.
 
     Attributes:
-        arity: How many values the function takes: the subtask, or the attempt too.
-        subtask_json: A subtask, as a caller sends it.
-        subtasks_json: The subtasks of a batch.
-        value_json: What `execute` returns.
+        arity: How many values the function accepts: 1 is the subtask alone, 2 is the
+            subtask and the attempt.
+        subtask_json: JSON of a subtask, as a caller sends it.
+        subtasks_json: JSON of the subtasks of a batch.
+        value_json: JSON of the value that `execute` returns.
 
     Raises:
         DefinitionError: The function and the policy do not fit each other.
@@ -54,11 +55,11 @@ class ExecuteDefinition:
         self.value_json = value_json(name, function.returns)
 
     def accept(self, body: bytes, headers: Mapping[str, str]) -> tuple[Any, Policy]:
-        """The subtask of a call, and the policy for it.
+        """Return the subtask of a call, and its policy.
 
         Raises:
-            TerminalError: 400; the body is no subtask, or the headers say what cannot
-                be.
+            TerminalError: 400; the body is not a subtask, or the policy in the headers
+                is not possible.
         """
         header = headers.get(POLICY_HEADER)
         try:
@@ -68,13 +69,15 @@ class ExecuteDefinition:
         return self.subtask_json.deserialize(body), self.policy_for(overrides)
 
     def policy_for(self, overrides: Overrides, *, batch: bool = False) -> Policy:
-        """The policy of a run, with what its request says.
+        """Return the policy of a run.
 
         Args:
-            batch: There is a batch to execute. An executor learns that only now.
+            overrides: The fields of the policy that the request sets.
+            batch: Whether the call is for a batch. An executor knows this only from
+                the call.
 
         Raises:
-            TerminalError: 400; the request says what cannot be.
+            TerminalError: 400; the request's policy is not possible.
         """
         policy = overridden(self.name, self.policy, overrides, self.function)
         if batch:
@@ -84,17 +87,17 @@ class ExecuteDefinition:
 
 
 def value_json(name: str, hint: object) -> Json[Any]:
-    """The values of the subtasks of `name`."""
+    """Return the JSON of the values of a service's subtasks."""
     return Json[Any](hint, f"a value of {name}", remedy=REFERENCE)
 
 
 def overridden(
     name: str, policy: Policy, overrides: Overrides, execute: Function | None
 ) -> Policy:
-    """A policy, with what a request says.
+    """Return a policy with the fields that a request sets.
 
     Raises:
-        TerminalError: 400; the request says what cannot be.
+        TerminalError: 400; the request's policy is not possible.
     """
     if not overrides:
         return policy

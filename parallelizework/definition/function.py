@@ -1,4 +1,4 @@
-"""One of the user's plain functions: what it takes, what it gives, how to call it."""
+"""`Function`: one of the user's functions: its types, and how to call it."""
 
 import asyncio
 import inspect
@@ -22,27 +22,28 @@ from parallelizework.definition.job import TookTooLong
 from parallelizework.definition.threads import Threads
 from parallelizework.errors import DefinitionError
 
-_NO_LIST = (str, bytes, bytearray, Mapping)
+_NOT_LISTS = (str, bytes, bytearray, Mapping)  # iterable, but not lists of items
 
 
 class Function:
-    """A user's function with its hints read and checked once.
+    """A user's function. Its type hints are read and checked once.
 
     Args:
-        role: Its name in `FanOut`: "split", "execute" or "aggregate".
+        role: The function's name in `FanOut`, such as "split".
         function: The callable itself, sync or async.
-        threads: Where it runs if it is sync.
-        most: How many values it may take.
-        lists: It may return any iterable; a call of it returns a list.
+        threads: The threads that execute the function if it is sync.
+        max_values: How many values the function may accept.
+        lists: Whether the function may return any iterable. A call returns a list then.
 
     Attributes:
-        takes_context: Its first parameter is a `restate.Context`.
-        parameters: The types of the values it takes, of which there is one at least.
+        name: The role and the name of the function, for messages: `split=photos_of`.
+        accepts_context: Whether the first parameter is a `restate.Context`.
+        parameters: The types of the values that the function accepts: at least one.
         names: The names of these parameters.
-        returns: The type it returns, without `Awaitable`.
+        returns: The type that the function returns, without `Awaitable`.
 
     Raises:
-        DefinitionError: It cannot be called, or a hint is missing or wrong.
+        DefinitionError: The function is not callable, or a hint is missing or wrong.
     """
 
     def __init__(
@@ -50,59 +51,70 @@ class Function:
         role: str,
         function: Callable[..., object],
         threads: Threads,
-        most: int = 1,
+        max_values: int = 1,
         *,
         lists: bool = False,
     ) -> None:
         if not callable(function):
-            raise DefinitionError(f"{role}={function!r} is not callable")
+            raise DefinitionError(
+                f"{role}={function!r} is not callable: pass a function"
+            )
         self.role = role
         self.name = f"{role}={getattr(function, '__qualname__', repr(function))}"
         self._function = function
         self._threads = threads
-        self._most = most
+        self._max_values = max_values
         self._lists = lists
         signature = self._signature()
-        self.takes_context, values = self._parameters(signature)
+        self.accepts_context, values = self._parameters(signature)
         self.parameters = tuple(value.annotation for value in values)
         self.names = tuple(value.name for value in values)
-        self.returns = self._returned(signature)
+        self.returns = self._return_type(signature)
         self._is_async = _is_async(function)
-        if self.takes_context and not self._is_async:
+        if self.accepts_context and not self._is_async:
             raise DefinitionError(
-                f"{self.name} takes a restate.Context, so it must be `async def`"
+                f"{self.name} accepts a restate.Context, so it must be `async def`"
             )
 
     async def __call__(self, *args: object, seconds: float | None = None) -> Any:
-        """Call it: async in this event loop, sync in a thread.
+        """Call the function: in this event loop if it is async, in a thread if sync.
+
+        Everything that the function raises becomes one of four things here:
+        - `KeyboardInterrupt`, and the SDK's own exceptions, are raised unchanged.
+        - A cancellation of this task stays one, even if the function replaced it by an
+          exception of its own.
+        - After the timeout, any exception becomes `TookTooLong`.
+        - Any other `BaseException` becomes a `RuntimeError`: a failed attempt.
+          Otherwise it would end this process or its task.
 
         Args:
-            seconds: How long it may take, once it has a thread.
+            args: The arguments of the function.
+            seconds: How long the function may take, once it has a thread.
 
         Raises:
-            TookTooLong: It took longer.
-            RuntimeError: It raised what is no `Exception`, such as SystemExit or the
-                panic of a Rust extension; or something that it awaited was cancelled
-                by somebody else. Both are failures like any other.
+            TookTooLong: The function took longer.
+            RuntimeError: The function raised an exception that is not an `Exception`,
+                such as SystemExit or the panic of a Rust extension; or it awaited
+                something that another task cancelled.
         """
         task = current_task()
         assert task, "a function is called within a task"
-        cancelling, clock = task.cancelling(), asyncio.timeout(None)
+        cancellations, timeout = task.cancelling(), asyncio.timeout(None)
         try:
             if self._is_async:
-                async with clock:
-                    clock.reschedule(_from_now(seconds))
+                async with timeout:
+                    timeout.reschedule(_from_now(seconds))
                     return await self._collected(self._function(*args))
             result = await self._threads.run(partial(self._in_thread, *args), seconds)
-            async with clock:  # a lambda may have returned a coroutine
-                clock.reschedule(_from_now(seconds))
+            async with timeout:  # a lambda may have returned a coroutine
+                timeout.reschedule(_from_now(seconds))
                 return await self._collected(result)
         except (KeyboardInterrupt, SdkInternalBaseException):
             raise
         except BaseException as error:
-            if task.cancelling() > cancelling:  # whatever it made of that
+            if task.cancelling() > cancellations:
                 raise CancelledError from error
-            if clock.expired():
+            if timeout.expired():
                 raise TookTooLong(f"longer than {seconds:g} s") from error
             if isinstance(error, Exception) or _is_closing(task):
                 raise
@@ -117,13 +129,13 @@ class Function:
             raise self._failure(error) from error
 
     def _failure(self, error: BaseException) -> RuntimeError:
-        """What ends a process or a task elsewhere is a failed attempt here."""
+        """The error of a failed attempt, instead of one that would end the process."""
         if isinstance(error, CancelledError):
-            return RuntimeError(f"{self.name} awaited what was cancelled")
+            return RuntimeError(f"{self.name} awaited a task that was cancelled")
         return RuntimeError(f"{self.name} raised {error!r}")
 
     async def _collected(self, result: object) -> Any:
-        """A result with nothing left to await: also of a lambda around a coroutine."""
+        """Await a result, also the coroutine that a lambda returned; collect lists."""
         if inspect.isawaitable(result):
             result = await result
         if isinstance(result, AsyncIterable):
@@ -131,15 +143,15 @@ class Function:
         return self._listed(result)
 
     def _listed(self, result: object) -> object:
-        """An iterator, or whatever else is to be a list, as a list.
+        """Return an iterator as a list; with `lists`, any iterable.
 
         A text is refused: each of its characters would be an item.
         """
-        if self._lists and isinstance(result, _NO_LIST):
+        if self._lists and isinstance(result, _NOT_LISTS):
             kind = type(cast("object", result)).__name__
             raise TerminalError(
-                f"{self.name} returned a {kind} instead of a list of items: did you "
-                "mean a list that contains it?",
+                f"{self.name} returned a {kind} instead of a list of items: return a "
+                "list that contains it",
                 500,
             )
         if isinstance(result, Iterable if self._lists else Iterator):
@@ -151,23 +163,23 @@ class Function:
             return inspect.signature(self._function, eval_str=True)
         except NameError as error:
             raise DefinitionError(
-                f"{self.name}: its hint names {error.name!r}, which cannot be found "
-                "when the function is looked at; import it outside TYPE_CHECKING"
+                f"{self.name}: the type hint {error.name!r} is not defined at run "
+                "time: import it outside `if TYPE_CHECKING`"
             ) from error
         except ValueError as error:
             raise DefinitionError(
-                f"{self.name} has no signature to read; wrap it in a function with "
+                f"{self.name} has no readable signature: wrap it in a function with "
                 "type hints"
             ) from error
 
     @property
     def is_busy(self) -> bool:
-        """Whether it, or another function with the same threads, runs in a thread."""
+        """Whether a function runs in one of this function's threads now."""
         return self._threads.is_busy
 
     @property
     def parameter(self) -> object:
-        """The type of its first value."""
+        """The type of the first value that the function accepts."""
         return self.parameters[0]
 
     def _parameters(
@@ -178,25 +190,29 @@ class Function:
             for p in signature.parameters.values()
             if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
         ]
-        takes_context = bool(required) and _is_context(required[0].annotation)
-        values = required[1:] if takes_context else required
-        by_name = any(p.kind is p.KEYWORD_ONLY for p in values)
-        if by_name or not 1 <= len(values) <= self._most:
-            most = "one value" if self._most == 1 else f"one to {self._most} values"
+        accepts_context = bool(required) and _is_context(required[0].annotation)
+        values = required[1:] if accepts_context else required
+        keyword_only = any(p.kind is p.KEYWORD_ONLY for p in values)
+        most = self._max_values
+        if keyword_only or not 1 <= len(values) <= most:
+            number = "one value" if most == 1 else f"one to {most} values"
             raise DefinitionError(
-                f"{self.name} must take {most} by position, not "
+                f"{self.name} must accept {number} by position, not "
                 f"({', '.join(p.name for p in values)})"
             )
         for parameter in values:
             if parameter.annotation is inspect.Parameter.empty:
                 raise DefinitionError(
-                    f"{self.name}: parameter {parameter.name!r} has no type hint"
+                    f"{self.name}: parameter {parameter.name!r} has no type hint: add "
+                    "one"
                 )
-        return takes_context, values
+        return accepts_context, values
 
-    def _returned(self, signature: inspect.Signature) -> object:
+    def _return_type(self, signature: inspect.Signature) -> object:
         if signature.return_annotation is inspect.Signature.empty:
-            raise DefinitionError(f"{self.name} has no type hint for what it returns")
+            raise DefinitionError(
+                f"{self.name} has no type hint for its return value: add one"
+            )
         returned = signature.return_annotation
         if get_origin(returned) in (Awaitable, Coroutine):
             return get_args(returned)[-1]
@@ -208,7 +224,7 @@ def _from_now(seconds: float | None) -> float | None:
 
 
 def _is_closing(task: "asyncio.Task[object]") -> bool:
-    """The event loop ends, and closes the coroutine from outside of its task."""
+    """Whether the event loop is ending: it closes coroutines outside of their tasks."""
     try:
         return current_task() is not task
     except RuntimeError:
@@ -220,7 +236,7 @@ def _is_context(hint: object) -> bool:
 
 
 def _is_async(function: Callable[..., object]) -> bool:
-    called = getattr(function, "__call__", function)  # noqa: B004 - an object's own
+    called = getattr(function, "__call__", function)  # noqa: B004 - of an object
     return any(
         inspect.iscoroutinefunction(f) or inspect.isasyncgenfunction(f)
         for f in (function, called)

@@ -1,4 +1,4 @@
-"""`Job`: one call of a sync function in a thread, and `Clock`: how long it may take."""
+"""`Job`: one call of a sync function in a thread, and `Clock`: its timeout."""
 
 import asyncio
 import math
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 class TookTooLong(Exception):
-    """A function took longer than it may."""
+    """A function exceeded its timeout."""
 
 
 @dataclass(eq=False, slots=True)
@@ -17,11 +17,12 @@ class Job:
     """One call of a sync function in a thread.
 
     Attributes:
-        context: What the function sees of context variables.
-        future: Of what it returns or raises, in the event loop of the one who waits.
-        began: When it got its thread, by `time.monotonic`; infinity before.
+        function: The function, without parameters.
+        context: The context variables that the function sees.
+        future: The result, for the caller in its event loop.
+        began: When the job got its thread, by `time.monotonic`; infinity before.
         has_ended: The function has returned or raised.
-        is_abandoned: Nobody waits for it any more, but it is still running.
+        is_abandoned: The function still runs, but nobody waits for it any more.
     """
 
     function: Callable[[], object]
@@ -34,7 +35,7 @@ class Job:
     _error: BaseException | None = None
 
     def execute(self) -> None:
-        """Call the function, in this thread; nothing that it raises ends the thread."""
+        """Call the function, in this thread. No exception ends the thread."""
         try:
             self._result = self.context.run(self.function)
         except StopIteration as error:  # a future cannot carry it
@@ -43,7 +44,7 @@ class Job:
             self._error = error
 
     def deliver(self) -> None:
-        """Resolve the future, in its event loop, unless nobody waits any more."""
+        """Resolve the future, in its event loop, unless it is resolved or cancelled."""
         if self.future.done():
             return
         if self._error is None:
@@ -53,13 +54,16 @@ class Job:
 
 
 class Clock:
-    """Has a job's future raise `TookTooLong` after a time that begins in its thread.
+    """Makes a job's future raise `TookTooLong` after a timeout.
 
-    A job that has no thread yet has all of its time. But when abandoned jobs hold all
-    threads, none may ever be free: then it may wait for one so long, and no longer.
+    The time starts when the job gets a thread. Waiting for a thread does not count,
+    with one exception: if abandoned jobs hold all threads, maybe no thread is ever
+    free. Then the job may wait for a thread as long as its timeout.
 
     Args:
-        is_exhausted: Whether abandoned jobs hold all threads.
+        job: The job.
+        seconds: The timeout.
+        is_exhausted: Returns whether abandoned jobs hold all threads.
     """
 
     def __init__(
@@ -72,7 +76,7 @@ class Clock:
         self._timer = self._loop.call_later(seconds, self._check)
 
     def stop(self) -> None:
-        """Let the job alone."""
+        """Stop the clock: the job has ended, or nobody waits for it."""
         self._timer.cancel()
 
     def _check(self) -> None:
@@ -80,10 +84,8 @@ class Clock:
         if self._job.began < math.inf:
             left += self._job.began - time.monotonic()
         elif self._is_exhausted():
-            left, message = (
-                0,
-                f"{message} to get a thread: functions that hang hold all",
-            )
+            left = 0
+            message += " to get a thread: functions that hang hold all threads"
         if left > 0:
             self._timer = self._loop.call_later(left, self._check)
         elif not self._job.future.done():

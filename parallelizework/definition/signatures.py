@@ -1,4 +1,7 @@
-"""The types of the functions that users write."""
+"""The types of the functions that users write.
+
+They are for type checkers. At run time, `Function` reads the hints of each function.
+"""
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from typing import TypeAlias, TypeVar
@@ -12,23 +15,27 @@ Subtask = TypeVar("Subtask")
 Value = TypeVar("Value")
 Result = TypeVar("Result")
 
-Lists = (
+SplitFunction = (  # `split` and `expand`
     Callable[[Task], Awaitable[Iterable[Subtask]]]
     | Callable[[Task], AsyncIterable[Subtask]]
     | Callable[[Task], Iterable[Subtask]]
 )
-Executes = (
+ExecuteFunction = (
     Callable[[Context, Subtask], Awaitable[Value]]
     | Callable[[Subtask], Awaitable[Value]]
     | Callable[[Subtask, Attempt], Awaitable[Value]]
     | Callable[[Subtask], Value]
     | Callable[[Subtask, Attempt], Value]
 )
-Folds = Callable[[list[Value]], Awaitable[Result]] | Callable[[list[Value]], Result]
-# A string, as typing cannot put types into a pydantic model that is within a list.
-# The forms in the usual order; a `FanOut` accepts any order.
-Aggregates: TypeAlias = """(
-    Folds[Value, Result]
+CombineFunction = (
+    Callable[[list[Value]], Awaitable[Result]] | Callable[[list[Value]], Result]
+)
+# `aggregate` accepts the values, then any of: failures, reason, task. The forms here
+# have the usual order; a `FanOut` accepts any order.
+# The alias is a string, because typing cannot replace a type variable inside
+# `list[Failure[Subtask]]`, where `Failure` is a pydantic model.
+AggregateFunction: TypeAlias = """(
+    CombineFunction[Value, Result]
     | Callable[[list[Value], list[Failure[Subtask]]], Awaitable[Result]]
     | Callable[[list[Value], list[Failure[Subtask]]], Result]
     | Callable[[list[Value], CompletionReason], Awaitable[Result]]

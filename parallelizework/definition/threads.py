@@ -1,8 +1,13 @@
-"""`Threads`: where sync functions run, several in a row in one thread.
+"""`Threads`: a pool of threads for sync functions, made for many short functions.
 
-A hop to a thread and back costs more than a short function. So threads take functions
-from one queue, and the event loop collects all results that are there at once. A pool
-begins with one thread. It adds others while functions wait and take longer than a hop.
+Sending a function to a thread, and its result back, is a hop. A hop costs more than a
+short function. So all threads share one queue, and the event loop collects all finished
+results at once. A pool starts with one thread. The pool adds threads while functions
+wait in the queue and the running functions take longer than a hop.
+
+Who changes what: the event loops submit jobs, abandon them, and grow the pool
+(`_submit`, `_abandon`, `_grow`). The threads take jobs and end them (`_next`, `_end`).
+`_changed` guards all of this state. `_deliver` runs in the event loop of the caller.
 """
 
 import asyncio
@@ -19,50 +24,53 @@ from parallelizework.definition.job import Clock, Job
 _logger = logging.getLogger(__name__)
 
 _HOP = 0.0003  # seconds; measured: `python -m benchmarks.hops`
-_TICK = 0.001  # seconds until a queue is looked at: the finest that an event loop has
-_RETRY = 1.0  # seconds until the system is asked again for a thread that it refused
+_TICK = 0.001  # seconds between checks of the queue: the resolution of an event loop
+_RETRY = 1.0  # seconds until the pool asks again after the system refused a thread
 _IDLE = 10.0  # seconds until a thread without work ends
-# So many abandoned functions for each thread of the pool do not count. One needs about
-# 50 kB: with the 256 threads of a fan-out's default that is 50 MB, and fewer threads
-# than containers are usually allowed.
+# The pool replaces the threads of abandoned functions, up to this number for each of
+# its own threads. A thread needs about 50 kB. With the default of 256 threads, that is
+# 50 MB, and fewer threads than containers usually allow.
 _ABANDONED = 4
-_MANY = 16  # abandoned functions that are worth a warning; the next is at twice as many
+_MANY = 16  # abandoned functions at the first warning; the next one is at twice as many
 
 
 class Threads:
     """A pool of threads.
 
-    A function that is abandoned, as it was cancelled or took too long, runs on to its
-    end. Its thread is replaced meanwhile, up to a bound.
+    Python cannot stop a function in a thread. So a function that was cancelled, or that
+    timed out, is abandoned: it runs to its end, and nobody waits for it. Until then the
+    pool has another thread instead, up to a limit.
 
     Args:
-        most: How many functions may run at once, without the abandoned ones.
-        name: Whose they are, for the log.
+        max_threads: How many functions may run at the same time, in addition to the
+            abandoned ones.
+        name: The fan-out that the functions belong to, for the log.
     """
 
-    def __init__(self, most: int, name: str = "") -> None:
-        self._most = most
+    def __init__(self, max_threads: int, name: str = "") -> None:
+        self._max_threads = max_threads
         self._name = name
-        self._changed = threading.Condition(threading.Lock())  # guards all below
+        self._changed = threading.Condition(threading.Lock())  # guards all state below
         self._queue: OrderedDict[Job, None] = OrderedDict()
         self._ended: dict[asyncio.AbstractEventLoop, list[Job]] = {}
         self._total = self._idle = self._abandoned = 0
         self._watcher: asyncio.AbstractEventLoop | None = None
         self._running: set[Job] = set()  # without the abandoned ones
-        self._count, self._seconds = 0.0, 0.0  # of the jobs that ended lately
+        self._count, self._seconds = 0.0, 0.0  # number and time of recently ended jobs
         self._warn_at = _MANY
 
     async def run(
         self, function: Callable[[], object], seconds: float | None = None
     ) -> Any:
-        """The result of a function, called in a thread with the caller's context.
+        """Call a function in a thread, with the caller's context; return its result.
 
         Args:
-            seconds: How long it may take, from when it has a thread.
+            function: The function.
+            seconds: How long the function may take, once it has a thread.
 
         Raises:
-            TookTooLong: It took longer. Or it waited as long for a thread, while all
-                threads were held by abandoned functions.
+            TookTooLong: The function took longer. Or it waited as long for a thread,
+                while abandoned functions held all threads.
         """
         loop = asyncio.get_running_loop()
         job = Job(function, copy_context(), loop.create_future())
@@ -80,19 +88,21 @@ class Threads:
 
     @property
     def is_busy(self) -> bool:
-        """Whether a function, or its result, is waited for in this event loop."""
+        """Whether this event loop waits for a function or for its result."""
         with self._changed:
-            is_there = asyncio.get_running_loop() in self._ended
-            return bool(self._queue or self._running or is_there)
+            has_results = asyncio.get_running_loop() in self._ended
+            return bool(self._queue or self._running or has_results)
 
     @property
     def is_exhausted(self) -> bool:
-        """Abandoned functions hold all threads that there may be."""
+        """Whether abandoned functions hold all threads that the pool may have."""
         return self._abandoned >= self._allowed
 
     @property
     def _allowed(self) -> int:
-        return self._most + min(self._abandoned, self._most * _ABANDONED)
+        """How many threads the pool may have now."""
+        replaced = min(self._abandoned, self._max_threads * _ABANDONED)
+        return self._max_threads + replaced
 
     def _submit(self, job: Job, loop: asyncio.AbstractEventLoop) -> None:
         with self._changed:
@@ -117,8 +127,8 @@ class Threads:
     def _warn(self) -> None:
         if self.is_exhausted:
             _logger.error(
-                "%s has no thread left: %d sync functions hang in all that it may "
-                "have. Restart this worker, or wait until some of them end",
+                "%s has no free thread: %d sync functions hang in all of its threads. "
+                "Restart this worker, or wait until some of them end",
                 self._name,
                 self._abandoned,
             )
@@ -127,41 +137,41 @@ class Threads:
         self._warn_at = 2 * self._abandoned
         _logger.warning(
             "%d sync functions of %s are still running after they timed out or were "
-            "cancelled: give what they wait for a timeout of its own. From %d on they "
-            "take threads from others, until they end or this worker is restarted",
+            "cancelled: set a timeout for the I/O in these functions. If more than %d "
+            "are still running, fewer threads are left for other functions",
             self._abandoned,
             self._name,
-            self._most * _ABANDONED,
+            self._max_threads * _ABANDONED,
         )
 
     def _watch(self, loop: asyncio.AbstractEventLoop, delay: float = _TICK) -> None:
-        """Look at the queue in a moment, if jobs may need more threads."""
+        """Check the queue again soon, if waiting jobs may need more threads."""
         waiting = len(self._queue) > self._idle and self._total < self._allowed
         if waiting and self._watcher is not loop:
             self._watcher = loop
             loop.call_later(delay, self._grow, loop)
 
     def _grow(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Add threads, where jobs wait that others hold up for longer than a hop."""
+        """Add threads if jobs wait while other jobs take longer than a hop."""
         with self._changed:
             waiting = len(self._queue) - self._idle
-            room = self._allowed - self._total
-            more = max(0, min(self._held_up(), waiting, room))
-            self._total += more
+            allowed = self._allowed - self._total
+            added = max(0, min(self._slow_jobs(), waiting, allowed))
+            self._total += added
             self._watcher, delay = None, _TICK
         try:
-            self._start(more)
+            self._start(added)
         except RuntimeError as error:
             _logger.warning("%s continues with fewer threads: %s", self._name, error)
             delay = _RETRY
         with self._changed:
             self._watch(loop, delay)
 
-    def _held_up(self) -> int:
-        """How many threads execute a job that takes long; one, where there is none.
+    def _slow_jobs(self) -> int:
+        """How many jobs have been running for longer than a hop.
 
-        A short job may seem long, as its thread waits for Python's lock. So the jobs of
-        the last moments must be long on average too.
+        1 if no thread executes a job. A short job may seem long, because its thread
+        waits for Python's global lock. So recent jobs must be long on average too.
         """
         if self._total == self._abandoned:
             return 1
@@ -172,7 +182,7 @@ class Threads:
         return sum(age > _HOP for age in ages) if seconds > count * _HOP else 0
 
     def _start(self, count: int) -> None:
-        """Start threads that are counted already."""
+        """Start threads, which `_total` includes already."""
         for started in range(count):
             name = f"{self._name} thread"
             thread = threading.Thread(target=self._serve, name=name, daemon=True)
@@ -184,7 +194,7 @@ class Threads:
                 raise
 
     def _serve(self) -> None:
-        """Take jobs from the queue, in a thread."""
+        """Execute jobs from the queue: what a thread of the pool does."""
         while self._serve_one():
             pass
 
@@ -196,7 +206,7 @@ class Threads:
         return self._end(job)
 
     def _next(self) -> Job | None:
-        """The first job of the queue; None after some time without any."""
+        """Wait for the first job of the queue; None after some time without a job."""
         with self._changed:
             while not self._queue:
                 self._idle += 1
@@ -211,7 +221,7 @@ class Threads:
             return job
 
     def _end(self, job: Job) -> bool:
-        """Give back a result; whether its thread is still needed."""
+        """Hand over a job's result; return whether its thread is still needed."""
         loop = job.future.get_loop()
         with self._changed:
             job.has_ended = True

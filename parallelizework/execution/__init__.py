@@ -1,1 +1,1 @@
-"""From `runSubtask` and `runBatch` to the user's function."""
+"""The handlers `runSubtask` and `runBatch`, which call the user's function."""

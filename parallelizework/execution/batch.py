@@ -1,4 +1,4 @@
-"""The handler `runBatch`: several subtasks, each with an outcome of its own."""
+"""The handler `runBatch`: several subtasks in one step, each with its own outcome."""
 
 import asyncio
 from random import random
@@ -20,19 +20,19 @@ from parallelizework.outcomes import Attempt, Counts, Failure, Fault, known_valu
 from parallelizework.policy import Policy
 from parallelizework.serde.message import Message
 
-_Outcome = bytes | Fault  # a value as JSON, or why there is none
+_Outcome = bytes | Fault  # a value as JSON, or why the subtask failed
 
 
 class BatchHandler:
     """The handler `runBatch`.
 
     Args:
-        definition: How a subtask is executed.
-        fan_out: The fan-out that the service is; None for an executor.
+        definition: The function that executes subtasks.
+        fan_out: The fan-out of the service; None for an executor.
 
     Attributes:
-        slice_json: The subtasks of a batch.
-        outcomes_json: The outcomes of a batch.
+        slice_json: JSON of the slice that the handler accepts.
+        outcomes_json: JSON of the outcomes that the handler returns.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class BatchHandler:
         self.outcomes_json = Message[Outcomes](
             Outcomes,
             f"the values of a batch of {name}",
-            remedy="lower max_items_per_batch, or let a value be a reference",
+            remedy="use a smaller max_items_per_batch, or a reference as value",
         )
         self._definition = definition
         self._fan_out = fan_out
@@ -73,10 +73,13 @@ class BatchHandler:
 
 
 class Batch:
-    """The subtasks of a slice, executed concurrently.
+    """The subtasks of one batch. They are executed concurrently, in one event loop.
 
     Args:
-        key: Names the batch among those of all runs.
+        definition: The function that executes subtasks.
+        policy: The policy of the run.
+        slice_: The subtasks, their slots and the completion rule.
+        key: The invocation id of the batch, for the keys of the attempts.
     """
 
     def __init__(
@@ -97,26 +100,27 @@ class Batch:
         self._outcomes: dict[int, _Outcome] = {}
 
     async def outcomes(self) -> Outcomes:
-        """Execute the subtasks, until all have ended or the rule ends the run."""
-        this, items = self._slice, self._slice.items
+        """Execute the subtasks, until all have ended or the rule ends the batch."""
+        rule, items = self._slice.rule, self._slice.items
         known = known_values(items)
-        todo = [index for index in range(len(items)) if index not in known]
-        typed = self._definition.subtasks_json.typed([items[index] for index in todo])
-        enough = _enough(this.rule)
-        for index, value in list(known.items())[:enough]:
+        indexes = [index for index in range(len(items)) if index not in known]
+        subtasks = self._definition.subtasks_json.typed([items[i] for i in indexes])
+        for index, value in list(known.items())[: _needed_successes(rule)]:
             self._outcomes[index] = to_json(value)
         self._counts = Counts(succeeded=len(self._outcomes))
-        if not this.rule.reason(self._counts):
+        if not rule.reason(self._counts):
             async with asyncio.TaskGroup() as group:
                 tasks: list[asyncio.Task[None]] = []
-                for index, subtask in zip(todo, typed, strict=True):
-                    tasks.append(group.create_task(self._one(index, subtask, tasks)))
+                for index, subtask in zip(indexes, subtasks, strict=True):
+                    execution = self._execute(index, subtask, tasks)
+                    tasks.append(group.create_task(execution))
         return self._collected()
 
-    async def _one(
+    async def _execute(
         self, index: int, subtask: object, tasks: list["asyncio.Task[None]"]
     ) -> None:
-        outcome = await self._within_its_timeout(index, subtask)
+        """Execute one subtask. If its outcome meets the rule, cancel all others."""
+        outcome = await self._within_timeout(index, subtask)
         rule = self._slice.rule
         if rule.reason(self._counts):
             return
@@ -127,17 +131,18 @@ class Batch:
             for task in tasks:
                 task.cancel()
 
-    async def _within_its_timeout(self, index: int, subtask: object) -> _Outcome:
+    async def _within_timeout(self, index: int, subtask: object) -> _Outcome:
+        """The outcome of a subtask. Its timeout starts when it has a slot."""
         timeout = self._policy.subtask_timeout
         seconds = timeout.total_seconds() if timeout else None
         try:
-            async with self._slots, asyncio.timeout(seconds):  # from its slot on
-                return await self._tried(index, subtask)
+            async with self._slots, asyncio.timeout(seconds):
+                return await self._attempts(index, subtask)
         except TimeoutError:
-            assert timeout, "only a timeout ends it early"
+            assert timeout, "only subtask_timeout raises TimeoutError here"
             return Fault.timed_out_after(timeout)
 
-    async def _tried(self, index: int, subtask: object) -> _Outcome:
+    async def _attempts(self, index: int, subtask: object) -> _Outcome:
         """The outcome of a subtask after all of its attempts."""
         schedule = Schedule(self._policy, random)
         while True:
@@ -152,24 +157,28 @@ class Batch:
     async def _attempt(
         self, index: int, subtask: object, number: int
     ) -> bytes | FailedAttempt:
-        this, part = self._definition, self._slice
+        definition, slice_ = self._definition, self._slice
         try:
-            given = (subtask, Attempt(number, f"{self._key}-{index}"))[: this.arity]
-            value = await this.function(*given, seconds=self._seconds)
-            return this.value_json.serialize(value)
+            attempt = Attempt(number, f"{self._key}-{index}")
+            arguments = (subtask, attempt)[: definition.arity]
+            value = await definition.function(*arguments, seconds=self._seconds)
+            return definition.value_json.serialize(value)
         except Exception as error:
-            name = f"{slice_name(part.run, part.shard)} index={part.first + index}"
-            tried = about(this.name, this.function, name)
-            return failed_attempt(f"{tried} attempt={number}", error)
+            name = slice_name(slice_.run, slice_.shard)
+            name += f" index={slice_.first + index}"
+            logged = about(definition.name, definition.function, name)
+            return failed_attempt(f"{logged} attempt={number}", error)
 
     def _collected(self) -> Outcomes:
-        part = self._slice
+        slice_ = self._slice
         values: list[bytes] = []
         failures: list[Failure[Any]] = []
         for index, outcome in sorted(self._outcomes.items()):
             if isinstance(outcome, Fault):
                 failure = outcome.failure(
-                    part.items[index], index=part.first + index, shard=part.shard
+                    slice_.items[index],
+                    index=slice_.first + index,
+                    shard=slice_.shard,
                 )
                 failures.append(failure)
             else:
@@ -178,8 +187,8 @@ class Batch:
         return Outcomes(succeeded=len(values), values=plain, failures=failures)
 
 
-def _enough(rule: Rule) -> int | None:
-    """How many successes end a run; None for all."""
+def _needed_successes(rule: Rule) -> int | None:
+    """How many successes end the batch; None if all are needed."""
     if rule.race:
         return 1
     return None if rule.min_successful is None else max(0, rule.min_successful)

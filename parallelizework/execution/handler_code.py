@@ -10,11 +10,12 @@ from parallelizework.terminal_errors import is_cancelled
 
 
 class HandlerCodeHandler:
-    """Executes subtasks by a function that takes the `restate.Context` itself.
+    """Executes subtasks by a function that accepts the `restate.Context`.
 
-    The journal is the function's own, so a failed attempt cannot be in there. Restate
-    would count outages of the worker as attempts too. So failed attempts are counted in
-    this process.
+    The commands in the journal are the function's own, so the journal cannot record
+    failed attempts. Restate's own count would include outages of the worker. So this
+    process counts the failed attempts, except with `on_exhausted="pause"`: there
+    Restate counts, because only Restate can pause the invocation.
     """
 
     def __init__(self, definition: ExecuteDefinition) -> None:
@@ -23,27 +24,28 @@ class HandlerCodeHandler:
 
     async def run_subtask(self, ctx: Context, body: bytes) -> bytes:
         """Execute one subtask."""
-        this = self._definition
-        subtask, policy = this.accept(body, ctx.request().headers)
+        definition = self._definition
+        subtask, policy = definition.accept(body, ctx.request().headers)
         try:
-            value = this.value_json.serialize(await this.function(ctx, subtask))
+            value = await definition.function(ctx, subtask)
+            answer = definition.value_json.serialize(value)
         except OWN_EXCEPTIONS:
             raise
         except Exception as error:
             if _is_cancellation(error):
                 raise
-            failed = failed_attempt(
-                about(this.name, this.function, name_of(ctx)), error
-            )
+            logged = about(definition.name, definition.function, name_of(ctx))
+            failed = failed_attempt(logged, error)
             raise self._attempts.count_failure(ctx, policy, failed) from error
         self._attempts.forget(ctx)
-        return value
+        return answer
 
 
 def _is_cancellation(error: Exception) -> bool:
-    """Whether the invocation, or one that it called, was cancelled by somebody.
+    """Whether somebody cancelled the invocation, or one that it called.
 
-    A user's function may raise an error that only looks like it.
+    A user's function may raise an error with the same status and message. So the error
+    must also come from the SDK.
     """
     if not isinstance(error, TerminalError):
         return False

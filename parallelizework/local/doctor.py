@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from importlib.metadata import version
 from urllib.parse import urlsplit
 
 import httpx
@@ -194,7 +193,8 @@ def _protocol(deployment: Deployment) -> Finding:
         return Finding("protocol", f"{text}, without streams", remedy)
     name, _, number = sdk.rpartition("/")
     if name.endswith("python") and _number(number) < _OLDEST_SDK:
-        remedy = f"pip install 'restate-sdk=={version('restate-sdk')}' for the worker"
+        oldest = ".".join(map(str, _OLDEST_SDK))
+        remedy = f"pip install 'restate-sdk>={oldest}' for the worker"
         return Finding("protocol", text, remedy)
     return Finding("protocol", text)
 

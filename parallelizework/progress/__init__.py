@@ -1,1 +1,1 @@
-"""`FanOutProgress`: how far each run has come."""
+"""`FanOutProgress`: the progress of each run."""

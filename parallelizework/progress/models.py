@@ -1,4 +1,4 @@
-"""What `FanOutProgress` receives, keeps and answers. Pure."""
+"""The messages that `FanOutProgress` receives, stores and answers. Pure."""
 
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -9,17 +9,23 @@ from parallelizework.outcomes import CompletionReason, Counts, Failure
 
 NAME = "FanOutProgress"
 
-_SAMPLES = 16  # updates that the rate is taken from
+_SAMPLES = 16  # the number of latest updates that the rate is computed from
 
 State = Literal["running", "succeeded", "failed", "cancelled"]
 
 
 class Update(BaseModel):
-    """What `run` sends.
+    """An update from `run`.
 
     Attributes:
-        total: How many subtasks there are; None while shards are still expanded.
-        failures: Those that are new since the last update.
+        fan_out: The name of the fan-out.
+        total: The number of subtasks; None while it is unknown, because shards are
+            still expanded.
+        counts: How many subtasks have ended, by outcome.
+        failures: The failures since the last update.
+        state: The state of the run.
+        completion_reason: Why the run ended, if a rule ended it.
+        error: The message of the error, if the run failed.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -34,11 +40,14 @@ class Update(BaseModel):
 
 
 class Record(BaseModel):
-    """What `FanOutProgress` keeps of a run.
+    """The state that `FanOutProgress` stores for a run.
 
     Attributes:
-        started: When the first update came, in seconds since 1970.
-        samples: When the last few came, and how many subtasks had ended by then.
+        latest: The last update.
+        started: The time of the first update, in seconds since 1970.
+        samples: For each of the latest updates, its time and how many subtasks had
+            ended.
+        failures: The failures of all updates.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -50,13 +59,13 @@ class Record(BaseModel):
 
     @classmethod
     def of(cls, update: Update, now: float) -> "Record":
-        """The record of a run's first update."""
+        """Return the record of a run after its first update."""
         samples = [(now, update.counts.settled)]
         failures = update.failures
         return cls(latest=update, started=now, samples=samples, failures=failures)
 
     def updated(self, update: Update, now: float) -> "Record":
-        """The record with one more update; one that comes late changes nothing."""
+        """Return the record with one more update. A late update changes nothing."""
         settled = update.counts.settled
         is_late = update.state == "running" and settled < self.samples[-1][1]
         if self.latest.state != "running" or is_late:
@@ -70,14 +79,28 @@ class Record(BaseModel):
 
 
 class Progress(Counts):
-    """How far a run has come, as anyone may read.
+    """The progress of a run.
 
     Attributes:
-        total: How many subtasks there are; None while shards are still expanded.
-        percent: How many of them have ended.
-        rate: How many ended in a second, lately; over all, once the run has ended.
-        eta: The seconds from `updated` to the end, at that rate.
-        error: Why the run failed.
+        succeeded: How many subtasks have succeeded.
+        failed: How many subtasks have failed.
+        timed_out: How many subtasks have exceeded `subtask_timeout`, or their last
+            attempt has exceeded `attempt_timeout`.
+        cancelled: How many subtasks were cancelled.
+        run: The id of the run.
+        fan_out: The name of the fan-out.
+        state: `running`, `succeeded`, `failed` or `cancelled`.
+        total: The number of subtasks. `None` while it is unknown, because shards are
+            still expanded.
+        percent: How many percent of all subtasks have ended: 0 to 100. `None` while
+            `total` is unknown.
+        rate: How many subtasks ended per second recently. After the end of the run, the
+            average of the whole run.
+        eta: The number of seconds from `updated` to the end, at this rate.
+        started: The time of the first update.
+        updated: The time of the last update.
+        completion_reason: Why the run ended, if a rule ended it.
+        error: The message of the error, if the run failed.
     """
 
     run: str
@@ -94,7 +117,7 @@ class Progress(Counts):
 
     @classmethod
     def of(cls, run: str, record: Record) -> "Progress":
-        """The progress in a record."""
+        """Return the progress that a record contains."""
         latest, updated = record.latest, record.samples[-1][0]
         total, settled = latest.total, latest.counts.settled
         rate = _rate(record)

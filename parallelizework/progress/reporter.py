@@ -11,17 +11,19 @@ from parallelizework.serde.message import Message
 
 update_json = Message[Update](Update, "an update")
 
-_UPDATES = 100  # of a run, however large
-_GROWTH = 10  # an update each tenth more, where the total is not known
-_UNWATCHED = timedelta(seconds=0.5)  # a run that ends sooner sends its end alone
-_KEPT = 256 * 1024  # bytes of failures that are sent
+_UPDATES = 100  # updates of one run, at most, if its total is known
+_GROWTH = 10  # with an unknown total, an update after each growth by 1/10
+_UNWATCHED = timedelta(seconds=0.5)  # a run that ends sooner sends only its end
+_MAX_BYTES = 256 * 1024  # of failures that are sent for one run
 
 
 class Ended(Protocol):
-    """What has ended of a run.
+    """The subtasks of a run that have ended.
 
     Attributes:
-        total: How many subtasks there are; None while nobody knows.
+        total: The number of subtasks; None while it is unknown.
+        counts: How many subtasks have ended, by outcome.
+        failures: The failures, in order of arrival.
     """
 
     total: int | None
@@ -30,11 +32,15 @@ class Ended(Protocol):
 
 
 class ProgressReporter:
-    """Sends how far a run has come.
+    """Sends the progress of a run to `FanOutProgress`.
+
+    Args:
+        ctx: The context of the run.
+        fan_out: The name of the fan-out.
 
     Attributes:
-        opening: When this timer ends, it is time for the first update.
-        is_open: The first update has been sent.
+        opening: The timer for the first update: call `open` when it completes.
+        is_open: Whether the first update has been sent.
     """
 
     def __init__(self, ctx: Context, fan_out: str) -> None:
@@ -42,12 +48,12 @@ class ProgressReporter:
         self._ctx = ctx
         self._fan_out = fan_out
         self.is_open = False
-        self._settled = 0  # in the last update
-        self._failures = 0  # that were sent, as are the bytes of them
-        self._bytes = 0
+        self._settled = 0  # how many subtasks had ended in the last update
+        self._failures = 0  # how many failures were sent
+        self._bytes = 0  # the size of these failures
 
     def open(self, ended: Ended | None) -> None:
-        """Send the first update, and others from now on."""
+        """Send the first update. From now on, `send` sends updates."""
         self.is_open = True
         self._settled = ended.counts.settled if ended else 0
         self._send(self._update(ended))
@@ -67,7 +73,7 @@ class ProgressReporter:
         reason: CompletionReason | None,
         error: str | None,
     ) -> None:
-        """Send the last update. What has no outcome by now has been cancelled."""
+        """Send the last update. Subtasks without an outcome count as cancelled."""
         update = self._update(ended)
         counts, total = update.counts, update.total
         settled = counts.settled
@@ -86,19 +92,20 @@ class ProgressReporter:
             fan_out=self._fan_out,
             total=ended.total,
             counts=ended.counts,
-            failures=self._fresh(ended.failures),
+            failures=self._new(ended.failures),
         )
 
     def _send(self, update: Update) -> None:
         body, run = update_json.serialize(update), self._ctx.request().id
         self._ctx.generic_send(NAME, "update", body, key=run)
 
-    def _fresh(self, failures: list[Failure[Any]]) -> list[Failure[Any]]:
-        fresh: list[Failure[Any]] = []
+    def _new(self, failures: list[Failure[Any]]) -> list[Failure[Any]]:
+        """The failures that were not sent yet, while there is space for them."""
+        new: list[Failure[Any]] = []
         for failure in failures[self._failures :]:
             self._bytes += len(failure.model_dump_json())
-            if self._bytes > _KEPT:
+            if self._bytes > _MAX_BYTES:
                 break
-            fresh.append(failure)
-        self._failures += len(fresh)
-        return fresh
+            new.append(failure)
+        self._failures += len(new)
+        return new

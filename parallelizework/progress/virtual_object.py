@@ -1,7 +1,7 @@
-"""`FanOutProgress`: how far a run has come, for anyone to read.
+"""`FanOutProgress`: the virtual object that stores the progress of each run.
 
-`run` sends updates (`ProgressReporter`); what it sends is in its journal, so nothing is
-counted twice.
+`run` sends updates (`ProgressReporter`). The updates are in the journal of `run`, so a
+replay sends no update twice.
 """
 
 from datetime import timedelta
@@ -21,7 +21,7 @@ from parallelizework.progress.reporter import update_json
 from parallelizework.restate_sdk import RETRIED_WITHOUT_END
 from parallelizework.serde.message import Message
 
-RETENTION = timedelta(days=1)  # as long as Restate keeps the run itself
+RETENTION = timedelta(days=1)  # as long as Restate keeps the run itself by default
 
 _NOT_FOUND = 404
 
@@ -32,16 +32,17 @@ _STATE = "record"
 
 
 def progress_object(retention: timedelta = RETENTION) -> VirtualObject:
-    """The virtual object `FanOutProgress`.
+    """Return the virtual object `FanOutProgress`. Its key is the id of a run.
 
     Args:
-        retention: How long it remembers a run after its last update.
+        retention: How long the object keeps a run after the run's last update.
     """
-    made = VirtualObject(
+    progress = VirtualObject(
         NAME,
-        description="How far the runs of fan-outs have come",
+        description="The progress of the runs of fan-outs",
         journal_retention=timedelta(0),
-        idempotency_retention=timedelta(0),  # or the server keeps each answer for a day
+        # By default, the server would keep each answer for a day.
+        idempotency_retention=timedelta(0),
     )
 
     private: dict[str, Any] = {
@@ -50,9 +51,9 @@ def progress_object(retention: timedelta = RETENTION) -> VirtualObject:
         "invocation_retry_policy": RETRIED_WITHOUT_END,
     }
 
-    @made.handler(input_serde=update_json, **private)
+    @progress.handler(input_serde=update_json, **private)
     async def update(ctx: ObjectContext, update: Update) -> bytes:
-        """Record how far a run has come."""
+        """Store an update of a run."""
         now = await ctx.time()
         record = await ctx.get(_STATE, serde=_RECORD)
         ctx.set(
@@ -64,9 +65,9 @@ def progress_object(retention: timedelta = RETENTION) -> VirtualObject:
             ctx.generic_send(NAME, "forget", b"", key=ctx.key(), send_delay=retention)
         return b""
 
-    @made.handler(input_serde=BytesSerde(), **private)
+    @progress.handler(input_serde=BytesSerde(), **private)
     async def forget(ctx: ObjectContext, _body: bytes) -> bytes:
-        """Forget a run, once no update has come for long enough."""
+        """Forget a run if its retention has passed; otherwise check again later."""
         now = await ctx.time()
         record = await ctx.get(_STATE, serde=_RECORD)
         left = record.samples[-1][0] + retention.total_seconds() - now if record else 0
@@ -77,25 +78,25 @@ def progress_object(retention: timedelta = RETENTION) -> VirtualObject:
             ctx.clear_all()
         return b""
 
-    @made.handler(kind="shared", output_serde=_PROGRESS)
+    @progress.handler(kind="shared", output_serde=_PROGRESS)
     async def get(ctx: ObjectSharedContext) -> Progress:
-        """How far the run has come."""
+        """Return the progress of the run."""
         return Progress.of(ctx.key(), await _record(ctx))
 
-    @made.handler(kind="shared", output_serde=_FAILURES)
+    @progress.handler(kind="shared", output_serde=_FAILURES)
     async def failures(ctx: ObjectSharedContext) -> list[Failure[Any]]:
-        """What has failed, as far as there is room for it."""
+        """Return the first failures of the run, up to 256 KiB."""
         return in_order((await _record(ctx)).failures)
 
-    return made
+    return progress
 
 
 async def _record(ctx: ObjectSharedContext) -> Record:
     record = await ctx.get(_STATE, serde=_RECORD)
     if not record:
         raise TerminalError(
-            f"no run {ctx.key()} is known here: it has only just begun, or is not a "
-            "fan-out's, or was forgotten",
+            f"the run {ctx.key()} is unknown: it started less than a second ago, or is "
+            "not a run of a fan-out, or its retention has passed",
             _NOT_FOUND,
         )
     return record

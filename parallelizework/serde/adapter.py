@@ -1,4 +1,4 @@
-"""pydantic's adapter for a declared type, its JSON schema, and mistakes in words."""
+"""pydantic's adapter for a declared type, its JSON schema, and texts about mistakes."""
 
 from typing import Any
 
@@ -12,15 +12,19 @@ from pydantic import (
 
 from parallelizework.errors import DefinitionError
 
-_SHOWN = 3  # a message names the first few mistakes, not thousands
-_LONGEST = 1_000  # characters of them; the name of a field is the caller's own
+_MAX_MISTAKES = 3  # that a message names; a large input may have thousands
+_MAX_CHARACTERS = 1_000  # of a text about mistakes; a caller's field name may be long
 
 
 def adapter_of(hint: Any, part: str) -> TypeAdapter[Any]:
-    """The adapter that reads and writes a type.
+    """Return the adapter that reads and writes a type.
+
+    Args:
+        hint: The type.
+        part: What the values are, for messages: "the task of Thumbnails".
 
     Raises:
-        DefinitionError: pydantic cannot describe it.
+        DefinitionError: pydantic cannot describe the type.
     """
     try:
         return _with_infinity(hint)
@@ -32,20 +36,20 @@ def adapter_of(hint: Any, part: str) -> TypeAdapter[Any]:
 
 
 def _with_infinity(hint: Any) -> TypeAdapter[Any]:
-    """An adapter that writes NaN so that it can be read again, which null cannot."""
+    """An adapter that writes NaN as `NaN`. By default it would write null instead."""
     try:
         return TypeAdapter[Any](hint, config=ConfigDict(ser_json_inf_nan="constants"))
     except PydanticUserError as error:
         if error.code != "type-adapter-config-unused":
             raise
-        return TypeAdapter[Any](hint)  # a model has a configuration of its own
+        return TypeAdapter[Any](hint)  # a model has its own configuration
 
 
 def schema_of(adapter: TypeAdapter[Any], part: str) -> dict[str, Any]:
-    """The JSON schema of what is read.
+    """Return the JSON schema of the values that an adapter reads.
 
     Raises:
-        DefinitionError: There is none.
+        DefinitionError: pydantic has no JSON schema for the type.
     """
     try:
         return adapter.json_schema()
@@ -56,7 +60,10 @@ def schema_of(adapter: TypeAdapter[Any], part: str) -> dict[str, Any]:
 
 
 def written_schema(adapter: TypeAdapter[Any]) -> dict[str, Any]:
-    """The JSON schema of what is written; empty if a serializer hides it."""
+    """Return the JSON schema of the values that an adapter writes.
+
+    Empty if the type has a serializer whose JSON schema is unknown.
+    """
     try:
         return adapter.json_schema(mode="serialization")
     except PydanticUserError:
@@ -64,23 +71,23 @@ def written_schema(adapter: TypeAdapter[Any]) -> dict[str, Any]:
 
 
 def mistakes(error: ValidationError) -> str:
-    """The first few mistakes, in one line."""
+    """Return a text about the first few mistakes of an input, in one line."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
     lines = [
         f"{'.'.join(map(str, e['loc']))}: {e['msg']}" if e["loc"] else e["msg"]
-        for e in found[:_SHOWN]
+        for e in found[:_MAX_MISTAKES]
     ]
-    more = len(found) - _SHOWN
+    more = len(found) - _MAX_MISTAKES
     return "; ".join(lines) + (f"; and {more} more" if more > 0 else "")
 
 
 def short(text: str) -> str:
-    """A message, cut where it is too long."""
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    """Return a text, shortened if it is too long for a message."""
+    return text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]}..."
 
 
 def shape(schema: dict[str, Any]) -> str:
-    """A JSON schema in a few words: `{"description": string}`."""
+    """Return a JSON schema as a short text: `{"description": string}`."""
     if "$ref" in schema:
         return str(schema["$ref"]).rsplit("/", 1)[-1]
     if forms := schema.get("anyOf") or schema.get("oneOf"):

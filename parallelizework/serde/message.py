@@ -1,4 +1,4 @@
-"""JSON of our own messages and lists, which users' types are part of."""
+"""JSON for our own messages, and for lists of values of users' types."""
 
 from typing import Any, Generic, TypeVar
 
@@ -10,26 +10,29 @@ T = TypeVar("T")
 
 
 class Message(Json[T], Generic[T]):
-    """One of our own messages: what users' functions gave for it was checked then."""
+    """JSON for one of our own messages.
+
+    The values of users in a message were checked when their functions returned them.
+    """
 
     _may_hold_models = False
 
 
 class JsonList(Json[list[Any]]):
-    """A list of one declared type that is written as that type, but read as plain JSON.
+    """A list of one declared type: written as that type, but read as plain JSON.
 
-    What a coordinator sends on is the same in every replay then; a model that holds a
-    set would be written in another order by another process.
+    A coordinator sends the plain JSON on, so it sends the same bytes in every replay.
+    Models would not do: another process may write a `set` in another order.
     """
 
     def __init__(self, item: Any, part: str, *, remedy: str) -> None:
         super().__init__(list[item], part, remedy=remedy)
 
     def deserialize(self, buf: bytes) -> list[Any]:
-        """The items as dicts, lists and scalars."""
+        """Return the items as dicts, lists and scalars."""
         return from_json(buf)
 
 
 def list_of(item: Any) -> Any:
-    """`list[item]`, of a type that is known only at run time."""
+    """Return the type `list[item]`, for an item type that is known only at run time."""
     return list[item]

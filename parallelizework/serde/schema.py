@@ -1,23 +1,23 @@
-"""What JSON does not carry as it is: bytes that are no text, and NaN. Pure."""
+"""JSON schemas of types that JSON cannot carry unchanged: bytes, and any type. Pure."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
-_NO_SCHEMAS = {"const", "default", "enum", "examples"}  # in them there are values
-_NAMED = {"$defs", "properties"}
+_VALUES = {"const", "default", "enum", "examples"}  # keys with values, not schemas
+_NAMED = {"$defs", "properties"}  # keys with one schema for each name
 
 
 def bytes_in(schema: Mapping[str, Any]) -> str | None:
-    """Where there are bytes that may be no text, with the remedy; None if nowhere.
+    """Return a text about the first field of type `bytes`; None if there is none.
 
     Args:
-        schema: The JSON schema of what is written.
+        schema: The JSON schema of the values that are written.
     """
     for path, format_ in _formats(schema, ""):
         if format_ == "binary":  # pydantic's word for bytes that it writes as UTF-8
             return (
-                f"{repr(path) if path else 'it'} is bytes, and JSON carries no bytes "
-                "that are not UTF-8: use pydantic.Base64Bytes, or in a model "
+                f"{repr(path) if path else 'it'} is bytes, but JSON cannot carry bytes "
+                "that are not UTF-8: use pydantic.Base64Bytes; or, in a model, "
                 "model_config = ConfigDict(ser_json_bytes='base64', "
                 "val_json_bytes='base64')"
             )
@@ -38,16 +38,16 @@ def _formats(schema: object, path: str) -> Iterator[tuple[str, str]]:
 
 
 def _parts(schema: Mapping[str, object]) -> Iterator[tuple[str, object]]:
-    """The schemas in a schema, with the names of those that have one."""
+    """The schemas inside a schema, each with its name, or with an empty name."""
     for key, part in schema.items():
         if key in _NAMED and isinstance(part, dict):
             yield from cast("dict[str, object]", part).items()
-        elif key not in _NO_SCHEMAS:
+        elif key not in _VALUES:
             yield "", part
 
 
 def has_any(schema: object) -> bool:
-    """Whether a type may be anything, or contains one that may."""
+    """Return whether a type is `Any`, or contains a part that is `Any`."""
     if not isinstance(schema, dict):
         return schema is True
     known = cast("dict[str, Any]", schema)

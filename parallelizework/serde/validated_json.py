@@ -1,4 +1,4 @@
-"""JSON for one declared type, by pydantic: bad input is a 400, never a retry."""
+"""JSON for one declared type, by pydantic: bad input becomes a 400, never a retry."""
 
 import json
 from typing import Any, Generic, TypeVar, cast
@@ -21,17 +21,20 @@ from parallelizework.serde.schema import has_any
 T = TypeVar("T")
 
 _MIB = 1024 * 1024
-MAX_MESSAGE = 32 * _MIB - 64 * 1024  # Restate's limit, less what it wraps around
-_WITHIN, _WITHIN_END = b"[" * 8, b"]" * 8  # levels of our own messages, and some more
-_ROOM, _ROOM_END = b"[" * 12, b"]" * 12  # the same, and what `split` may add
-_SHALLOW = 150  # levels, which pydantic reads
+MAX_MESSAGE = 32 * _MIB - 64 * 1024  # Restate's limit, less the frame around a message
+# pydantic reads JSON of at most 200 levels. The nesting of a value is checked with
+# brackets around it: for the levels of our own messages; and, for a value of a caller,
+# also for the levels that `split` may add. JSON with few brackets needs no check.
+_MESSAGE_LEVELS, _MESSAGE_LEVELS_END = b"[" * 8, b"]" * 8
+_CALLER_LEVELS, _CALLER_LEVELS_END = b"[" * 12, b"]" * 12
+_FEW_BRACKETS = 150
 _HIDDEN = b'"**********"'
-_NO_SECRET = (
+_SECRET_REMEDY = (
     "pydantic hides a secret as '**********': pass the name of the secret, or give the "
     "field a serializer that writes the secret itself"
 )
-_NO_NUMBERS = (b"NaN", b"Infinity")
-_NO_NAN = (
+_NOT_FINITE = (b"NaN", b"Infinity")
+_NAN_REMEDY = (
     "pydantic writes NaN and infinity as null in a field of any type: give the field a "
     "type, or the model model_config = ConfigDict(ser_json_inf_nan='constants')"
 )
@@ -43,18 +46,21 @@ class Json(Serde[T], Generic[T]):
     Args:
         hint: Any type that pydantic can describe.
         part: What these values are, for messages: "the task of Thumbnails".
-        remedy: What to do when one is larger than Restate's messages may be.
-        status: The status of a value that does not fit: 400 where it comes from a
-            caller, 500 where it comes from the user's own functions.
+        remedy: What to do with a value that is too large for one message of Restate.
+        status: The status of the error about a value that does not fit: 400 for a value
+            of a caller, 500 for a value of the user's own functions.
 
     Attributes:
-        written: The JSON schema of what is written; empty if a serializer hides it.
+        written: The JSON schema of the values that are written. Empty if the type has a
+            serializer whose JSON schema is unknown.
 
     Raises:
         DefinitionError: pydantic cannot describe `hint`.
     """
 
-    _may_hold_models = True  # of users, which write NaN as null, or what nobody reads
+    # Whether values may contain models of users. Such a model may write NaN as null, or
+    # JSON that it cannot read.
+    _may_hold_models = True
 
     def __init__(
         self,
@@ -77,19 +83,20 @@ class Json(Serde[T], Generic[T]):
         self._has_any = '"properties"' in written and has_any(self.written)
         self._has_secrets = '"password"' in written
 
-    def serialize(self, obj: T | None, held: int = 0, of: str = "") -> bytes:
-        """`obj` as compact JSON.
+    def serialize(self, obj: T | None, held: int = 0, held_name: str = "") -> bytes:
+        """Return a value as compact JSON.
 
         Args:
-            held: The bytes of something else that the invocation holds already.
-            of: What that is.
+            obj: The value.
+            held: The size of another value that the invocation holds, in bytes.
+            held_name: What the other value is, for messages.
 
         Raises:
-            TerminalError: `obj` does not fit its type, or is too large.
+            TerminalError: The value does not fit its type, or is too large.
         """
-        dumped = self.checked(self._dumped(obj, round_trip=True), held, of)
+        dumped = self.checked(self._dumped(obj, round_trip=True), held, held_name)
         if self._has_secrets and _HIDDEN in dumped:
-            raise self._misfit(_NO_SECRET)
+            raise self._invalid(_SECRET_REMEDY)
         if self._has_any and self._may_hold_models and b"null" in dumped:
             self._check_numbers(obj, dumped)
         if self._may_hold_models:
@@ -97,74 +104,83 @@ class Json(Serde[T], Generic[T]):
         return dumped
 
     def _check_numbers(self, obj: T | None, dumped: bytes) -> None:
-        """See that no NaN became null, as it does in a field of any type."""
+        """Check that no NaN became null, which happens in a field of any type."""
         plain = self._adapter.dump_python(cast(T, obj), round_trip=True)
         whole = to_json(plain, inf_nan_mode="constants", serialize_unknown=True)
-        if any(whole.count(name) > dumped.count(name) for name in _NO_NUMBERS):
-            raise self._misfit(_NO_NAN)
+        if any(whole.count(name) > dumped.count(name) for name in _NOT_FINITE):
+            raise self._invalid(_NAN_REMEDY)
 
     def _check_readable(self, dumped: bytes) -> None:
-        """See that what is written can be read again, also within our messages.
+        """Check that JSON can be read again, also inside our messages.
 
-        pydantic writes what it does not read: JSON nested 200 levels deep, integers of
-        thousands of digits, None for a list, NaN in a model as null.
+        pydantic writes some JSON that it cannot read: JSON with 200 levels, integers of
+        thousands of digits, None for a list, and null for NaN in a model.
         """
         try:
-            if _may_be_deep(dumped):
-                from_json(_WITHIN + dumped + _WITHIN_END)
+            if _has_many_brackets(dumped):
+                from_json(_MESSAGE_LEVELS + dumped + _MESSAGE_LEVELS_END)
             self._adapter.validate_json(dumped)
         except ValidationError as error:
-            raise self._misfit(mistakes(error)) from error
+            raise self._invalid(mistakes(error)) from error
         except Exception as error:
-            raise self._misfit(f"it cannot be read again: {error}") from error
+            raise self._invalid(f"it cannot be read again: {error}") from error
 
     def deserialize(self, buf: bytes) -> T:
-        """The value that `buf` holds; a `TerminalError` if it does not fit."""
+        """Return the value that JSON stands for.
+
+        Raises:
+            TerminalError: The JSON does not fit the type.
+        """
         try:
             return self._adapter.validate_json(buf)
         except ValidationError as error:
-            raise self._misfit(mistakes(error)) from error
-        except Exception as error:  # of a user's validator; it would be retried
-            raise self._misfit(repr(error)) from error
+            raise self._invalid(mistakes(error)) from error
+        except Exception as error:  # of a user's validator; Restate would retry it
+            raise self._invalid(repr(error)) from error
 
     def accept(self, buf: bytes) -> T:
-        """The value that a caller sent, where there is room for what is made of it.
+        """Return the value that a caller sent as JSON.
 
         Raises:
-            TerminalError: It does not fit, or is nested so deeply that a part of it
-                could not be sent on.
+            TerminalError: The JSON does not fit the type; or it is nested so deeply
+                that a part of it could not be sent to another handler.
         """
-        if _may_be_deep(buf):
+        if _has_many_brackets(buf):
             try:
-                from_json(_ROOM + buf + _ROOM_END)
+                from_json(_CALLER_LEVELS + buf + _CALLER_LEVELS_END)
             except ValueError as error:
-                raise self._misfit(f"it is nested too deeply: {error}") from error
+                raise self._invalid(f"it is nested too deeply: {error}") from error
         return self.deserialize(buf)
 
     def typed(self, plain: object) -> T:
-        """The value that plain JSON stands for."""
+        """Return the value that plain JSON (dicts, lists, scalars) stands for."""
         return self.deserialize(to_json(plain))
 
     def answer(self, value: T) -> bytes:
-        """`value` as JSON spaced the way people write it: what a caller gets to see."""
-        if value is None:  # which pydantic writes for any type
+        """Return a value as JSON for people: with a space after each comma and colon.
+
+        Raises:
+            TerminalError: The value does not fit its type, or is too large.
+        """
+        if value is None:  # pydantic would write None for any type
             self.deserialize(b"null")
         compact = self.checked(self._dumped(value, round_trip=False))
         try:
             plain = from_json(compact)
         except ValueError as error:
-            raise self._misfit(f"it cannot be read again: {error}") from error
+            raise self._invalid(f"it cannot be read again: {error}") from error
         spaced = json.dumps(plain, ensure_ascii=False)
         return self.checked(spaced.encode())
 
     def _dumped(self, value: T | None, *, round_trip: bool) -> bytes:
-        """`value` as JSON, by alias, as that is how it is read again.
+        """Return a value as JSON. Fields have their aliases: so they are read too.
 
-        `dump_json` writes NaN in a field of a model as null, unless the model has a
-        configuration that says otherwise. Hence the other way where there are floats.
+        `dump_json` writes NaN in a field of a model as null, unless the configuration
+        of the model differs. So types with floats are dumped in two steps instead.
 
         Args:
-            round_trip: Without what is computed, which a model may refuse to read.
+            value: The value.
+            round_trip: Omit computed fields, which a model may refuse to read.
         """
         dump, value = self._adapter, cast(T, value)
         try:
@@ -180,42 +196,47 @@ class Json(Serde[T], Generic[T]):
                 round_trip=round_trip,
             )
             return to_json(plain, inf_nan_mode="constants")
-        except (ValueError, RecursionError) as error:  # pydantic's own among them
-            raise self._misfit(str(error)) from error
+        except (ValueError, RecursionError) as error:  # pydantic raises ValueErrors too
+            raise self._invalid(str(error)) from error
         except Exception as error:  # of a user's serializer
-            raise self._misfit(repr(error)) from error
+            raise self._invalid(repr(error)) from error
 
-    def checked(self, message: bytes, held: int = 0, of: str = "") -> bytes:
-        """`message`, if Restate can carry it; else a `TerminalError`, not a retry.
+    def checked(self, message: bytes, held: int = 0, held_name: str = "") -> bytes:
+        """Return a message unchanged if Restate can carry it.
 
-        A restate-server (1.7) has room for 32 MiB in an invocation. A message for which
-        there is no room waits for ever: https://github.com/restatedev/restate/pull/4541
+        A restate-server (1.7) has 32 MiB of memory for one invocation. A message that
+        does not fit waits without end, without an error:
+        https://github.com/restatedev/restate/pull/4541
 
         Args:
-            held: The bytes of something else that the invocation holds already.
-            of: What that is.
+            message: The message.
+            held: The size of another value that the invocation holds, in bytes.
+            held_name: What the other value is, for the error's message.
+
+        Raises:
+            TerminalError: 413; the message is too large.
         """
-        most = MAX_MESSAGE - held
-        if len(message) <= most:
+        limit = MAX_MESSAGE - held
+        if len(message) <= limit:
             return message
         raise TerminalError(
             f"{self.part} is {len(message) / _MIB:.1f} MiB, more than the "
-            f"{most / _MIB:.1f} MiB that one message of Restate can carry"
-            f"{of and f' beside {of}'}: {self._remedy}",
+            f"{limit / _MIB:.1f} MiB that one message of Restate can carry"
+            f"{held_name and f' in addition to {held_name}'}: {self._remedy}",
             413,
         )
 
     def schema(self) -> dict[str, Any]:
-        """The JSON schema, as the ingress's OpenAPI page shows it."""
+        """Return the JSON schema that the ingress's OpenAPI page shows."""
         return self._schema
 
-    def _misfit(self, found: str) -> TerminalError:
+    def _invalid(self, problem: str) -> TerminalError:
         expected = shape(self._schema)
         return TerminalError(
-            f"{self.part} is not valid: {short(found)} (expected {expected})",
+            f"{self.part} is not valid: {short(problem)} (expected {expected})",
             self._status,
         )
 
 
-def _may_be_deep(dumped: bytes) -> bool:
-    return dumped.count(b"[") + dumped.count(b"{") > _SHALLOW
+def _has_many_brackets(dumped: bytes) -> bool:
+    return dumped.count(b"[") + dumped.count(b"{") > _FEW_BRACKETS

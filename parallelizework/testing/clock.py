@@ -1,4 +1,4 @@
-"""`SkippingLoop`: an event loop that does not wait where nothing can happen."""
+"""`SkippingLoop`: an event loop with a clock that skips pauses."""
 
 import asyncio
 import selectors
@@ -6,11 +6,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-_NO_TIME = 0.01  # seconds that are not counted: so short functions take no time
+_NO_TIME = 0.01  # seconds of real time that do not count: a short function takes none
 
 
 class _Selector(selectors.DefaultSelector):
-    """Waits for sockets and threads, or skips the time until the next timer."""
+    """Waits for sockets and threads; otherwise skips the time until the next timer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -24,7 +24,7 @@ class _Selector(selectors.DefaultSelector):
         ready = super().select(0)
         if ready or (timeout is not None and timeout <= 0):
             return ready
-        # One file is there always: that by which threads wake the loop.
+        # One file is always registered: threads wake the loop by it.
         if len(self.get_map()) > 1 or self.is_busy():
             return self._waited(timeout)
         if timeout is None:
@@ -46,14 +46,15 @@ class _Selector(selectors.DefaultSelector):
 class SkippingLoop(asyncio.SelectorEventLoop):
     """An event loop with a clock of its own.
 
-    While every task sleeps, the clock jumps to the next timer, so `asyncio.sleep` and
-    `asyncio.timeout` take no time. While a thread is busy or a socket is open, the loop
-    waits in real time. Computing takes no time on this clock. So the order of timers is
-    the same each time, and a slow machine exceeds no timeout.
+    While all tasks sleep, the clock jumps to the next timer. So `asyncio.sleep` and
+    `asyncio.timeout` take no real time. While a thread is busy or a socket is open, the
+    loop waits in real time. Computing takes no time on this clock. So timers have the
+    same order in each run, and no timeout passes because a machine is slow.
 
     Args:
-        is_busy: Whether threads are busy that this loop does not know of.
-        on_stuck: Called where the loop would wait for ever, for a way out.
+        is_busy: Returns whether threads are busy that this loop does not know.
+        on_stuck: Called if nothing can happen any more. Otherwise the loop would wait
+            without end.
     """
 
     def __init__(
@@ -66,17 +67,29 @@ class SkippingLoop(asyncio.SelectorEventLoop):
         self._clock.on_stuck = on_stuck
 
     def time(self) -> float:
-        """The seconds that have passed on this clock."""
+        """Return the seconds that have passed on this clock."""
         return self._clock.now
 
     def run_in_executor(
         self, executor: Any, func: Callable[..., Any], *args: Any
     ) -> "asyncio.Future[Any]":
-        """Run a function in a thread, for which the loop waits in real time."""
+        """Run a function in a thread. The loop waits for it in real time."""
         future = super().run_in_executor(executor, func, *args)
         self._jobs += 1
         future.add_done_callback(self._finished)
         return future
+
+    async def shutdown_default_executor(self, *args: Any, **kwargs: Any) -> None:
+        """Wait in real time until the threads of the default executor have ended.
+
+        From Python 3.13 on, asyncio bounds this by a timer of 300 seconds. The clock
+        would jump to that timer, and asyncio would warn that the threads did not end.
+        """
+        self._jobs += 1
+        try:
+            await super().shutdown_default_executor(*args, **kwargs)
+        finally:
+            self._jobs -= 1
 
     def _finished(self, _: object) -> None:
         self._jobs -= 1

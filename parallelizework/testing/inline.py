@@ -1,4 +1,4 @@
-"""`run_inline`: a run of a fan-out in memory, without a server."""
+"""`run_inline`: executes a run of a fan-out in memory, without a server."""
 
 import asyncio
 import re
@@ -33,13 +33,13 @@ Task = TypeVar("Task")
 Subtask = TypeVar("Subtask")
 Result = TypeVar("Result")
 
-_FOR_EVER = timedelta(days=36_500)  # that progress is kept
+_PROGRESS_RETENTION = timedelta(days=36_500)  # longer than any run
 _NOT_ENDED = 504
 _INDEX = re.compile(r"(?: shard=(\d+))? index=(\d+)$")
 _FAILURES = TypeAdapter(list[Failure[Any]])
 
 AnyFanOut = FanOut[Any, Any, Any, Any]
-Index = int | tuple[int, int]
+Index = int | tuple[int, int]  # with `expand`: the shard, and the index in the shard
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,16 @@ class InlineCall:
     """A call that was made during a run.
 
     Attributes:
-        handler: `SERVICE/HANDLER`.
-        index: Of the subtask, where it is the call of one. With `expand` the index of
-            the shard, and the index in the shard.
-        attempts: How often the subtask was tried, without postponed attempts.
-        began, ended: Seconds from the start of the run; None if that did not happen.
-        error: What it failed with, if it did.
+        handler: The called handler: `SERVICE/HANDLER`.
+        index: The index of the subtask, if this is the call of one subtask. With
+            `expand`, a pair: the index of the shard, and the index in the shard. `None`
+            for other calls.
+        attempts: How many attempts there were, without postponed ones.
+        began: The start of the call, in seconds from the start of the run. `None` if it
+            was not started.
+        ended: The end of the call, in seconds from the start of the run. `None` if it
+            has not ended.
+        error: The error of the call; `None` if it did not fail.
     """
 
     handler: str
@@ -65,15 +69,17 @@ class InlineCall:
 
 @dataclass(frozen=True)
 class InlineRun(Generic[Subtask, Result]):
-    """A run that has ended, well or badly.
+    """A run that has ended: it has a result or an error.
 
     Attributes:
-        error: Why it failed; None if it did not.
-        failures: The subtasks that failed, in order; without those that were cancelled
-            with the rest when the run ended.
-        progress: What `FanOutProgress` says at the end; None if the task was refused.
+        id: The id of the run.
+        error: Why the run failed; `None` if it succeeded.
+        failures: The subtasks that failed, in the order of the split. Subtasks that
+            were cancelled at the end of the run are not among them.
+        progress: The progress of the run at its end. `None` if the task was refused.
         calls: All calls, in the order in which they were made.
-        duration: How long it took on its own clock, which skips pauses.
+        duration: How long the run took on its own clock. The clock includes pauses,
+            although the test does not wait for them.
     """
 
     id: str
@@ -86,10 +92,10 @@ class InlineRun(Generic[Subtask, Result]):
 
     @property
     def result(self) -> Result:
-        """The result.
+        """The result of the run.
 
         Raises:
-            RunFailed: There is none: see `error`.
+            RunFailed: The run has failed, so it has no result: see `error`.
         """
         if self.error:
             failed = RunFailed(self.id, self.error.status_code, self.error.message)
@@ -98,7 +104,7 @@ class InlineRun(Generic[Subtask, Result]):
 
     @property
     def completion_reason(self) -> CompletionReason | None:
-        """Why it ended; None if it failed before its subtasks were executed."""
+        """Why the run ended; `None` if it failed before its subtasks were executed."""
         return self.progress.completion_reason if self.progress else None
 
     @property
@@ -108,12 +114,12 @@ class InlineRun(Generic[Subtask, Result]):
 
     @property
     def attempts(self) -> dict[Index, int]:
-        """How often each subtask was tried that had a call of its own."""
+        """How many attempts each subtask had, by index; without subtasks of batches."""
         calls = (call for call in self.calls if call.index is not None)
         return {call.index: call.attempts for call in calls if call.index is not None}
 
 
-def run_inline(  # noqa: PLR0913 - each is one thing to try
+def run_inline(  # noqa: PLR0913 - each argument is one condition of a test
     fan_out: FanOut[Task, Subtask, Any, Result],
     task: Task,
     *,
@@ -123,28 +129,40 @@ def run_inline(  # noqa: PLR0913 - each is one thing to try
     replays: bool = False,
     cancel_after: timedelta | None = None,
 ) -> InlineRun[Subtask, Result]:
-    """Run a task in memory: with your functions and our handlers, but without a server.
+    """Run a task in memory: with your functions and the real handlers, but no server.
 
-    Pauses, timeouts and deadlines are those of a real run, on a clock that jumps where
-    nothing but a pause is left; so does `asyncio.sleep` in your functions. Functions
-    that block a thread, and sockets, are waited for.
+    Pauses, timeouts and deadlines are those of a real run. But the clock of the run
+    skips them, and each `asyncio.sleep` in your functions, so a test does not wait. It
+    waits in real time only for functions in threads and for sockets.
 
-    It may be called within a running event loop too. Your functions run in an event
-    loop of their own.
+    You may call `run_inline` while an event loop is running. Your functions run in a
+    new event loop.
 
     Args:
-        executors: What executes the subtasks, where the fan-out names an executor.
-        services: What else your handler code calls.
-        seed: Deliver all messages with random delays, the same for the same seed: so
-            subtasks end in another order. By default messages take no time.
-        replays: Execute handler code anew after each wait, as after a crash.
-        cancel_after: Cancel the run then.
+        fan_out: The fan-out.
+        task: The task.
+        executors: The executors that execute the subtasks, if the fan-out names one.
+        services: Other services that your handler code calls.
+        seed: Delivers all messages with random delays, so subtasks end in another
+            order. The same seed produces the same delays. Default: no delays.
+        replays: Executes handler code again after each wait, as after a crash. Default:
+            `False`.
+        cancel_after: Cancels the run after this time on its own clock. Default: never.
+
+    Returns:
+        The run, which has ended. A run that failed is returned too: see its `error`.
 
     Raises:
         ReplayMismatch: Handler code is not deterministic.
         UnfitData: The task does not fit its type.
+
+    Examples:
+        ```python
+        run = run_inline(lengths, "three small words")
+        assert run.result == {"words": 3, "letters": 15}
+        ```
     """
-    this = _Inline(fan_out, executors, services, seed, replays, cancel_after)
+    inline = _Inline(fan_out, executors, services, seed, replays, cancel_after)
     try:
         body = fan_out.definition.task_json.serialize(task)
     except TerminalError as error:
@@ -152,9 +170,9 @@ def run_inline(  # noqa: PLR0913 - each is one thing to try
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return this.run(body)
+        return inline.run(body)
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(copy_context().run, this.run, body).result()
+        return pool.submit(copy_context().run, inline.run, body).result()
 
 
 @dataclass
@@ -173,23 +191,26 @@ class _Inline(Generic[Task, Subtask, Result]):
         executed = [each.definition.execute for each in fan_outs]
         executed += [each.definition for each in self.executors]
         functions += [each.function for each in executed if each]
-        every = [self.fan_out, *self.executors, *self.services]
-        made = served(*every, progress_retention=_FOR_EVER)
+        all_served = [self.fan_out, *self.executors, *self.services]
+        all_services = served(*all_served, progress_retention=_PROGRESS_RETENTION)
         server: Server | None = None
 
         def is_busy() -> bool:
-            is_over = bool(server and server.is_closed)  # only threads can be left
-            return is_over or any(function.is_busy for function in functions)
+            has_ended = bool(server and server.is_closed)  # only threads can be left
+            return has_ended or any(function.is_busy for function in functions)
 
         def stop() -> None:
             if not server or server.end.done():
-                raise RuntimeError("a run in memory waits for ever at its end")
+                raise RuntimeError(
+                    "run_inline cannot end: the event loop waits for something that "
+                    "cannot happen. Check what your functions wait for"
+                )
             server.finish()
 
         async def main() -> InlineRun[Subtask, Result]:
             nonlocal server
             random = None if self.seed is None else Random(self.seed)
-            server = Server(made, random=random, replays=self.replays)
+            server = Server(all_services, random=random, replays=self.replays)
             return await self._run(server, body)
 
         with asyncio.Runner(loop_factory=lambda: SkippingLoop(is_busy, stop)) as runner:
@@ -222,7 +243,7 @@ class _Inline(Generic[Task, Subtask, Result]):
         )
 
     def _typed(self, failures: bytes) -> list[Failure[Subtask]]:
-        """Failures with subtasks of their own type, where that is known."""
+        """Failures whose subtasks have their declared type, if the type is known."""
         plain = _FAILURES.validate_json(failures or b"[]")
         executors = [each.definition for each in self.executors]
         for definition in [self.fan_out.definition.execute, *executors]:
@@ -257,7 +278,7 @@ def _index(name: str) -> Index | None:
 
 
 def _attempts(each: Invocation) -> int:
-    """How often it was tried: each step, or all of handler code."""
+    """How many attempts a call had: its steps, or the attempts at handler code."""
     steps = {
         str(index)
         for index, command in enumerate(each.journal.commands)
@@ -280,7 +301,9 @@ def _error(each: Invocation) -> TerminalError | None:
         case Failed(code, message, _, metadata):
             return TerminalError(message, code, metadata)
         case None:
-            why = f"it is paused: {each.paused}" if each.paused else "it waits for ever"
+            why = f"it is paused: {each.paused}"
+            if not each.paused:
+                why = "it waits for something that cannot happen"
             return TerminalError(f"{each.id} has not ended: {why}", _NOT_ENDED)
         case _:
             return None

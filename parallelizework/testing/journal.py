@@ -1,18 +1,18 @@
-"""`Journal`: what an invocation has asked for, and what has come of it."""
+"""`Journal`: the commands of an invocation, and the notifications that it received."""
 
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from restate.vm import Failure
 
-CANCEL = "cancel"  # the notification
+CANCEL = "cancel"  # the name of the notification of a cancellation
 
 Value = bytes | str | Failure | None
 
 
 @dataclass(frozen=True)
 class Request:
-    """What is called, and how."""
+    """A call of a handler."""
 
     service: str
     handler: str
@@ -24,11 +24,12 @@ class Request:
 
 @dataclass
 class Journal:
-    """What outlives the attempts at an invocation.
+    """The state of an invocation between its attempts.
 
     Attributes:
-        commands: What the handler asked for, in order: a kind and what belongs to it.
-        notifications: What has come since, in order: for which command, and a value.
+        commands: What the handler asked for, in order: a kind and its arguments.
+        notifications: What the server answered, in order: the name of the notification,
+            and a value. The name of the answer to a command is the command's index.
         retries: How often a `ctx.run` failed, by command.
     """
 
@@ -40,24 +41,34 @@ class Journal:
 
 
 class Outside(Protocol):
-    """What a handler can reach: the server, on behalf of its invocation.
+    """The server, as a handler uses it on behalf of its invocation.
 
     Attributes:
-        state: Of the virtual object.
+        state: The state of the virtual object.
     """
 
     state: dict[str, bytes]
 
     def call(self, request: Request, answer: str) -> str:
-        """Call; `answer` names the notification of the answer. Returns an id."""
+        """Make a call, and return its invocation id.
+
+        Args:
+            request: The call.
+            answer: The name of the notification of the answer.
+        """
         ...
 
     def send(self, request: Request, delay: float) -> str:
-        """Send after so many seconds. Returns an id."""
+        """Make a one-way call after a delay in seconds; return its invocation id."""
         ...
 
     def sleep(self, seconds: float, end: str) -> None:
-        """Set a timer; `end` names the notification of its end."""
+        """Set a timer.
+
+        Args:
+            seconds: The time.
+            end: The name of the notification of the timer's end.
+        """
         ...
 
     def signal(self, to: str, name: str, value: Value) -> None:
@@ -69,5 +80,5 @@ class Outside(Protocol):
         ...
 
     def mismatch(self, message: str) -> BaseException:
-        """Report that a replay differs; raise the exception that is returned."""
+        """Report that a replay differs. The caller raises the returned exception."""
         ...

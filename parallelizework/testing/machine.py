@@ -1,14 +1,14 @@
-"""`Machine`: the state machine of one attempt, over a journal in memory.
+"""`Machine`: the state machine of one attempt, with a journal in memory.
 
-It stands in for the compiled core of restate-sdk (1.3) alone. The context, the futures
-and the waits of the SDK are executed as they are. What it does on purpose as the core:
+It replaces only the compiled core of restate-sdk (1.3). The SDK's own context, futures
+and waits are executed unchanged. The machine does what the core does:
 
-- Notifications become visible one at a time, in the order of the journal, until one is
-  there that the handler waits for. So a replay sees what the first execution saw.
-- A `ctx.run` is executed once something waits for it.
-- A cancellation surfaces at a wait, once, after all calls of the invocation have been
-  cancelled too.
-- In a replay each command must be the one in the journal.
+- Notifications become visible one at a time, in the order of the journal, until the
+  handler's wait is over. So a replay sees the same order as the first execution.
+- A `ctx.run` is executed when something waits for it.
+- A cancellation becomes visible at a wait, once. Before, all calls of the invocation
+  are cancelled too.
+- In a replay, each command must equal the command in the journal.
 """
 
 from collections import deque
@@ -20,7 +20,7 @@ from restate import vm as core
 
 from parallelizework.testing.journal import CANCEL, Journal, Outside, Request, Value
 
-_KEPT = 200  # characters of a command that a message shows
+_MAX_SHOWN = 200  # characters of a command in a message
 _All = core.AllCompletedUnresolvedFuture
 
 
@@ -33,17 +33,20 @@ class Machine(core.VMWrapper):
     """One attempt.
 
     Args:
-        suspends: Suspend at each wait while no step is executing.
-        wake: Called when there is something to look at.
+        journal: The journal of the invocation.
+        outside: The server, on behalf of the invocation.
+        suspends: Whether to suspend at each wait, unless a step is executing.
+        wake: Called after a notification, to continue a waiting handler.
 
     Attributes:
-        output: How the invocation ended, if it did.
-        error: How the attempt failed, if it did: message, code, pause in seconds.
-        suspended_on: The notifications it waits for, if it was suspended.
-        missed: The names of notifications that did not reach it.
+        output: The result or the error of the invocation, if it ended.
+        error: The error of the attempt, if it failed: message, code, pause in seconds.
+        suspended_on: The names of the notifications that the attempt waits for, if it
+            was suspended.
+        missed: The names of notifications that came too late for this attempt.
     """
 
-    def __init__(  # not the core's, which would be made there
+    def __init__(  # does not call the parent's, which would create the compiled core
         self,
         journal: Journal,
         outside: Outside,
@@ -66,11 +69,11 @@ class Machine(core.VMWrapper):
         self._names: list[str] = []  # of the notifications, by handle
         self._inbox = deque(journal.notifications)
         self._ready: dict[str, Value] = {}
-        self._runs: dict[int, bool] = {}  # those without an end: whether it is executed
-        self._called: list[str] = []  # names of notifications that are ids of calls
+        self._runs: dict[int, bool] = {}  # steps without a result: whether it executes
+        self._called: list[str] = []  # names of the notifications with ids of calls
 
     def notify(self, name: str, value: Value) -> None:
-        """Accept a notification that has just been written into the journal."""
+        """Accept a notification that was just added to the journal."""
         if self._is_closed:
             self.missed.add(name)
             return
@@ -78,23 +81,23 @@ class Machine(core.VMWrapper):
         self._wake()
 
     @property
-    def vm(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride] - of what there is none
-        """The compiled core, for what is not replaced here."""
+    def vm(self) -> Any:  # pyright: ignore[reportIncompatibleVariableOverride] - there is no core
+        """The compiled core, which other methods of the SDK use: there is none."""
         raise NotImplementedError(
-            "run_inline has no promises, no awakeables and no attach: test what uses "
-            "them with the fixture serve"
+            "run_inline does not support promises, awakeables and attach: test such a "
+            "fan-out with the pytest fixture serve"
         )
 
-    # What waits.
+    # Waits.
 
     def do_progress(self, unresolved_future: core.UnresolvedFuture) -> Any:
-        """Find what is waited for, or say what is to be done meanwhile."""
+        """Return whether a wait is over, or what the SDK must do meanwhile."""
         if self.error:
             return core.SUSPENDED
         handles = _handles(unresolved_future)
         names = {self._names[handle] for handle in handles}
         if self._find(names, isinstance(unresolved_future, _All)):
-            return self._found()
+            return self._end_of_wait()
         runs = [handle for handle in handles if handle in self._runs]
         for handle in runs:
             if not self._runs[handle]:
@@ -106,7 +109,12 @@ class Machine(core.VMWrapper):
         return core.DO_PROGRESS_WAIT_EXTERNAL_PROGRESS
 
     def _find(self, names: set[str], needs_all: bool) -> bool:
-        """Look at notifications, one at a time, until one of the names is there."""
+        """Make notifications visible, one at a time, until the wait is over.
+
+        Args:
+            names: The notifications that the handler waits for.
+            needs_all: Whether the handler waits for all of them, or for any of them.
+        """
         ready = self._ready
         while not (names <= ready.keys() if needs_all else not names.isdisjoint(ready)):
             if not self._inbox:
@@ -117,7 +125,7 @@ class Machine(core.VMWrapper):
                 break
         return True
 
-    def _found(self) -> object:
+    def _end_of_wait(self) -> object:
         if CANCEL not in self._ready:
             return core.DO_PROGRESS_ANY_COMPLETED
         del self._ready[CANCEL]
@@ -128,15 +136,15 @@ class Machine(core.VMWrapper):
         return core.DO_PROGRESS_CANCEL_SIGNAL_RECEIVED
 
     def is_completed(self, handle: int) -> bool:
-        """Whether the notification has been seen, and not been taken."""
+        """Return whether a notification is visible, and was not taken."""
         return self._names[handle] in self._ready
 
     def take_notification(self, handle: int) -> Any:
-        """The value of a notification that has been seen."""
+        """Take the value of a visible notification."""
         return self._ready.pop(self._names[handle], core.NOT_READY)
 
     def is_replaying(self) -> bool:
-        """Whether there are commands in the journal that are still to come."""
+        """Return whether the journal has commands that this attempt has not made."""
         return self._next < self._replayed
 
     def notify_input_closed(self) -> None:
@@ -144,14 +152,19 @@ class Machine(core.VMWrapper):
         self._is_closed = True
 
     def take_output(self) -> bytes:
-        """Nothing: commands reach the server as they are made."""
+        """Return nothing: each command reaches the server at once."""
         return b""
 
-    # What a handler asks for.
+    # Commands of a handler.
 
-    def _command(self, kind: str, *what: object) -> tuple[str, bool]:
-        """The name of the next command, and whether it is new."""
-        index, command, journal = self._next, (kind, *what), self._journal.commands
+    def _command(self, kind: str, *arguments: object) -> tuple[str, bool]:
+        """Add a command, or compare it with the journal in a replay.
+
+        Returns:
+            The name of the command, and whether it is new.
+        """
+        index, command = self._next, (kind, *arguments)
+        journal = self._journal.commands
         self._next += 1
         if index == len(journal):
             journal.append(command)
@@ -176,14 +189,18 @@ class Machine(core.VMWrapper):
         return len(self._names) - 1
 
     def _answered(self, name: str, value: Value) -> None:
-        """Write the server's answer to a command of this attempt."""
+        """Add the server's answer to a command of this attempt to the journal.
+
+        With `suspends`, the answer only reaches the next attempt. So all notifications
+        after it must go there too: none may overtake it.
+        """
         self._journal.notifications.append((name, value))
-        if self._suspends:  # what comes after it must not overtake it
+        if self._suspends:
             self._is_closed = True
         self.notify(name, value)
 
     def _known(self, name: str, value: Value) -> None:
-        """Write a notification that comes with its command."""
+        """Add an answer that is known with its command: this attempt can use it."""
         self._journal.notifications.append((name, value))
         self._inbox.append((name, value))
 
@@ -219,7 +236,7 @@ class Machine(core.VMWrapper):
         scope: str | None = None,
         limit_key: str | None = None,
     ) -> int:
-        """Send to a handler, after so many milliseconds."""
+        """Make a one-way call, after a delay in milliseconds."""
         headed = tuple(headers or ())
         request = Request(service, handler, parameter, key, headed, idempotency_key)
         name, is_new = self._command("send", request)
@@ -235,7 +252,7 @@ class Machine(core.VMWrapper):
         return self._handle(end)
 
     def sys_signal(self, signal_name: str) -> int:
-        """Wait for a signal, which is no command."""
+        """Wait for a signal. This is not a command."""
         return self._handle(f"signal {signal_name}")
 
     def sys_resolve_signal(
@@ -291,7 +308,7 @@ class Machine(core.VMWrapper):
     # Steps.
 
     def sys_run(self, name: str) -> core.Run:
-        """Add a step, which is executed once something waits for it."""
+        """Add a step. It is executed when something waits for it."""
         step, _ = self._command("run", name)
         handle, is_known = self._handle(step), step in self._done
         if not is_known:
@@ -313,7 +330,7 @@ class Machine(core.VMWrapper):
         attempt_duration_ms: int,
         config: core.RunRetryConfig,
     ) -> None:
-        """End this attempt, as the step is to be tried again."""
+        """End this attempt, because the step must be tried again."""
         self._again(handle, failure, None, config.max_attempts)
 
     def propose_run_completion_transient_with_delay_override(  # noqa: PLR0913, PLR0917
@@ -325,7 +342,7 @@ class Machine(core.VMWrapper):
         max_retry_attempts_override: int | None,
         max_retry_duration_override: timedelta | None,
     ) -> None:
-        """End this attempt, as the step is to be tried again after a pause."""
+        """End this attempt, because the step must be tried again after a pause."""
         pause = delay_override.total_seconds() if delay_override else None
         self._again(handle, failure, pause, max_retry_attempts_override)
 
@@ -335,11 +352,15 @@ class Machine(core.VMWrapper):
         self._answered(name, value)
 
     def _again(
-        self, handle: int, failure: core.Failure, pause: float | None, most: int | None
+        self,
+        handle: int,
+        failure: core.Failure,
+        pause: float | None,
+        max_attempts: int | None,
     ) -> None:
         name, retries = self._names[handle], self._journal.retries
         retries[name] = retries.get(name, 0) + 1
-        if most and retries[name] >= most:
+        if max_attempts and retries[name] >= max_attempts:
             self._proposed(handle, failure)
         else:
             self.error = failure.message, failure.code, pause
@@ -357,18 +378,18 @@ class Machine(core.VMWrapper):
         self.output = output
 
     def sys_end(self) -> None:
-        """Nothing: the output has been written."""
+        """Do nothing: the output has been written."""
 
     def notify_error(
         self, error: str, stacktrace: str, delay_override: timedelta | None = None
     ) -> None:
-        """End this attempt, as the invocation is to be tried again."""
+        """End this attempt, because the invocation must be tried again."""
         pause = delay_override.total_seconds() if delay_override is not None else None
         self.error = error, 500, pause
 
 
 def _handles(future: core.UnresolvedFuture) -> list[int]:
-    """The handles of a future; the SDK nests none in another."""
+    """The handles of a future. The SDK does not nest combined futures."""
     if isinstance(future, core.SingleUnresolvedFuture):
         return [future.handle]
     return [child.handle for child in future.children]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownVariableType, reportUnknownMemberType]
@@ -376,4 +397,4 @@ def _handles(future: core.UnresolvedFuture) -> list[int]:
 
 def _shown(command: tuple[object, ...]) -> str:
     shown = " ".join(map(str, command))
-    return shown if len(shown) <= _KEPT else f"{shown[:_KEPT]}..."
+    return shown if len(shown) <= _MAX_SHOWN else f"{shown[:_MAX_SHOWN]}..."

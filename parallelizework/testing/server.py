@@ -1,7 +1,8 @@
 """`Server`: a restate-server in memory, for one run.
 
-It delivers calls, answers and signals, keeps a journal for each invocation, and makes
-attempts until there is an output. Between two invocations messages keep their order.
+It delivers calls, answers and signals, stores a journal for each invocation, and makes
+attempts until the invocation ends. Messages between the same two invocations keep their
+order, as on a real server.
 """
 
 import asyncio
@@ -28,30 +29,34 @@ from parallelizework.testing.machine import Machine
 _logger = logging.getLogger(__name__)
 
 
-_LATENCY = 0.02  # seconds at most, where the order is random
-_NEVER = 3e8  # seconds, ten years: what is sent with such a delay does not arrive
-_PAUSE, _LONGEST, _FACTOR, _MOST = 0.05, 10.0, 2.0, 70  # a restate-server's defaults
+_LATENCY = 0.02  # seconds: the longest random delay of a message
+_NEVER = 3e8  # seconds, ten years: a call with a longer delay does not arrive
+# The default retry policy of a restate-server: pauses in seconds, and attempts.
+_PAUSE, _LONGEST_PAUSE, _FACTOR, _MAX_ATTEMPTS = 0.05, 10.0, 2.0, 70
 
 
 class ReplayMismatch(ParallelizeworkError):
-    """Handler code that was executed again did something else than the first time.
+    """Handler code did something different when it was executed again.
 
-    On a restate-server such an invocation would never end. Handler code must do the
-    same each time: no time, no random number and no I/O outside of `ctx`.
+    On a restate-server, such an invocation would never end. Handler code must do the
+    same each time. Use the clock, random numbers and I/O only by `ctx`: `ctx.time()`,
+    `ctx.random()`, `ctx.run_typed(...)`.
     """
 
 
 class Server:
-    """Invocations, and what goes back and forth between them.
+    """All invocations, and the messages between them.
 
     Args:
-        random: Draws how long each message takes; None for no time.
-        replays: Suspend at each wait, so that each step forward is a replay.
+        services: The services that can be called.
+        random: Decides how long each message takes; None for no time.
+        replays: Whether to suspend at each wait, so that a replay follows each wait.
 
     Attributes:
-        invocations: All of them, in the order of their calls, by id.
-        end: Done when the run has ended, or nothing can happen any more. It has an
-            exception where a replay differs.
+        invocations: All invocations, in the order of their calls, by id.
+        end: Completes when the run has ended, or when nothing can happen any more. Has
+            an exception if a replay differs.
+        is_closed: Whether the run is over: attempts that end now change nothing.
     """
 
     def __init__(
@@ -74,23 +79,29 @@ class Server:
         self._queues: dict[tuple[str, str], deque[Invocation]] = {}
 
     def invoke(self, request: Request, by: str = "", delay: float = 0) -> "Invocation":
-        """Create an invocation, which starts when its message has arrived."""
+        """Create an invocation. It starts when its message arrives.
+
+        Args:
+            request: The call.
+            by: The id of the caller.
+            delay: Seconds until the message is sent.
+        """
         same = (request.service, request.handler, request.idempotency_key or "")
         if request.idempotency_key and same in self._by_key:
             return self.invocations[self._by_key[same]]
-        made = Invocation(self, len(self.invocations), request)
-        self.invocations[made.id] = made
-        self._by_key[same] = made.id
+        invocation = Invocation(self, len(self.invocations), request)
+        self.invocations[invocation.id] = invocation
+        self._by_key[same] = invocation.id
         if not delay:
-            to = f"{request.service} {request.key}" if request.key else made.id
-            self.deliver(by, to, lambda: self._enqueue(made))
+            to = f"{request.service} {request.key}" if request.key else invocation.id
+            self.deliver(by, to, lambda: self._enqueue(invocation))
         elif delay < _NEVER:
-            self._loop.call_later(delay, self._enqueue, made)
-        made.is_delayed = bool(delay)
-        return made
+            self._loop.call_later(delay, self._enqueue, invocation)
+        invocation.is_delayed = bool(delay)
+        return invocation
 
     async def answer(self, request: Request) -> bytes:
-        """The answer to a request, once everything before it has been done."""
+        """Return the answer to a request, after all previous calls of its service."""
         for each in list(self.invocations.values()):
             if each.request.service == request.service and not each.is_delayed:
                 await each.finished()
@@ -99,12 +110,12 @@ class Server:
         return asked.answer
 
     def finish(self) -> None:
-        """Nothing more has to happen, or can."""
+        """Complete `end`: the run has ended, or nothing can happen any more."""
         if not self.end.done():
             self.end.set_result(None)
 
     def deliver(self, sender: str, to: str, message: Callable[[], None]) -> None:
-        """Have a message arrive, after those that were sent the same way before."""
+        """Deliver a message after all previous ones with the same sender and target."""
         if self._random is None:
             message()
             return
@@ -115,22 +126,22 @@ class Server:
         self._loop.call_at(arrival, message)
 
     def state(self, request: Request) -> dict[str, bytes]:
-        """The state of a virtual object."""
+        """Return the state of a virtual object."""
         return self._states.setdefault((request.service, request.key or ""), {})
 
     def handler(self, request: Request) -> Handler[Any, Any] | None:
-        """The handler that is called; None where nobody serves it."""
+        """Return the called handler; None if no service has it."""
         service = self._services.get(request.service)
         return service.handlers.get(request.handler) if service else None  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType] - half typed
 
     def policy(self, request: Request) -> InvocationRetryPolicy:
-        """How an invocation is retried."""
+        """Return the retry policy of an invocation."""
         handler, service = self.handler(request), self._services[request.service]
         own = handler.invocation_retry_policy if handler else None
         return own or service.invocation_retry_policy or InvocationRetryPolicy()
 
     def _enqueue(self, invocation: "Invocation") -> None:
-        """Start an invocation, after those that its virtual object must end before."""
+        """Start an invocation; on a virtual object, after all exclusive ones before."""
         handler = self.handler(invocation.request)
         if handler and handler.kind == "exclusive":
             name = invocation.request.service, invocation.request.key or ""
@@ -149,14 +160,15 @@ class Server:
 
 
 class Invocation:
-    """One invocation, through all its attempts.
+    """One invocation, with all its attempts.
 
     Attributes:
-        is_delayed: It was sent to be started later.
-        began, ended: When, on the clock of the loop; None before.
+        is_delayed: Whether the invocation was sent with a delay.
+        began: The start, on the clock of the event loop; None before.
+        ended: The end, on the clock of the event loop; None before.
         failures: How many attempts failed.
-        paused: Why it is paused, if it is.
-        output: How it ended.
+        paused: The error that paused the invocation; None if it is not paused.
+        output: The result or the error; None before the end.
     """
 
     def __init__(self, server: Server, number: int, request: Request) -> None:
@@ -180,18 +192,18 @@ class Invocation:
 
     @property
     def answer(self) -> bytes:
-        """What it ended with; nothing, if that was an error."""
+        """The result; empty if the invocation failed or has not ended."""
         return self.output if isinstance(self.output, bytes) else b""
 
     def on_end(self, callback: Callable[[], None]) -> None:
-        """Call that when it has ended."""
+        """Call a function when the invocation has ended."""
         if self.ended is None:
             self._at_end.append(callback)
         else:
             callback()
 
     async def finished(self) -> None:
-        """Wait for its end."""
+        """Wait until the invocation has ended."""
         ended = asyncio.Event()
         self.on_end(ended.set)
         await ended.wait()
@@ -207,7 +219,11 @@ class Invocation:
             self._task = self._loop.create_task(self._attempt(handler))
         else:
             name = f"{self.request.service}/{self.request.handler}"
-            self._end(Failure(404, f"run_inline serves no {name}"))
+            message = (
+                f"run_inline does not serve {name}: pass its service in executors or "
+                "services"
+            )
+            self._end(Failure(404, message))
 
     async def _attempt(self, handler: Handler[Any, Any]) -> None:
         channel = _Channel()
@@ -220,13 +236,13 @@ class Invocation:
         try:
             await context.enter()
         except Exception as error:
-            assert machine.error, "the context reports an error to its machine"
+            assert machine.error, "the context has reported the error to its machine"
             _logger.debug("attempt failed: %s", self.id, exc_info=error)
         finally:
             context.on_attempt_finished()
         self._machine = None
         if not self._server.is_closed:
-            self._judge(machine)
+            self._continue(machine)
 
     def _input(self) -> Input:
         request = self.request
@@ -239,8 +255,12 @@ class Invocation:
             idempotency_key=request.idempotency_key,
         )
 
-    def _judge(self, machine: Machine) -> None:
-        """Go on as an attempt has ended."""
+    def _continue(self, machine: Machine) -> None:
+        """End, try again, start again or wait, depending on the end of an attempt.
+
+        A suspended attempt may have missed a notification that it waits for: then the
+        next attempt starts at once.
+        """
         if machine.output is not None:
             self._end(machine.output)
         elif machine.suspended_on is None or machine.error:
@@ -253,7 +273,7 @@ class Invocation:
     def _retry(self, message: str, code: int, pause: float | None) -> None:
         policy = self._server.policy(self.request)
         self.failures += 1
-        if self.failures < (policy.max_attempts or _MOST):
+        if self.failures < (policy.max_attempts or _MAX_ATTEMPTS):
             after = self._pause(policy) if pause is None else pause
             self._loop.call_later(after, self.start)
         elif policy.on_max_attempts == "kill":
@@ -267,7 +287,7 @@ class Invocation:
         return min(
             (first.total_seconds() if first else _PAUSE)
             * factor ** (self.failures - 1),
-            longest.total_seconds() if longest else _LONGEST,
+            longest.total_seconds() if longest else _LONGEST_PAUSE,
         )
 
     def _end(self, output: bytes | Failure) -> None:
@@ -275,10 +295,10 @@ class Invocation:
         for callback in self._at_end:
             callback()
 
-    # Notifications, and what a handler reaches.
+    # Notifications, and what a handler uses of the server: see `Outside`.
 
     def notify(self, name: str, value: Value) -> None:
-        """Write a notification into the journal, and continue with it."""
+        """Add a notification to the journal, and continue an attempt that waits."""
         if self.ended is not None:
             return
         self.journal.notifications.append((name, value))
@@ -288,7 +308,7 @@ class Invocation:
             self.start()
 
     def call(self, request: Request, answer: str) -> str:
-        """Call a handler."""
+        """Make a call, and return its invocation id."""
         called = self._server.invoke(request, self.id)
         called.on_end(
             lambda: self._server.deliver(
@@ -298,7 +318,7 @@ class Invocation:
         return called.id
 
     def send(self, request: Request, delay: float) -> str:
-        """Send to a handler."""
+        """Make a one-way call, and return its invocation id."""
         return self._server.invoke(request, self.id, delay).id
 
     def sleep(self, seconds: float, end: str) -> None:
@@ -316,7 +336,7 @@ class Invocation:
         self._server.deliver(self.id, target.id, lambda: target.notify(CANCEL, None))
 
     def mismatch(self, message: str) -> BaseException:
-        """Fail the run, as a replay differs."""
+        """Fail the run, because a replay differs."""
         name = f"{self.request.service}/{self.request.handler}"
         if not self._server.end.done():
             self._server.end.set_exception(ReplayMismatch(f"{name}: {message}"))
@@ -324,9 +344,9 @@ class Invocation:
 
 
 class _Channel(ReceiveChannel):
-    """Where an attempt waits until there is something to look at."""
+    """Lets an attempt wait until its machine wakes it."""
 
-    def __init__(self) -> None:  # not the SDK's, which reads from a connection
+    def __init__(self) -> None:  # does not call the parent's: it reads a connection
         self._event = asyncio.Event()
 
     def wake(self) -> None:
@@ -342,4 +362,4 @@ class _Channel(ReceiveChannel):
 
 
 async def _sent(_: Mapping[str, Any]) -> None:
-    """Nothing is sent: the machine has no output."""
+    """Do nothing: the machine has no output to send."""

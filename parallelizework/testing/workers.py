@@ -1,4 +1,4 @@
-"""`Serve`: worker processes for the fan-outs of a test module, which may be killed."""
+"""`Serve`: worker processes for the fan-outs of a test; a test may kill them."""
 
 import os
 import signal
@@ -18,13 +18,14 @@ from parallelizework.served import Served
 
 
 class Serve:
-    """Call it with fan-outs: a worker process serves them until the session ends.
+    """A callable that starts a worker process for fan-outs, and registers it.
 
-    A second call with the same fan-outs finds the same worker. What is served must have
-    a name at the top of a module, as the worker imports it from there.
+    The worker runs until the end of the test session. A second call with the same
+    fan-outs uses the same worker. The worker imports the fan-outs, so each must have a
+    name at the top level of a module.
 
     Args:
-        server: Where the workers are registered.
+        server: The restate-server where the workers are registered.
     """
 
     def __init__(self, server: LocalServer) -> None:
@@ -33,11 +34,18 @@ class Serve:
         self._serving: dict[str, _Worker] = {}
 
     def __call__(self, *fan_outs: Served) -> Client:
-        """Serve these, and whatever else is served already.
+        """Serve fan-outs, in addition to those of previous calls.
+
+        Args:
+            fan_outs: Fan-outs, executors or Restate services.
+
+        Returns:
+            A client of the restate-server.
 
         Raises:
-            TargetError: One of them has no name at the top of a module.
-            StartError: The worker ended at once; what it wrote is in the output.
+            TargetError: A fan-out has no name at the top level of a module.
+            StartError: The worker process ended early. Its output is in the test's
+                output.
         """
         targets = tuple(map(target_of, fan_outs))
         if targets not in self._workers:
@@ -45,34 +53,39 @@ class Serve:
         worker = self._workers[targets]
         worker.start()
         if not worker.names or any(self._serving[n] != worker for n in worker.names):
-            # Where another worker has the same services, the last one serves them.
-            is_known = bool(worker.names)
-            worker.names = self._client.register(worker.url, force=is_known)
+            # If two workers have the same services, the last registered one serves
+            # them. So a worker is registered again, unless it is the last one.
+            is_registered = bool(worker.names)
+            worker.names = self._client.register(worker.url, force=is_registered)
             self._serving |= dict.fromkeys(worker.names, worker)
         return self._client
 
     def kill(self) -> None:
-        """Kill all workers at once, by SIGKILL, whatever they are doing."""
+        """Kill all worker processes, by SIGKILL. Call `start` to start them again."""
         for worker in self._workers.values():
             worker.kill()
 
     def start(self) -> None:
-        """Start all workers again that were killed, at their old addresses."""
+        """Start all killed worker processes again, with the same URLs."""
         for worker in self._workers.values():
             worker.start()
 
     def close(self) -> None:
-        """Stop everything."""
+        """Stop all worker processes, and close the client."""
         self._client.close()
         for worker in self._workers.values():
             worker.stop()
 
 
 class _Worker:
-    """A process that serves `targets`, again and again at one address."""
+    """A worker process that can be killed and started again, with the same URL.
+
+    Args:
+        targets: What the worker serves: `MODULE:OBJECT` or `FILE.py:OBJECT`.
+    """
 
     def __init__(self, targets: Sequence[str]) -> None:
-        self.names: Sequence[str] = ()  # of its services, once it is registered
+        self.names: Sequence[str] = ()  # of its services; empty until it is registered
         self._targets = targets
         self._port = Ports(0, 0, 0).chosen().worker
         self._running = ExitStack()
@@ -86,7 +99,7 @@ class _Worker:
         if self._process and self._process.poll() is None:
             return
         self.stop()
-        # It has to find the modules that pytest has found.
+        # The process must find the same modules as pytest.
         path = os.pathsep.join(filter(None, sys.path))
         environment = {**os.environ, "PYTHONPATH": path}
         served = serve(self._targets, self._port, environment=environment)
@@ -102,10 +115,10 @@ class _Worker:
 
 
 def target_of(served: Served) -> str:
-    """`MODULE:OBJECT` or `FILE.py:OBJECT`, by which a worker finds the object.
+    """Return `MODULE:OBJECT` or `FILE.py:OBJECT`, by which a worker finds an object.
 
     Raises:
-        TargetError: It has no name at the top of a module.
+        TargetError: The object has no name at the top level of a module.
     """
     for module in list(sys.modules.values()):
         for name, value in list(vars(module).items()):
@@ -114,8 +127,8 @@ def target_of(served: Served) -> str:
                 path = module.__name__ if is_packaged else _path(module)
                 return f"{path}:{name}"
     raise TargetError(
-        f"{served!r} has no name at the top of a module, where a worker process could "
-        "import it: define it there, not in a function"
+        f"{served!r} has no name at the top level of a module, so a worker process "
+        "cannot import it: define it at the top level, not in a function"
     )
 
 

@@ -9,7 +9,7 @@ from parallelizework import FanOut
 
 
 class Job(BaseModel):
-    """So many numbers, of which the second half waits while a file is there."""
+    """Return `count` numbers; the second half waits while a file exists."""
 
     count: int
     held_by: Path | None = None

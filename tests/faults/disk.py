@@ -21,7 +21,7 @@ class Disk:
         self._filler = folder / "filler"
 
     def fill(self) -> None:
-        """Leave no room on it."""
+        """Fill the disk."""
         with self._filler.open("ab") as filler:
             size = shutil.disk_usage(self.folder).free
             while size >= _LEAST:
@@ -30,16 +30,16 @@ class Disk:
                 except OSError as error:
                     if error.errno != errno.ENOSPC:
                         raise
-                    size //= 2  # somebody else has taken some meanwhile
+                    size //= 2  # another process has used some of the space
 
     def empty(self) -> None:
-        """Give that room back."""
+        """Free the space that `fill` used."""
         with suppress(FileNotFoundError):
             self._filler.unlink()
 
 
 def why_not() -> str | None:
-    """Why there can be no such disk here, if so."""
+    """Return the reason why this machine cannot mount such a disk, if any."""
     if os.geteuid() or not shutil.which("mount"):
         return "only root may mount a file system"
     return None

@@ -1,4 +1,4 @@
-"""The fan-outs of the suite: what is right for each can be told from its task alone."""
+"""The fan-outs of the suite: the task alone determines the correct result."""
 
 import asyncio
 import time
@@ -101,7 +101,7 @@ def fails(index: int) -> bool:
 
 
 async def execute_with_errors(subtask: Subtask) -> int:
-    """Some fail for good, some do at first."""
+    """Some subtasks always fail, and some fail at first."""
     ledger = Ledger(subtask.ledger)
     with ledger.execution(subtask.run, subtask.index):
         await asyncio.sleep(subtask.pause)
@@ -203,7 +203,7 @@ class Work:
         return task.model_copy(update={"policy": policy})
 
     def expected(self, task: Task) -> Run:
-        """What must become of it."""
+        """Return the correct result."""
         failing = filter(fails, range(task.count)) if self.fails else ()
         return Run(
             name=task.run,

@@ -39,7 +39,7 @@ class Watched:
     readings: list[Reading] = field(default_factory=list[Reading])
 
     def follow(self, give_up: threading.Event) -> Run:
-        """Ask for it until it has been answered twice, and has told its end."""
+        """Ask for the result until it was returned twice and the progress has ended."""
         with Client(self.site.ingress, self.site.admin) as client:
             while not give_up.is_set():
                 with suppress(ClientError):
@@ -84,7 +84,7 @@ class Watched:
 
 
 class Load:
-    """Keeps so many runs in flight, of all kinds in turn, until it is drained.
+    """Keeps a number of runs in flight, of each kind in rotation, until it is drained.
 
     Args:
         tasks: What to do, until there is no more.
@@ -109,7 +109,7 @@ class Load:
         return self.ended(seconds)
 
     def give_up(self) -> None:
-        """Wait for nothing any more."""
+        """Stop waiting."""
         self._enough.set()
         self._give_up.set()
 

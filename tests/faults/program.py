@@ -1,4 +1,4 @@
-"""`Program`: a process that can be killed and started again, in the same place."""
+"""`Program`: a process that can be killed and started again, at the same address."""
 
 import os
 import signal
@@ -44,18 +44,18 @@ class Program:
         self._process = self._stack.enter_context(self._start())
 
     def stop(self) -> None:
-        """Ask it to end, and wait until it has."""
+        """Ask the process to end, and wait until it has ended."""
         self._stack.close()
 
     def kill(self) -> None:
-        """Have it end at once, without a word to anybody."""
+        """Kill the process with SIGKILL."""
         os.kill(self.pid, signal.SIGKILL)
         self._stack.close()
 
     def freeze(self) -> None:
-        """Have it stand still."""
+        """Stop the process with SIGSTOP."""
         os.kill(self.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Have it go on."""
+        """Continue the process with SIGCONT."""
         os.kill(self.pid, signal.SIGCONT)

@@ -13,7 +13,7 @@ _CHUNK = 256 * 1024
 
 
 class Proxy:
-    """Forwards TCP connections to several ports in turn, leaving out those that refuse.
+    """Forwards TCP connections to several ports in rotation, except ports that refuse.
 
     Attributes:
         port: Where it listens.
@@ -27,7 +27,7 @@ class Proxy:
         self._open: set[StreamWriter] = set()
 
     def drop(self) -> int:
-        """Cut all connections; how many there were."""
+        """Close all connections; return their number."""
         return self._portal.call(self._drop)
 
     def _drop(self) -> int:

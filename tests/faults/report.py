@@ -14,7 +14,7 @@ from tests.faults.suite import Outcome
 
 
 def figures(outcome: Outcome) -> dict[str, Any]:
-    """What is to be said of an outcome, as plain JSON."""
+    """Return the report of an outcome as plain JSON."""
     history, verdict = outcome.history, outcome.verdict
     faults = Counter(fault.kind for fault in history.faults)
     violations = Counter(violation.kind for violation in verdict.violations)
@@ -79,7 +79,7 @@ def tables(outcome: Outcome) -> str:
 
 
 def evidence(outcome: Outcome, folder: Path) -> None:
-    """Write down what happened, beside the logs and the ledger."""
+    """Write the report into the folder of the logs and the ledger."""
     history = outcome.history
     seen = {
         "violations": list(map(asdict, outcome.verdict.violations)),

@@ -1,4 +1,4 @@
-"""`Site`: a restate-server and its workers, each of which can be treated badly."""
+"""`Site`: a restate-server and its workers, each of which can be killed or frozen."""
 
 import os
 import socket
@@ -134,7 +134,7 @@ def site(
     """
     data_folder = data.folder if data else folder / "data"
     data_folder.mkdir(parents=True, exist_ok=True)
-    # The server's log is beside its data, which may be full, or gone at the end.
+    # The log is outside the data folder, which may be full or deleted at the end.
     (data_folder / "restate-server.log").symlink_to(folder / "restate-server.log")
     ingress, admin, node, *workers = free_ports(3 + WORKERS)
     with proxy(workers) as wire, httpx.Client(timeout=5, trust_env=False) as http:
@@ -168,7 +168,7 @@ def _worker(
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nobody has, and nobody will be given."""
+    """Return free ports that the system does not assign to other programs."""
     with ExitStack() as held:
         ports: list[int] = []
         for port in SystemRandom().sample(_PORTS, len(_PORTS)):

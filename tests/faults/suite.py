@@ -1,6 +1,6 @@
-"""`Suite`: faults at random moments while runs are in flight, and what came of it."""
+"""`Suite`: faults at random moments while runs are in flight, and the outcome."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
@@ -41,7 +41,7 @@ WORKER_MORE, SERVER_MORE = 64, 192
 
 @dataclass(frozen=True)
 class Memory:
-    """What the processes have, in MiB."""
+    """The memory of the processes, in MiB."""
 
     worker: int
     server: int
@@ -79,18 +79,23 @@ class Outcome:
         )
 
 
-def run(folder: Path, seed: int, kinds: Iterable[str]) -> Outcome:
-    """Break these things, one after the other; leave logs and ledger in `folder`."""
+def run(
+    folder: Path, seed: int, kinds: Iterable[str], work: Sequence[str] = LARGE
+) -> Outcome:
+    """Inject these faults, one after the other, while runs of these kinds execute.
+
+    The logs and the ledger are in `folder` afterwards.
+    """
     start, random, faults = monotonic(), Random(seed), list[Fault]()
     reason = why_not()
     skipped = {"fill the server's disk": reason} if reason else {}
     with ExitStack() as stack:
         data = None if reason else stack.enter_context(disk(folder / "data"))
         system = stack.enter_context(site(folder, TARGETS, data=data))
-        runs = warmed_up(system, seed)
+        runs = warmed_up(system, seed, [*work, *SMALL])
         before = Memory.of(system)
         loads = [
-            Load(system, tasks(system.ledger_path, Random(seed), LARGE), AT_ONCE),
+            Load(system, tasks(system.ledger_path, Random(seed), work), AT_ONCE),
             Load(system, tasks(system.ledger_path, Random(seed), SMALL, "s-"), AT_ONCE),
         ]
         for load in loads:
@@ -111,15 +116,15 @@ def run(folder: Path, seed: int, kinds: Iterable[str]) -> Outcome:
     return Outcome(seed, lasted, history, judge(history), before, after, skipped)
 
 
-def warmed_up(system: Site, seed: int) -> list[Run]:
-    """A run of each kind, before anything breaks."""
-    some = tasks(system.ledger_path, Random(seed), prefix="warm-")
-    load = Load(system, islice(some, len(WORK)), AT_ONCE)
+def warmed_up(system: Site, seed: int, kinds: Sequence[str]) -> list[Run]:
+    """Run one task of each kind before the first fault."""
+    some = tasks(system.ledger_path, Random(seed), kinds, "warm-")
+    load = Load(system, islice(some, len(kinds)), AT_ONCE)
     return load.ended(PATIENCE)
 
 
 def drawn(seed: int, seconds: float) -> Iterator[str]:
-    """Kinds of faults for so many seconds, as from shuffled decks of cards."""
+    """Yield kinds of faults for `seconds`, as from shuffled decks of cards."""
     random, end = Random(seed), monotonic() + seconds
     while True:
         deck = [kind for kind in FAULTS for _ in range(_TIMES[kind])]

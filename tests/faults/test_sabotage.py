@@ -44,5 +44,5 @@ def test_a_defect_made_on_purpose_is_detected(tmp_path: Path, sabotage: str) -> 
     assert verdict.count(CAUGHT_AS[sabotage])
 
 
-def test_no_defect_is_detected_where_there_is_none(tmp_path: Path) -> None:
+def test_no_defect_is_detected_in_correct_code(tmp_path: Path) -> None:
     assert not judged(tmp_path, {}).violations

@@ -50,7 +50,7 @@ class Verdict:
 
 
 def judge(history: History) -> Verdict:
-    """All that is wrong with a history, and how often faults had work done again."""
+    """Return all violations of a history, and the executions that faults repeated."""
     violations = [Violation("left", "", about) for about in history.left]
     violations += [
         Violation("hanging", "", f"nothing went on after {fault}")
@@ -92,7 +92,7 @@ class Seen:
         self._raised = _first(executions, "raised")
 
     def answered(self) -> Iterator[Wrong]:
-        """Whoever asks gets the same answer, and it is the right one."""
+        """All answers of a run are equal and correct."""
         run = self._run
         if not run.answers:
             yield "hanging", "it has no answer"
@@ -163,14 +163,14 @@ class Seen:
         return None
 
     def bounded(self, again: Counter[Fault]) -> Iterator[Wrong]:
-        """A fault repeats no more than was in flight."""
+        """A fault repeats at most the executions that were in flight."""
         for fault, subtasks in again.items():
             if subtasks > self._run.slots:
                 about = f"{fault.kind} repeated {subtasks}, of {self._run.slots} slots"
                 yield "unexplained", about
 
     def finished(self) -> Iterator[Wrong]:
-        """What was seen to have ended is not executed any more."""
+        """A subtask that has ended is no longer executed."""
         last = sorted(
             executions[-1].began
             for executions in _by_subtask(self._executions).values()
@@ -184,7 +184,7 @@ class Seen:
                 yield "again", f"{later} executed after its answer"
 
     def counted(self) -> Iterator[Wrong]:
-        """Progress counts what has happened, once, and in the end all of it."""
+        """Progress counts each outcome once, and at the end all outcomes."""
         run, readings = self._run, self._run.readings
         ended, raised = sorted(self._ended.values()), sorted(self._raised.values())
         for reading in readings:
@@ -202,7 +202,7 @@ class Seen:
             yield from self._final(readings[-1] if readings else None)
 
     def _final(self, reading: Reading | None) -> Iterator[Wrong]:
-        """A run that ends early counts what had ended by then beside its outcomes."""
+        """A run that ends early also counts subtasks whose outcome is not returned."""
         run, answer = self._run, self._run.answers[0]
         values, failed = len(answer.values), len(answer.failed)
         early = run.enough is not None
@@ -218,7 +218,7 @@ class Seen:
 
 
 def _first(executions: Iterable[Execution], end: str) -> dict[int, float]:
-    """When each subtask ended so for the first time."""
+    """Return the time at which each subtask first ended in this way."""
     first: dict[int, float] = {}
     for execution in executions:
         if (at := getattr(execution, end)) is not None:

@@ -19,7 +19,7 @@ DONE = {"description": "shower: DONE,make coffee: DONE"}
 
 @dataclass(frozen=True)
 class Victim:
-    """A server and a worker that tests may treat badly."""
+    """A server and a worker that tests may attack."""
 
     ingress: str
     admin: str
@@ -36,7 +36,7 @@ class Victim:
         return memory(self.pid, what)
 
     def forget_peak(self) -> None:
-        """Begin to measure `VmHWM` anew."""
+        """Reset `VmHWM`."""
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")
 
     def run(self, service: str, body: bytes) -> httpx.Response:

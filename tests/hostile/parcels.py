@@ -1,4 +1,4 @@
-"""`Parcels`: a fan-out that gives back what it gets, of many kinds."""
+"""`Parcels`: a fan-out that returns its input, of many types."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

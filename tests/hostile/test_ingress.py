@@ -41,7 +41,7 @@ fuzz = settings(
 
 
 def tasks(victim: Victim, service: str) -> Values:
-    """What the ingress's OpenAPI page says that the service takes."""
+    """Return the input schema of the service from the OpenAPI page of the ingress."""
     page = httpx.get(f"{victim.admin}/services/{service}/openapi", timeout=LONG).json()
     return allowed(page["components"]["schemas"]["runRequest"], page).map(soon)
 
@@ -221,7 +221,7 @@ def test_an_unknown_path_is_refused(victim: Victim) -> None:
 
 
 def test_large_tasks_leave_no_memory_in_use(victim: Victim) -> None:
-    """What the first have made the worker grow to is enough for all that follow."""
+    """Later tasks need no more memory than the first tasks."""
     large, before = chores("a" * 30 * MIB), victim.memory()
 
     def peak() -> float:

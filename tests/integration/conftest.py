@@ -1,13 +1,17 @@
-"""A restate-server with a worker: the addresses in the environment, or one of our own.
+"""A restate-server with a worker, which the tests of this folder share.
 
-Without addresses tests run three times: on a server as it comes, on one that
-suspends at each await, so that each step forward replays all that came before, and on
-one with the coming version of Restate's protocol.
+`--server` selects the kind of server. `plain` has its default settings. `replay`
+suspends at each await, so that each step replays all earlier ones. `v7` speaks the next
+version of Restate's protocol. `own` selects the tests that start servers and workers of
+their own. Without `--server` all tests run. If the environment names a server, tests
+run on that server.
 """
 
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import compress
+from operator import not_
 from pathlib import Path
 
 import httpx
@@ -20,7 +24,8 @@ from parallelizework.settings import Settings
 from .processes import LONG, eventually
 from .targets import targets
 
-ROOT = Path(__file__).parents[2]
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 HTTP = httpx.Client(timeout=LONG)  # one for all: each has a TLS context to make
 
 
@@ -94,24 +99,32 @@ KINDS = ["plain", "replay", "v7"]
 GIVEN = "ingress_url" in Settings().model_fields_set
 
 
-def pytest_collection_modifyitems(items: list[pytest.Function]) -> None:
-    """On a given server, leave out what starts servers of its own.
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Function]
+) -> None:
+    """Keep the tests that `--server` selects.
 
-    What is marked `once` runs on one kind of server: it does not reach the protocol.
+    A test that is marked `once` runs on a plain server only.
     """
-    if GIVEN:
-        items[:] = [item for item in items if "server" in item.fixturenames]
-    items[:] = [item for item in items if not _is_enough(item)]
+    selected = ["given"] if GIVEN else config.getoption("server") or [*KINDS, "own"]
+    is_selected = [
+        HERE not in item.path.parents or _kind(item) in selected for item in items
+    ]
+    config.hook.pytest_deselected(items=list(compress(items, map(not_, is_selected))))
+    items[:] = compress(items, is_selected)
 
 
 def pytest_unconfigure() -> None:
     HTTP.close()
 
 
-def _is_enough(item: pytest.Function) -> bool:
-    if "server" not in item.fixturenames or not item.get_closest_marker("once"):
-        return False
-    return item.callspec.params["server"] in KINDS[1:]
+def _kind(item: pytest.Function) -> str | None:
+    """The kind of server that a test runs on; None for one kind too many."""
+    if "server" not in item.fixturenames:
+        return "own"
+    kind = str(item.callspec.params["server"])
+    is_repeated = kind in KINDS[1:] and item.get_closest_marker("once")
+    return None if is_repeated else kind
 
 
 @pytest.fixture(scope="session", params=["given"] if GIVEN else KINDS)

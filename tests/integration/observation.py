@@ -1,4 +1,4 @@
-"""`Observation`: what was seen of one random run, and what is wrong with that."""
+"""`Observation`: the observed events of one random run, and their errors."""
 
 import time
 from collections import Counter
@@ -39,7 +39,7 @@ class Observation:
         return f"{self.case}\n  {self.run}: {self.answer.status} {self.answer.reason}"
 
     def wrong(self) -> Iterator[str]:
-        """All that is wrong with it."""
+        """Return all errors of the run."""
         model = Reference(self.case)
         yield from model.wrong(self.answer)
         yield from self._progress(model)
@@ -60,7 +60,7 @@ class Observation:
         yield from self._counted(model, last)
 
     def _counted(self, model: Reference, last: dict[str, Any]) -> Iterator[str]:
-        """What was executed counts, also where there was no need of it any more."""
+        """Each execution counts, also if the run no longer needed its outcome."""
         failed = Counter(status for _, status, _, _ in self.answer.failures)
         reported = (len(self.answer.values), failed["failed"], failed["timed_out"])
         is_complete = self.answer.reason == "ALL_COMPLETED"
@@ -76,7 +76,7 @@ class Observation:
             yield f"{last['failed']} have failed, but only {len(model.bad)} can"
 
     def _executed(self, model: Reference) -> Iterator[str]:
-        """What has an outcome was executed as often as that takes, the rest no more."""
+        """A subtask with an outcome was executed as often as this outcome requires."""
         began = {i: n for (what, i), n in self.ledger.items() if what == "began"}
         exact = not self.case.is_timed
         settled = {*self.answer.values, *(each[0] for each in self.answer.failures)}
@@ -98,7 +98,7 @@ def counts(reading: dict[str, Any]) -> tuple[int, ...]:
 
 
 def observed(server: Server, case: Case) -> Observation:
-    """Run a case, and look at it until it has ended and said so."""
+    """Run a case, and observe the run until its progress has ended."""
     key = uuid4().hex
     run = server.send(case.service, case.task(key))["invocationId"]
     readings: list[dict[str, Any]] = []
@@ -125,7 +125,7 @@ def eventually_ended(server: Server, run: str) -> dict[str, Any]:
 
 
 def _answer(server: Server, run: str) -> Answer | None:
-    """Its answer, if there is one within a moment."""
+    """Return the response of the run, if the run has ended."""
     try:
         url = f"{server.ingress}/restate/attach/{run}"
         answer = HTTP.get(url, timeout=0.3)

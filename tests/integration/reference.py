@@ -28,7 +28,7 @@ class Answer:
 
 
 class Reference:
-    """What may become of one case."""
+    """The outcomes that one case may have."""
 
     def __init__(self, case: Case) -> None:
         self.case = case
@@ -40,7 +40,7 @@ class Reference:
         self.may_fail = (self.bad | set(late)) - self.known
 
     def wrong(self, answer: Answer) -> Iterator[str]:
-        """What is wrong with an answer."""
+        """Return the errors of a response."""
         if answer.status != 200:
             if answer.status not in set(self._errors()):
                 yield f"{answer} is not among the errors {set(self._errors())}"
@@ -115,7 +115,7 @@ class Reference:
         return index in self.bad and (status, code) == expected and (exact or by_status)
 
     def _is_an_end(self, answer: Answer) -> bool:
-        """Whether the rule allows an end with so many outcomes."""
+        """Whether the completion rule allows an end with this number of outcomes."""
         policy = self.case.policy
         good, bad = len(answer.values), len(answer.failures)
         tolerated, enough = self._tolerated(), policy.get("min_successful", 0)

@@ -11,7 +11,7 @@ EXAMPLES = ["link_check", "quorum", "wordcount"]
 
 
 def targets(root: Path) -> list[str]:
-    """What to pass to `parallelizework serve`."""
+    """Return the arguments of `parallelizework serve`."""
     examples = [str(root / "examples" / f"{name}.py") for name in EXAMPLES]
     topics = {path.stem for path in Path(__file__).with_name("fan_outs").glob("*.py")}
     served = sorted(topics - {"__init__", DEADLY})

@@ -1,4 +1,4 @@
-"""What client and command line say when a proxy, a worker or a server is away."""
+"""Errors of the client and the command line when a server or worker is unreachable."""
 
 import json
 import os
@@ -82,7 +82,7 @@ NO_LEADER = (
 )
 
 
-def test_an_error_of_a_proxy_is_no_failed_run(server: Server) -> None:
+def test_an_error_of_a_proxy_is_not_reported_as_a_failed_run(server: Server) -> None:
     faults = [BAD_GATEWAY, NO_LEADER, BAD_GATEWAY]
     with (
         proxy(server.ingress, lambda: faults.pop() if faults else None) as ingress,
@@ -94,7 +94,7 @@ def test_an_error_of_a_proxy_is_no_failed_run(server: Server) -> None:
 
 
 @pytest.mark.parametrize("fault", [BAD_GATEWAY, NO_LEADER])
-def test_a_proxy_that_never_reaches_the_server_is_told_from_a_failed_run(
+def test_an_unreachable_server_behind_a_proxy_is_not_a_failed_run(
     server: Server, fault: tuple[int, dict[str, str], bytes]
 ) -> None:
     with (
@@ -106,7 +106,7 @@ def test_a_proxy_that_never_reaches_the_server_is_told_from_a_failed_run(
 
 
 @pytest.mark.parametrize("code", [502, 503, 504])
-def test_a_run_that_failed_with_such_a_status_is_a_failed_run(
+def test_a_run_that_failed_with_a_proxy_status_is_a_failed_run(
     server: Server, code: int
 ) -> None:
     task = {"count": 1, "code": code, "length": 1, "policy": {"race": True}}
@@ -118,7 +118,7 @@ def test_a_run_that_failed_with_such_a_status_is_a_failed_run(
     assert e.value.status == code
 
 
-def test_a_run_whose_worker_is_away_keeps_its_counts_and_says_so(key: str) -> None:
+def test_a_run_without_its_worker_keeps_its_counts_and_is_reported(key: str) -> None:
     targets = [f"{FAN_OUTS}.waiting:idling"]
     with local(targets, ports=Ports(0, 0, 0)) as started:
         where = addresses(Server(started.ingress, started.admin))
@@ -151,11 +151,11 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _again(targets: list[str], url: str) -> AbstractContextManager[object]:
-    """A worker at the address of one that is gone."""
+    """A worker at the address of a stopped worker."""
     return serve(targets, int(url.rpartition(":")[2]), environment=os.environ)
 
 
-def test_a_run_without_any_worker_says_so_at_once(key: str) -> None:
+def test_a_run_without_any_worker_is_reported_at_once(key: str) -> None:
     with local([f"{FAN_OUTS}.values:squares"], ports=Ports(0, 0, 0)) as started:
         where = addresses(Server(started.ingress, started.admin))
         _kill(started.processes[1])
@@ -167,7 +167,7 @@ def test_a_run_without_any_worker_says_so_at_once(key: str) -> None:
         assert "parallelizework doctor" in line
 
 
-def test_runs_go_on_without_counts_where_another_worker_served_them() -> None:
+def test_runs_continue_without_counts_when_no_worker_serves_progress() -> None:
     other = Ports(0, 0, 0).chosen().worker
     with local([f"{FAN_OUTS}.values:squares"], ports=Ports(0, 0, 0)) as started:
         where = addresses(Server(started.ingress, started.admin))
@@ -208,7 +208,7 @@ def test_a_run_of_a_fan_out_that_nobody_serves_any_more_is_listed() -> None:
         assert (listed.run, listed.progress.succeeded) == (run.id, 3)
 
 
-def test_two_addresses_share_no_work_and_register_and_doctor_say_so() -> None:
+def test_register_and_doctor_warn_that_two_addresses_share_no_work() -> None:
     targets, other = [f"{FAN_OUTS}.values:squares"], Ports(0, 0, 0).chosen().worker
     with (
         local(targets, ports=Ports(0, 0, 0)) as started,
@@ -232,7 +232,7 @@ def test_two_addresses_share_no_work_and_register_and_doctor_say_so() -> None:
     assert f"ok     serves       {url} serves FanOutProgress, Squares" in doctor
 
 
-def test_what_is_no_worker_is_registered_with_no_hint_that_is_not_ours() -> None:
+def test_registering_a_non_worker_prints_no_hint_of_restate() -> None:
     with (
         local(["FanOutWorker"], ports=Ports(0, 0, 0)) as started,
         proxy(started.ingress, lambda: BAD_GATEWAY) as http1,

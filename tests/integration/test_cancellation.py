@@ -9,7 +9,9 @@ from .conftest import Server, error
 from .processes import LONG, eventually
 
 
-def test_cancelling_a_run_reaches_its_grandchildren(server: Server, key: str) -> None:
+def test_cancelling_a_run_cancels_the_calls_of_its_subtasks(
+    server: Server, key: str
+) -> None:
     task: dict[str, Any] = {"key": key, "count": 3, "good": []}
     run = server.send("Grandparent", task)["invocationId"]
     eventually(lambda: server.executions(key) == 3)
@@ -25,7 +27,7 @@ def test_cancelling_a_run_reaches_its_grandchildren(server: Server, key: str) ->
 
 
 def paused_below(run: str) -> str:
-    """SQL for what is paused in a run: it is called by what waits for it."""
+    """Return the SQL for the paused invocations of a run."""
     return f"""
         select paused.id from sys_invocation paused
         left join sys_invocation caller on paused.invoked_by_id = caller.id
@@ -34,7 +36,7 @@ def paused_below(run: str) -> str:
     """
 
 
-def test_a_resumed_subtask_does_not_execute_the_others_again(
+def test_resuming_a_subtask_does_not_execute_the_others_again(
     server: Server, key: str
 ) -> None:
     run = server.send("Pausing", {"key": key})["invocationId"]

@@ -80,7 +80,7 @@ def test_run_prints_the_result_and_nothing_else_on_stdout(command: Command) -> N
     assert "\x1b" not in said.stderr
 
 
-def test_a_failed_run_is_exit_code_1_and_failures_say_what_failed(
+def test_a_failed_run_exits_with_1_and_failures_lists_the_failed_subtasks(
     command: Command,
 ) -> None:
     said = command("run", "Refusing", "4", "--json")
@@ -98,7 +98,7 @@ def test_a_failed_run_is_exit_code_1_and_failures_say_what_failed(
     assert {"index": 2, "code": 404}.items() <= as_json[-1].items()
 
 
-def test_a_task_comes_from_an_argument_a_file_or_stdin(
+def test_a_task_is_read_from_an_argument_a_file_or_stdin(
     command: Command, tmp_path: Path
 ) -> None:
     file = tmp_path / "task.json"
@@ -117,7 +117,7 @@ def test_each_line_of_stdin_becomes_an_item_of_the_task(command: Command) -> Non
     assert said.stdout == '["A.LOG", "B C.LOG"]\n'
 
 
-def test_json_says_run_state_and_result(command: Command) -> None:
+def test_json_output_has_the_run_its_state_and_its_result(command: Command) -> None:
     said = json.loads(command("run", "Squares", "3", "--json").stdout)
     result = json.loads(command("result", said["run"], "--json").stdout)
 
@@ -126,7 +126,7 @@ def test_json_says_run_state_and_result(command: Command) -> None:
     assert result == said
 
 
-def test_a_key_gives_the_same_run_twice(command: Command, key: str) -> None:
+def test_the_same_key_returns_the_same_run(command: Command, key: str) -> None:
     options = ["--detach", "--idempotency-key", key]
     runs = [command("run", "Squares", "3", *options).stdout for _ in range(2)]
 
@@ -134,7 +134,7 @@ def test_a_key_gives_the_same_run_twice(command: Command, key: str) -> None:
     assert command("result", runs[0].strip()).stdout == "[0, 1, 4]\n"
 
 
-def test_a_delayed_run_starts_no_sooner(command: Command) -> None:
+def test_a_delayed_run_does_not_start_before_its_delay(command: Command) -> None:
     def early(seconds: float) -> tuple[str, Said]:
         delay = ["--delay", f"{3 * seconds}s", "--detach"]
         run = command("run", "Squares", "3", *delay).stdout.strip()
@@ -147,7 +147,7 @@ def test_a_delayed_run_starts_no_sooner(command: Command) -> None:
     assert command("result", run).stdout == "[0, 1, 4]\n"
 
 
-def test_wait_gives_the_result_if_it_is_there_in_time_and_else_the_run(
+def test_wait_returns_the_result_in_time_or_else_the_run(
     command: Command, key: str
 ) -> None:
     in_time = command("run", "Squares", "3", "--wait", "30s")
@@ -160,7 +160,9 @@ def test_wait_gives_the_result_if_it_is_there_in_time_and_else_the_run(
     assert command("cancel", run).returncode == 0
 
 
-def test_a_timeout_fails_but_leaves_the_run_alone(command: Command, key: str) -> None:
+def test_a_timeout_fails_the_command_but_not_the_run(
+    command: Command, key: str
+) -> None:
     said = command(*never(key), "--timeout", "0.5s")
     run = said.stderr.split()[1]
 
@@ -168,7 +170,7 @@ def test_a_timeout_fails_but_leaves_the_run_alone(command: Command, key: str) ->
     assert command("cancel", run).returncode == 0
 
 
-def test_ctrl_c_detaches_and_says_how_to_come_back(
+def test_ctrl_c_detaches_and_prints_the_command_to_follow_the_run(
     server: Server, command: Command, key: str
 ) -> None:
     with following(server, *never(key)) as process:
@@ -228,7 +230,7 @@ def test_list_shows_the_recent_runs(command: Command, key: str) -> None:
         (["rnu"], "rnu", 2),
     ],
 )
-def test_a_mistake_is_one_line_and_an_exit_code(
+def test_a_usage_error_is_one_line_and_an_exit_code(
     command: Command, arguments: Sequence[str], mistake: str, code: int
 ) -> None:
     said = command(*arguments)
@@ -238,7 +240,7 @@ def test_a_mistake_is_one_line_and_an_exit_code(
     assert said.returncode == code
 
 
-def test_doctor_finds_nothing_wrong_where_all_is_well(command: Command) -> None:
+def test_doctor_reports_no_problem_on_a_healthy_server(command: Command) -> None:
     said = command("doctor")
 
     assert said.returncode == 0, said.stdout
@@ -247,7 +249,7 @@ def test_doctor_finds_nothing_wrong_where_all_is_well(command: Command) -> None:
     assert "Squares" in said.stdout
 
 
-def test_a_terminal_gets_a_bar(server: Server, key: str) -> None:
+def test_a_progress_bar_is_shown_on_a_terminal(server: Server, key: str) -> None:
     shown, slave = pty.openpty()
     task = json.dumps({"key": key, "count": 2, "free": 2})
     process = subprocess.Popen(
@@ -270,7 +272,7 @@ def test_a_terminal_gets_a_bar(server: Server, key: str) -> None:
     assert "succeeded: 2 of 2 succeeded" in drawn.rpartition("\r")[0]
 
 
-def test_help_reads_from_start_to_end_without_a_server() -> None:
+def test_all_help_pages_are_shown_without_a_server() -> None:
     with running("--help") as said:
         assert said.ended() == 0
         for word in ("run", "watch", "doctor", "--install-completion", "Exit codes"):
@@ -287,7 +289,7 @@ def test_completion_is_installed_for_a_shell(tmp_path: Path) -> None:
     assert "failures" in installed[0].read_text()
 
 
-def test_doctor_says_what_to_type_where_no_server_is() -> None:
+def test_doctor_prints_the_command_to_start_a_missing_server() -> None:
     with running("doctor", "--ingress", NOWHERE, "--admin", NOWHERE) as said:
         assert said.ended() == 1
         assert f"WRONG  ingress      no restate-server answers at {NOWHERE}" in (
@@ -296,7 +298,7 @@ def test_doctor_says_what_to_type_where_no_server_is() -> None:
         assert "start one with `parallelizework dev`" in said.output
 
 
-def test_doctor_notices_a_worker_that_is_gone() -> None:
+def test_doctor_reports_a_worker_that_does_not_answer() -> None:
     with local([f"{FAN_OUTS}.values:squares"], ports=Ports(0, 0, 0)) as started:
         worker = started.processes[1]
         worker.terminate()
@@ -330,7 +332,7 @@ def test_a_paused_run_starts_no_subtask_until_it_is_resumed(key: str) -> None:
     assert answer.json() == 1_500
 
 
-def test_a_run_is_followed_through_a_kill_of_its_worker_and_counts_stay_exact(
+def test_progress_counts_stay_exact_when_the_worker_of_a_run_is_killed(
     key: str,
 ) -> None:
     targets = [f"{FAN_OUTS}.waiting:idling"]

@@ -43,7 +43,7 @@ def client(server: Server) -> Iterator[Client]:
         yield client
 
 
-def test_a_task_goes_in_and_a_result_comes_out_as_the_users_models(
+def test_a_client_accepts_and_returns_the_models_of_the_user(
     client: Client,
 ) -> None:
     run = client.submit(shapes_fan_out, [Circle(radius=1), None])
@@ -53,7 +53,7 @@ def test_a_task_goes_in_and_a_result_comes_out_as_the_users_models(
     assert result == [Circle(radius=2), None]
 
 
-def test_a_fan_out_that_is_only_named_takes_and_returns_plain_json(
+def test_a_fan_out_given_by_name_accepts_and_returns_plain_json(
     client: Client,
 ) -> None:
     assert client.run("Shapes", [{"width": 1, "height": 2}]) == [
@@ -93,14 +93,14 @@ def test_one_process_submits_and_another_attaches(
     assert json.loads(attached.stdout) == [0, 1, 4]
 
 
-def test_a_key_gives_the_same_run_twice(client: Client, key: str) -> None:
+def test_the_same_key_returns_the_same_run(client: Client, key: str) -> None:
     runs = [client.submit(squares, 3, idempotency_key=key) for _ in range(2)]
 
     assert runs[0].id == runs[1].id
     assert runs[1].result(60) == [0, 1, 4]
 
 
-def test_a_result_that_is_late_is_an_error_that_says_how_to_come_back(
+def test_the_error_for_a_late_result_says_how_to_get_the_result(
     client: Client, key: str
 ) -> None:
     with pytest.raises(RunNotFinished) as late:
@@ -116,7 +116,7 @@ def test_a_result_that_is_late_is_an_error_that_says_how_to_come_back(
     assert pickle.loads(pickle.dumps(cancelled.value)).status == 409
 
 
-def test_progress_is_exact_as_soon_as_the_result_is_there(client: Client) -> None:
+def test_progress_is_exact_as_soon_as_the_result_is_available(client: Client) -> None:
     run = client.submit(squares, 20)
     run.result(60)
 
@@ -135,7 +135,9 @@ def test_a_delayed_run_is_scheduled_and_has_no_failures(client: Client) -> None:
     run.cancel()
 
 
-def test_a_failed_run_says_why_and_what_failed(client: Client) -> None:
+def test_the_error_of_a_failed_run_has_its_reason_and_its_failures(
+    client: Client,
+) -> None:
     run = client.submit("Refusing", 4)
 
     with pytest.raises(RunFailed, match="no such number") as failed:
@@ -170,7 +172,9 @@ def test_the_error_for_an_unknown_name_suggests_the_nearest_one(client: Client) 
 
 
 @pytest.mark.parametrize("run", [NO_RUN, "inv_nonsense", "nonsense", "' or 1 = 1"])
-def test_an_unknown_run_is_an_error_whatever_is_asked(client: Client, run: str) -> None:
+def test_every_method_raises_an_error_for_an_unknown_run(
+    client: Client, run: str
+) -> None:
     unknown = client.attach("Squares", run)
 
     for ask in (

@@ -1,4 +1,4 @@
-"""Completion rules: when a run ends, with which result, and what becomes of the rest.
+"""Completion rules: when a run ends, with which result, and with which outcomes.
 
 Each rule is tried in a small run, in one of several segments and in one of batches.
 """
@@ -40,7 +40,7 @@ def shape(request: pytest.FixtureRequest) -> Shape:
 
 @pytest.fixture
 def trial(server: Server, shape: Shape, key: str) -> Trial:
-    """Run a trial of a policy; what hangs, hangs for longer than it may take."""
+    """Run a trial of a policy; hanging subtasks hang longer than the test may take."""
 
     def run(policy: dict[str, Any], **task: Any) -> httpx.Response:
         task |= {"key": key, "count": shape.count, "policy": shape.policy | policy}

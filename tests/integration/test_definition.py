@@ -1,4 +1,4 @@
-"""What a user defines is what runs: functions and their types, executors, calls."""
+"""The definitions of a user: functions and their types, executors, calls."""
 
 from typing import Any
 
@@ -46,8 +46,8 @@ def test_a_split_that_returns_a_text_is_refused(server: Server) -> None:
 
     assert answer.status_code == 500
     assert answer.json()["message"] == (
-        "split=forgotten_list returned a str instead of a list of items: did you mean "
-        "a list that contains it?"
+        "split=forgotten_list returned a str instead of a list of items: return a "
+        "list that contains it"
     )
 
 
@@ -132,7 +132,7 @@ def test_a_subtask_timeout_applies_to_handler_code_of_an_executor(
 @pytest.mark.parametrize(
     ("service", "complaint"),
     [
-        ("CodeTimeout", "whose attempts have no timeout: use subtask_timeout"),
+        ("CodeTimeout", "so it cannot have attempt_timeout: use subtask_timeout"),
     ],
 )
 def test_a_policy_that_an_executor_cannot_follow_fails_each_subtask_at_once(
@@ -153,7 +153,7 @@ def test_batches_for_an_executor_without_batches_fail_the_run_at_once(
     answer = server.run(service, {"seconds": 0})
 
     assert answer.status_code == 400
-    assert "leave max_items_per_batch at 1" in answer.json()["message"]
+    assert "use max_items_per_batch=1" in answer.json()["message"]
 
 
 def test_max_attempts_applies_to_handler_code_of_an_executor(
@@ -214,7 +214,9 @@ def test_a_model_with_aliases_can_be_a_subtask(server: Server) -> None:
 
 
 @pytest.mark.once
-def test_a_subtask_that_looks_like_a_marker_of_ours_is_executed(server: Server) -> None:
+def test_a_subtask_that_looks_like_an_internal_marker_is_executed(
+    server: Server,
+) -> None:
     task = [{"$done": 1}, {"parallelizework.Done": 1}]
 
     answer = server.run("Unmarked", task)

@@ -55,7 +55,7 @@ def test_dev_shows_the_log_of_subtasks_with_process_and_invocation() -> None:
         assert " invocation=inv_" in logged
 
 
-def test_a_replay_logs_nothing_again() -> None:
+def test_a_replay_logs_no_message_twice() -> None:
     with running("dev", *FREE, environment={"PARALLELIZEWORK_MAX_PAUSE": "0"}) as dev:
         line = dev.wait_for("curl").removeprefix("Try").strip()
         admin = dev.wait_for("UI").split()[1]
@@ -87,7 +87,7 @@ def test_a_stopped_dev_leaves_no_process_behind(signum: signal.Signals) -> None:
         httpx.get(f"{admin}/health", timeout=LONG)
 
 
-def test_a_kept_data_folder_goes_on_with_its_runs(tmp_path: Path) -> None:
+def test_runs_resume_from_a_kept_data_folder(tmp_path: Path) -> None:
     options = [f"{FAN_OUTS}.values:squares", *FREE, "--data", str(tmp_path)]
     with running("dev", *options) as dev:
         ingress = _ingress(dev.wait_for("curl"))
@@ -101,7 +101,7 @@ def test_a_kept_data_folder_goes_on_with_its_runs(tmp_path: Path) -> None:
     assert answer.json() == [0, 1, 4]
 
 
-def test_a_port_in_use_is_named() -> None:
+def test_a_port_in_use_is_reported() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -1,4 +1,4 @@
-"""A fan-out whose subtasks another service executes, on processes of its own."""
+"""A fan-out whose subtasks are executed by another service in other processes."""
 
 from collections.abc import Generator
 from contextlib import contextmanager

@@ -9,7 +9,7 @@ from .conftest import Server
 from .processes import LONG, patiently
 
 
-def test_500_subtasks_come_back_in_the_order_of_the_split(server: Server) -> None:
+def test_500_subtasks_return_values_in_the_order_of_the_split(server: Server) -> None:
     answer = server.run("Squares", 500)
 
     assert answer.json() == [number * number for number in range(500)]
@@ -19,7 +19,7 @@ def test_a_run_without_subtasks_returns_an_empty_result(server: Server) -> None:
     assert server.run("Squares", 0).json() == []
 
 
-def test_two_runs_at_once_do_not_mix(server: Server) -> None:
+def test_two_runs_at_once_return_their_own_results(server: Server) -> None:
     with ThreadPoolExecutor() as pool:
         runs = [pool.submit(server.run, "Squares", count) for count in (70, 90)]
         answers = [run.result() for run in runs]
@@ -153,7 +153,7 @@ def test_the_second_call_with_an_idempotency_key_attaches(
     assert len({answer.headers["x-restate-id"] for answer in answers}) == 1
 
 
-def test_a_run_sent_with_a_delay_starts_no_sooner_and_can_be_attached_to(
+def test_a_delayed_run_can_be_attached_to_and_does_not_start_early(
     server: Server,
 ) -> None:
     def early(seconds: float) -> tuple[str, int]:

@@ -82,7 +82,7 @@ def test_a_bad_task_leaves_no_invocation_running(server: Server) -> None:
     assert run["completion_result"] == "failure"
 
 
-def test_a_subtask_can_be_called_by_itself(server: Server) -> None:
+def test_a_single_subtask_can_be_called_directly(server: Server) -> None:
     command = ["curl", "--silent", f"{server.ingress}/FanOutWorker/runSubtask"]
     command += ["--json", '{"description": "shower"}']
 

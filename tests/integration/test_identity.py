@@ -38,7 +38,9 @@ def run(started: Local) -> httpx.Response:
     return httpx.post(url, json={"description": "a"}, timeout=LONG)
 
 
-def test_a_worker_with_keys_answers_only_its_server(tmp_path: Path) -> None:
+def test_a_worker_with_identity_keys_accepts_calls_of_its_server_only(
+    tmp_path: Path,
+) -> None:
     private = tmp_path / "private.pem"
     known = environment(private, key_pair(private))
     with local([], ports=Ports(0, 0, 0), environment=known) as started:

@@ -1,4 +1,4 @@
-"""A worker that is away is no attempt, and holds up no end of a run."""
+"""An unreachable worker does not count as an attempt and does not delay a run's end."""
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -135,12 +135,12 @@ def test_an_outage_of_the_worker_does_not_count_as_an_attempt(site: Site) -> Non
 
 
 @pytest.mark.usefixtures("without_executor")
-def test_a_deadline_ends_a_run_whose_executor_is_not_there(site: Site) -> None:
+def test_a_deadline_ends_a_run_whose_executor_is_unreachable(site: Site) -> None:
     assert site.attach(site.send("Hanging", deadline=1)).status_code == 504
 
 
 @pytest.mark.usefixtures("without_executor")
-def test_a_subtask_times_out_when_its_executor_is_not_there(site: Site) -> None:
+def test_a_subtask_times_out_when_its_executor_is_unreachable(site: Site) -> None:
     run = site.send("Hanging", subtask_timeout=1, tolerated_failure_percentage=100)
 
     assert site.attach(run).json() == ["timed_out"] * 3
@@ -162,7 +162,7 @@ def test_each_failed_attempt_is_logged_with_the_users_traceback(site: Site) -> N
         output = worker.output
 
     assert "KeyError('shoes') in shops, outages.py:" in answer.json()["message"]
-    first = f"attempt failed: service=Shopping function=execute=shops run={run} index=0"
+    first = f"attempt failed: service=Shopping execute=shops run={run} index=0"
     assert output.count(f"{first} attempt=1") == 1
     assert output.count(f"{first} attempt=2") == 1
     assert 'return {}["shoes"]' in output

@@ -69,7 +69,7 @@ def ends(server: Server, request: pytest.FixtureRequest) -> Ends:
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=str)
-def test_poison_ends_its_run_or_subtask_with_a_clear_status(
+def test_a_poison_value_or_error_ends_in_a_clear_status(
     server: Server, ends: Ends, cell: Cell
 ) -> None:
     assert cell.became(ends[cell]) in cell.allowed, ends[cell].text[:500]

@@ -1,4 +1,4 @@
-"""Subtasks that are postponed: not counted, but not for ever."""
+"""Postponed subtasks: an attempt is not counted, and postponing has a limit."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How far a run has come, as anyone may read it while it runs."""
+"""The progress of a run, as any program can read it during the run."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ TIMES = {"deadline", "subtask_timeout"}
 
 
 def progress(server: Server, run: str) -> dict[str, Any]:
-    """What anyone gets to see; empty while there is nothing yet."""
+    """Return the progress of a run; empty before the first update."""
     answer = HTTP.get(f"{server.ingress}/FanOutProgress/{run}/get")
     return answer.json() if answer.is_success else {}
 
@@ -39,7 +39,7 @@ def counts(shown: dict[str, Any]) -> Counts:
     )
 
 
-def test_a_run_that_has_ended_says_how(server: Server) -> None:
+def test_progress_of_an_ended_run_has_its_state(server: Server) -> None:
     run = server.send("Squares", 3)["invocationId"]
 
     shown = ended(server, run)
@@ -54,7 +54,7 @@ def test_a_run_that_has_ended_says_how(server: Server) -> None:
 
 
 @pytest.mark.parametrize("service", ["Trials", "TrialsCombined"])
-def test_what_has_ended_is_counted_while_others_go_on(
+def test_ended_subtasks_are_counted_while_others_execute(
     server: Server, key: str, service: str
 ) -> None:
     policy = {"tolerated_failure_percentage": 100, "max_concurrency": 100}
@@ -80,7 +80,9 @@ def test_what_has_ended_is_counted_while_others_go_on(
     assert (last["state"], last["completion_reason"]) == ("cancelled", "CANCELLED")
 
 
-def test_every_end_of_a_small_run_shows(server: Server, key: str) -> None:
+def test_progress_shows_each_ended_subtask_of_a_small_run(
+    server: Server, key: str
+) -> None:
     """The next one ends when the last one has been seen."""
     task = {"key": key, "count": 8, "free": 8}
     run = server.send("Stepping", task)["invocationId"]
@@ -127,7 +129,7 @@ def test_every_end_of_a_small_run_shows(server: Server, key: str) -> None:
         ),
     ],
 )
-def test_the_end_has_its_reason_and_every_subtask_its_outcome(  # noqa: PLR0913, PLR0917
+def test_progress_at_the_end_has_a_reason_and_each_outcome(  # noqa: PLR0913, PLR0917
     server: Server,
     key: str,
     policy: dict[str, Any],
@@ -148,7 +150,7 @@ def test_the_end_has_its_reason_and_every_subtask_its_outcome(  # noqa: PLR0913,
     assert expected is None or counts(last) == expected
 
 
-def test_what_failed_can_be_read(server: Server, key: str) -> None:
+def test_failures_of_a_run_can_be_read(server: Server, key: str) -> None:
     policy = {"tolerated_failure_percentage": 100}
     task = {"key": key, "count": 5, "bad": [1, 3], "policy": policy}
     run = server.send("Trials", task)["invocationId"]
@@ -163,7 +165,9 @@ def test_what_failed_can_be_read(server: Server, key: str) -> None:
     ]
 
 
-def test_a_run_whose_split_fails_says_so(server: Server, key: str) -> None:
+def test_a_run_whose_split_fails_is_reported_as_failed(
+    server: Server, key: str
+) -> None:
     run = server.send("Splitting", {"key": key, "fail": "split"})["invocationId"]
 
     last = ended(server, run)
@@ -183,18 +187,18 @@ def test_an_unknown_run_is_a_404(server: Server, handler: str) -> None:
     answer = httpx.get(f"{server.ingress}/FanOutProgress/inv_1/{handler}", timeout=LONG)
 
     assert answer.status_code == 404
-    assert answer.json()["message"].startswith("no run inv_1 is known here: ")
+    assert answer.json()["message"].startswith("the run inv_1 is unknown: ")
 
 
 @pytest.mark.parametrize("handler", ["update", "forget"])
-def test_nobody_but_a_run_can_tell_its_progress(server: Server, handler: str) -> None:
+def test_only_a_run_can_report_its_progress(server: Server, handler: str) -> None:
     url = f"{server.ingress}/FanOutProgress/inv_1/{handler}"
 
     assert httpx.post(url, json={}, timeout=LONG).is_client_error
 
 
 @pytest.mark.skipif(GIVEN, reason="it looks at all that the server knows")
-def test_updates_are_few_and_leave_nothing_behind(server: Server) -> None:
+def test_progress_updates_are_few_and_leave_no_invocation(server: Server) -> None:
     run = server.send("Squares", 1_200)["invocationId"]
     ended(server, run)
 
@@ -208,7 +212,7 @@ def test_updates_are_few_and_leave_nothing_behind(server: Server) -> None:
     assert 1 <= int(sent[0]["n"]) <= 110
 
 
-def test_a_run_is_forgotten_in_time() -> None:
+def test_progress_of_a_run_is_deleted_after_its_retention() -> None:
     short = {"PARALLELIZEWORK_PROGRESS_RETENTION": "2"}
     target = f"{FAN_OUTS}.values:squares"
     with local([target], ports=Ports(0, 0, 0), environment=short) as started:

@@ -5,7 +5,7 @@ import pytest
 from .conftest import Server, error
 
 
-def test_a_subtask_that_asks_for_a_later_retry_keeps_its_slot(
+def test_a_subtask_that_requests_a_later_retry_keeps_its_slot(
     server: Server, key: str
 ) -> None:
     """It has the only slot, so the others come after it."""
@@ -70,7 +70,7 @@ def test_an_error_with_a_huge_message_or_an_unknown_code_is_a_failure(
     assert tolerated.json() == []
 
 
-def test_attempts_of_handler_code_that_ask_for_a_delay_are_counted(
+def test_attempts_of_handler_code_that_request_a_delay_are_counted(
     server: Server, key: str
 ) -> None:
     policy = {"tolerated_failure_percentage": 100}

@@ -169,7 +169,7 @@ def test_a_rolling_update_with_changed_code_loses_no_run(
 
 
 def remove(server: Server, deployment: str) -> None:
-    """What `docs/deploying.md` says to do with a deployment that has been drained."""
+    """Remove a drained deployment: see `docs/how-to/deploy-changed-code.md`."""
     subprocess.run(
         [find("restate"), "--yes", "deployments", "remove", deployment],
         env={"RESTATE_ADMIN_URL": server.admin},

@@ -1,4 +1,4 @@
-"""What a client gets to know of a run: its end, its failures, its updates."""
+"""What a client can read of a run: its end, its failures, its updates."""
 
 import math
 import subprocess
@@ -75,7 +75,7 @@ def client(server: Server) -> Iterator[Client]:
         ),
     ],
 )
-def test_a_failed_run_names_the_rule_that_was_broken(  # noqa: PLR0913, PLR0917
+def test_the_error_of_a_failed_run_names_its_completion_rule(  # noqa: PLR0913, PLR0917
     client: Client,
     key: str,
     policy: dict[str, Any],
@@ -92,7 +92,9 @@ def test_a_failed_run_names_the_rule_that_was_broken(  # noqa: PLR0913, PLR0917
     assert failed.value.message.startswith(message)
 
 
-def test_a_run_that_no_rule_has_ended_has_no_reason(client: Client, key: str) -> None:
+def test_a_run_that_no_completion_rule_ended_has_no_reason(
+    client: Client, key: str
+) -> None:
     cancelled = client.submit(never_ending, Patience(key=key))
     cancelled.cancel()
 
@@ -105,7 +107,7 @@ def test_a_run_that_no_rule_has_ended_has_no_reason(client: Client, key: str) ->
     assert end.value.reason == "CANCELLED"
 
 
-def test_what_failed_is_there_as_soon_as_the_run_has_failed(client: Client) -> None:
+def test_failures_can_be_read_as_soon_as_the_run_has_failed(client: Client) -> None:
     for _ in range(5):
         run = client.submit("Refusing", 4)
         with pytest.raises(RunFailed):
@@ -116,7 +118,7 @@ def test_what_failed_is_there_as_soon_as_the_run_has_failed(client: Client) -> N
         assert 2 in [failure.index for failure in failures]
 
 
-def test_failures_that_are_not_kept_are_counted(
+def test_failures_that_are_not_stored_are_counted(
     client: Client, command: Command
 ) -> None:
     run = client.submit("Loud", {"count": 600, "length": 1_000})
@@ -196,7 +198,7 @@ def test_the_command_line_says_that_a_key_was_used_before(
 
 
 @pytest.mark.parametrize("key", ["", "naïve", "a\nb", " a", "a "])
-def test_a_key_that_no_header_can_carry_is_refused(
+def test_a_key_that_is_not_a_valid_header_value_is_refused(
     client: Client, command: Command, key: str
 ) -> None:
     with pytest.raises(UnfitData, match="printable ASCII"):
@@ -208,19 +210,19 @@ def test_a_key_that_no_header_can_carry_is_refused(
 
 
 @pytest.mark.parametrize("delay", [math.nan, math.inf, -1, 1e300])
-def test_a_delay_that_is_no_time_to_come_is_refused(
+def test_a_delay_that_is_not_in_the_future_is_refused(
     client: Client, delay: float
 ) -> None:
     with pytest.raises(UnfitData, match="cannot be delayed by"):
         client.submit(squares, 3, delay=delay)
 
 
-def test_a_typed_client_submits_what_the_server_reads(client: Client) -> None:
+def test_a_typed_client_sends_the_json_that_the_server_expects(client: Client) -> None:
     assert client.run(aliased, [Aliased(userId=7)]) == [7]
     assert client.run(slow, [-math.inf]) == [-math.inf]
 
 
-def test_a_fan_out_whose_subtasks_others_execute_is_one_and_its_executor_is_not(
+def test_a_fan_out_with_an_executor_is_listed_but_the_executor_is_not(
     client: Client,
 ) -> None:
     run = client.submit("Remote", {"count": 1, "free": 1})
@@ -270,7 +272,7 @@ def _requests(client: Client) -> list[object]:
         (["result", "inv_1dPXI20kYi3s65CBtvVth9WdnBY7mSKkjD"], "has no run", 1),
     ],
 )
-def test_an_error_is_json_where_json_is_asked_for(
+def test_an_error_is_json_when_json_is_requested(
     command: Command, arguments: list[str], error: str, code: int
 ) -> None:
     said = command(*arguments, "--json")
@@ -281,7 +283,7 @@ def test_an_error_is_json_where_json_is_asked_for(
     assert error in said.stdout
 
 
-def test_a_full_disk_and_an_ascii_terminal_give_no_traceback(server: Server) -> None:
+def test_a_full_disk_and_an_ascii_terminal_cause_no_traceback(server: Server) -> None:
     environment = {**addresses(server), "PYTHONIOENCODING": "ascii"}
     task = '["ä"]'
 

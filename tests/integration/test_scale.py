@@ -25,11 +25,11 @@ def overlap(spans: Iterable[dict[str, int]]) -> int:
     return most
 
 
-def test_a_run_of_several_segments_comes_back_in_order(server: Server) -> None:
+def test_a_run_of_several_segments_returns_values_in_order(server: Server) -> None:
     assert server.run("Segmented", 1_500).json() == list(range(1_500))
 
 
-def test_shards_are_expanded_and_come_back_in_order(server: Server) -> None:
+def test_shards_are_expanded_and_return_values_in_order(server: Server) -> None:
     assert server.run("Sharded", 305).json() == list(range(305))
 
 
@@ -48,7 +48,7 @@ def test_a_run_with_no_or_one_subtask_has_the_same_form_of_result(
     assert server.run("Batched", count).json() == list(range(count))
 
 
-def test_batches_come_back_in_order(server: Server) -> None:
+def test_batches_return_values_in_order(server: Server) -> None:
     assert server.run("Batched", 100).json() == [n * n for n in range(100)]
 
 
@@ -115,7 +115,7 @@ def test_max_concurrency_is_never_exceeded(server: Server, service: str) -> None
 
 
 def test_max_concurrency_is_never_exceeded_by_two_processes_together() -> None:
-    """A connection may go to either process, so this goes on until both take part."""
+    """A connection may go to either process, so the test repeats until both execute."""
     processes: set[int] = set()
     for _ in range(10):
         with local(
@@ -167,7 +167,7 @@ def test_as_many_threads_block_at_once_as_max_concurrency(server: Server) -> Non
         ("SizesJoined", 24, "a value of SizesJoined is"),
     ],
 )
-def test_a_message_that_is_too_large_fails_the_run_and_is_named(
+def test_a_too_large_message_fails_the_run_and_is_named_in_the_error(
     server: Server, service: str, task: object, part: str
 ) -> None:
     answer = server.run(service, task)

@@ -23,7 +23,7 @@ from .test_dev import FAN_OUTS
 def alone(
     *targets: str, workers: int = 1, grace: float = 8, server: str = "hypercorn"
 ) -> Generator[tuple[Running, str], None, None]:
-    """A worker that a test may treat badly, and where it is."""
+    """A worker that a test may kill or stop, and its address."""
     bind = f"127.0.0.1:{Ports(0, 0, 0).chosen().worker}"
     options = ["--bind", bind, "--workers", str(workers), "--server", server]
     environment = {"PARALLELIZEWORK_GRACE_PERIOD": str(grace)}
@@ -56,7 +56,7 @@ def served(
     ("asgi", "workers"), [("hypercorn", 1), ("hypercorn", 2), ("granian", 1)]
 )
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_a_stopped_worker_lets_a_subtask_in_flight_finish(
+def test_a_stopped_worker_finishes_its_subtasks_in_flight(
     tmp_path: Path, signum: signal.Signals, asgi: str, workers: int
 ) -> None:
     target = f"{FAN_OUTS}.concurrency:slow"
@@ -163,7 +163,7 @@ def test_granian_with_several_processes_is_refused() -> None:
         assert "leave --workers at 1" in worker.output
 
 
-def test_the_asgi_app_serves_what_the_environment_names() -> None:
+def test_the_asgi_app_serves_the_fan_outs_named_in_the_environment() -> None:
     environment = {
         "PARALLELIZEWORK_FAN_OUTS": f"FanOutWorker {FAN_OUTS}.values:squares"
     }
@@ -190,7 +190,7 @@ def test_the_asgi_app_serves_what_the_environment_names() -> None:
         ("parallelizework:Policy", "'Policy' is a "),
     ],
 )
-def test_a_wrong_target_is_one_line_that_says_what_was_tried(
+def test_the_error_for_a_wrong_target_is_one_line_with_the_reason(
     target: str, complaint: str
 ) -> None:
     command = ["serve", target, "--bind", "127.0.0.1:0"]
@@ -257,9 +257,7 @@ def test_after_a_kill_a_finished_subtask_is_not_executed_again(
     assert executions == [1] * 4 + [2] * 4
 
 
-def test_attempts_made_before_a_kill_are_not_made_again(
-    tmp_path: Path, key: str
-) -> None:
+def test_attempts_before_a_kill_are_not_repeated(tmp_path: Path, key: str) -> None:
     target = f"{FAN_OUTS}.attempts:counting"
     with served(tmp_path, target) as (worker, ingress):
         send = f"{ingress}/restate/send/Counting/run"

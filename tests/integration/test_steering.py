@@ -1,4 +1,4 @@
-"""Runs that are paused, by somebody or by their own failures, and go on again."""
+"""Runs that are paused, by a user or by their failures, and resumed."""
 
 import json
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ def subtasks(server: Server, service: str) -> set[str]:
         pytest.param("IdlingSegmented", 1_200, marks=pytest.mark.once),
     ],
 )
-def test_once_a_run_is_paused_no_part_of_it_starts_a_subtask(
+def test_no_coordinator_of_a_paused_run_starts_a_subtask(
     server: Server, client: Client, key: str, service: str, count: int
 ) -> None:
     run = client.submit(service, {"key": key, "count": count})
@@ -70,7 +70,7 @@ def test_a_run_that_only_waits_for_its_subtasks_is_paused_too(
     run.cancel()
 
 
-def test_a_run_that_has_not_begun_is_not_said_to_be_paused(client: Client) -> None:
+def test_a_run_that_has_not_begun_is_not_reported_as_paused(client: Client) -> None:
     run = client.submit("Squares", 3, delay=100)
 
     with pytest.raises(Refused, match="is not running"):
@@ -104,7 +104,7 @@ def test_paused_subtasks_are_counted_and_shown_with_their_error(
 
 
 @pytest.mark.once
-def test_the_command_line_says_what_is_paused_and_what_to_type(
+def test_the_command_line_reports_paused_runs_and_the_command_to_resume(
     server: Server, client: Client, key: str
 ) -> None:
     run = client.submit("Pausing", {"key": key})

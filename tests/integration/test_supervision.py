@@ -1,4 +1,4 @@
-"""Processes that die: `dev` and `serve --workers` start others in their place."""
+"""Processes that die: `dev` and `serve --workers` replace them."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ if Path(__file__).with_name("broken").exists():
 
 @pytest.fixture
 def breakable(tmp_path: Path) -> Path:
-    """A module that ends each process that imports it, once `broken` is beside it."""
+    """A module that ends each process that imports it while `broken` exists."""
     module = tmp_path / "breakable.py"
     module.write_text(BREAKABLE)
     return module
@@ -79,7 +79,7 @@ def test_dev_starts_a_killed_worker_again_and_its_run_ends(key: str) -> None:
         assert dev.ended() == 0
 
 
-def test_dev_gives_up_a_worker_that_dies_at_each_start(breakable: Path) -> None:
+def test_dev_stops_restarting_a_worker_that_dies_at_each_start(breakable: Path) -> None:
     with running("dev", f"{breakable}:squares", *FREE) as dev:
         dev.wait_for("Ctrl-C")
         [worker] = children(dev, " serve ")
@@ -173,7 +173,7 @@ def is_free(port: int) -> bool:
         return True
 
 
-def test_a_process_that_does_not_answer_does_not_hold_up_the_end() -> None:
+def test_a_process_that_does_not_answer_does_not_delay_the_shutdown() -> None:
     with alone(f"{FAN_OUTS}.values:squares", workers=2, grace=0.5) as (worker, _):
         os.kill(workers(worker)[0], signal.SIGSTOP)
 
@@ -212,7 +212,7 @@ def test_a_keyboard_interrupt_in_a_subtask_ends_the_worker(
         assert answer.json() == 2
 
 
-def test_a_keyboard_interrupt_in_one_of_several_processes_has_it_replaced(
+def test_one_of_several_processes_is_replaced_after_a_keyboard_interrupt(
     tmp_path: Path, key: str
 ) -> None:
     with served(tmp_path, f"{SERVING}:deadly", workers=2) as (worker, ingress):

@@ -1,4 +1,4 @@
-"""What `serve` is given: modules, names, settings, an address, a logging set-up."""
+"""Arguments of `serve`: modules, names, settings, an address, a logging setup."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -35,7 +35,7 @@ def refused(
         return process.output
 
 
-def test_a_module_without_a_name_is_served_with_all_that_is_in_it() -> None:
+def test_a_module_without_a_name_serves_all_its_fan_outs() -> None:
     with alone(str(SERVING)) as (_, url):
         names = discovered(url)
 
@@ -48,7 +48,7 @@ def test_a_module_may_be_named_as_it_is_imported() -> None:
         assert greeter.name in discovered(url)
 
 
-def test_a_plain_service_is_served_beside_a_fan_out() -> None:
+def test_a_plain_service_is_served_together_with_a_fan_out() -> None:
     with alone(f"{FAN_OUTS}.values:squares", f"{SERVING}:greeter") as (_, url):
         assert discovered(url) == {"Squares", "Greeter", "FanOutProgress"}
 

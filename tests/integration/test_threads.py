@@ -1,4 +1,4 @@
-"""Sync functions: they share threads, and what hangs leaves the others alone."""
+"""Sync functions share threads; a hanging function does not block the others."""
 
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ def ran(server: Server, service: str, **task: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("batch", [1, 10])
-def test_subtasks_that_hang_leave_threads_for_the_others(
+def test_hanging_subtasks_do_not_block_the_threads_of_the_others(
     server: Server, key: str, batch: int
 ) -> None:
     policy = {"max_items_per_batch": batch}

@@ -16,7 +16,7 @@ pytestmark = [
 ]
 
 
-def test_it_counts_the_words_of_this_repo(server: Server) -> None:
+def test_the_words_of_this_repository_are_counted(server: Server) -> None:
     folder = ROOT / "parallelizework"
 
     answer = server.run("WordCount", {"folder": str(folder), "glob": "**/*.py"}).json()
@@ -24,7 +24,7 @@ def test_it_counts_the_words_of_this_repo(server: Server) -> None:
     assert_counted(answer, sorted(folder.glob("**/*.py")))
 
 
-def test_it_counts_over_500_files_of_installed_packages(server: Server) -> None:
+def test_the_words_of_over_500_files_are_counted(server: Server) -> None:
     folder = Path(sysconfig.get_path("purelib"))
     files = sorted(folder.glob("p*/**/*.py"))
     task = {"folder": str(folder), "glob": "p*/**/*.py"}

@@ -79,7 +79,7 @@ async def test_an_executor_alone_is_served_without_progress() -> None:
     assert await names(parallelizework.app(coder)) == {"Coder"}
 
 
-async def test_a_request_that_is_no_call_is_refused() -> None:
+async def test_a_request_that_is_not_a_call_is_refused() -> None:
     status, _ = await answer(parallelizework.app(codes), "/invoke/Codes/run")
 
     assert status >= 400

@@ -98,7 +98,7 @@ def longest(module: str) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_a_module_imports_no_room_above_its_own(module: str) -> None:
+def test_a_module_imports_no_package_of_a_higher_layer(module: str) -> None:
     wrong = [each for each in ours(module) if rank(each) > rank(module)]
 
     assert not wrong
@@ -118,7 +118,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
         visit(module, ())
 
 
-def test_imports_are_few_levels_deep() -> None:
+def test_chains_of_imports_are_short() -> None:
     chain = max(map(longest, MODULES), key=len)
 
     assert len(chain) <= MOST_LEVELS, " -> ".join(chain)

@@ -1,4 +1,4 @@
-"""An attempt that failed: what is kept of its error, and what is logged of it."""
+"""A failed attempt: how its error is stored and logged."""
 
 from datetime import timedelta
 from typing import Any
@@ -44,7 +44,7 @@ def error_of_the_user() -> Exception:
         (Unprintable(), 500, "Unprintable(...)"),
     ],
 )
-def test_an_error_that_restate_could_not_carry_is_made_to_fit(
+def test_an_error_that_restate_cannot_represent_is_adapted(
     error: Exception, code: int, message: str
 ) -> None:
     failed = failed_attempt("it", error)
@@ -68,7 +68,7 @@ def test_an_error_that_restate_could_not_carry_is_made_to_fit(
         (None, None),
     ],
 )
-def test_a_pause_that_an_error_asks_for_is_one_that_can_be_made(
+def test_a_pause_requested_by_an_error_is_limited_to_a_valid_pause(
     asked: Any, seconds: float | None
 ) -> None:
     assert (
@@ -98,7 +98,7 @@ def test_a_failed_attempt_is_logged_once_with_the_users_frames(
     assert "in broken" in record.getMessage()
 
 
-def test_an_error_that_an_author_chose_is_logged_in_one_line(
+def test_a_terminal_error_of_the_user_is_logged_in_one_line(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     failed_attempt("it", TerminalError("no such row", 404))
@@ -124,7 +124,7 @@ def test_a_pause_grows_up_to_the_longest(
     assert longest_pause(policy, attempt) == seconds
 
 
-def test_the_default_attempts_outlive_an_outage_of_two_minutes() -> None:
+def test_the_default_attempts_last_longer_than_an_outage_of_two_minutes() -> None:
     policy = Policy()
 
     pauses = [longest_pause(policy, number) for number in range(1, policy.max_attempts)]

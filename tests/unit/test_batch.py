@@ -44,7 +44,7 @@ async def run(
     return await Batch(definition, policy, slice_, "inv_batch").outcomes()
 
 
-async def test_one_that_fails_leaves_its_mates_alone() -> None:
+async def test_a_failed_subtask_does_not_affect_the_rest_of_its_batch() -> None:
     executions = Counter[int]()
 
     async def execute(number: int) -> int:
@@ -80,7 +80,7 @@ async def test_one_that_fails_leaves_its_mates_alone() -> None:
     assert executions == {0: 1, 1: 2, 2: 1, 3: 1}
 
 
-async def test_no_more_than_its_slots_are_executing() -> None:
+async def test_a_batch_executes_at_most_as_many_subtasks_as_it_has_slots() -> None:
     now: set[int] = set()
     most = 0
 
@@ -98,7 +98,7 @@ async def test_no_more_than_its_slots_are_executing() -> None:
     assert most == 3
 
 
-async def test_the_rule_ends_it_with_no_more_than_is_needed() -> None:
+async def test_a_batch_returns_no_more_than_the_completion_rule_needs() -> None:
     async def execute(number: int) -> int:
         if number % 2:
             await anyio.sleep_forever()
@@ -109,7 +109,7 @@ async def test_the_rule_ends_it_with_no_more_than_is_needed() -> None:
     assert outcomes == Outcomes(succeeded=3, values=[0, 2, 4])
 
 
-async def test_what_is_known_is_not_executed() -> None:
+async def test_a_subtask_with_a_known_value_is_not_executed() -> None:
     async def execute(number: int) -> int:
         return number
 
@@ -120,7 +120,7 @@ async def test_what_is_known_is_not_executed() -> None:
     assert outcomes == Outcomes(succeeded=3, values=["a", 1, None])
 
 
-async def test_one_that_takes_too_long_is_timed_out_whatever_it_makes_of_that() -> None:
+async def test_a_subtask_times_out_even_if_its_cancellation_raises_an_error() -> None:
     async def stubborn(_number: int) -> int:
         try:
             await anyio.sleep_forever()
@@ -136,7 +136,7 @@ async def test_one_that_takes_too_long_is_timed_out_whatever_it_makes_of_that() 
     ]
 
 
-async def test_one_that_waits_for_its_slot_has_all_of_its_time() -> None:
+async def test_the_wait_for_a_slot_does_not_count_towards_the_timeout() -> None:
     async def execute(number: int) -> int:
         if number == 0:
             await anyio.sleep_forever()
@@ -167,7 +167,7 @@ DONE = [{"parallelizework.Done": value} for value in "abc"]
         (Rule(tolerated=0), ["a", 1, "b", 3, "c", 5]),
     ],
 )
-async def test_what_is_known_counts_and_there_is_no_more_than_is_needed(
+async def test_known_values_count_and_no_more_are_returned_than_needed(
     rule: Rule, values: list[object]
 ) -> None:
     executed: list[int] = []
@@ -183,7 +183,7 @@ async def test_what_is_known_counts_and_there_is_no_more_than_is_needed(
     assert executed == [value for value in values if isinstance(value, int)]
 
 
-async def test_sync_subtasks_that_block_run_slots_wide() -> None:
+async def test_blocking_sync_subtasks_use_all_slots_of_a_batch() -> None:
     now, most, lock = set[int](), 0, threading.Lock()
     together = threading.Barrier(7)
 

@@ -55,7 +55,7 @@ def test_npms_wrapper_on_path_is_resolved_to_the_native_program(machine: Path) -
     assert find("restate-server") == native
 
 
-def test_a_program_in_a_node_modules_further_up_is_found(
+def test_a_program_in_the_node_modules_of_a_parent_folder_is_found(
     machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     packages = machine / "work" / "node_modules" / "@restatedev"
@@ -82,7 +82,7 @@ def test_the_error_without_a_program_lists_the_ways_to_install_one(
         assert way in str(missing.value)
 
 
-def test_the_error_of_npm_is_part_of_ours(machine: Path) -> None:
+def test_our_error_includes_the_error_of_npm(machine: Path) -> None:
     npm = machine / "bin" / "npm"
     npm.write_text(
         f"#!{os.environ.get('SHELL', '/bin/sh')}\necho no network >&2\nexit 1\n"

@@ -44,7 +44,7 @@ def progress(state: State = "running", **known: object) -> Progress:
         ),
     ],
 )
-def test_progress_is_one_line_of_what_is_known(shown: Progress, line: str) -> None:
+def test_progress_is_one_line_of_the_known_numbers(shown: Progress, line: str) -> None:
     assert formats.progress_line(shown) == line
 
 
@@ -75,7 +75,7 @@ def test_a_table_is_aligned_without_trailing_blanks() -> None:
     assert formats.table([("A", "B"), ("long", "x")]) == "A     B\nlong  x"
 
 
-def test_a_task_is_json_as_it_stands_or_from_a_file(tmp_path: Path) -> None:
+def test_a_task_is_json_from_an_argument_or_a_file(tmp_path: Path) -> None:
     file = tmp_path / "task.json"
     file.write_text('{"a": 1.0}')
 
@@ -99,7 +99,7 @@ def test_each_line_of_a_file_becomes_a_text_of_the_task(tmp_path: Path) -> None:
         ("suspended", 9, "running"),
     ],
 )
-def test_a_run_is_starting_until_it_has_done_something(
+def test_a_run_is_starting_until_its_first_step(
     status: str, journal_size: int, state: State
 ) -> None:
     invocation = Invocation(
@@ -143,7 +143,7 @@ def test_a_task_that_is_missing_or_not_json_is_a_usage_error(
         ("completed", "failure", "[409] killed", "failed"),
     ],
 )
-def test_what_restate_knows_corrects_a_progress_that_says_running(
+def test_the_status_of_restate_overrides_a_progress_of_running(
     status: str, result: str | None, failure: str | None, state: str
 ) -> None:
     invocation = Invocation(

@@ -1,4 +1,4 @@
-"""What a client sends again, and what it does not, when nobody answers."""
+"""Which requests a client retries when a server does not answer."""
 
 from collections.abc import AsyncIterator, Callable
 
@@ -21,7 +21,7 @@ Connect = Callable[..., Http]
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses of a client, which takes none."""
+    """Record the pauses of a client without waiting."""
     made: list[float] = []
 
     async def sleep(seconds: float) -> None:
@@ -33,7 +33,7 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 @pytest.fixture
 async def connect() -> AsyncIterator[Connect]:
-    """Connect to a server that answers so, one after the other; the last for ever."""
+    """Connect to a server with these answers in order; the last answer repeats."""
     opened: list[Http] = []
 
     def made(*answers: httpx.Response | Exception) -> Http:
@@ -53,7 +53,7 @@ async def connect() -> AsyncIterator[Connect]:
         await each.close()
 
 
-async def test_what_may_be_sent_twice_is_sent_again_after_a_pause(
+async def test_an_idempotent_request_is_retried_after_a_pause(
     connect: Connect, pauses: list[float]
 ) -> None:
     answer = await connect(AWAY, OK).ask(READ)
@@ -62,7 +62,7 @@ async def test_what_may_be_sent_twice_is_sent_again_after_a_pause(
     assert pauses == [0.1]
 
 
-async def test_what_may_not_be_sent_twice_is_sent_once(
+async def test_a_request_that_is_not_idempotent_is_sent_once(
     connect: Connect, pauses: list[float]
 ) -> None:
     with pytest.raises(Unreachable):
@@ -71,7 +71,7 @@ async def test_what_may_not_be_sent_twice_is_sent_once(
     assert pauses == []
 
 
-async def test_a_server_that_stays_away_is_asked_four_times(
+async def test_a_request_to_an_unreachable_server_is_sent_four_times(
     connect: Connect, pauses: list[float]
 ) -> None:
     with pytest.raises(Unreachable, match="no restate-server answers"):
@@ -80,7 +80,7 @@ async def test_a_server_that_stays_away_is_asked_four_times(
     assert pauses == [0.1, 0.3, 1.0]
 
 
-async def test_what_was_accepted_but_not_answered_is_not_sent_again(
+async def test_an_accepted_request_without_a_response_is_not_retried(
     connect: Connect, pauses: list[float]
 ) -> None:
     with pytest.raises(TimedOut):
@@ -97,14 +97,14 @@ async def test_what_was_accepted_but_not_answered_is_not_sent_again(
         (b"", "500"),
     ],
 )
-async def test_an_error_has_the_words_of_the_server(
+async def test_an_error_has_the_message_of_the_server(
     connect: Connect, body: bytes, message: str
 ) -> None:
     with pytest.raises(Refused, match=message):
         await connect(httpx.Response(500, content=body)).need(READ)
 
 
-async def test_an_outage_is_waited_for_and_then_named(
+async def test_a_client_waits_for_an_outage_and_then_reports_the_outage(
     connect: Connect, pauses: list[float]
 ) -> None:
     with pytest.raises(Unreachable, match=r"502 by a proxy .*Bad gateway"):
@@ -113,7 +113,7 @@ async def test_an_outage_is_waited_for_and_then_named(
     assert pauses == [0.1, 0.3, 1.0, 2.0, 4.0]
 
 
-async def test_what_may_not_be_sent_twice_is_not_sent_again_after_an_outage(
+async def test_a_request_that_is_not_idempotent_is_not_retried_after_an_outage(
     connect: Connect, pauses: list[float]
 ) -> None:
     with pytest.raises(Unreachable):
@@ -139,7 +139,7 @@ BODY = b'{"code": 503, "message": "busy"'
         (Answer(403, b"[]"), False, False),
     ],
 )
-def test_an_error_of_a_proxy_is_not_one_of_an_invocation(
+def test_an_error_of_a_proxy_is_not_an_error_of_an_invocation(
     answer: Answer, *, is_outage: bool, is_of_invocation: bool
 ) -> None:
     assert answer.is_outage == is_outage

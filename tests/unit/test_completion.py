@@ -75,7 +75,7 @@ def test_an_end_is_final(rule: Rule, counts: Counts, more: Counts) -> None:
 
 
 @given(RULES, COUNTS, COUNTS)
-def test_what_ends_a_part_ends_the_whole(
+def test_a_rule_that_ends_a_slice_ends_the_run(
     rule: Rule, whole: Counts, part: Counts
 ) -> None:
     if not rule.reason(whole):
@@ -130,12 +130,14 @@ def test_reports_are_few(enough: int, spare: int) -> None:
         {"max_concurency": 1},
     ],
 )
-def test_a_contradiction_is_refused_where_it_is_written(wrong: dict[str, Any]) -> None:
+def test_a_contradictory_policy_is_refused_when_it_is_built(
+    wrong: dict[str, Any],
+) -> None:
     with pytest.raises(ValidationError):
         Policy(**wrong)
 
 
-def test_a_request_overrides_what_it_says_and_the_whole_rule() -> None:
+def test_a_request_overrides_its_fields_and_the_whole_completion_rule() -> None:
     served = Policy(max_concurrency=8, tolerated_failure_count=3)
 
     assert served.overridden(Policy(max_attempts=2)) == Policy(
@@ -154,12 +156,12 @@ def test_a_request_overrides_what_it_says_and_the_whole_rule() -> None:
         {"tolerated_failure_percentage": float("nan")},
     ],
 )
-def test_a_policy_that_cannot_be_reckoned_with_is_refused(said: dict[str, Any]) -> None:
+def test_a_policy_with_numbers_out_of_range_is_refused(said: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Policy.model_validate(said)
 
 
-def test_a_policy_is_written_as_what_was_said_of_it() -> None:
+def test_a_policy_serializes_only_the_fields_that_were_set() -> None:
     said = Policy(max_attempts=2, deadline=timedelta(seconds=1))
 
     assert said.model_dump(mode="json") == {"max_attempts": 2, "deadline": "PT1S"}

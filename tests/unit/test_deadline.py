@@ -1,4 +1,4 @@
-"""What a run answers whose deadline has passed."""
+"""The result of a run whose deadline has passed."""
 
 import asyncio
 from datetime import timedelta

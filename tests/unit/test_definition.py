@@ -111,7 +111,7 @@ def test_the_types_of_a_fan_out_are_those_of_its_functions() -> None:
         (in_another_order, ("task", "reason", "failures")),
     ],
 )
-def test_what_aggregate_takes_after_the_values_is_known_by_its_hints(
+def test_further_parameters_of_aggregate_are_recognized_by_their_hints(
     aggregate: Callable[..., Any], extras: tuple[str, ...]
 ) -> None:
     assert build(aggregate=aggregate).definition.extras == extras
@@ -146,21 +146,24 @@ def reasons(task: CompletionReason) -> list[str]:
     [
         (
             {"aggregate": with_anything},
-            "aggregate=with_anything: parameter 'extra' of typing.Any is nothing that",
+            "aggregate=with_anything: parameter 'extra' of typing.Any is unknown",
         ),
         (
             {"aggregate": with_text},
-            "aggregate=with_text: parameter 'reason' of <class 'str'> is nothing that",
+            "aggregate=with_text: parameter 'reason' of <class 'str'> is unknown",
         ),
         ({"aggregate": with_two_tasks}, "parameter 'again' of <class"),
-        ({"aggregate": with_other_failures}, "must take its failures as list[Failure]"),
+        (
+            {"aggregate": with_other_failures},
+            "must accept failures of the type list[Failure]",
+        ),
         (
             {"aggregate": with_a_reason, "split": reasons},
-            "parameter 'reason' of <enum 'CompletionReason'> could be the task as well",
+            "parameter 'reason' of <enum 'CompletionReason'> could also be the task",
         ),
     ],
 )
-def test_a_hint_that_does_not_say_what_aggregate_takes_is_refused(
+def test_an_unclear_hint_of_aggregate_is_refused(
     parts: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(ParallelizeworkError) as refused:
@@ -185,18 +188,21 @@ def of_an_iterator(values: Iterator[int]) -> int:
     ("parts", "complaint"),
     [
         ({"split": pairs}, "split=pairs must return a list"),
-        ({"aggregate": of_a_tuple}, "aggregate=of_a_tuple must take a list of values"),
-        ({"aggregate": of_an_iterator}, "must take a list of values"),
+        (
+            {"aggregate": of_a_tuple},
+            "aggregate=of_a_tuple must accept a list of values",
+        ),
+        ({"aggregate": of_an_iterator}, "must accept a list of values"),
     ],
 )
-def test_a_list_of_something_else_than_it_says_is_refused(
+def test_a_list_with_items_of_another_type_than_hinted_is_refused(
     parts: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(ParallelizeworkError, match=complaint):
         build(**parts)
 
 
-async def test_only_a_function_that_lists_has_its_result_made_a_list() -> None:
+async def test_only_the_result_of_a_function_with_lists_is_made_a_list() -> None:
     def many(count: int) -> tuple[int, ...]:
         return tuple(range(count))
 
@@ -266,20 +272,20 @@ def carrying(hint: Any) -> FanOut[Any, Any, Any, Any]:
         (Named, "it is bytes"),
     ],
 )
-def test_bytes_that_may_be_no_text_are_refused(hint: Any, where: str) -> None:
+def test_bytes_that_may_not_be_text_are_refused(hint: Any, where: str) -> None:
     with pytest.raises(ParallelizeworkError) as refused:
         carrying(hint)
 
-    assert f"a value of Test: {where}, and JSON carries no" in str(refused.value)
+    assert f"a value of Test: {where}, but JSON cannot carry" in str(refused.value)
     assert "use pydantic.Base64Bytes" in str(refused.value)
 
 
 @pytest.mark.parametrize("hint", [Base64Bytes, Encoded, list[Encoded], Hex])
-def test_bytes_that_are_written_as_text_are_carried(hint: Any) -> None:
+def test_bytes_that_are_encoded_as_text_are_accepted(hint: Any) -> None:
     carrying(hint)
 
 
-def test_an_executor_is_refused_what_json_does_not_carry() -> None:
+def test_an_executor_with_types_that_json_cannot_represent_is_refused() -> None:
     with pytest.raises(ParallelizeworkError, match="a value of Test: it is bytes"):
         Executor("Test", execute=giving(bytes))
 
@@ -288,11 +294,13 @@ def test_an_executor_is_refused_what_json_does_not_carry() -> None:
     ("parts", "complaint"),
     [
         ({"executor": "Test"}, "executor='Test' is the name of the fan-out itself"),
-        ({"max_threads": 0}, "max_threads=0 is less than the one that is needed"),
-        ({"executor": "Other", "max_threads": -1}, "max_threads=-1 is less than"),
+        ({"max_threads": 0}, "max_threads=0 is too small: use at least 1"),
+        ({"executor": "Other", "max_threads": -1}, "max_threads=-1 is too small"),
     ],
 )
-def test_what_would_hang_is_refused(parts: dict[str, Any], complaint: str) -> None:
+def test_a_definition_that_would_hang_is_refused(
+    parts: dict[str, Any], complaint: str
+) -> None:
     with pytest.raises(ParallelizeworkError, match=complaint):
         build(**parts)
 
@@ -301,12 +309,12 @@ def test_what_would_hang_is_refused(parts: dict[str, Any], complaint: str) -> No
     "policy",
     [Policy(subtask_timeout=timedelta(1)), Policy(max_concurrency=3), Policy.quorum(1)],
 )
-def test_an_executor_says_nothing_about_runs(policy: Policy) -> None:
+def test_an_executor_refuses_policy_fields_of_the_fan_out(policy: Policy) -> None:
     with pytest.raises(ParallelizeworkError) as refused:
         Executor("Test", execute=execute, policy=policy)
 
     [name] = policy.model_fields_set
-    assert f"executor Test says {name}, which is for the policy of the fan-out" in str(
+    assert f"executor Test sets {name}: set this in the policy of the fan-out" in str(
         refused.value
     )
 

@@ -1,4 +1,4 @@
-"""From a slice to calls, and on through the slices of slices, down to every item."""
+"""A slice is divided into calls and further slices until each item has a call."""
 
 import subprocess
 import sys
@@ -101,7 +101,7 @@ def test_a_call_costs_a_slot_for_each_of_its_subtasks(slots: int, batch: int) ->
     assert sent.share % sent.cost == sent.most % sent.cost == 0
 
 
-def test_a_slice_has_what_is_left_of_the_rule_and_asks_for_reports() -> None:
+def test_a_slice_has_the_rest_of_the_completion_rule_and_a_report_request() -> None:
     dispatch = SubtaskDispatch(PLAIN.definition)
     whole = Slice[Any](slots=WINDOW, items=list(range(3_000)))
     first, second, *_ = (

@@ -51,14 +51,14 @@ async def test_values_are_combined_in_order(order: list[int]) -> None:
     assert await values_of(order, combine=True) == ["+".join(map(str, range(40)))]
 
 
-async def test_no_value_stays_none_and_one_stays_itself() -> None:
+async def test_no_values_are_an_empty_list_and_one_value_is_unchanged() -> None:
     assert await values_of([], combine=True) == []
     assert await values_of([0], combine=True) == [0]
 
 
 @pytest.mark.parametrize("combine", [True, False])
 @given(order=st.permutations(range(40)), count=st.integers(1, 30))
-async def test_what_is_missing_leaves_the_others_in_order(
+async def test_values_stay_in_order_when_others_are_missing(
     order: list[int], count: int, *, combine: bool
 ) -> None:
     got = await values_of(order[:count], combine=combine)
@@ -67,7 +67,7 @@ async def test_what_is_missing_leaves_the_others_in_order(
 
 
 @given(st.permutations(range(40)), st.sets(st.integers(0, 39)), st.integers(1, 40))
-async def test_the_rule_ends_it_with_exactly_what_it_needs(
+async def test_fan_in_keeps_exactly_the_values_that_the_completion_rule_needs(
     order: list[int], bad: set[int], enough: int
 ) -> None:
     rule = Rule(min_successful=enough, tolerated=40 - enough)

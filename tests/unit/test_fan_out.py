@@ -120,7 +120,7 @@ def test_execute_may_accept_a_wider_type_than_split_returns() -> None:
 
 
 def nothing(item: Item) -> None:
-    """What a function gives that has only effects."""
+    """The result of a function that returns nothing."""
 
 
 def how_many(values: list[None]) -> int:
@@ -197,33 +197,33 @@ MISTAKES: list[tuple[str, Any, str]] = [
         without_hint,
         "split=without_hint: parameter 'task' has no type hint",
     ),
-    ("split", without_return, "split=without_return has no type hint for what it"),
+    ("split", without_return, "split=without_return has no type hint for its return"),
     ("split", not_a_list, "split=not_a_list must return a list"),
     ("split", a_bare_list, "split=a_bare_list must return a list"),
-    ("split", two_values, "split=two_values must take one value by position"),
-    ("split", by_name, "split=by_name must take one value by position"),
-    ("split", hidden, "split=hidden: its hint names 'Decimal'"),
+    ("split", two_values, "split=two_values must accept one value by position"),
+    ("split", by_name, "split=by_name must accept one value by position"),
+    ("split", hidden, "split=hidden: the type hint 'Decimal' is not defined"),
     ("split", odd, "the task of Test: pydantic cannot describe"),
     ("split", 3, "split=3 is not callable"),
     (
         "execute",
         wrong_item,
-        "execute=wrong_item takes <class 'str'>, but split=split",
+        "execute=wrong_item accepts <class 'str'>, but split=split",
     ),
-    ("execute", not_an_attempt, "may take an Attempt beside the subtask, not <class"),
-    ("execute", code_with_attempt, "its key is ctx.request().id"),
+    ("execute", not_an_attempt, "second parameter must be an Attempt, not <class"),
+    ("execute", code_with_attempt, "Use ctx.request().id as idempotency key"),
     ("execute", code_without_async, "so it must be `async def`"),
     (
         "aggregate",
         wrong_values,
-        "takes a list of <class 'str'>, but the value of a subtask is <class 'int'>",
+        "accepts a list of <class 'str'>, but the value of a subtask is <class 'int'>",
     ),
-    ("aggregate", one_value, "aggregate=one_value must take a list of values"),
+    ("aggregate", one_value, "aggregate=one_value must accept a list of values"),
     ("expand", wrong_item, "expand=wrong_item must return a list"),
-    ("expand", split, "expand=split takes <class 'str'>, but split=split gives"),
-    ("combine", wrong_values, "combine=wrong_values takes a list of <class 'str'>"),
-    ("combine", one_value, "combine=one_value must take a list of values"),
-    ("combine", to_text, "combine=to_text must give what a subtask gives"),
+    ("expand", split, "expand=split accepts <class 'str'>, but split=split"),
+    ("combine", wrong_values, "combine=wrong_values accepts a list of <class 'str'>"),
+    ("combine", one_value, "combine=one_value must accept a list of values"),
+    ("combine", to_text, "combine=to_text must return the type of a subtask's"),
     ("aggregate", sum, "aggregate=sum: parameter 'iterable' has no type hint"),
 ]
 
@@ -240,13 +240,15 @@ def test_a_wrong_function_is_refused_with_its_name_and_parameter(
 
 @pytest.mark.parametrize("name", ["", "1st", "two words", "slash/ed", "ümlaut", "-x"])
 def test_a_name_that_restate_would_refuse_is_refused(name: str) -> None:
-    with pytest.raises(ParallelizeworkError, match="is no name for a Restate service"):
+    with pytest.raises(
+        ParallelizeworkError, match="is not a valid name of a Restate service"
+    ):
         build(name)
 
 
 @pytest.mark.parametrize("name", ["restate", "restateThings", "openapi", "OpenAPI"])
 def test_a_name_that_restate_reserves_is_refused(name: str) -> None:
-    with pytest.raises(ParallelizeworkError, match="keeps for itself"):
+    with pytest.raises(ParallelizeworkError, match="is reserved by Restate"):
         build(name)
 
 
@@ -255,7 +257,7 @@ async def code(ctx: Context, item: Item) -> int:
 
 
 def test_handler_code_cannot_be_batched() -> None:
-    with pytest.raises(ParallelizeworkError, match="cannot be one step of a batch"):
+    with pytest.raises(ParallelizeworkError, match="cannot be executed in batches"):
         FanOut(
             "Test",
             split=split,
@@ -284,7 +286,7 @@ async def code_that_splits(ctx: Context, task: str) -> list[Item]:
 
 
 def test_only_execute_may_be_handler_code() -> None:
-    with pytest.raises(ParallelizeworkError, match="which only execute may"):
+    with pytest.raises(ParallelizeworkError, match="but only execute may"):
         build(split=code_that_splits)
 
 
@@ -313,7 +315,9 @@ def test_an_executor_is_checked_as_a_fan_out_is() -> None:
 
     with pytest.raises(ParallelizeworkError, match="parameter 'task' has no type hint"):
         Executor("Test", execute=unfit)
-    with pytest.raises(ParallelizeworkError, match="is no name for a Restate service"):
+    with pytest.raises(
+        ParallelizeworkError, match="is not a valid name of a Restate service"
+    ):
         Executor("two words", execute=execute)
 
 

@@ -34,7 +34,7 @@ async def test_a_function_that_exits_fails_alone() -> None:
 
 
 async def test_a_stray_cancellation_is_a_failure() -> None:
-    with pytest.raises(RuntimeError, match="awaited what was cancelled"):
+    with pytest.raises(RuntimeError, match="awaited a task that was cancelled"):
         await Function("execute", waits_for_what_is_cancelled, Threads(1))(3)
 
 

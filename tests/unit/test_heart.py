@@ -157,7 +157,7 @@ def test_a_run_ends_as_the_reference_model_allows(
     replays=st.booleans(),
     seconds=st.sampled_from([0.0, 0.001, 0.01, 0.05, 0.2, 1]),
 )
-def test_a_cancelled_run_leaves_no_call_behind(
+def test_a_cancelled_run_leaves_no_call_running(
     case: Case, seed: int | None, *, replays: bool, seconds: float
 ) -> None:
     run = seen(case, seed=seed, replays=replays, cancel_after=seconds)

@@ -1,4 +1,4 @@
-"""The judge of the fault suite: it lets good histories pass, and no bad one."""
+"""The verdict of the fault suite: correct histories pass, and others do not."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -247,7 +247,7 @@ def test_progress_counts_only_executed_subtasks(reading: Reading) -> None:
     assert "progress" in kinds(with_run(readings=(reading, END)))
 
 
-def test_progress_does_not_go_back() -> None:
+def test_progress_counts_that_decrease_are_a_violation() -> None:
     readings = (Reading(3.0, succeeded=2), Reading(4.0, succeeded=1), END)
 
     assert kinds(with_run(readings=readings)) == {"progress"}
@@ -307,7 +307,7 @@ def test_an_answer_has_as_many_values_as_its_quorum(
 def test_any_history_of_interruptions_and_repetitions_is_allowed(
     lives: list[int], slots: int
 ) -> None:
-    """Subtasks come one after the other; each dies so many times, then ends."""
+    """Subtasks execute one after the other; each is killed a few times, then ends."""
     events: list[Event] = []
     faults: list[Fault] = []
     now = 0.0

@@ -23,7 +23,7 @@ def refused(limits: RateLimits, seconds: float) -> float:
     return now
 
 
-async def test_a_host_without_a_rate_limit_is_not_waited_for() -> None:
+async def test_a_request_to_a_host_without_a_rate_limit_does_not_wait() -> None:
     limits = RateLimits()
     refused(limits, 3_600)
 
@@ -33,7 +33,7 @@ async def test_a_host_without_a_rate_limit_is_not_waited_for() -> None:
     assert not limits.is_open(HERE)
 
 
-async def test_no_request_is_sent_before_the_moment_that_the_host_names() -> None:
+async def test_no_request_is_sent_before_the_time_of_retry_after() -> None:
     limits = RateLimits()
     start = refused(limits, 0.3)
 
@@ -43,7 +43,7 @@ async def test_no_request_is_sent_before_the_moment_that_the_host_names() -> Non
     assert limits.is_open(HERE)
 
 
-async def test_after_that_moment_requests_are_sent_one_by_one_in_order() -> None:
+async def test_after_retry_after_requests_are_sent_one_by_one_in_order() -> None:
     limits, sent = RateLimits(), list[tuple[int, float]]()
     start = refused(limits, 0.1)
 
@@ -111,7 +111,7 @@ async def test_a_request_that_would_wait_behind_many_others_is_refused() -> None
     assert len(early) in range(80, 120)  # 100 take ten seconds
 
 
-async def test_a_host_that_answers_soon_has_no_rate_limit_any_more() -> None:
+async def test_many_responses_of_a_host_end_its_rate_limit() -> None:
     limits = RateLimits()
     refused(limits, 3_600)
     for _ in range(300):
@@ -122,7 +122,7 @@ async def test_a_host_that_answers_soon_has_no_rate_limit_any_more() -> None:
     assert limits.is_open(HERE)
 
 
-async def test_a_bounded_number_of_rate_limits_is_kept() -> None:
+async def test_the_number_of_stored_rate_limits_is_bounded() -> None:
     limits = RateLimits()
     for number in range(1_001):
         limits.refused(("http", b"%d" % number, None), 429, 60, sent=0)

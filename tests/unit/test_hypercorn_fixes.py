@@ -1,4 +1,4 @@
-"""What is wrong in hypercorn and hyperframe, and right with the fixes.
+"""Defects of hypercorn and hyperframe, and the behavior with the fixes.
 
 Each test runs with upstream's protocol too, and expects the fault there: it fails once
 upstream has the fix. Then delete ours.
@@ -308,7 +308,7 @@ async def test_a_request_that_follows_an_unfinished_answer_is_not_waited_for(
 
 
 @compare(H11Protocol, NoUpgrade, fixes.FixedH11Protocol)
-async def test_the_wish_for_an_upgrade_is_ignored(kind: Kind, is_fixed: bool) -> None:
+async def test_a_request_for_an_upgrade_is_ignored(kind: Kind, is_fixed: bool) -> None:
     wish = (
         b"GET / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: h2c\r\n"
         b"http2-settings: !\r\n\r\n"
@@ -361,7 +361,7 @@ async def test_a_connection_may_have_more_than_1000_streams(
         assert is_served == is_fixed
 
 
-def test_data_is_not_written_out_for_a_log_that_is_off(
+def test_data_is_not_formatted_for_a_disabled_log(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     frame = DataFrame(1, b"a secret")
@@ -390,7 +390,7 @@ def test_hypercorn_serves_with_the_fixes_once_they_are_applied() -> None:
 
 
 @pytest.mark.usefixtures("_restored")
-def test_a_version_that_is_unknown_is_warned_about_once_and_not_changed(
+def test_an_unknown_version_causes_one_warning_and_is_not_patched(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(fixes, "version", lambda _name: "0.19.0")  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType] - any name

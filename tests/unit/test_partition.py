@@ -1,4 +1,4 @@
-"""Who gets what: every unit exactly once, and no coordinator too much."""
+"""Each unit is in exactly one call, and no coordinator has too many calls."""
 
 from hypothesis import example, given
 from hypothesis import strategies as st

@@ -60,7 +60,7 @@ async def test_a_postponed_attempt_is_not_counted() -> None:
 
 
 async def test_a_postponed_attempt_waits_at_least_as_long_as_the_policy_says() -> None:
-    """So those that were postponed together do not all come back at once."""
+    """Subtasks that were postponed together are not all retried at once."""
     _, _, pauses = await run(*[busy(10)] * 4)
 
     assert pauses == [11, 12, 14, 14]
@@ -84,7 +84,7 @@ async def test_a_subtask_fails_before_a_pause_that_would_take_too_long() -> None
         (timedelta(seconds=1), timedelta.min),
     ],
 )
-async def test_postponing_ends_for_any_pause_and_time(
+async def test_postponed_attempts_end_for_any_pause_and_timeout(
     after: timedelta, within: timedelta
 ) -> None:
     error = Postponed("busy", 503, retry_after=after, within=within)

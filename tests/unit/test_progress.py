@@ -56,12 +56,12 @@ def test_without_a_total_there_is_no_percentage() -> None:
     assert progress.rate == 5.0
 
 
-def test_nothing_to_do_is_all_done() -> None:
+def test_a_run_without_subtasks_is_complete() -> None:
     assert shown((0, update(0, total=0, state="succeeded"))).percent == 100.0
 
 
 @given(st.permutations(range(10)))
-def test_updates_that_come_late_change_nothing(order: list[int]) -> None:
+def test_late_updates_change_nothing(order: list[int]) -> None:
     updates = [(float(n), update(n, state="running")) for n in order]
 
     progress = shown(*updates, (11.0, update(10, state="succeeded")), *updates)

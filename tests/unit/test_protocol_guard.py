@@ -74,7 +74,7 @@ async def talk(app: ProtocolGuard, bodies: Iterable[bytes]) -> list[Event]:
 
 
 async def sdk(_scope: Scope, receive: Receive, send: Send) -> None:
-    """Says 200 at once, as the SDK does, and then takes all there is."""
+    """Answer with 200 at once, as the SDK does, and then read the whole body."""
     await send({"type": "http.response.start", "status": 200, "headers": []})
     while (await receive())["type"] == "http.request":
         pass

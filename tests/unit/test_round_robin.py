@@ -20,7 +20,7 @@ def test_streams_with_something_to_send_send_one_after_another() -> None:
     assert sorted(next(streams) for _ in range(4)) == [3, 3, 5, 5]
 
 
-def test_no_stream_to_send_is_the_error_that_hypercorn_expects() -> None:
+def test_without_a_stream_to_send_the_error_is_the_one_hypercorn_expects() -> None:
     streams = RoundRobin()
     streams.insert_stream(1)
     streams.block(1)

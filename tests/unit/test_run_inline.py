@@ -1,4 +1,4 @@
-"""`run_inline`: runs in memory do what runs on a restate-server do."""
+"""`run_inline`: runs in memory behave as runs on a restate-server."""
 
 import asyncio
 import time
@@ -253,7 +253,7 @@ def test_a_call_of_an_unknown_service_is_a_failure() -> None:
     run = run_inline(fan_out(None, executor="Elsewhere"), names("a"))
 
     assert run.error
-    assert "run_inline serves no Elsewhere/runSubtask" in run.error.message
+    assert "run_inline does not serve Elsewhere/runSubtask" in run.error.message
 
 
 @pytest.mark.parametrize("replays", [False, True])

@@ -42,7 +42,7 @@ class Dog(BaseModel):
 
 
 @given(JSON)
-def test_any_json_comes_back_as_it_went(value: Any) -> None:
+def test_any_json_is_unchanged_after_a_round_trip(value: Any) -> None:
     serde = Json[Any](Any, "a value")
 
     assert serde.deserialize(serde.serialize(value)) == value
@@ -58,7 +58,7 @@ def test_any_json_comes_back_as_it_went(value: Any) -> None:
         (int | None, None),
     ],
 )
-def test_what_pydantic_can_describe_comes_back_as_itself(
+def test_any_pydantic_type_is_unchanged_after_a_round_trip(
     hint: object, value: object
 ) -> None:
     serde = Json[object](hint, "a value")
@@ -66,7 +66,7 @@ def test_what_pydantic_can_describe_comes_back_as_itself(
     assert serde.deserialize(serde.serialize(value)) == value
 
 
-def test_the_answer_is_spaced_and_keeps_its_letters() -> None:
+def test_json_has_spaces_and_unescaped_letters() -> None:
     assert Json[Named](Named, "a").answer({"name": "é"}) == '{"name": "é"}'.encode()
 
 
@@ -82,7 +82,7 @@ def test_the_answer_is_spaced_and_keeps_its_letters() -> None:
         (b'\xff{"id": 1}', "Invalid JSON"),
     ],
 )
-def test_what_does_not_fit_is_a_terminal_error_that_names_the_field(
+def test_invalid_input_is_a_terminal_error_that_names_the_field(
     body: bytes, complaint: str
 ) -> None:
     serde = Json[Row](Row, "the task of Test", status=400)
@@ -96,7 +96,7 @@ def test_what_does_not_fit_is_a_terminal_error_that_names_the_field(
     assert '(expected {"id": integer, ...})' in refused.value.message
 
 
-def test_what_is_expected_of_a_union_is_one_of_its_forms() -> None:
+def test_the_error_for_a_union_lists_its_forms() -> None:
     forms = Annotated[Cat | Dog, Field(discriminator="kind")]
     serde = Json[Any](forms, "the task of Test", status=400)
 
@@ -131,18 +131,20 @@ def test_a_validator_that_raises_anything_is_bad_input() -> None:
     assert refused.value.status_code == 400
 
 
-def test_a_value_has_the_room_that_its_subtask_leaves() -> None:
+def test_a_value_may_use_the_message_size_that_its_subtask_leaves() -> None:
     serde = Json[str](str, "a value of Test")
 
     held = MAX_MESSAGE - 1_000
     serde.serialize("a" * 900, held, "its subtask")
-    with pytest.raises(TerminalError, match="can carry beside its subtask") as refused:
+    with pytest.raises(
+        TerminalError, match="can carry in addition to its subtask"
+    ) as refused:
         serde.serialize("a" * 1_000, held, "its subtask")
 
     assert refused.value.status_code == 413
 
 
-def test_a_mistake_is_told_in_few_words_whatever_a_field_is_called() -> None:
+def test_a_validation_error_is_short_for_any_field_name() -> None:
     class Strict(BaseModel, extra="forbid"):
         pass
 

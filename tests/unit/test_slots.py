@@ -1,4 +1,4 @@
-"""Slots: never more than there are, and none that is forgotten."""
+"""Slots: no slot is leased twice, and no slot is lost."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,7 +59,7 @@ def test_all_but_a_few_free_slots_are_returned(count: int, busy: int) -> None:
 
 
 @given(st.integers(1, 100), st.data())
-def test_no_slot_is_leased_twice_and_none_is_forgotten(
+def test_no_slot_is_leased_twice_and_no_slot_is_lost(
     count: int, data: st.DataObject
 ) -> None:
     slots, held = Slots[int](count), dict[int, int]()
@@ -110,7 +110,7 @@ def test_slots_are_returned_in_multiples_of_what_a_call_costs(
         returned = slots.returnable
 
 
-def test_one_free_batch_of_two_is_returned_whole() -> None:
+def test_one_of_two_free_batches_is_returned_whole() -> None:
     slots = Slots[str](200, 100)
     slots.lease("slow", 100)
 

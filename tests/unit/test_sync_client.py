@@ -108,7 +108,7 @@ def test_a_client_that_is_dropped_ends_its_thread(answering: str) -> None:
     assert not thread.is_alive()
 
 
-def test_a_closed_client_says_that_it_is_closed(answering: str) -> None:
+def test_a_closed_client_raises_an_error(answering: str) -> None:
     with Client(answering) as client:
         run = client.attach("Squares", RUN)
         run.result()
@@ -118,7 +118,9 @@ def test_a_closed_client_says_that_it_is_closed(answering: str) -> None:
     client.close()
 
 
-def test_a_wait_for_a_result_ends_in_time(silent: tuple[str, socket.socket]) -> None:
+def test_a_wait_for_a_result_ends_at_its_timeout(
+    silent: tuple[str, socket.socket],
+) -> None:
     with Client(silent[0]) as client, pytest.raises(RunNotFinished):
         client.attach("Squares", RUN).result(0.1)
 
@@ -164,18 +166,22 @@ def test_ctrl_c_ends_a_wait_at_once(silent: tuple[str, socket.socket]) -> None:
     assert monotonic() - interrupted < 10
 
 
-def test_a_client_that_is_not_closed_is_no_trouble_at_the_end() -> None:
+def test_a_client_that_is_not_closed_does_not_block_the_exit() -> None:
     command = [sys.executable, "-X", "dev", "-W", "error", "-c", UNCLOSED]
     process = subprocess.run(
         command, capture_output=True, text=True, timeout=60, check=True
     )
 
+    # In its debug mode asyncio also reports each step that a busy machine delays.
+    lines = process.stderr.splitlines()
     assert process.stdout == "unreachable\n"
-    assert process.stderr == ""
+    assert not [line for line in lines if not line.startswith("Executing <")]
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # Python 3.12
-def test_a_client_that_was_used_before_a_fork_says_so_after(answering: str) -> None:
+def test_a_client_used_before_a_fork_raises_an_error_after_the_fork(
+    answering: str,
+) -> None:
     with Client(answering) as client:
         run = client.attach("Squares", RUN)
         run.result()

@@ -1,4 +1,4 @@
-"""Threads: several functions in a row in one, and what becomes of those that hang."""
+"""Threads: several functions share one thread, and hanging functions are abandoned."""
 
 import asyncio
 import contextvars

@@ -1,4 +1,4 @@
-"""What the error of a failed run says of the rule that was broken."""
+"""The error of a failed run names the completion rule that ended the run."""
 
 from typing import Any
 

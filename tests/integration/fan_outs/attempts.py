@@ -1,4 +1,4 @@
-"""Fan-outs whose subtasks are tried again, or take too long."""
+"""Fan-outs whose subtasks are retried or time out."""
 
 import asyncio
 import time

@@ -68,7 +68,7 @@ def crowding(task: Crowding) -> list[Visit]:
 
 
 async def process(visit: Visit) -> int:
-    """Ends when all have begun, in any process; returns the own process."""
+    """Wait until all visitors have begun in any process; return this process id."""
     Ledger(visit.run).enter()
     while Ledger(visit.run).size < visit.all:  # noqa: ASYNC110 - of other processes
         await asyncio.sleep(0.2)

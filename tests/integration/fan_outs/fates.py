@@ -53,7 +53,7 @@ class Subtask(BaseModel):
 
 
 class Report(BaseModel):
-    """What `aggregate` was given; failures as index, status, code and attempts."""
+    """The arguments of `aggregate`; a failure is index, status, code and attempts."""
 
     values: list[int]
     failures: list[tuple[int, str, int, int | None]]
@@ -75,7 +75,7 @@ def entered(subtask: Subtask, what: str) -> None:
 
 
 def times(subtask: Subtask) -> int:
-    """How often it has been tried, this time included."""
+    """Return the number of attempts, with this attempt."""
     path = _ledger(f"{subtask.key}-{subtask.index}")
     with path.open("ab") as file:
         file.write(b".")
@@ -83,7 +83,7 @@ def times(subtask: Subtask) -> int:
 
 
 def outcome(subtask: Subtask) -> list[int]:
-    """What becomes of a subtask after its time."""
+    """Return or raise the outcome of a subtask after its duration."""
     if subtask.fate == "f":
         entered(subtask, "raised")
         raise TerminalError("it fails", 418)

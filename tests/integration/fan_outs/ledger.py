@@ -1,4 +1,4 @@
-"""A ledger outside Restate, and what waits until a test repairs something."""
+"""A ledger outside Restate, and functions that wait for a repair by a test."""
 
 import asyncio
 import os
@@ -11,13 +11,13 @@ from parallelizework import FanOut
 
 
 class Ledger:
-    """What was really executed, kept outside Restate, in the worker's /tmp."""
+    """A record of all executions, outside Restate, in the worker's /tmp."""
 
     def __init__(self, key: str) -> None:
         self._path = Path(tempfile.gettempdir()) / f"parallelizework-{key}"
 
     def enter(self) -> int:
-        """Add an entry; returns how many there are with it."""
+        """Add an entry; return the new number of entries."""
         descriptor = os.open(self._path, os.O_APPEND | os.O_CREAT | os.O_WRONLY)
         with os.fdopen(descriptor, "ab") as ledger:
             ledger.write(b".")
@@ -25,22 +25,22 @@ class Ledger:
 
     @property
     def size(self) -> int:
-        """How many entries there are."""
+        """Return the number of entries."""
         return self._path.stat().st_size if self._path.exists() else 0
 
 
 def repair(key: str) -> int:
-    """Repair what the key names; returns how often it has been repaired."""
+    """Record a repair of the key; return the number of repairs."""
     return Ledger(f"{key}-repaired").enter()
 
 
 def repairs(key: str) -> int:
-    """How often what the key names has been repaired."""
+    """Return the number of repairs of the key."""
     return Ledger(f"{key}-repaired").size
 
 
 async def until_repaired(key: str, times: int = 1) -> None:
-    """Wait until a test has repaired what the key names, so many times."""
+    """Wait until a test has repaired the key `number` times."""
     while repairs(key) < times:  # noqa: ASYNC110 - by another process
         await asyncio.sleep(0.05)
 

@@ -36,7 +36,7 @@ class Candidate(BaseModel):
 
 
 class Report(BaseModel):
-    """What `aggregate` was given."""
+    """The arguments of `aggregate`."""
 
     values: list[int]
     failures: list[Failure[Candidate]]

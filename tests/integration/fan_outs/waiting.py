@@ -46,7 +46,7 @@ staggering = FanOut(
 
 
 async def one_by_one(item: Item) -> int:
-    """Ends when the key has been repaired `number + 1` times."""
+    """Wait until the key has been repaired `number + 1` times."""
     await until_repaired(item.key, item.number + 1)
     return item.number
 
@@ -55,7 +55,7 @@ stepping = FanOut("Stepping", split=items, execute=one_by_one, aggregate=as_they
 
 
 async def idled(item: Item) -> int:
-    """Takes 0.1 s, or no time once the key is repaired."""
+    """Wait for 0.1 s, or not at all once the key is repaired."""
     if not repairs(item.key):
         await asyncio.sleep(0.1)
     return 1
@@ -71,7 +71,7 @@ idling = FanOut(
 
 
 async def clinging(ctx: Context, item: Item) -> int:
-    """Is cancelled only once the key is repaired."""
+    """Ignore a cancellation until the key is repaired."""
     if item.waits:
         try:
             await ctx.sleep(timedelta(hours=1))

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 
 def resolver(*answers: str) -> Any:
-    """Look-ups that give one answer after the other, and a list of what was asked."""
+    """Look-ups that return these answers in order, and a list of the names."""
     asked: list[str] = []
 
     async def resolve(host: str, _port: int) -> Sequence[Address]:

@@ -33,7 +33,7 @@ async def test_a_reply_has_the_url_and_the_body_of_the_response(
     assert received["headers"]["content-type"] == "application/json"
 
 
-async def test_no_cookie_goes_from_one_request_into_another(
+async def test_a_cookie_of_one_request_is_not_sent_with_another(
     client: HttpClient, target: Misbehaving
 ) -> None:
     await client.send(request(target, "/body?kind=text/plain&hex=00"))
@@ -66,7 +66,7 @@ async def test_a_refused_connection_is_retried(client: HttpClient) -> None:
         ("/packed/none", 502, "failed: the body is not valid gzip"),
     ],
 )
-async def test_a_failure_that_may_pass_is_retried(
+async def test_a_temporary_network_failure_is_retried(
     client: HttpClient, target: Misbehaving, path: str, status: int, message: str
 ) -> None:
     seconds = SOON if status == 504 else LONG
@@ -77,7 +77,7 @@ async def test_a_failure_that_may_pass_is_retried(
     assert error.retry_after is None
 
 
-async def test_no_more_is_read_than_the_content_length(
+async def test_at_most_content_length_bytes_are_read(
     client: HttpClient, target: Misbehaving
 ) -> None:
     reply = await client.send(request(target, "/long"))
@@ -86,7 +86,7 @@ async def test_no_more_is_read_than_the_content_length(
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
-async def test_a_status_that_may_pass_is_retried(
+async def test_a_temporary_error_status_is_retried(
     client: HttpClient, target: Misbehaving, status: int
 ) -> None:
     error = await retried(client, request(target, f"/status/{status}"))
@@ -171,7 +171,7 @@ async def test_gzip_is_unpacked(client: HttpClient, target: Misbehaving) -> None
         ("GET", {}, None),
     ],
 )
-async def test_a_method_that_must_not_happen_twice_has_an_idempotency_key(
+async def test_a_method_that_is_not_idempotent_has_an_idempotency_key(
     client: HttpClient,
     target: Misbehaving,
     method: str,
@@ -208,7 +208,7 @@ async def test_no_more_requests_than_the_limit_are_in_flight_to_a_host(
     assert target.most[path] == most
 
 
-async def test_the_wait_for_the_limiter_is_no_part_of_the_timeout(
+async def test_the_timeout_excludes_the_wait_for_the_limiter(
     target: Misbehaving,
 ) -> None:
     settings = HttpSettings(allowed_hosts=("127.0.0.1",), max_concurrency_per_host=1)

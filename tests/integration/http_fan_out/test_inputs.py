@@ -95,7 +95,7 @@ TASKS = {
 
 @pytest.mark.once
 @pytest.mark.parametrize("which", TASKS)
-def test_a_task_that_cannot_be_sent_is_a_400(server: Server, which: str) -> None:
+def test_an_http_task_that_is_invalid_is_a_400(server: Server, which: str) -> None:
     task, complaint = TASKS[which]
 
     answer = post(server, task)
@@ -257,7 +257,7 @@ HOSTS = {
 
 @pytest.mark.once
 @pytest.mark.parametrize("which", HOSTS)
-def test_a_host_with_a_dot_at_its_end_ends_in_an_outcome(
+def test_a_host_with_a_trailing_dot_has_an_outcome(
     server: Server, target: Misbehaving, which: str
 ) -> None:
     url = f"http://{HOSTS[which]}:{target.port}/echo"

@@ -47,7 +47,7 @@ async def test_a_request_to_a_busy_host_is_postponed(
     assert error.within == timedelta(seconds=1_000)
 
 
-async def test_the_wait_for_a_rate_limit_is_no_part_of_the_timeout(
+async def test_the_timeout_excludes_the_wait_for_a_rate_limit(
     client: HttpClient, target: Misbehaving
 ) -> None:
     for seconds in (1, 4, 9):  # more, where even that was not enough for the request
@@ -80,7 +80,7 @@ async def test_a_request_that_waits_for_a_rate_limit_does_not_block_other_hosts(
     assert not target.asked("/echo/late")
 
 
-async def test_a_request_that_would_wait_for_long_is_postponed_and_not_sent(
+async def test_a_request_with_a_long_wait_is_postponed_and_not_sent(
     client: HttpClient, target: Misbehaving
 ) -> None:
     await postponed(client, f"{target.url}/busy/503?after=40")

@@ -24,7 +24,7 @@ def run(server: Server, task: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.once
 @pytest.mark.parametrize("batch", [1, 64])
-def test_a_rate_limit_fails_no_row_and_refuses_few_requests(
+def test_a_rate_limit_fails_no_row_and_rejects_few_requests(
     server: Server, target: Misbehaving, key: str, batch: int
 ) -> None:
     """300 rows, and a host that answers 20 requests a second."""

@@ -24,7 +24,7 @@ def run(server: Server, rows: Path, url: str, **task: Any) -> dict[str, Any]:
 
 
 def results(rows: Path) -> list[dict[str, Any]]:
-    """The lines of the results; nothing else is beside them."""
+    """Return the lines of the results; there is no other file in the folder."""
     file = rows.with_name(f"{rows.stem}.results.ndjson")
     beside = {each.name for each in rows.parent.iterdir() if rows.stem in each.name}
     assert beside == {rows.name, file.name}
@@ -33,7 +33,7 @@ def results(rows: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.once
 @pytest.mark.parametrize(("count", "batch"), [(1_100, 1), (2_100, 64)])
-def test_there_is_a_line_for_each_row_in_the_order_of_the_rows(
+def test_results_have_one_line_for_each_row_in_the_same_order(
     server: Server, target: Misbehaving, rows: Path, count: int, batch: int
 ) -> None:
     """A shard has a thousand of them at most."""
@@ -105,7 +105,7 @@ def test_a_line_of_the_results_includes_its_row_on_request(
     assert [line.get("row") for line in results(rows)] == shown
 
 
-def test_results_can_be_answered_inline(
+def test_results_can_be_returned_inline(
     server: Server, target: Misbehaving, rows: Path
 ) -> None:
     rows.write_text('{"n": 1}\n{"n": 2}')
@@ -117,7 +117,7 @@ def test_results_can_be_answered_inline(
 
 
 @pytest.mark.once
-def test_an_answer_that_is_too_large_is_refused_and_says_what_to_do(
+def test_the_error_for_a_too_large_response_has_a_remedy(
     server: Server, target: Misbehaving
 ) -> None:
     url = f"{target.url}/large/1000000"

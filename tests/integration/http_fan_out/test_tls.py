@@ -75,7 +75,7 @@ async def here(_host: str, _port: int) -> Sequence[Address]:
 @pytest.mark.parametrize(
     ("protocols", "version", "most"), [(["h2"], "2", 2), (["http/1.1"], "1.1", 10)]
 )
-async def test_http_2_is_spoken_over_few_connections_where_it_is_offered(
+async def test_http_2_is_used_over_few_connections_if_the_host_supports_it(
     certificate: Path, protocols: list[str], version: str, most: int
 ) -> None:
     client = HttpClient(HttpSettings(allowed_hosts=(NAME,)), here)
@@ -104,7 +104,7 @@ async def test_a_certificate_for_another_name_is_refused_at_once(
     assert "certificate" in error.value.message
 
 
-async def test_a_certificate_is_verified_without_the_dot_at_the_end_of_a_host(
+async def test_a_certificate_is_verified_without_the_trailing_dot_of_a_host(
     certificate: Path,
 ) -> None:
     client = HttpClient(HttpSettings(allowed_hosts=(NAME,)), here)

@@ -1,4 +1,4 @@
-"""Manners with a whole answer: what the client asked for."""
+"""Behaviors with a complete response, as the client requested it."""
 
 import gzip
 import json
@@ -37,13 +37,13 @@ async def status(this: Exchange) -> None:
 
 @manner
 async def large(this: Exchange) -> None:
-    """A text of so many bytes."""
+    """A text with this number of bytes."""
     this.writer.write(whole(200, b"x" * int(this.asked.path[1])))
 
 
 @manner
 async def nested(this: Exchange) -> None:
-    """JSON that is so many lists deep."""
+    """JSON with this number of nested lists."""
     levels = int(this.asked.path[1])
     this.writer.write(whole(200, b"[" * levels + b"]" * levels, JSON))
 
@@ -58,7 +58,7 @@ async def foreign(this: Exchange) -> None:
 
 @manner
 async def bomb(this: Exchange) -> None:
-    """A little gzip that holds so many mebibytes."""
+    """A small gzip body that unpacks to this number of mebibytes."""
     body = gzip.compress(bytes(int(this.asked.path[1]) * MIB))
     this.writer.write(whole(200, body, "content-encoding: gzip"))
 

@@ -1,4 +1,4 @@
-"""Manners that fail: an error for a while, or no whole answer."""
+"""Behaviors that fail: an error for a while, or no complete response."""
 
 import asyncio
 import socket
@@ -12,7 +12,7 @@ from .server import MIB, Exchange, manner
 
 @manner
 async def rough(this: Exchange) -> None:
-    """An error for so many times, then all is well."""
+    """An error for this number of requests, then success."""
     bad = this.times <= int(this.asked.path[1])
     this.writer.write(
         whole(int(this.asked.path[2]) if bad else 200, b"%d" % this.times)
@@ -21,7 +21,7 @@ async def rough(this: Exchange) -> None:
 
 @manner
 async def busy(this: Exchange) -> None:
-    """Too much to do the first time; come back later, in one way or another."""
+    """An error with `Retry-After` for the first request, in one of several forms."""
     after = this.asked.query("after")
     date, _, seconds = after.partition("-")
     if date == "date":
@@ -68,7 +68,7 @@ async def garbage(this: Exchange) -> None:
 
 @manner
 async def drip(this: Exchange) -> None:
-    """A byte now and then, so that no single read takes long."""
+    """One byte at intervals, so that no single read takes long."""
     this.writer.write(head(200, f"content-length: {MIB}"))
     while True:
         this.writer.write(b".")

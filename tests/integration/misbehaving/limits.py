@@ -1,4 +1,4 @@
-"""Manners that limit: how often, or how many at a time."""
+"""Behaviors that limit the rate or the number of concurrent requests."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from .server import Exchange, manner
 
 @manner
 async def limited(this: Exchange) -> None:
-    """So many requests a second; who comes beyond that is asked to come back."""
+    """Allow this number of requests a second; answer others with `Retry-After`."""
     rate, quota = int(this.asked.path[1]), "/".join(this.asked.path)
     left, at = this.server.quotas.get(quota, (rate, this.asked.at))
     left = min(rate, left + (this.asked.at - at) * rate)
@@ -19,7 +19,7 @@ async def limited(this: Exchange) -> None:
 
 @manner
 async def crowd(this: Exchange) -> None:
-    """Waits until so many have been there at once, and a moment more for others."""
+    """Wait until this number of requests is in flight, and a moment longer."""
     path, inside, most = this.asked.target, this.server.inside, this.server.most
     inside[path] += 1
     most[path] = max(most[path], inside[path])
@@ -32,7 +32,7 @@ async def crowd(this: Exchange) -> None:
 
 @manner
 async def holding(this: Exchange) -> None:
-    """All is well for so many requests; what comes then waits to be let go."""
+    """Answer this number of requests; later requests wait for `let_go`."""
     server, well = this.server, int(this.asked.path[1])
     while len(server.ledger) > well and not server.let_go:  # noqa: ASYNC110 - a thread
         await asyncio.sleep(0.01)

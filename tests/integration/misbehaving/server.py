@@ -16,7 +16,7 @@ MIB = 2**20
 
 @dataclass(frozen=True)
 class Asked:
-    """A request that came."""
+    """A request that the server received."""
 
     method: str
     target: str
@@ -94,7 +94,7 @@ MANNERS: dict[str, Manner] = {}
 
 
 def manner(function: Manner) -> Manner:
-    """Register a manner for the paths that begin with the function's name."""
+    """Register a behavior for the paths that begin with the function's name."""
     name = getattr(function, "__name__")  # noqa: B009 - a callable need not have one
     MANNERS[name.replace("_", "-").strip("-")] = function
     return function

@@ -70,7 +70,7 @@ class Item(BaseModel, Generic[Load]):
 
 
 class Report(BaseModel):
-    """What `aggregate` was given: the kind of each value, and each failure's status."""
+    """The arguments of `aggregate`: the kind of each value, each failure's status."""
 
     values: list[str]
     failures: list[tuple[int, str, int]]

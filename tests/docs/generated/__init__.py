@@ -1,0 +1,1 @@
+"""The parts of the reference pages that are written from the code."""

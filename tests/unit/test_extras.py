@@ -1,0 +1,100 @@
+"""What works where an extra of parallelizework is not installed, and what does not."""
+
+import subprocess
+import sys
+
+import pytest
+
+from parallelizework.errors import ExtraMissing, extras_named
+
+WORKER = ("hypercorn", "restate")
+CLI = ("cyclopts", "platformdirs", "rich")
+HIDE = """
+import sys
+
+class Hiding:
+    def __init__(self, finder):
+        self.finder = finder
+
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {hidden}:
+            return None
+        return self.finder.find_spec(name, path, target)
+
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+
+sys.meta_path = [Hiding(finder) for finder in sys.meta_path]
+"""
+CLIENT = """
+from parallelizework import ParallelizeworkError, Policy
+from parallelizework.client import AsyncClient, Client, healthy
+print(Client().__class__.__name__)
+"""
+COMMAND = "from parallelizework.__main__ import main; main()"
+NOWHERE = ("--ingress", "http://127.0.0.1:9", "--admin", "http://127.0.0.1:9")
+
+
+def python(
+    code: str, *arguments: str, without: tuple[str, ...]
+) -> subprocess.CompletedProcess[str]:
+    """Run a program on a Python where some packages are not installed."""
+    program = HIDE.replace("{hidden}", repr(without)) + code
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_client_needs_no_extra() -> None:
+    ended = python(CLIENT, without=(*WORKER, *CLI))
+
+    assert (ended.stdout, ended.stderr) == ("Client\n", "")
+
+
+@pytest.mark.parametrize("name", ["FanOut", "app"])
+def test_the_error_of_a_name_that_needs_a_worker_names_the_extra(name: str) -> None:
+    ended = python(f"from parallelizework import {name}", without=WORKER)
+
+    assert ended.stderr.splitlines()[-1] == (
+        "parallelizework.errors.ExtraMissing: the package 'restate' is not "
+        "installed: pip install 'parallelizework[worker]'"
+    )
+
+
+def test_the_command_without_its_extra_prints_one_line() -> None:
+    ended = python(COMMAND, "list", without=CLI)
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == (
+        "parallelizework: the package 'cyclopts' is not installed: "
+        "pip install 'parallelizework[cli]'\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["serve", "dev"])
+def test_a_command_that_needs_a_worker_prints_one_line(command: str) -> None:
+    ended = python(COMMAND, command, without=WORKER)
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.endswith("pip install 'parallelizework[worker]'\n")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_command_of_a_client_needs_no_worker() -> None:
+    ended = python(COMMAND, "doctor", *NOWHERE, without=WORKER)
+
+    assert "WRONG  ingress" in ended.stdout
+    assert (ended.returncode, ended.stderr) == (1, "")
+
+
+def test_a_missing_package_of_no_extra_is_an_error_as_usual() -> None:
+    with (
+        pytest.raises(ModuleNotFoundError, match="No module named 'nowhere'") as error,
+        extras_named(),
+    ):
+        __import__("nowhere")
+
+    assert not isinstance(error.value, ExtraMissing)
