@@ -86,8 +86,8 @@ class ParallelizeworkWarning(UserWarning):
 class OtherTask(ParallelizeworkWarning):
     """The idempotency key belongs to a run with another task.
 
-    `submit` and `run` issue this warning. The new task is not executed; they use the run
-    of the earlier task. Use another key for another task.
+    `submit` and `run` issue this warning. The new task is not executed: both methods
+    use the run of the earlier task. Use another key for another task.
     """
 
 
