@@ -102,7 +102,7 @@ def dev(  # noqa: PLR0913 - each is one switch of the command
     if not find_spec("restate"):  # before restate-server is installed and started
         raise ExtraMissing("restate")
     ports = Ports(ingress_port, admin_port, worker_port)
-    _take_signals()
+    _handle_signals()
     with local(
         targets or [],
         ports=ports,
@@ -134,7 +134,7 @@ def server(
         runs. By default, all data is deleted at the end.
     """
     ports = Ports(ingress_port, admin_port, worker=0).chosen()
-    _take_signals()
+    _handle_signals()
     program = Settings().restate_server
     with local_server(ports=ports, data=data, server=program) as started:
         note(f"UI        {started.admin}")
@@ -241,7 +241,7 @@ def _wait_for_the_end(server: LocalServer, worker: WorkerProcess | None = None) 
         note("stopping")
 
 
-def _take_signals() -> None:
+def _handle_signals() -> None:
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, _interrupt)  # SIGINT too: a script's `&` ignores it
 
