@@ -51,7 +51,7 @@ class ParallelizeworkError(Exception):
 
 
 class ExtraMissing(ParallelizeworkError, ModuleNotFoundError):
-    """A package is not installed that an extra of parallelizework installs.
+    """A package of an extra of parallelizework is not installed.
 
     Install the extra that the message names.
     """
@@ -66,10 +66,10 @@ class ExtraMissing(ParallelizeworkError, ModuleNotFoundError):
 
 @contextmanager
 def extras_named() -> Generator[None, None, None]:
-    """Name the extra where an import in the block finds a package missing.
+    """Name the extra if an import in the block does not find a package.
 
     Raises:
-        ExtraMissing: An extra installs the package.
+        ExtraMissing: The package is one that an extra installs.
     """
     try:
         yield
@@ -86,8 +86,8 @@ class ParallelizeworkWarning(UserWarning):
 class OtherTask(ParallelizeworkWarning):
     """The idempotency key belongs to a run with another task.
 
-    `submit` and `run` issue this warning. They did not send the new task; the run that
-    they return has the earlier task. Use another key for another task.
+    `submit` and `run` issue this warning. The new task is not executed: both methods
+    use the run of the earlier task. Use another key for another task.
     """
 
 

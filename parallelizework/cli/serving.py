@@ -47,10 +47,11 @@ def serve(
     targets
         What to serve. MODULE or FILE.py: all fan-outs, executors and Restate services
         in it. MODULE:OBJECT or FILE.py:OBJECT: one of them. Or the name of a ready-made
-        fan-out. By default, all ready-made fan-outs.
-    bind
-        The address to listen on, as HOST:PORT. Anyone who can reach it may run the
+        fan-out. By default, the targets in PARALLELIZEWORK_FAN_OUTS, or all ready-made
         fan-outs.
+    bind
+        The address to listen on, as HOST:PORT. Anyone who can reach this address may
+        run the fan-outs.
     workers
         The number of worker processes.
     server
@@ -86,7 +87,8 @@ def dev(  # noqa: PLR0913 - each is one switch of the command
     targets
         What to serve. MODULE or FILE.py: all fan-outs, executors and Restate services
         in it. MODULE:OBJECT or FILE.py:OBJECT: one of them. Or the name of a ready-made
-        fan-out. By default, all ready-made fan-outs.
+        fan-out. By default, the targets in PARALLELIZEWORK_FAN_OUTS, or all ready-made
+        fan-outs.
     ingress_port
         The port of the server's ingress; 0 means any free port.
     admin_port
@@ -102,7 +104,7 @@ def dev(  # noqa: PLR0913 - each is one switch of the command
     if not find_spec("restate"):  # before restate-server is installed and started
         raise ExtraMissing("restate")
     ports = Ports(ingress_port, admin_port, worker_port)
-    _take_signals()
+    _handle_signals()
     with local(
         targets or [],
         ports=ports,
@@ -134,7 +136,7 @@ def server(
         runs. By default, all data is deleted at the end.
     """
     ports = Ports(ingress_port, admin_port, worker=0).chosen()
-    _take_signals()
+    _handle_signals()
     program = Settings().restate_server
     with local_server(ports=ports, data=data, server=program) as started:
         note(f"UI        {started.admin}")
@@ -159,8 +161,8 @@ def register(
     url
         The URL at which the server reaches the worker, such as http://localhost:9080.
     force
-        Replace what the same URL served before. Runs in flight may fail if the handlers
-        of the worker have changed.
+        Replace the services that were registered for the same URL. Runs in flight may
+        fail if the handlers of the worker have changed.
     """
     with where.client() as client:
         registered = client.register(url, force=force)
@@ -172,7 +174,7 @@ def register(
     if any(other.is_idle for other in registered.others):
         note(
             "only one worker receives the new calls of a service. To share the calls, "
-            "put a load balancer before the workers and register its URL, or use "
+            "put a load balancer in front of the workers and register its URL, or use "
             "`parallelizework serve --workers`"
         )
 
@@ -241,7 +243,7 @@ def _wait_for_the_end(server: LocalServer, worker: WorkerProcess | None = None) 
         note("stopping")
 
 
-def _take_signals() -> None:
+def _handle_signals() -> None:
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, _interrupt)  # SIGINT too: a script's `&` ignores it
 

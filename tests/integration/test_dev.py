@@ -127,7 +127,7 @@ def test_a_missing_fan_out_is_reported_and_everything_is_stopped() -> None:
     target = f"{EXAMPLES}/wordcount.py:wordcuont"
     with running("dev", target, *FREE) as dev:
         assert dev.ended() == 1
-        assert "'wordcuont' is not there" in dev.output
+        assert "'wordcuont' is not defined" in dev.output
         assert "are: wordcount" in dev.output
         assert "Traceback" not in dev.output
 
