@@ -94,8 +94,8 @@ class OtherTask(ParallelizeworkWarning):
 class DefinitionError(ParallelizeworkError, TypeError):
     """A fan-out or an executor is defined wrongly.
 
-    `FanOut(...)` and `Executor(...)` raise it, for example where a type hint is
-    missing. `app` raises it where two services have the same name. The message names
+    `FanOut(...)` and `Executor(...)` raise it, for example if a type hint is
+    missing. `app` raises it if two services have the same name. The message names
     the function and the parameter. Correct the definition.
     """
 

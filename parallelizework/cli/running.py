@@ -52,13 +52,13 @@ def run(  # noqa: PLR0913 - each is one switch of the command
     detach
         Print the run's id and do not wait.
     wait
-        Wait this long at most, such as 30s. Print the result; or the run's id, if the
-        run has not ended.
+        Wait this long at most, such as 30s. If the run has not ended then, print the
+        run's id instead of the result.
     timeout
         Wait this long at most, such as 30s. Fail if the run has not ended; the run
         continues.
     idempotency_key
-        All submits with the same key return the same run, for a day.
+        Requests with the same key return the same run, for a day.
     delay
         Start the run after this time, such as 10s.
     as_json

@@ -106,7 +106,7 @@ def list_runs(*, limit: int = 20, as_json: Json = False, where: Where = HERE) ->
     Parameters
     ----------
     limit
-        The largest number of runs.
+        Print at most this many runs.
     as_json
         Print a JSON list.
     """

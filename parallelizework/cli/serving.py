@@ -47,10 +47,11 @@ def serve(
     targets
         What to serve. MODULE or FILE.py: all fan-outs, executors and Restate services
         in it. MODULE:OBJECT or FILE.py:OBJECT: one of them. Or the name of a ready-made
-        fan-out. By default, all ready-made fan-outs.
-    bind
-        The address to listen on, as HOST:PORT. Anyone who can reach it may run the
+        fan-out. By default, the targets in PARALLELIZEWORK_FAN_OUTS, or all ready-made
         fan-outs.
+    bind
+        The address to listen on, as HOST:PORT. Anyone who can reach this address may
+        run the fan-outs.
     workers
         The number of worker processes.
     server
@@ -86,7 +87,8 @@ def dev(  # noqa: PLR0913 - each is one switch of the command
     targets
         What to serve. MODULE or FILE.py: all fan-outs, executors and Restate services
         in it. MODULE:OBJECT or FILE.py:OBJECT: one of them. Or the name of a ready-made
-        fan-out. By default, all ready-made fan-outs.
+        fan-out. By default, the targets in PARALLELIZEWORK_FAN_OUTS, or all ready-made
+        fan-outs.
     ingress_port
         The port of the server's ingress; 0 means any free port.
     admin_port
@@ -159,8 +161,8 @@ def register(
     url
         The URL at which the server reaches the worker, such as http://localhost:9080.
     force
-        Replace what the same URL served before. Runs in flight may fail if the handlers
-        of the worker have changed.
+        Replace the services that were registered for the same URL. Runs in flight may
+        fail if the handlers of the worker have changed.
     """
     with where.client() as client:
         registered = client.register(url, force=force)
@@ -172,7 +174,7 @@ def register(
     if any(other.is_idle for other in registered.others):
         note(
             "only one worker receives the new calls of a service. To share the calls, "
-            "put a load balancer before the workers and register its URL, or use "
+            "put a load balancer in front of the workers and register its URL, or use "
             "`parallelizework serve --workers`"
         )
 

@@ -122,7 +122,7 @@ class Doctor:
             return self._silent(deployment, error)
         if answer.is_success:
             return Finding("worker", f"{url} is healthy", is_idle=deployment.is_idle)
-        remedy = f"it is not a worker, or an old one. Run {_serve(deployment)}"
+        remedy = f"this is not a worker, or an old worker. Run {_serve(deployment)}"
         return Finding("worker", f"{url} answers {answer.status_code}", remedy)
 
     def _silent(self, deployment: Deployment, error: Exception) -> Finding:
@@ -137,7 +137,7 @@ class Doctor:
             return Finding("worker", text, remedy)
         active = self._ask(self._server.sql.active_at(deployment.id))
         if active:
-            text = f"{text}, and {active} calls that began there wait for it"
+            text = f"{text}, and {active} calls wait for this worker"
             return Finding("worker", text, remedy)
         remove = f"restate deployments remove {deployment.id}"
         text = f"{text} and is no longer needed. To remove it: {remove}"
@@ -147,7 +147,8 @@ class Doctor:
         """The paused calls, one finding for each run."""
         stalled = self._ask(stalled_calls(self._server.sql))
         for run, paused in stalled.exhausted().items():
-            text = f"{len(paused)} calls of {run} are paused"
+            calls = "call" if len(paused) == 1 else "calls"
+            text = f"{len(paused)} paused {calls} of {run}"
             if errors := [each.error for each in paused if each.error]:
                 text = f"{text}: {paused[0].subject.target}: {errors[0]}"
             remedy = f"fix the cause, then run parallelizework resume {run}"

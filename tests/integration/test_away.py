@@ -226,7 +226,7 @@ def test_register_and_doctor_warn_that_two_addresses_share_no_work() -> None:
         "Squares"
     )
     assert moved in register
-    assert "put a load balancer before the workers" in register
+    assert "put a load balancer in front of the workers" in register
     assert f"{url} was registered before" in again
     assert f"idle   serves       {moved}" in doctor
     assert f"ok     serves       {url} serves FanOutProgress, Squares" in doctor

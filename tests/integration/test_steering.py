@@ -126,5 +126,5 @@ def test_the_command_line_reports_paused_runs_and_the_command_to_resume(
     assert [each["status"] for each in found] == ["paused"]
     assert "1 paused" in listed
     assert f"parallelizework failures {run.id}" in listed
-    assert f"WRONG  paused       1 calls of {run.id} are paused" in doctor
+    assert f"WRONG  paused       1 paused call of {run.id}" in doctor
     assert remedy in doctor
