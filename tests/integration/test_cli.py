@@ -98,9 +98,7 @@ def test_a_failed_run_exits_with_1_and_failures_lists_the_failed_subtasks(
     assert {"index": 2, "code": 404}.items() <= as_json[-1].items()
 
 
-def test_a_task_is_read_from_an_argument_a_file_or_stdin(
-    command: Command, tmp_path: Path
-) -> None:
+def test_a_task_is_read_from_a_file_or_stdin(command: Command, tmp_path: Path) -> None:
     file = tmp_path / "task.json"
     file.write_text('{"description": "a,b"}')
 
@@ -230,7 +228,7 @@ def test_list_shows_the_recent_runs(command: Command, key: str) -> None:
         (["rnu"], "rnu", 2),
     ],
 )
-def test_a_usage_error_is_one_line_and_an_exit_code(
+def test_an_error_is_one_line_and_an_exit_code(
     command: Command, arguments: Sequence[str], mistake: str, code: int
 ) -> None:
     said = command(*arguments)
@@ -272,7 +270,7 @@ def test_a_progress_bar_is_shown_on_a_terminal(server: Server, key: str) -> None
     assert "succeeded: 2 of 2 succeeded" in drawn.rpartition("\r")[0]
 
 
-def test_all_help_pages_are_shown_without_a_server() -> None:
+def test_the_help_is_shown_without_a_server() -> None:
     with running("--help") as said:
         assert said.ended() == 0
         for word in ("run", "watch", "doctor", "--install-completion", "Exit codes"):
@@ -332,7 +330,7 @@ def test_a_paused_run_starts_no_subtask_until_it_is_resumed(key: str) -> None:
     assert answer.json() == 1_500
 
 
-def test_progress_counts_stay_exact_when_the_worker_of_a_run_is_killed(
+def test_the_final_counts_are_exact_after_the_worker_of_a_run_is_killed(
     key: str,
 ) -> None:
     targets = [f"{FAN_OUTS}.waiting:idling"]

@@ -135,7 +135,7 @@ def test_a_delayed_run_is_scheduled_and_has_no_failures(client: Client) -> None:
     run.cancel()
 
 
-def test_the_error_of_a_failed_run_has_its_reason_and_its_failures(
+def test_a_failed_run_raises_its_error_and_lists_its_failures(
     client: Client,
 ) -> None:
     run = client.submit("Refusing", 4)
@@ -172,9 +172,7 @@ def test_the_error_for_an_unknown_name_suggests_the_nearest_one(client: Client) 
 
 
 @pytest.mark.parametrize("run", [NO_RUN, "inv_nonsense", "nonsense", "' or 1 = 1"])
-def test_every_method_raises_an_error_for_an_unknown_run(
-    client: Client, run: str
-) -> None:
+def test_the_methods_of_an_unknown_run_raise_an_error(client: Client, run: str) -> None:
     unknown = client.attach("Squares", run)
 
     for ask in (

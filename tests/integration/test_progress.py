@@ -191,7 +191,9 @@ def test_an_unknown_run_is_a_404(server: Server, handler: str) -> None:
 
 
 @pytest.mark.parametrize("handler", ["update", "forget"])
-def test_only_a_run_can_report_its_progress(server: Server, handler: str) -> None:
+def test_progress_cannot_be_changed_through_the_ingress(
+    server: Server, handler: str
+) -> None:
     url = f"{server.ingress}/FanOutProgress/inv_1/{handler}"
 
     assert httpx.post(url, json={}, timeout=LONG).is_client_error

@@ -92,7 +92,7 @@ def test_the_error_of_a_failed_run_names_its_completion_rule(  # noqa: PLR0913, 
     assert failed.value.message.startswith(message)
 
 
-def test_a_run_that_no_completion_rule_ended_has_no_reason(
+def test_a_refused_task_has_no_completion_reason_and_a_cancelled_run_has_one(
     client: Client, key: str
 ) -> None:
     cancelled = client.submit(never_ending, Patience(key=key))
@@ -210,9 +210,7 @@ def test_a_key_that_is_not_a_valid_header_value_is_refused(
 
 
 @pytest.mark.parametrize("delay", [math.nan, math.inf, -1, 1e300])
-def test_a_delay_that_is_not_in_the_future_is_refused(
-    client: Client, delay: float
-) -> None:
+def test_an_invalid_delay_is_refused(client: Client, delay: float) -> None:
     with pytest.raises(UnfitData, match="cannot be delayed by"):
         client.submit(squares, 3, delay=delay)
 
@@ -222,7 +220,7 @@ def test_a_typed_client_sends_the_json_that_the_server_expects(client: Client) -
     assert client.run(slow, [-math.inf]) == [-math.inf]
 
 
-def test_a_fan_out_with_an_executor_is_listed_but_the_executor_is_not(
+def test_a_run_with_an_executor_is_listed_and_the_executor_is_not_suggested(
     client: Client,
 ) -> None:
     run = client.submit("Remote", {"count": 1, "free": 1})

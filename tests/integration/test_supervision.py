@@ -173,7 +173,7 @@ def is_free(port: int) -> bool:
         return True
 
 
-def test_a_process_that_does_not_answer_does_not_delay_the_shutdown() -> None:
+def test_a_process_that_does_not_answer_does_not_prevent_the_shutdown() -> None:
     with alone(f"{FAN_OUTS}.values:squares", workers=2, grace=0.5) as (worker, _):
         os.kill(workers(worker)[0], signal.SIGSTOP)
 

@@ -35,7 +35,7 @@ def refused(
         return process.output
 
 
-def test_a_module_without_a_name_serves_all_its_fan_outs() -> None:
+def test_a_module_without_a_name_serves_all_its_fan_outs_and_services() -> None:
     with alone(str(SERVING)) as (_, url):
         names = discovered(url)
 

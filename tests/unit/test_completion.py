@@ -130,14 +130,14 @@ def test_reports_are_few(enough: int, spare: int) -> None:
         {"max_concurency": 1},
     ],
 )
-def test_a_contradictory_policy_is_refused_when_it_is_built(
+def test_an_invalid_policy_is_refused(
     wrong: dict[str, Any],
 ) -> None:
     with pytest.raises(ValidationError):
         Policy(**wrong)
 
 
-def test_a_request_overrides_its_fields_and_the_whole_completion_rule() -> None:
+def test_a_request_overrides_single_fields_and_the_completion_rule_as_a_whole() -> None:
     served = Policy(max_concurrency=8, tolerated_failure_count=3)
 
     assert served.overridden(Policy(max_attempts=2)) == Policy(

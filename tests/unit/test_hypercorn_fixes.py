@@ -361,7 +361,7 @@ async def test_a_connection_may_have_more_than_1000_streams(
         assert is_served == is_fixed
 
 
-def test_data_is_not_formatted_for_a_disabled_log(
+def test_the_text_of_a_frame_does_not_contain_its_data(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     frame = DataFrame(1, b"a secret")
