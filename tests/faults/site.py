@@ -1,14 +1,12 @@
 """`Site`: a restate-server and its workers, each of which can be killed or frozen."""
 
 import os
-import socket
 import subprocess
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from random import SystemRandom
 
 import httpx
 
@@ -21,12 +19,10 @@ from tests.faults.disk import Disk
 from tests.faults.ledger import Ledger
 from tests.faults.program import Program
 from tests.faults.proxy import Proxy, proxy
+from tests.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 WORKERS = 2
-# What others open takes ports of the system's choice: of 32768 and above. These stay
-# free while whoever has them is down.
-_PORTS = range(20_000, 32_000)
 _ENVIRONMENT = {
     "PYTHONPATH": str(ROOT),
     "PARALLELIZEWORK_GRACE_PERIOD": "1",
@@ -165,19 +161,3 @@ def _worker(
         serve(targets, port, environment=environment, output=output) as process,
     ):
         yield process
-
-
-def free_ports(count: int) -> list[int]:
-    """Return free ports that the system does not assign to other programs."""
-    with ExitStack() as held:
-        ports: list[int] = []
-        for port in SystemRandom().sample(_PORTS, len(_PORTS)):
-            listener = held.enter_context(socket.socket())
-            try:
-                listener.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            ports.append(port)
-            if len(ports) == count:
-                return ports
-    raise AssertionError("all ports are taken")

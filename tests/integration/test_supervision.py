@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from parallelizework.client import healthy
 from parallelizework.local.ports import Ports
+from tests.ports import is_free
 
 from .conftest import ROOT
 from .fan_outs.ledger import Ledger, repair
@@ -161,16 +161,6 @@ def test_no_process_outlives_a_killed_parent() -> None:
 
         eventually(lambda: is_free(int(url.rpartition(":")[2])))
         assert not any("spawn_main" in words(pid) for pid in started)
-
-
-def is_free(port: int) -> bool:
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
 
 
 def test_a_process_that_does_not_answer_does_not_prevent_the_shutdown() -> None:
