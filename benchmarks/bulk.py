@@ -94,11 +94,11 @@ def xargs(url: str, count: int) -> None:
 
 async def main(url: str, count: int) -> None:
     """Send all requests at once, with a semaphore and without durability."""
-    places = asyncio.Semaphore(AT_ONCE)
+    limiter = asyncio.Semaphore(AT_ONCE)
     async with httpx.AsyncClient(timeout=LONGEST) as client:
 
         async def one(number: int) -> object:
-            async with places:
+            async with limiter:
                 answer = await client.get(f"{url}/{number}")
                 return answer.raise_for_status().json()
 

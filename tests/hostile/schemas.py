@@ -25,7 +25,7 @@ _FORMATS: dict[str, Values] = {
     "uuid": st.uuids().map(str),
 }
 # What a parser may stumble over, as text, since most of it is no value of Python's.
-RUDE = [
+HARD_TO_PARSE = [
     "NaN", "-Infinity", "1e999", "-0", "1e-400", "9" * 4_000, "9" * 5_000, "1" * 400,
     "0.1e+308", "00", "+1", "1.", '"\\u0000"', '"\\ud800"', '"\\udc00\\ud800"', '"\0"',
     '"' + "a" * 10_000 + '"', "[" * 190 + "]" * 190, "[" * 300 + "]" * 300,
@@ -112,7 +112,7 @@ def _found(reference: str, page: Schema) -> Schema:
 
 
 @st.composite
-def spoilt(draw: DrawFn, values: Values) -> bytes:
+def corrupted(draw: DrawFn, values: Values) -> bytes:
     """JSON of such values in which something has been replaced, cut off or doubled."""
     body = json.dumps(draw(values)).encode()
     harm = draw(st.sampled_from([_replaced, _cut, _doubled, _overwritten]))
@@ -125,7 +125,7 @@ def _replaced(draw: DrawFn, body: bytes) -> bytes:
     starts = [position + 1 for position, letter in enumerate(text) if letter in ":[,"]
     start = draw(st.sampled_from(starts or [0]))
     end = next((n for n in range(start, len(text)) if text[n] in ",]}"), len(text))
-    rude = draw(st.sampled_from(RUDE) | ANYTHING.map(json.dumps))
+    rude = draw(st.sampled_from(HARD_TO_PARSE) | ANYTHING.map(json.dumps))
     return f"{text[:start]}{rude}{text[end:]}".encode(errors="surrogatepass")
 
 

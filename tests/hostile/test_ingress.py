@@ -16,7 +16,7 @@ from tests.integration.processes import LONG
 
 from .conftest import Victim
 from .parcels import Parcel, Shipment
-from .schemas import Values, allowed, spoilt
+from .schemas import Values, allowed, corrupted
 
 EXAMPLES = os.environ.get("HOSTILE_EXAMPLES")
 KINDS: dict[str, type[Task] | type[Shipment]] = {
@@ -80,11 +80,11 @@ def assert_answered(victim: Victim, service: str, body: bytes) -> None:
         assert 400 <= answer.status_code < 500 or answer.status_code == 504, answer.text
 
 
-def assert_right(task: Task | Shipment, said: Any) -> None:
+def assert_right(task: Task | Shipment, result: Any) -> None:
     if isinstance(task, Task):
-        assert set(said) <= {"description", "failures"}
-    elif len(said) == len(task.parcels):  # a quorum may be fewer
-        assert repr(said) == repr(through(task.parcels))
+        assert set(result) <= {"description", "failures"}
+    elif len(result) == len(task.parcels):  # a quorum may be fewer
+        assert repr(result) == repr(through(task.parcels))
 
 
 def through(parcels: list[Parcel]) -> Any:
@@ -110,7 +110,7 @@ def test_any_task_that_the_schema_allows_is_answered(
 def test_any_corrupted_task_is_answered(
     victim: Victim, service: str, data: st.DataObject
 ) -> None:
-    assert_answered(victim, service, data.draw(spoilt(tasks(victim, service))))
+    assert_answered(victim, service, data.draw(corrupted(tasks(victim, service))))
 
 
 def chores(description: str, **policy: object) -> bytes:

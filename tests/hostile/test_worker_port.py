@@ -18,7 +18,7 @@ BLOCK = bytes(64 * 1024)
 MOST = 150  # MiB that one attack may cost while it lasts
 
 
-async def said(port: int, chunks: Iterable[bytes], *, leave: bool) -> bytes:
+async def response_to(port: int, chunks: Iterable[bytes], *, leave: bool) -> bytes:
     """All that the worker says, until one of the two closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     received = asyncio.create_task(reader.read())
@@ -40,7 +40,7 @@ async def said(port: int, chunks: Iterable[bytes], *, leave: bool) -> bytes:
 
 def attack(victim: Victim, chunks: Iterable[bytes], *, leave: bool = False) -> bytes:
     before = victim.memory()
-    received = asyncio.run(said(victim.port, chunks, leave=leave))
+    received = asyncio.run(response_to(victim.port, chunks, leave=leave))
     assert victim.memory("VmHWM") < before + MOST
     return received
 

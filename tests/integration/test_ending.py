@@ -58,7 +58,7 @@ def test_an_aggregate_that_fails_again_after_a_resume_pauses_again(
 def test_a_subtask_that_waits_an_hour_for_its_next_attempt_is_suspended(
     server: Server, key: str
 ) -> None:
-    run = server.send("PutOffLong", {"key": key})["invocationId"]
+    run = server.send("RetriedInAnHour", {"key": key})["invocationId"]
 
     eventually(lambda: statuses(server, run, "runSubtask") == ["suspended"] * 3)
 

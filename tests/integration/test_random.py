@@ -62,13 +62,13 @@ def test_every_random_run_ends_as_the_reference_model_allows(
 ) -> None:
     found = judged(server, cases(request.node.callspec.params["server"]))
 
-    said = [
+    errors = [
         f"{each}\n{''.join(f'  - {line}{chr(10)}' for line in wrong[:8])}"
         for each, wrong in found
         if wrong
     ]
-    summary = f"{len(said)} of {len(found)} are wrong"
-    assert not said, "\n".join([summary, *said[:40]])
+    summary = f"{len(errors)} of {len(found)} are wrong"
+    assert not errors, "\n".join([summary, *errors[:40]])
     eventually(lambda: not left(server))
 
 

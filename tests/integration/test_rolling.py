@@ -137,9 +137,11 @@ class Load:
 
     def by(self, version: str) -> list[int]:
         """The runs that have been aggregated by one version of the code."""
-        said = f"aggregated by {version}"
+        last_value = f"aggregated by {version}"
         return [
-            n for n, answer in list(self.sent.items()) if answer and answer[-1] == said
+            n
+            for n, answer in list(self.sent.items())
+            if answer and answer[-1] == last_value
         ]
 
 

@@ -102,8 +102,8 @@ def test_dev_ends_when_its_server_dies_and_shows_the_end_of_its_log() -> None:
         os.kill(server, signal.SIGKILL)
 
         assert dev.ended() == 1
-        said = dev.output.partition("restate-server was killed by SIGKILL")[2]
-        assert "INFO" in said
+        log = dev.output.partition("restate-server was killed by SIGKILL")[2]
+        assert "INFO" in log
         assert "Traceback" not in dev.output
 
 

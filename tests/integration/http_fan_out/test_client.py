@@ -204,7 +204,7 @@ async def test_no_more_requests_than_the_limit_are_in_flight_to_a_host(
             group.create_task(client.send(request(target, path), options))
     await client.aclose()
 
-    assert len(target.asked(path)) == 3 * most
+    assert len(target.requests_for(path)) == 3 * most
     assert target.most[path] == most
 
 
