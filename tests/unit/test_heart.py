@@ -109,7 +109,7 @@ def errors(case: Case, run: Observed, *, is_cancelled: bool = False) -> Iterator
     """Return the errors of a run."""
     model = Reference(case)
     if not (is_cancelled and run.answer.status == 409):
-        yield from model.wrong(run.answer)
+        yield from model.errors(run.answer)
     if run.late:
         yield f"{len(run.late)} calls were made after its end: {run.late[:3]}"
     if run.unfinished:
