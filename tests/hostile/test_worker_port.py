@@ -243,7 +243,7 @@ def test_an_endless_body_is_cut_off(victim: Victim, name: str) -> None:
         nonlocal sent
         for block in ENDLESS[name]():
             if sent > 256 * MIB:
-                pytest.fail("nobody minds")
+                pytest.fail("the worker accepts more than 256 MiB")
             sent += len(block)
             yield block
 

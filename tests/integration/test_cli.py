@@ -357,13 +357,13 @@ def _exit_code(where: dict[str, str], *arguments: str) -> int:
 
 
 def _counted(output: str) -> int:
-    """How many subtasks have ended, as the last line says."""
+    """Return the number of ended subtasks in the last line."""
     counts = re.findall(r"(\d+) of 1500", output)
     return int(counts[-1]) if counts else 0
 
 
 def _started(server: Server) -> int:
-    """How many subtasks are executing now."""
+    """Return the number of subtasks that execute now."""
     return len(
         server.query(
             "select id from sys_invocation where target = 'Idling/runSubtask' "
@@ -373,7 +373,7 @@ def _started(server: Server) -> int:
 
 
 def _until(terminal: int, text: str) -> str:
-    """What is written to a terminal until that text is there."""
+    """Return the output of a terminal up to this text."""
     drawn = b""
     while text not in drawn.decode(errors="ignore"):
         drawn += os.read(terminal, 65536)
@@ -381,7 +381,7 @@ def _until(terminal: int, text: str) -> str:
 
 
 def _all_of(terminal: int) -> str:
-    """What is written to a terminal until the last writer has gone."""
+    """Return the output of a terminal until its last writer closes it."""
     drawn = b""
     while True:
         try:

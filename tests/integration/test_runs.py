@@ -1,4 +1,4 @@
-"""What a client can read of a run: its end, its failures, its updates."""
+"""A client can read the end, the failures and the updates of a run."""
 
 import math
 import subprocess

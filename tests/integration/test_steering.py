@@ -32,7 +32,7 @@ def subtasks(server: Server, service: str) -> set[str]:
     ("service", "count"),
     [
         ("IdlingSharded", 400),
-        # A replay of so many steps at each of them takes long.
+        # With 1,200 steps, a replay after each step takes long.
         pytest.param("IdlingSegmented", 1_200, marks=pytest.mark.once),
     ],
 )

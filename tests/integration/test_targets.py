@@ -27,7 +27,7 @@ def discovered(url: str) -> set[str]:
 def refused(
     *arguments: str, code: int, environment: Mapping[str, str] | None = None
 ) -> str:
-    """What a command says that ends at once: one line."""
+    """Run a command that fails; return its error of one line."""
     with running(*arguments, environment=environment) as process:
         assert process.ended() == code, process.output
         assert process.output.startswith("parallelizework: ")

@@ -35,7 +35,7 @@ OURS = ("runSubtask", "runBatch", "runSegment", "runShard", "runShards")
 
 @dataclass
 class Record:
-    """What happened in a run.
+    """The recorded executions of a run.
 
     Attributes:
         attempts: The number of attempts of each subtask.

@@ -1,4 +1,4 @@
-"""The arrows of `docs/architecture.md`: which module may import which."""
+"""The layers of `docs/architecture.md`: which module may import which."""
 
 import ast
 from collections.abc import Iterator
@@ -52,7 +52,7 @@ MODULES = {
 
 
 def imports(body: list[ast.stmt]) -> Iterator[str]:
-    """What is imported when a module is: not in functions, nor for type checkers."""
+    """Yield the imports of a module, except in functions and for type checkers."""
     for node in body:
         match node:
             case ast.Import(names=names):

@@ -1,4 +1,4 @@
-"""Which requests a client retries when a server does not answer."""
+"""The requests that a client retries if a server does not respond."""
 
 from collections.abc import AsyncIterator, Callable
 

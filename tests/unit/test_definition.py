@@ -1,4 +1,4 @@
-"""What a user may define, and what is refused when a FanOut or an Executor is built."""
+"""The definitions that a FanOut or an Executor accepts and refuses."""
 
 import math
 from collections.abc import Callable, ItemsView, Iterator

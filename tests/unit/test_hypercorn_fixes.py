@@ -89,7 +89,7 @@ class Connection:
         return await self.receive(RawData(self.client.data_to_send()))
 
     def writes(self) -> list[list[Event]]:
-        """What the client of HTTP/2 receives, write by write."""
+        """Return the events that the HTTP/2 client receives, by write."""
         datas = [event.data for event in self.sent if isinstance(event, RawData)]
         self.sent.clear()
         return [self.client.receive_data(data) for data in datas]

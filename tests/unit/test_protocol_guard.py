@@ -1,4 +1,4 @@
-"""What a worker accepts, and what it refuses."""
+"""The requests that a worker accepts and refuses."""
 
 import struct
 from collections.abc import Iterable
@@ -58,7 +58,7 @@ def test_bytes_that_no_restate_server_sends_are_invalid_at_once(body: bytes) -> 
 
 
 async def talk(app: ProtocolGuard, bodies: Iterable[bytes]) -> list[Event]:
-    """What the guard answers to a request that never ends."""
+    """Return the response of the guard to a request that never ends."""
     events: list[Event] = []
     coming = iter(bodies)
 

@@ -1,4 +1,4 @@
-"""What a program may do with a `Client`, which runs an async client in a thread."""
+"""The sync `Client`, which runs an async client in a thread."""
 
 import gc
 import os

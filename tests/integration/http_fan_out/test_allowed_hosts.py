@@ -1,4 +1,4 @@
-"""Which hosts the client of HttpFanOut connects to, by name and by address."""
+"""The client of HttpFanOut connects only to allowed hosts."""
 
 from collections.abc import Sequence
 from ipaddress import ip_address

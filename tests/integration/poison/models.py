@@ -38,7 +38,7 @@ class Vessel(BaseModel):
 
 
 class Dose(BaseModel):
-    """Which poison arises, and where.
+    """The kind of poison, and the point at which it arises.
 
     Attributes:
         at: "split", "item", "done", "expand", "shard", "execute", "combine", or
