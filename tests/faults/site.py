@@ -98,12 +98,12 @@ class Site:
 
     def is_well(self) -> bool:
         """Whether the server, the partition and a worker respond."""
-        url = f"{self.ingress}/FanOutProgress/unknown/get"
+        url = f"{self.ingress}/FanOutProgress/no-run/get"
         try:
             answer = self.http.get(url)
         except httpx.TransportError:
             return False
-        return "no run unknown is known" in answer.text
+        return "the run no-run is unknown" in answer.text
 
 
 def together(actions: Iterable[Callable[[], object]]) -> None:
