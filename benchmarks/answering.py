@@ -1,6 +1,6 @@
-"""An HTTP server that answers each request at once, to measure clients.
+"""An HTTP server that responds to each request at once, to measure clients.
 
-As a script it serves on the free port of loopback that it prints.
+As a script, it serves on a free port of loopback, and prints the port.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ _ANSWER = (
     b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b"
     % (len(_BODY), _BODY)
 )
-_END = b"\r\n\r\n"  # of a request without a body
+_END = b"\r\n\r\n"  # the end of a request without a body
 
 
 class Answering(asyncio.Protocol):
@@ -23,7 +23,7 @@ class Answering(asyncio.Protocol):
         self._rest = b""
 
     def data_received(self, data: bytes) -> None:
-        """Answer each request that is complete."""
+        """Respond to each complete request."""
         *requests, self._rest = (self._rest + data).split(_END)
         self._transport.write(_ANSWER * len(requests))
 

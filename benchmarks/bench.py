@@ -1,7 +1,7 @@
-"""`make bench`: one table from one run on this machine; also as JSON and as a plot.
+"""`make bench`: measure on this machine; write a table, JSON and a plot.
 
-Compare figures of one run only. Absolute rates differ between machines. On a shared
-machine they also differ from minute to minute.
+Compare only numbers of the same run. Absolute rates differ between machines. On a
+shared machine, they also differ from minute to minute.
 """
 
 import json
@@ -28,9 +28,9 @@ from parallelizework.local.dev import Local, local
 from parallelizework.local.ports import Ports
 
 HERE = Path(__file__).parent
-PICTURE = HERE.parent / "docs" / "explain" / "benchmarks.png"
+PLOT = HERE.parent / "docs" / "explain" / "benchmarks.png"
 FAN_OUTS = ["plain", "batched", "sharded", "sharded_batched", "sleeping"]
-RUNS = {  # what to run with how many subtasks
+RUNS = {  # the numbers of subtasks for each service
     "Plain": [100, 1_000, 5_000, 10_000, 100_000],
     "Batched": [100, 1_000, 10_000, 100_000],
     "Sharded": [100, 1_000, 10_000],
@@ -41,7 +41,7 @@ RUNS = {  # what to run with how many subtasks
 }
 GRANIAN = [1_000, 10_000]
 BULK = [1_000, 5_000]
-DURABLE = {"HTTP: HttpFanOut": 1, "HTTP: HttpFanOut, batched": 64}  # a batch
+DURABLE = {"HTTP: HttpFanOut": 1, "HTTP: HttpFanOut, batched": 64}  # batch sizes
 NOT_DURABLE = {"HTTP: httpx and gather": gather, "HTTP: xargs and curl": xargs}
 IN_FILE = "HTTP: HttpFanOut, batched, rows in a file"
 PEER_RUNS = [100, 1_000, 10_000]
@@ -61,13 +61,13 @@ class Row:
 
     @property
     def rate(self) -> float:
-        """Subtasks a second."""
+        """Subtasks per second."""
         return self.count / self.seconds
 
 
 @dataclass(frozen=True)
 class Latency:
-    """How long requests of four subtasks take, in milliseconds."""
+    """The durations of requests with four subtasks, in milliseconds."""
 
     name: str
     clients: int
@@ -76,15 +76,15 @@ class Latency:
 
 
 def main() -> None:
-    """Measure, print, write `results.json` and the picture of the documentation."""
-    rows, latencies = ours()
+    """Measure; print tables; write `results.json` and the plot of the docs."""
+    rows, latencies = on_restate()
     more_rows, more_latencies = on_granian()
     rows += more_rows
     latencies += more_latencies
     in_bulk = requests_in_bulk()
     rows += [row for peer in PEERS for row in measured_peer(peer)]
     rows.sort(key=lambda row: row.name)
-    plot(rows, PICTURE)
+    plot(rows, PLOT)
     rows += in_bulk
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {sys.version[:6]}"
     print(f"\n{machine}\n\n{table(rows)}\n\n{latency_table(latencies)}")
@@ -96,8 +96,8 @@ def main() -> None:
     (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
 
 
-def ours() -> tuple[list[Row], list[Latency]]:
-    """Measure what runs on Restate: one server, and a worker for each system."""
+def on_restate() -> tuple[list[Row], list[Latency]]:
+    """Measure the systems on Restate: one server, and a worker for each system."""
     targets = [f"{HERE / 'fan_outs.py'}:{name}" for name in FAN_OUTS]
     with local(targets, ports=Ports(0, 0, 0)) as started, seed(started) as seed_worker:
         worker, server = started.processes[1].pid, started.processes[0].pid
@@ -110,7 +110,7 @@ def ours() -> tuple[list[Row], list[Latency]]:
             for clients in (1, 16)
             for name in ("Plain", "SeedRpc")
         ]
-        # By size, so that what is compared ran within the same minutes.
+        # Sorted by size, so that compared runs execute within the same minutes.
         runs = sorted(
             (count, name) for name, counts in RUNS.items() for count in counts
         )
@@ -122,7 +122,7 @@ def ours() -> tuple[list[Row], list[Latency]]:
 
 
 def on_granian() -> tuple[list[Row], list[Latency]]:
-    """Measure `Plain` again, on the other ASGI server."""
+    """Measure `Plain` on granian, the other ASGI server."""
     target, name = f"{HERE / 'fan_outs.py'}:plain", "Plain on granian"
     environment = {"PARALLELIZEWORK_SERVER": "granian"}
     with local([target], ports=Ports(0, 0, 0), environment=environment) as started:
@@ -139,7 +139,7 @@ def on_granian() -> tuple[list[Row], list[Latency]]:
 
 @contextmanager
 def seed(started: Local) -> Generator[int, None, None]:
-    """A worker with the seed's forms; its process id."""
+    """Run a worker with the fan-outs of `seed.py`; yield its process id."""
     port = Ports(0, 0, 0).chosen().worker
     process = subprocess.Popen([sys.executable, HERE / "seed.py", str(port)])
     try:
@@ -154,7 +154,7 @@ def seed(started: Local) -> Generator[int, None, None]:
 
 
 def requests_in_bulk() -> list[Row]:
-    """Measure durable and other HTTP requests to a server on this machine."""
+    """Measure HTTP requests, durable and not durable, to a server on this machine."""
     rows: list[Row] = []
     with (
         answering() as url,
@@ -185,7 +185,7 @@ def measured(
 ) -> Row:
     """Run once; return the time, the CPU time of the worker, and the peak memory."""
     for process in (worker, server):
-        Path(f"/proc/{process}/clear_refs").write_text("5")  # forget the peak so far
+        Path(f"/proc/{process}/clear_refs").write_text("5")  # reset the peak
     cpu = cpu_seconds(worker)
     start = time.perf_counter()
     run(count)
@@ -202,8 +202,8 @@ def measured(
 
 
 def measured_peer(peer: Peer) -> list[Row]:
-    """The same work on another system, where it is installed."""
-    missing = peer.why_not()
+    """Measure the same work on another system, if it is installed."""
+    missing = peer.missing()
     if missing:
         print(f"{peer.name} is skipped: {missing}", file=sys.stderr)
         return []
@@ -225,7 +225,7 @@ def checked(run: Callable[[int], int], count: int) -> None:
 
 
 def post(started: Local, name: str, count: int) -> None:
-    """Run a fan-out of ours and check its sum."""
+    """Run a fan-out on Restate, and check its sum."""
 
     def run(count: int) -> int:
         url = f"{started.ingress}/{name}/run"
@@ -236,7 +236,7 @@ def post(started: Local, name: str, count: int) -> None:
 
 
 def latency(started: Local, name: str, clients: int, requests: int = 200) -> Latency:
-    """How long a request of four subtasks takes, with this number of clients."""
+    """Measure requests of four subtasks with this number of clients."""
 
     def one(_request: int) -> float:
         start = time.perf_counter()
@@ -251,19 +251,19 @@ def latency(started: Local, name: str, clients: int, requests: int = 200) -> Lat
 
 
 def cpu_seconds(process: int) -> float:
-    """The CPU time of a process so far."""
+    """Return the CPU time of a process in seconds."""
     fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def peak_mib(process: int) -> int:
-    """The most memory that a process has had."""
+    """Return the peak memory of a process."""
     status = Path(f"/proc/{process}/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) // 1024
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows, as Markdown."""
+    """Return the rows as Markdown."""
     lines = [
         "| what | subtasks | seconds | subtasks/s | worker CPU ms/subtask "
         "| worker MiB | server MiB |",
@@ -279,7 +279,7 @@ def table(rows: Sequence[Row]) -> str:
 
 
 def latency_table(latencies: Sequence[Latency]) -> str:
-    """The latencies, as Markdown."""
+    """Return the latencies as Markdown."""
     lines = [
         "| four subtasks | clients | p50 ms | p99 ms |",
         "| --- | --: | --: | --: |",
@@ -292,17 +292,20 @@ def latency_table(latencies: Sequence[Latency]) -> str:
 
 
 def plot(rows: Sequence[Row], file: Path) -> None:
-    """Seconds over subtasks, both logarithmic: a straight line is linear cost."""
-    import matplotlib as mpl  # noqa: PLC0415 - installed for `make bench` alone
+    """Plot seconds over subtasks, both logarithmic."""
+    import matplotlib as mpl  # noqa: PLC0415 - only `make bench` installs it
 
     mpl.use("Agg")
     from matplotlib import pyplot  # noqa: PLC0415
 
     figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
     for name in dict.fromkeys(row.name for row in rows):
-        mine = [row for row in rows if row.name == name]
+        points = [row for row in rows if row.name == name]
         axes.loglog(
-            [row.count for row in mine], [row.seconds for row in mine], "o-", label=name
+            [row.count for row in points],
+            [row.seconds for row in points],
+            "o-",
+            label=name,
         )
     axes.set(xlabel="subtasks", ylabel="seconds", title="One run of no-op subtasks")
     axes.grid(visible=True, which="both", alpha=0.3)

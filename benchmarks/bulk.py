@@ -1,6 +1,6 @@
-"""HTTP requests in bulk to a server on this machine: HttpFanOut and other programs.
+"""Send HTTP requests in bulk to a local server, with HttpFanOut and other programs.
 
-As a script it sends them with httpx and gather: `python -m benchmarks.bulk URL COUNT`.
+As a script, it sends them with httpx and gather: `python -m benchmarks.bulk URL COUNT`.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ import httpx
 
 from parallelizework.local.dev import Local
 
-AT_ONCE = 64  # requests under way, as HttpFanOut has them by default
+AT_ONCE = 64  # requests in flight: the default of HttpFanOut
 LONGEST = 1_800  # seconds; a run that takes longer has failed
 ALLOWED = {"PARALLELIZEWORK_HTTP_ALLOWED_HOSTS": "127.0.0.1"}
 
@@ -24,7 +24,7 @@ Send = Callable[[str, int], None]
 
 @contextmanager
 def answering() -> Generator[str]:
-    """Run a server that answers at once until the block ends; yield its URL."""
+    """Run a server that responds at once; yield its URL."""
     script = Path(__file__).with_name("answering.py")
     process = subprocess.Popen(
         [sys.executable, script], stdout=subprocess.PIPE, text=True
@@ -94,11 +94,11 @@ def xargs(url: str, count: int) -> None:
 
 async def main(url: str, count: int) -> None:
     """Send all requests at once, with a semaphore and without durability."""
-    places = asyncio.Semaphore(AT_ONCE)
+    limiter = asyncio.Semaphore(AT_ONCE)
     async with httpx.AsyncClient(timeout=LONGEST) as client:
 
         async def one(number: int) -> object:
-            async with places:
+            async with limiter:
                 answer = await client.get(f"{url}/{number}")
                 return answer.raise_for_status().json()
 

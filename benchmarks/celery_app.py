@@ -1,4 +1,4 @@
-"""The same work as a Celery chord: a header of no-op tasks, a body that sums."""
+"""The same work as a Celery chord: the header has no-op tasks, the body adds up."""
 
 from collections.abc import Sequence
 
@@ -6,18 +6,20 @@ from celery import Celery, chord, shared_task
 
 LONGEST = 1_800  # seconds; a run that takes longer has failed
 
-app = Celery("benchmarks.celery_app")  # the worker's: its command line names Redis
+app = Celery(
+    "benchmarks.celery_app"
+)  # for the worker: its command line has the URL of Redis
 
 
 @shared_task
 def nothing(number: int) -> int:
-    """No work at all: what remains is the cost of the fan-out."""
+    """Do nothing: the benchmark measures only the cost of the fan-out."""
     return number
 
 
 @shared_task
 def total(values: Sequence[int]) -> int:
-    """The sum, to check that nothing is lost or counted twice."""
+    """Return the sum, to check that no value is lost or counted twice."""
     return sum(values)
 
 
@@ -30,6 +32,6 @@ def run(count: int) -> int:
     """Run `count` tasks and wait for the sum of their numbers."""
     header = [nothing.s(number) for number in range(count)]
     result = chord(header)(total.s())
-    # By default each message from Redis makes it look at all tasks of the header, which
-    # is quadratic; where one fails, the body fails, so there is nothing to look for.
+    # By default, Celery checks all tasks of the header at each message from Redis: the
+    # cost is quadratic. The check is not needed: if a task fails, the body fails.
     return result.get(timeout=LONGEST, follow_parents=False)

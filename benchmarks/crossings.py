@@ -1,8 +1,8 @@
 """Count the calls from one module of the package into another, in a run in memory.
 
-A call counts where caller and callee are functions of two modules of the package;
-`testing` is left out, and so is what happens before the handler `run` is called. A
-coroutine counts once, however often it is resumed.
+A call is counted if caller and callee are in two different modules of the package.
+Calls of `testing` and calls before the handler `run` are not counted. A coroutine is
+counted once, even if it is resumed several times.
 
     python -m benchmarks.crossings [SUBTASKS]
 """
@@ -30,7 +30,7 @@ async def execute(number: int) -> int:
 
 
 def crossings(fan_out: FanOut[int, int, int, int], count: int) -> Counter[str]:
-    """How often one module calls another in a run of `count` subtasks."""
+    """Count the calls between modules in a run of `count` subtasks."""
     found, is_running = Counter[str](), False
 
     def profile(frame: FrameType, event: str, _: object) -> None:
@@ -53,7 +53,7 @@ def crossings(fan_out: FanOut[int, int, int, int], count: int) -> Counter[str]:
 
 
 def _is_resumed(frame: FrameType) -> bool:
-    """Whether a coroutine continues, as the argument of its RESUME says."""
+    """Whether a coroutine is resumed, from the argument of its RESUME instruction."""
     return bool(frame.f_code.co_code[frame.f_lasti + 1] & 3)
 
 
@@ -64,10 +64,10 @@ def _module(frame: FrameType) -> str | None:
 
 
 def main() -> None:
-    """Print the number of crossings, the most frequent ones, and the time of 1,000."""
+    """Print the number of crossings, the most frequent ones, and the time of a run."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 4
     fan_out = FanOut("Crossings", split=split, execute=execute, aggregate=sum_of)
-    run_inline(fan_out, count)  # imports what is imported late
+    run_inline(fan_out, count)  # import all modules before the measurement
     found = crossings(fan_out, count)
     print(f"{found.total()} crossings in a run of {count} subtasks")
     for arrow, times in found.most_common(_SHOWN):

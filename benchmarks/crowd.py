@@ -1,9 +1,9 @@
 """Many runs at once on a server with one partition and few concurrent invocations.
 
-    python -m benchmarks.crowd [RUNS SUBTASKS PLACES]
+    python -m benchmarks.crowd [RUNS SUBTASKS LIMIT]
 
-Prints the duration of each run. A simple tree of calls made no progress here: parents
-that waited for their children used all concurrent invocations.
+Prints when the first and the last run ended. A simple tree of calls made no progress
+here: parents that waited for their children used all concurrent invocations.
 """
 
 import sys
@@ -19,11 +19,11 @@ from parallelizework.local.ports import Ports
 PLAIN = f"{Path(__file__).with_name('fan_outs.py')}:plain"
 
 
-def main(runs: int = 200, subtasks: int = 1_000, places: int = 100) -> None:
+def main(runs: int = 200, subtasks: int = 1_000, limit: int = 100) -> None:
     """Start all runs at once, and wait for their sums."""
-    limit = {"RESTATE_WORKER__INVOKER__CONCURRENT_INVOCATIONS_LIMIT": str(places)}
+    environment = {"RESTATE_WORKER__INVOKER__CONCURRENT_INVOCATIONS_LIMIT": str(limit)}
     with (
-        local([PLAIN], ports=Ports(0, 0, 0), environment=limit) as started,
+        local([PLAIN], ports=Ports(0, 0, 0), environment=environment) as started,
         ThreadPoolExecutor(runs) as pool,
     ):
         url = f"{started.ingress}/Plain/run"
@@ -36,8 +36,8 @@ def main(runs: int = 200, subtasks: int = 1_000, places: int = 100) -> None:
 
         ends = sorted(pool.map(run, range(runs)))
     print(
-        f"{runs} runs of {subtasks} subtasks on {places} places: the first ended after "
-        f"{ends[0]:.0f} s, the last after {ends[-1]:.0f} s, "
+        f"{runs} runs of {subtasks} subtasks with {limit} concurrent invocations: "
+        f"the first ended after {ends[0]:.0f} s, the last after {ends[-1]:.0f} s, "
         f"{runs * subtasks / ends[-1]:.0f} subtasks/s"
     )
 

@@ -1,4 +1,4 @@
-"""The same work on a DBOS queue: a workflow enqueues no-op workflows and sums."""
+"""The same work on a DBOS queue: a workflow enqueues no-op workflows and adds up."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from dbos import DBOS, SetWorkflowTimeout
 
 LONGEST = 1_800  # seconds; a run that takes longer has failed
-LAST = 10  # seconds for what still runs after an interrupt
+LAST = 10  # seconds in which workflows must end after an interrupt
 QUEUE = "nothing"
 
 
 @DBOS.workflow()
 def nothing(number: int) -> int:
-    """No work at all: what remains is the cost of the fan-out."""
+    """Do nothing: the benchmark measures only the cost of the fan-out."""
     return number
 
 
@@ -31,7 +31,7 @@ def run(count: int) -> int:
 
 @contextmanager
 def launched(database: str) -> Generator[None, None, None]:
-    """DBOS in this process, with its defaults, on the database with this URL."""
+    """Run DBOS in this process, with its defaults, on the database with this URL."""
     DBOS(
         config={
             "name": "benchmarks",

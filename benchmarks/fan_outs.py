@@ -1,4 +1,4 @@
-"""The fan-outs that the benchmarks run: subtasks that do nothing, or wait."""
+"""The fan-outs of the benchmarks. Their subtasks do nothing or wait."""
 
 import asyncio
 import time
@@ -14,22 +14,22 @@ def numbers(count: int) -> list[int]:
 
 
 def shards(count: int) -> list[tuple[int, int]]:
-    """Ranges of a thousand."""
+    """Return ranges of a thousand numbers."""
     return [(start, min(start + SHARD, count)) for start in range(0, count, SHARD)]
 
 
 def numbers_of(shard: tuple[int, int]) -> list[int]:
-    """The numbers of a range."""
+    """Return the numbers of a range."""
     return list(range(*shard))
 
 
 async def nothing(number: int) -> int:
-    """No work at all: what remains is the cost of the fan-out."""
+    """Do nothing: the benchmark measures only the cost of the fan-out."""
     return number
 
 
 def nothing_in_a_thread(number: int) -> int:
-    """The same, as a sync function."""
+    """Do nothing, as a sync function."""
     return number
 
 
@@ -60,7 +60,7 @@ def occupancy(spans: list[tuple[int, int]]) -> float:
 
 
 def total(values: list[int]) -> int:
-    """The sum, to check that nothing is lost or counted twice."""
+    """Return the sum, to check that no value is lost or counted twice."""
     return sum(values)
 
 

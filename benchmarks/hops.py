@@ -1,8 +1,9 @@
-"""What a sync function costs: one hop to a thread and back, and one of a batch.
+"""The cost of a sync function: a switch to a thread and back, alone and in a batch.
 
     python -m benchmarks.hops
 
-Sync and async runs alternate, so that both have the same conditions. Read the ratio.
+Sync and async runs alternate, so that both have the same conditions. Only the ratio of
+both is meaningful.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from parallelizework.local.ports import Ports
 
 HOPS = 5_000
 COUNT = 20_000
-TURNS = 5
+ROUNDS = 5
 NAMES = ("Batched", "BatchedSync")
 
 
@@ -48,9 +49,9 @@ async def one_by_one(called: Function) -> float:
 
 
 def alternating(ingress: str) -> dict[str, list[float]]:
-    """The seconds of each run, by fan-out."""
+    """Return the seconds of each run, by fan-out."""
     seconds: dict[str, list[float]] = {name: [] for name in NAMES}
-    for count in (1_000, *[COUNT] * TURNS):
+    for count in (1_000, *[COUNT] * ROUNDS):
         for name in NAMES:
             start = time.perf_counter()
             answer = httpx.post(f"{ingress}/{name}/run", json=count, timeout=600)

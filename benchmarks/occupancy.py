@@ -1,8 +1,9 @@
-"""How many slots of a run are used, with `max_concurrency=50`, on both ASGI servers.
+"""Measure how many slots of a run are used, on both ASGI servers.
 
     python -m benchmarks.occupancy
 
-A slot is free from the end of a subtask until the start of the next subtask.
+`max_concurrency` is 50. A slot is free from the end of a subtask until the start of
+the next subtask.
 """
 
 from pathlib import Path

@@ -1,8 +1,8 @@
-"""Other systems that do the same work, to compare with: no-op subtasks and their sum.
+"""Other systems with the same work, for a comparison: no-op subtasks and their sum.
 
-What a peer needs is started on free ports of loopback, with a temporary folder for its
-data, and stopped by process id, by Linux itself if this process is killed. A peer that
-cannot run here says what it misses.
+The programs of a peer use free ports of loopback and a temporary folder. They are
+stopped by process id; if this process is killed, Linux kills them. A peer that cannot
+run on this machine reports its missing requirements.
 """
 
 import os
@@ -22,23 +22,23 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[1]
 HOST = "127.0.0.1"
-READY_SECONDS = 60  # a cold start on a busy machine; each is usually ready in three
-STOP_SECONDS = 20  # then it is killed
-POSTGRES_USER = "postgres"  # whom PostgreSQL runs as for root, whom it refuses
-POSTGRES_FOLDERS = Path("/usr/lib/postgresql")  # Debian's, which are not on the PATH
+READY_SECONDS = 60  # for a cold start on a busy machine; usually three seconds
+STOP_SECONDS = 20  # before a kill
+POSTGRES_USER = "postgres"  # if this process is root: PostgreSQL refuses root
+POSTGRES_FOLDERS = Path("/usr/lib/postgresql")  # of Debian; not on the PATH
 
 Run = Callable[[int], int]
 
 
 @dataclass(frozen=True)
 class Peer:
-    """Another system, and what it needs to run here.
+    """Another system and its requirements.
 
     Attributes:
-        name: What a table calls it.
-        started: Starts all it needs, until the block ends. The block gets a function
-            that runs so many subtasks and returns the sum of their numbers.
-        programs, packages, users: What has to be there; the users for root alone.
+        name: The name in a table.
+        started: Starts all programs until the block ends. Yields a function that runs
+            a number of subtasks and returns the sum of their numbers.
+        programs, packages, users: The requirements; users are required only for root.
     """
 
     name: str
@@ -47,8 +47,8 @@ class Peer:
     packages: Sequence[str] = ()
     users: Sequence[str] = ()
 
-    def why_not(self) -> str | None:
-        """What it misses to run here; None if it can."""
+    def missing(self) -> str | None:
+        """Return the missing requirements; None if the peer can run."""
         users = self.users if os.geteuid() == 0 else ()
         missing = [f"program {name}" for name in self.programs if not program(name)]
         missing += [f"package {name}" for name in self.packages if not find_spec(name)]
@@ -58,7 +58,7 @@ class Peer:
 
 @contextmanager
 def celery_chord() -> Generator[Run, None, None]:
-    """A chord on Redis, with a prefork worker of two processes."""
+    """Run a chord on Redis, with a prefork worker of two processes."""
     from benchmarks import celery_app  # noqa: PLC0415 - Celery may be missing
 
     with (
@@ -72,7 +72,7 @@ def celery_chord() -> Generator[Run, None, None]:
 
 @contextmanager
 def dbos_queue() -> Generator[Run, None, None]:
-    """A queue on PostgreSQL, with the workflows in this process."""
+    """Run a queue on PostgreSQL, with the workflows in this process."""
     from benchmarks import dbos_app  # noqa: PLC0415 - DBOS may be missing
 
     with (
@@ -102,7 +102,7 @@ PEERS = [
 
 @contextmanager
 def redis(folder: Path) -> Generator[str, None, None]:
-    """A Redis that syncs its append-only file every second; its URL."""
+    """Run a Redis that syncs its append-only file every second; yield its URL."""
     port = free_port()
     command = [program("redis-server"), "--bind", HOST, "--port", str(port)]
     command += ["--dir", folder, "--save", "", "--loglevel", "warning"]
@@ -115,7 +115,7 @@ def redis(folder: Path) -> Generator[str, None, None]:
 def celery_worker(
     folder: Path, url: str, ready: Callable[[], bool]
 ) -> Generator[None, None, None]:
-    """A Celery worker with two processes and else the defaults."""
+    """Run a Celery worker with two processes, and otherwise the defaults."""
     command = [sys.executable, "-m", "celery", "--app", "benchmarks.celery_app"]
     command += ["--workdir", REPOSITORY, "--broker", url, "--result-backend", url]
     command += ["worker", "--pool", "prefork", "--concurrency", "2"]
@@ -127,7 +127,7 @@ def celery_worker(
 
 @contextmanager
 def postgres(folder: Path) -> Generator[str, None, None]:
-    """A new PostgreSQL with the settings of `initdb`; its URL, without a database."""
+    """Run a new PostgreSQL with the settings of `initdb`; yield its URL."""
     server, data, port = program("postgres"), folder / "data", free_port()
     tools = Path(server).resolve().parent  # of the same version
     account = owner(folder)
@@ -149,7 +149,7 @@ def postgres(folder: Path) -> Generator[str, None, None]:
 
 
 def owner(folder: Path) -> list[str]:
-    """Options of `setpriv` with which a PostgreSQL program may run on this folder."""
+    """Return options of `setpriv` that let PostgreSQL programs use this folder."""
     if os.geteuid() != 0:
         return []
     shutil.chown(folder, POSTGRES_USER, POSTGRES_USER)
@@ -165,7 +165,7 @@ def running(
     stop: signal.Signals = signal.SIGTERM,
     account: Sequence[str] = (),
 ) -> Generator[None, None, None]:
-    """A process that is ready when the block begins and stopped when it ends."""
+    """Run a process that is ready when the block begins."""
     with log.open("wb") as output:
         process = subprocess.Popen(
             ["setpriv", *account, "--pdeathsig=KILL", *command],
@@ -173,7 +173,7 @@ def running(
             env={**os.environ, "TMPDIR": str(log.parent)},
             stdout=output,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C reaches it in its turn, not at once
+            start_new_session=True,  # Ctrl-C does not interrupt the process directly
         )
     try:
         await_ready(process, ready, log)
@@ -190,7 +190,7 @@ def running(
 def await_ready(
     process: "subprocess.Popen[bytes]", ready: Callable[[], bool], log: Path
 ) -> None:
-    """Wait until it is ready; if it ends or takes too long, raise with its log."""
+    """Wait until the process is ready; if it ends or takes too long, raise its log."""
     deadline = time.monotonic() + READY_SECONDS
     while not ready():
         if process.poll() is not None or time.monotonic() > deadline:
@@ -200,15 +200,16 @@ def await_ready(
 
 @contextmanager
 def temporary_folder() -> Generator[Path, None, None]:
-    """A folder that is gone after the block, which one interrupt ends."""
+    """Yield a folder, and delete it after the block. One interrupt ends the block."""
     with interrupted_once(), tempfile.TemporaryDirectory(prefix="peers-") as name:
         yield Path(name)
 
 
 @contextmanager
 def interrupted_once() -> Generator[None, None, None]:
-    """Ignore a second interrupt: `timeout -s INT` sends two, which must not cut short
-    how the first one stops what runs.
+    """Ignore a second interrupt, so that the cleanup after the first one can complete.
+
+    `timeout -s INT` sends two interrupts.
     """
 
     def interrupt(*_signal: object) -> None:
@@ -223,25 +224,25 @@ def interrupted_once() -> Generator[None, None, None]:
 
 
 def program(name: str) -> str:
-    """Where a program is; empty if it is missing."""
+    """Return the path of a program; empty if the program is missing."""
     folders = sorted(map(str, POSTGRES_FOLDERS.glob("*/bin")), reverse=True)
     path = os.pathsep.join([os.environ["PATH"], *folders])
     return shutil.which(name, path=path) or ""
 
 
 def is_user(name: str) -> bool:
-    """Whether this machine has a user of that name."""
+    """Whether this machine has a user with this name."""
     return name in {user.pw_name for user in pwd.getpwall()}
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on."""
+    """Return a free port of loopback."""
     with socket.socket() as listener:
         listener.bind((HOST, 0))
         return listener.getsockname()[1]
 
 
 def answers(port: int) -> bool:
-    """Whether somebody listens on a port of loopback."""
+    """Whether a program listens on a port of loopback."""
     with socket.socket() as client:
         return client.connect_ex((HOST, port)) == 0

@@ -1,6 +1,6 @@
-"""The usual fan-outs, for comparison: one coordinator and one gather over all calls.
+"""Simple fan-outs for a comparison: one coordinator and one gather over all calls.
 
-As a script it serves them: `python benchmarks/seed.py PORT`.
+As a script, it serves them: `python benchmarks/seed.py PORT`.
 """
 
 import asyncio
@@ -48,7 +48,7 @@ async def run_steps(ctx: Context, count: int) -> int:
 
 
 async def execute(number: int) -> int:
-    """No work at all."""
+    """Do nothing."""
     return number
 
 

@@ -92,7 +92,7 @@ def _each(nodes: Sequence[Node], do: Callable[[Node], None]) -> None:
 
 
 def _settings(number: int, all_ports: Sequence[Ports]) -> dict[str, str]:
-    """What makes a node of a restate-server."""
+    """Return the settings of a node."""
     addresses = [f"http://127.0.0.1:{ports.node}" for ports in all_ports]
     roles = ["http-ingress", "admin", "worker", "log-server", "metadata-server"]
     return {

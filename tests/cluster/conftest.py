@@ -1,4 +1,4 @@
-"""What the tests of a cluster share."""
+"""The fixtures of the cluster tests."""
 
 import os
 import uuid

@@ -1,4 +1,4 @@
-"""What the workers of a cluster serve in the tests."""
+"""The fan-outs of the workers of a cluster."""
 
 import asyncio
 from pathlib import Path

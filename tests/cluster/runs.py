@@ -1,4 +1,4 @@
-"""Runs of the cluster's fan-out, asked for at any of its ingresses."""
+"""Runs of the fan-out of the cluster, submitted to any of its ingresses."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from tests.integration.processes import LONG
 
 
 def ask(ingress: str, key: str, count: int) -> httpx.Response:
-    """The answer to a run; the key makes it the same one wherever it is asked for."""
+    """Return the result of a run. The key returns the same run on each ingress."""
     return httpx.post(
         f"{ingress}/Squares/run",
         json={"count": count},
@@ -29,6 +29,6 @@ def send(ingress: str, key: str, count: int, held_by: Path | None = None) -> str
 
 
 def done(ingress: str, run: str) -> int:
-    """How many subtasks of a run have ended, as far as is known."""
+    """Return the number of subtasks that are reported as ended."""
     answer = httpx.get(f"{ingress}/FanOutProgress/{run}/get", timeout=LONG)
     return answer.json()["succeeded"] if answer.is_success else 0

@@ -1,4 +1,4 @@
-"""A run survives the loss of any one server of three, and so does what is recorded."""
+"""A run and its results survive the loss of any one of three servers."""
 
 import os
 from collections.abc import Iterator
@@ -51,7 +51,7 @@ def test_a_run_survives_a_kill_of_the_server_that_accepted_the_run(
 
 
 def assert_caught_up(three: Cluster, back: Node, key: str) -> None:
-    """What was answered while a node was away is there when another is lost instead."""
+    """Check that results of an outage survive the loss of another node."""
     assert ask(back.ingress, key, COUNT).json() == [n * n for n in range(COUNT)]
     another = three.nodes[three.nodes.index(back) - 1]
     another.kill()

@@ -1,4 +1,4 @@
-"""What wheel and sdist contain: all of the package, its license, nothing else."""
+"""Check that wheel and sdist contain only the package and its license."""
 
 import sys
 import tarfile

@@ -24,7 +24,7 @@ def run(*command: str | Path, cwd: Path = ROOT) -> None:
 
 
 def output(*command: str | Path, cwd: Path, code: int = 0) -> str:
-    """What a command prints; it must end with this exit code."""
+    """Run a command, check its exit code, and return its output."""
     words = [str(word) for word in command]
     print(f"$ {shlex.join(words)}", flush=True)
     ended = subprocess.run(

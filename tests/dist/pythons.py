@@ -55,10 +55,10 @@ def _candidates(version: str) -> Iterator[Path]:
 def _is(python: Path, version: str) -> bool:
     """Whether a program is that Python: a shim of pyenv may be none."""
     code = "import sys; print('%d.%d' % sys.version_info[:2])"
-    said = subprocess.run(
+    output = subprocess.run(
         [python, "-c", code], capture_output=True, text=True, check=False
     )
-    return said.stdout.strip() == version
+    return output.stdout.strip() == version
 
 
 def _test(python: Path, folder: Path) -> None:

@@ -75,11 +75,11 @@ def _check_versions(alone: Path, cli: Path, folder: Path) -> None:
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
     code = "from importlib.metadata import version; print(version('parallelizework'))"
     command = cli.with_name("parallelizework")
-    for said in (
+    for printed in (
         output(alone, "-c", code, cwd=folder),
         output(command, "--version", cwd=folder),
     ):
-        _expect_line(said, version)
+        _expect_line(printed, version)
 
 
 @contextmanager
@@ -113,8 +113,8 @@ def _check_readme(ingress: str, folder: Path) -> None:
     call = r"^\$ (curl \S*localhost:8080/Lengths/run .*)\n"
     words = shlex.split(_in_readme(call))
     words = [re.sub(r"(http://)?localhost:8080", ingress, word) for word in words]
-    said = output(words[0], "--silent", "--fail-with-body", *words[1:], cwd=folder)
-    _expect(said, _in_readme(call.replace("(", "(?:") + "(.*)$"))
+    printed = output(words[0], "--silent", "--fail-with-body", *words[1:], cwd=folder)
+    _expect(printed, _in_readme(call.replace("(", "(?:") + "(.*)$"))
 
 
 def _in_readme(pattern: str) -> str:
@@ -125,12 +125,12 @@ def _in_readme(pattern: str) -> str:
     return found[1]
 
 
-def _expect(said: str, text: str) -> None:
-    if text not in said:
-        sys.exit(f"{text!r} is not in it")
+def _expect(printed: str, expected: str) -> None:
+    if expected not in printed:
+        sys.exit(f"{expected!r} is not in it")
 
 
-def _expect_line(said: str, text: str) -> None:
-    _expect(said, text)
-    if said.count("\n") != 1:
+def _expect_line(printed: str, expected: str) -> None:
+    _expect(printed, expected)
+    if printed.count("\n") != 1:
         sys.exit("it is not one line")

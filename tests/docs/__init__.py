@@ -1,1 +1,1 @@
-"""The documentation, executed: each page is a session that must go as shown."""
+"""The documentation, executed: each page is a session that must work as shown."""

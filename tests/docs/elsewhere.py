@@ -1,4 +1,4 @@
-"""The commands of the pages that something else in the repository runs."""
+"""The commands that pages show and that another file of the repository runs."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from .page import ROOT
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """Where a command is run: the file, and how the command stands in it."""
+    """The file that runs a command, and the text of the command in this file."""
 
     path: str
     text: str

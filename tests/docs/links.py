@@ -1,4 +1,4 @@
-"""The links of built pages: where they lead, and which lead nowhere."""
+"""The links of built pages, and which of them are broken."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ _NOT_LOADED = {"canonical", "alternate", "next", "prev", "edit"}
 
 @dataclass
 class Links(HTMLParser):
-    """The anchors of a page, the links to follow, and what the page loads itself."""
+    """The anchors, the links and the loaded files of a page."""
 
     anchors: set[str] = field(default_factory=set[str])
     followed: set[str] = field(default_factory=set[str])
@@ -22,7 +22,7 @@ class Links(HTMLParser):
         super().__init__()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note the links of an element."""
+        """Record the anchor and the links of an element."""
         values = {name: value for name, value in attrs if value is not None}
         if "id" in values:
             self.anchors.add(values["id"])
@@ -34,7 +34,7 @@ class Links(HTMLParser):
 
 
 def problems(site: Path) -> Iterator[str]:
-    """The links of a built site that lead nowhere, and what pages load from others."""
+    """Yield the broken links of a built site, and the files loaded from other hosts."""
     pages = {path: _links(path) for path in sorted(site.rglob("*.html"))}
     for path, links in pages.items():
         name = path.relative_to(site).as_posix()
@@ -58,7 +58,7 @@ def _links(path: Path) -> Links:
 
 
 def _target(site: Path, name: str, url: str) -> tuple[Path, str]:
-    """The file that a link of a page leads to, and the anchor in it."""
+    """Return the file and the anchor to which a link of a page points."""
     parts = urlsplit(urljoin(f"/{name}", url))
     path = site / unquote(parts.path).lstrip("/")
     return path / "index.html" if path.is_dir() else path, unquote(parts.fragment)

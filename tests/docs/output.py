@@ -1,4 +1,4 @@
-"""Compare what a command has printed with what a page shows."""
+"""Compare the output of a command with the output that a page shows."""
 
 import re
 from difflib import unified_diff
@@ -7,11 +7,11 @@ _ANY, _RUN = "...", re.compile(r"inv_\w+(?:\\\.\\\.\\\.)?|inv_\\\.\\\.\\\.")
 
 
 def difference(shown: str, printed: str) -> str:
-    """A diff of what is shown and what was printed; nothing if that fits.
+    """Return a diff of the shown and the printed text; empty if they match.
 
-    In what is shown, `...` stands for any text within a line, or alone on a line for
-    any lines; `inv_...` and the id of any invocation stand for each other. Spaces at
-    the ends of lines do not count, nor do empty lines at the end.
+    In a shown line, `...` matches any text. A shown line that is only `...` matches any
+    lines. `inv_...` and each invocation id match any invocation id. Spaces at the end
+    of a line and empty lines at the end of the text are ignored.
     """
     expected, found = _lines(shown), _lines(printed)
     pattern = "".join(_lines_pattern(line) for line in expected)
@@ -23,7 +23,7 @@ def difference(shown: str, printed: str) -> str:
 
 
 def has_line(shown: str, printed: str) -> bool:
-    """Whether one of the lines printed is as the one shown."""
+    """Whether a printed line matches the shown line."""
     pattern = _pattern(shown.rstrip())
     return any(re.fullmatch(pattern, line) for line in _lines(printed))
 
@@ -37,12 +37,12 @@ def _lines_pattern(line: str) -> str:
 
 
 def _pattern(line: str) -> str:
-    """A regular expression of one line."""
+    """Return a regular expression for one shown line."""
     escaped = _RUN.sub(lambda _: r"inv_\w+", re.escape(line))
     return escaped.replace(re.escape(_ANY), r"[^\n]*")
 
 
 def _shown_as(line: str, shown: list[str]) -> str:
-    """A printed line as the page shows it, or as it is where the page does not."""
+    """Return the shown line that matches a printed line, or else the printed line."""
     alike = (each for each in shown if re.fullmatch(_pattern(each), line))
     return next((each for each in alike if each.strip() != _ANY), line)

@@ -1,4 +1,4 @@
-"""`Page`: a page of the documentation, read into the steps of its session."""
+"""`Page`: a page of the documentation, parsed into the steps of its session."""
 
 import re
 from collections.abc import Iterator
@@ -15,12 +15,12 @@ _DIAGRAMS = {"mermaid"}
 
 
 class PageError(Exception):
-    """A block that no convention covers; the message has page and line."""
+    """A block that follows no convention. The message has the page and the line."""
 
 
 @dataclass(frozen=True)
 class File:
-    """A file that the reader writes."""
+    """A file that the reader creates."""
 
     line: int
     name: str
@@ -29,7 +29,7 @@ class File:
 
 @dataclass(frozen=True)
 class Program:
-    """A Python program that the reader runs, and what it prints, if that is shown."""
+    """A Python program that the reader runs, and its output if the page shows it."""
 
     line: int
     text: str
@@ -38,11 +38,11 @@ class Program:
 
 @dataclass(frozen=True)
 class Command:
-    """A command that the reader types, and what it prints, if that is shown.
+    """A command that the reader runs, and its output if the page shows it.
 
     Attributes:
-        code: The exit code that it must end with.
-        port: The port that it listens on, where the page says so by a mark.
+        code: The expected exit code.
+        port: The port of a server, if a mark of the page names the port.
     """
 
     line: int
@@ -54,7 +54,7 @@ class Command:
 
 @dataclass(frozen=True)
 class Fragment:
-    """A block that is not run: another system's code, a signature, a sample of JSON."""
+    """A block that is not run: code of another system, a signature, or JSON."""
 
     line: int
     language: str
@@ -74,16 +74,16 @@ class _Block:
 
 @dataclass(frozen=True)
 class Page:
-    """A page: its name without suffix, such as `how-to/serve`, and its text."""
+    """A page: its name without a suffix, such as `how-to/serve`, and its text."""
 
     name: str
     text: str
 
     def steps(self) -> list[Step]:
-        """What a reader does, from top to bottom.
+        """Return the steps of the reader in their order.
 
         Raises:
-            PageError: A block is of no kind that the conventions have.
+            PageError: A block follows no convention.
         """
         steps: list[Step] = []
         for block in _blocks(self.text):
@@ -116,7 +116,7 @@ class Page:
                 )
 
     def _commands(self, block: _Block) -> Iterator[Command]:
-        """The commands of a console block; its marks are for the last one."""
+        """Yield the commands of a console block; its marks are for the last command."""
         lines = block.text.splitlines()
         starts = [i for i, line in enumerate(lines) if line.startswith("$ ")]
         if not starts or starts[0] != 0:
@@ -138,7 +138,7 @@ class Page:
 
 
 def pages(root: Path) -> list[Page]:
-    """The pages of a repository: its README and all of `docs/`."""
+    """Return the pages of a repository: the README and all pages of `docs/`."""
     found = [root / "README.md", *sorted((root / "docs").rglob("*.md"))]
     return [
         Page(_name(path.relative_to(root)), path.read_text())
@@ -152,14 +152,14 @@ def _name(path: Path) -> str:
 
 
 def _is_output(block: _Block, last: Step | None) -> bool:
-    """Whether a block shows what the program before it prints."""
+    """Whether a block shows the output of the program before it."""
     is_plain = block.language == "text" and not block.marks
     is_first = isinstance(last, Program) and last.output is None
     return is_plain and is_first and not _FILE_NAME.match(block.text)
 
 
 def _blocks(text: str) -> Iterator[_Block]:
-    """The fenced blocks, with the marks on the lines directly before them."""
+    """Yield the fenced blocks with the marks on the lines directly before them."""
     lines = text.splitlines()
     marks: dict[str, int] = {}
     end = -1

@@ -1,4 +1,4 @@
-"""The processes of a page: marked by a variable, so that no other is ever touched."""
+"""The processes of a page. A variable marks them: no other process is killed."""
 
 import os
 import signal
@@ -7,13 +7,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-MARK = "DOCS_PAGE"  # the variable that each process of a page has
+MARK = "DOCS_PAGE"  # an environment variable of each process of a page
 _PROC = Path("/proc")
-_PAUSE = 0.02  # seconds between looks
+_PAUSE = 0.02  # seconds between checks
 
 
 def eventually(condition: Callable[[], bool], seconds: float) -> bool:
-    """Whether a condition comes to hold within that time."""
+    """Wait until a condition is true; return False after `seconds`."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -23,7 +23,7 @@ def eventually(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def signal_group(group: int, signum: int) -> bool:
-    """Send a signal to a process group, 0 to ask; whether there is one."""
+    """Send a signal to a process group (0: none); return whether the group exists."""
     try:
         os.killpg(group, signum)
     except ProcessLookupError:
@@ -32,10 +32,10 @@ def signal_group(group: int, signum: int) -> bool:
 
 
 def kill_marked(mark: str) -> list[str]:
-    """Kill the processes that a page has left; the commands of those there were.
+    """Kill the remaining processes of a page, and return their commands.
 
-    Those of a `dev` that was itself killed have a process group of their own. Where
-    there is no /proc, they are left.
+    If `dev` was killed, its processes remain in their own process group. Without /proc,
+    these processes are not killed.
     """
     left: list[str] = []
     for process in _PROC.glob("[0-9]*"):

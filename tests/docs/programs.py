@@ -1,4 +1,4 @@
-"""The programs that a page finds on its PATH."""
+"""The programs on the PATH of a page."""
 
 import shutil
 import sys
@@ -8,11 +8,11 @@ from parallelizework.local.binaries import find
 
 from .processes import MARK
 
-CURL_OPTIONS = "CURL_OPTIONS"  # a variable: what curl gets before its arguments
+CURL_OPTIONS = "CURL_OPTIONS"  # an environment variable: more options for curl
 
 _RESTATE = """\
 #!/bin/sh
-# A reader answers its questions; here nobody does.
+# A reader confirms on a terminal. A test cannot, so --yes confirms.
 exec '{restate}' --yes "$@"
 """
 
@@ -22,7 +22,7 @@ _CURL = """\
 exec '{curl}' --no-progress-meter ${variable} "$@"
 """
 
-# A page may kill its worker by a name: a page in another folder may use that too.
+# A page may kill its worker by a name. This pkill kills only processes of the page.
 _PKILL = """\
 #!{python}
 import os, signal, subprocess, sys
@@ -55,7 +55,7 @@ sys.exit(0 if killed else 1)
 
 
 def install(folder: Path) -> str:
-    """Write the programs into a folder; the PATH on which they come first."""
+    """Write the programs into a folder; return a PATH that begins with the folder."""
     folder.mkdir()
     curl = shutil.which("curl")
     assert curl, "the pages need curl"

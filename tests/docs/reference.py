@@ -1,8 +1,8 @@
-"""The reference pages: what they say of commands, settings and HTTP is from the code.
+"""Generate sections of the reference pages from the code.
 
     python -m tests.docs.reference
 
-writes it into `docs/reference/`, between the marks of each part.
+writes the sections between their marks in `docs/reference/`.
 """
 
 import re
@@ -12,10 +12,10 @@ from .generated import command_line, handlers, variables
 from .page import ROOT
 
 FOLDER = ROOT / "docs" / "reference"
-_PART = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_SECTION = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
-Parts = Mapping[str, Callable[[], Iterator[str]]]
-PAGES: Mapping[str, Parts] = {
+Sections = Mapping[str, Callable[[], Iterator[str]]]
+PAGES: Mapping[str, Sections] = {
     "command-line.md": {
         "commands": command_line.commands,
         "server-options": command_line.server_options,
@@ -37,15 +37,15 @@ PAGES: Mapping[str, Parts] = {
 
 
 def written(name: str) -> str:
-    """The text of a page with its generated parts as they must be now."""
-    parts = PAGES[name]
+    """Return the text of a page with its generated sections."""
+    sections = PAGES[name]
 
-    def part(found: re.Match[str]) -> str:
-        lines = "\n".join(parts[found[2]]())
+    def section(found: re.Match[str]) -> str:
+        lines = "\n".join(sections[found[2]]())
         return f"{found[1]}\n{lines}\n{found[3]}"
 
-    text, count = _PART.subn(part, FOLDER.joinpath(name).read_text())
-    assert count == len(parts), f"{name} must have the parts {', '.join(parts)}"
+    text, count = _SECTION.subn(section, FOLDER.joinpath(name).read_text())
+    assert count == len(sections), f"{name} must have {', '.join(sections)}"
     return text
 
 

@@ -1,4 +1,4 @@
-"""`Service`: a command of a page that does not end, and when it is ready."""
+"""`Service`: a command that runs until the end of its page."""
 
 import re
 import socket
@@ -16,7 +16,9 @@ _COMMAND = re.compile(
     r"|(?:python3? -m )?(?:hypercorn|uvicorn|granian)\b"
     r"|python3? (?P<file>[\w./-]+\.py))"
 )
-_STARTED = "Ctrl-C stops"  # the last line of the greeting of `dev` and `server`
+_STARTED = (
+    "Ctrl-C stops"  # in the last line that `dev` and `server` print at their start
+)
 _FOREVER = "serve_forever"
 _HTTP_SECONDS = 5.0
 
@@ -27,7 +29,7 @@ class Service:
 
     Attributes:
         text: The command with the ports of the page, and without `&`.
-        is_ready: Whether it serves, from its output so far.
+        is_ready: Whether the command serves; the argument is its output.
     """
 
     command: Command
@@ -38,11 +40,11 @@ class Service:
 def service(
     command: Command, files: Iterable[File], ports: PagePorts
 ) -> Service | None:
-    """The service that a command starts; None if it is a command that ends.
+    """Return the service that a command starts; None for a command that ends.
 
     Args:
-        files: The files that the page has written: a program of the page's own is a
-            service if it says `serve_forever`.
+        files: The files of the page. A program in a file is a service if its text
+            contains `serve_forever`.
     """
     text = ports.replaced(command.text).removesuffix("&").rstrip()
     found = _COMMAND.match(text)

@@ -1,4 +1,4 @@
-"""`Session`: a page done as a reader does it, in one folder, from top to bottom."""
+"""`Session`: execute the steps of a page in one folder, as a reader does."""
 
 import ast
 import importlib
@@ -20,17 +20,17 @@ from .processes import MARK, eventually
 from .service import Service, service
 from .shell import Shell, ShellError, Started, shell
 
-_READY_SECONDS = 60.0  # a cold start on a busy machine; it is usually ready in two
-_SHOWN_SECONDS = 10.0  # in which a service must print a line that the page shows
+_READY_SECONDS = 60.0  # for a cold start on a busy machine; usually two seconds
+_SHOWN_SECONDS = 10.0  # for a service to print a line that the page shows
 _PACKAGE = "parallelizework"
 
 
 class SessionError(AssertionError):
-    """A step did not go as the page shows; the message has page and line."""
+    """A step did not work as the page shows. The message has the page and the line."""
 
 
 class Session:
-    """The steps of a page, in a shell of its own."""
+    """The steps of a page, in one shell."""
 
     def __init__(self, page: Page, folder: Path, ports: PagePorts, bash: Shell) -> None:
         self._page = page
@@ -41,10 +41,10 @@ class Session:
         self._shown: list[tuple[Service, Started]] = []
 
     def run(self) -> None:
-        """Do all steps.
+        """Execute all steps.
 
         Raises:
-            SessionError: One does not go as shown.
+            SessionError: A step does not work as shown.
         """
         for step in self._page.steps():
             match step:
@@ -66,7 +66,7 @@ class Session:
         self._files.append(file)
 
     def _execute(self, program: Program) -> None:
-        """Run a program that the reader pastes into a file of any name."""
+        """Run a program. The reader may choose the name of its file."""
         path = self._folder.parent / "scratch" / f"line_{program.line}.py"
         path.write_text(self._ports.replaced(program.text))
         text = f'PYTHONPATH="{self._folder}" python3 "{path}"'
@@ -77,12 +77,12 @@ class Session:
         if command.text in ELSEWHERE:
             return
         if command.text.split()[0] in PROGRAMS:
-            said = "no page can run this: add what does to tests/docs/elsewhere.py"
-            raise self._wrong(command.line, f"$ {command.text}", said)
+            problem = "no page can run this: add it to tests/docs/elsewhere.py"
+            raise self._error(command.line, f"$ {command.text}", problem)
         if found := service(command, self._files, self._ports):
             self._start(found)
             return
-        # An error of HTTP that is not shown is not wanted.
+        # An HTTP error must fail the command, unless the page shows the output.
         options = "--fail-with-body" if command.output is None else ""
         text = self._ports.replaced(command.text)
         text = f"{programs.CURL_OPTIONS}={options}\n{text}"
@@ -94,7 +94,7 @@ class Session:
         try:
             code, printed = self._shell.run(text)
         except ShellError as error:
-            raise self._wrong(line, f"$ {text}", str(error)) from None
+            raise self._error(line, f"$ {text}", str(error)) from None
         return code, self._ports.as_documented(printed)
 
     def _compare(
@@ -106,26 +106,26 @@ class Session:
     ) -> None:
         shown, printed = outputs
         if codes[0] != codes[1]:
-            said = f"ended with exit code {codes[1]}, not {codes[0]}:\n{printed}"
-            raise self._wrong(line, what, said)
-        if shown is not None and (wrong := difference(shown, printed)):
-            raise self._wrong(line, what, f"does not print what is shown:\n{wrong}")
+            problem = f"ended with exit code {codes[1]}, not {codes[0]}:\n{printed}"
+            raise self._error(line, what, problem)
+        if shown is not None and (diff := difference(shown, printed)):
+            raise self._error(line, what, f"does not print the shown output:\n{diff}")
 
     def _start(self, found: Service) -> None:
         started = self._shell.start(found.text)
 
-        def is_over() -> bool:
+        def is_ready_or_ended() -> bool:
             return started.has_ended or found.is_ready(started.output)
 
-        in_time = eventually(is_over, _READY_SECONDS)
+        in_time = eventually(is_ready_or_ended, _READY_SECONDS)
         if not in_time or started.has_ended:
-            said = "has ended at once" if in_time else "is not ready in time"
+            problem = "ended at its start" if in_time else "is not ready in time"
             what = f"$ {found.command.text}"
-            raise self._wrong(found.command.line, what, f"{said}:\n{started.output}")
+            raise self._error(found.command.line, what, f"{problem}:\n{started.output}")
         self._shown.append((found, started))
 
     def _check_shown(self, found: Service, started: Started) -> None:
-        """See that a service has printed each line that is shown after it."""
+        """Check that a service has printed each line that is shown after it."""
 
         def printed() -> str:
             return self._ports.as_documented(started.output)
@@ -133,11 +133,11 @@ class Session:
         for shown in (found.command.output or "").splitlines():
             if not eventually(lambda s=shown: has_line(s, printed()), _SHOWN_SECONDS):
                 what = f"$ {found.command.text}"
-                said = f"has not printed the line\n{shown}\nbut\n{printed()}"
-                raise self._wrong(found.command.line, what, said)
+                problem = f"has not printed the line\n{shown}\nbut\n{printed()}"
+                raise self._error(found.command.line, what, problem)
 
     def _check(self, fragment: Fragment) -> None:
-        """See that a fragment is at least what it claims to be."""
+        """Check that a fragment is valid JSON or Python, and that its names exist."""
         if fragment.language == "json":
             json.loads(fragment.text)
         if fragment.language == "python":
@@ -146,16 +146,16 @@ class Session:
             assert isinstance(tree, ast.Module)
             for module, name in _imported(tree):
                 if not hasattr(importlib.import_module(module), name):
-                    said = f"there is no {module}.{name}"
-                    raise self._wrong(fragment.line, "the fragment", said)
+                    problem = f"{module}.{name} does not exist"
+                    raise self._error(fragment.line, "the fragment", problem)
 
-    def _wrong(self, line: int, what: str, said: str) -> SessionError:
-        return SessionError(f"{self._page.name}.md:{line}: {what}\n{said}")
+    def _error(self, line: int, what: str, problem: str) -> SessionError:
+        return SessionError(f"{self._page.name}.md:{line}: {what}\n{problem}")
 
 
 @contextmanager
 def session(page: Page, folder: Path) -> Generator[Session, None, None]:
-    """A session in a new folder, on ports of its own; its processes end with it."""
+    """Open a session in a new folder, on free ports; end its processes at the end."""
     here, scratch = folder / "here", folder / "scratch"
     here.mkdir()
     scratch.mkdir()
@@ -168,7 +168,7 @@ def session(page: Page, folder: Path) -> Generator[Session, None, None]:
 
 
 def _environment(ports: PagePorts, path: str) -> Mapping[str, str]:
-    """The variables of a reader's shell, without those of this test."""
+    """Return the variables of a reader's shell, without the variables of the test."""
     usual = {
         name: value
         for name, value in os.environ.items()
@@ -193,7 +193,7 @@ def _environment(ports: PagePorts, path: str) -> Mapping[str, str]:
 
 
 def _imported(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    """The names that a fragment has from this package, as module and name."""
+    """Yield the names of this package in a fragment, as module and name."""
     for node in ast.walk(tree):
         match node:
             case ast.ImportFrom(module=str(module), names=names):

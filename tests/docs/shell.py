@@ -1,4 +1,4 @@
-"""`Shell`: one bash process, in which a page types its commands one by one."""
+"""`Shell`: one bash process that runs the commands of a page one by one."""
 
 import os
 import select
@@ -13,12 +13,12 @@ from pathlib import Path
 
 from .processes import MARK, eventually, kill_marked, signal_group
 
-_COMMAND_SECONDS = 120.0  # a bound for what hangs: no page depends on it
-_STOP_SECONDS = 30.0  # then it is killed
+_COMMAND_SECONDS = 120.0  # only a command that hangs reaches this limit
+_STOP_SECONDS = 30.0  # before a kill
 
 
 class ShellError(Exception):
-    """A command has not ended in time, or the shell itself has ended."""
+    """A command has not ended in time, or the shell has ended."""
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,17 @@ class Started:
 
     @property
     def output(self) -> str:
-        """What it has printed so far."""
+        """The output so far."""
         return self.log.read_text(errors="replace")
 
     @property
     def has_ended(self) -> bool:
-        """Whether nothing of it is left."""
+        """Whether all processes of the command have ended."""
         return not signal_group(self.group, 0)
 
 
 class Shell:
-    """A bash process; what its commands print goes to files of `scratch`."""
+    """A bash process. The output of its commands is in files in `scratch`."""
 
     def __init__(
         self, process: "subprocess.Popen[bytes]", scratch: Path, mark: str
@@ -50,29 +50,29 @@ class Shell:
         self._mark = mark
         self._count = 0
         self.started: list[Started] = []
-        self._type("exec 9>&1 >/dev/null")  # 9 is for the answers of bash itself
+        self._type("exec 9>&1 >/dev/null")  # descriptor 9: the responses of bash
 
     def run(self, text: str) -> tuple[int, str]:
-        """The exit code of a command, and what it has printed.
+        """Run a command; return its exit code and its output.
 
         Raises:
-            ShellError: It does not end.
+            ShellError: The command does not end.
         """
         file, log = self._files(text)
         self._type(f'eval "$(cat {file})" </dev/null >{log} 2>&1; echo $? >&9')
         try:
-            code = int(self._answer())
+            code = int(self._response())
         except ShellError as error:
             raise ShellError(f"{error}\n{log.read_text(errors='replace')}") from None
         return code, log.read_text(errors="replace")
 
     def start(self, text: str) -> Started:
-        """Start a command in the background, in a process group of its own."""
+        """Start a command in the background, in a separate process group."""
         file, log = self._files(f"exec env {text}")
         self._type("set -m")
         self._type(f'(eval "$(cat {file})") </dev/null >{log} 2>&1 9>&- &')
         self._type("set +m; echo $! >&9")
-        started = Started(int(self._answer()), log)
+        started = Started(int(self._response()), log)
         self.started.append(started)
         return started
 
@@ -89,23 +89,25 @@ class Shell:
         self._process.stdin.write(f"{line}\n".encode())
         self._process.stdin.flush()
 
-    def _answer(self) -> str:
-        """The next line that bash itself writes."""
+    def _response(self) -> str:
+        """Return the next response of bash."""
         assert self._process.stdout
-        deadline, answer = time.monotonic() + _COMMAND_SECONDS, b""
-        while not answer.endswith(b"\n"):
-            left = deadline - time.monotonic()
+        deadline, response = time.monotonic() + _COMMAND_SECONDS, b""
+        while not response.endswith(b"\n"):
+            seconds = deadline - time.monotonic()
             stream = self._process.stdout.fileno()
-            if left < 0 or not select.select([stream], [], [], left)[0]:
-                raise ShellError(f"it has not ended within {_COMMAND_SECONDS:.0f} s")
+            if seconds < 0 or not select.select([stream], [], [], seconds)[0]:
+                raise ShellError(
+                    f"the command has not ended within {_COMMAND_SECONDS:.0f} s"
+                )
             byte = os.read(stream, 1)
             if not byte:
-                raise ShellError("the shell itself has ended")
-            answer += byte
-        return answer.decode()
+                raise ShellError("the shell has ended")
+            response += byte
+        return response.decode()
 
     def stop(self) -> None:
-        """Stop all that was started, and what that has left behind."""
+        """Stop all commands that were started, and their remaining processes."""
         groups = [each.group for each in self.started]
         alive = [group for group in groups if signal_group(group, signal.SIGTERM)]
         for group in alive:
@@ -120,10 +122,10 @@ class Shell:
 def shell(
     folder: Path, scratch: Path, environment: Mapping[str, str]
 ) -> Generator[Shell, None, None]:
-    """A shell in `folder`; all its processes have ended when the block has.
+    """Open a shell in `folder`. All its processes end with the block.
 
     Args:
-        environment: All variables; that of `MARK` names the shell's own processes.
+        environment: All variables. The variable `MARK` marks the processes.
     """
     process = subprocess.Popen(
         ["bash", "--noprofile", "--norc", "-s"],

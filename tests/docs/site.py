@@ -1,8 +1,8 @@
-"""The documentation site: built without a warning, and without a broken link.
+"""Build the documentation site; a warning or a broken link is an error.
 
     python -m tests.docs.site
 
-builds it by `zensical.toml` into `site/`; `make docs` does.
+builds `site/` from `zensical.toml`. `make docs` runs this command.
 """
 
 import subprocess
@@ -17,11 +17,13 @@ from .page import ROOT
 
 CONFIGURATION = ROOT / "zensical.toml"
 DOCS, SITE = ROOT / "docs", ROOT / "site"
-_WARNING = "griffe:"  # which zensical does not count, even with --strict
+_WARNING = (
+    "griffe:"  # zensical does not report this warning as an error, even with --strict
+)
 
 
 def navigation() -> list[str]:
-    """The pages that the site's navigation names."""
+    """Return the pages in the navigation of the site."""
     nav = tomllib.loads(CONFIGURATION.read_text())["project"]["nav"]
     return list(_pages(nav))
 
@@ -37,32 +39,32 @@ def _pages(entries: object) -> Iterator[str]:
 
 
 def misplaced() -> Iterator[str]:
-    """Pages that the navigation names and that are not there, and the reverse."""
+    """Yield pages that exist only in the navigation, or only as a file."""
     named = {page for page in navigation() if "://" not in page}
-    there = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
-    yield from (f"the navigation names docs/{each}: no file" for each in named - there)
-    yield from (f"docs/{each} is not in the navigation" for each in there - named)
+    files = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")}
+    yield from (f"the navigation names docs/{each}: no file" for each in named - files)
+    yield from (f"docs/{each} is not in the navigation" for each in files - named)
 
 
 def build() -> Iterator[str]:
-    """Build the site; what is wrong with it."""
+    """Build the site; yield its errors."""
     command = ["zensical", "build", "--clean", "--strict"]
     program = [str(Path(sys.executable).with_name(command[0])), *command[1:]]
     done = subprocess.run(
         program, cwd=ROOT, check=False, capture_output=True, text=True
     )
-    said = done.stdout + done.stderr
+    output = done.stdout + done.stderr
     if done.returncode:
-        yield said.partition("Traceback")[0]
-    yield from (line for line in said.splitlines() if line.startswith(_WARNING))
+        yield output.partition("Traceback")[0]
+    yield from (line for line in output.splitlines() if line.startswith(_WARNING))
     yield from problems(SITE)
 
 
 def main() -> int:
-    """Build and check; an exit code."""
-    wrong = [*misplaced(), *build()]
-    print("\n".join(wrong) if wrong else f"{SITE.name}/ has the documentation")
-    return bool(wrong)
+    """Build and check the site; return an exit code."""
+    errors = [*misplaced(), *build()]
+    print("\n".join(errors) if errors else f"{SITE.name}/ has the documentation")
+    return bool(errors)
 
 
 if __name__ == "__main__":

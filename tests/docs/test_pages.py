@@ -1,6 +1,6 @@
-"""Each page of the documentation goes as it shows: `pytest tests/docs -k start`.
+"""Each page of the documentation works as shown: `pytest tests/docs -k start`.
 
-`DOCS_ROOT` names another checkout whose pages are to be run.
+`DOCS_ROOT` names another checkout, whose pages are run instead.
 """
 
 import os
@@ -14,7 +14,7 @@ from .session import session
 
 
 def is_session(page: Page) -> bool:
-    """Whether there is something to do; a test says so if it cannot be read."""
+    """Whether a page has steps. A test reports a page that cannot be parsed."""
     try:
         return bool(page.steps())
     except PageError:

@@ -1,4 +1,4 @@
-"""`Disk`: a small file system that can be filled, and emptied again."""
+"""`Disk`: a small file system that a test can fill and empty."""
 
 import errno
 import os
@@ -8,13 +8,13 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-SIZE_MIB = 1_024  # restate-server allots itself some 150 at once
+SIZE_MIB = 1_024  # restate-server allocates about 150 MiB at once
 _MIB = 1024 * 1024
 _LEAST = 4_096  # bytes
 
 
 class Disk:
-    """A file system of its own at `folder`."""
+    """A separate file system at `folder`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -38,8 +38,8 @@ class Disk:
             self._filler.unlink()
 
 
-def why_not() -> str | None:
-    """Return the reason why this machine cannot mount such a disk, if any."""
+def reason_against_disk() -> str | None:
+    """Return the reason why this machine cannot mount a disk, or None."""
     if os.geteuid() or not shutil.which("mount"):
         return "only root may mount a file system"
     return None
@@ -47,10 +47,10 @@ def why_not() -> str | None:
 
 @contextmanager
 def disk(folder: Path, size_mib: int = SIZE_MIB) -> Generator[Disk, None, None]:
-    """A file system in memory, mounted at `folder` until the block ends.
+    """Mount a file system in memory at `folder` until the block ends.
 
     Raises:
-        CalledProcessError: It could not be mounted.
+        CalledProcessError: `mount` failed.
     """
     folder.mkdir(parents=True)
     options = ["-t", "tmpfs", "-o", f"size={size_mib}m", "tmpfs"]

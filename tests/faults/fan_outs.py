@@ -1,4 +1,4 @@
-"""The fan-outs of the suite: the task alone determines the correct result."""
+"""The fan-outs of the suite. The task alone determines the correct result."""
 
 import asyncio
 import time
@@ -21,12 +21,13 @@ _SHARD = 50  # subtasks
 
 
 class Task(BaseModel):
-    """What a run is to do.
+    """The task of a run.
 
     Attributes:
-        run: Its name in the ledger.
-        first: The value of its first subtask; those of the others follow.
-        pause: How long an execution takes, in seconds.
+        run: The name of the run in the ledger.
+        first: The value of the first subtask; the next values follow it.
+        count: The number of subtasks.
+        pause: The duration of an execution in seconds.
     """
 
     ledger: Path
@@ -51,12 +52,12 @@ class Shard(BaseModel):
 
 
 class Result(BaseModel):
-    """What a run comes to.
+    """The result of a run.
 
     Attributes:
-        values: In order.
+        values: The values in the order of the subtasks.
         failed: The indexes of the subtasks that failed.
-        stamp: Another one each time that a result is made.
+        stamp: A unique text for each execution of `aggregate`.
     """
 
     values: list[int]
@@ -96,16 +97,16 @@ async def execute_durably(ctx: Context, subtask: Subtask) -> int:
     return await ctx.run_typed("execute", partial(execute, subtask))
 
 
-def fails(index: int) -> bool:
+def always_fails(index: int) -> bool:
     return index % 10 == 3
 
 
 async def execute_with_errors(subtask: Subtask) -> int:
-    """Some subtasks always fail, and some fail at first."""
+    """Some subtasks always fail, and some fail once."""
     ledger = Ledger(subtask.ledger)
     with ledger.execution(subtask.run, subtask.index):
         await asyncio.sleep(subtask.pause)
-        if fails(subtask.index):
+        if always_fails(subtask.index):
             raise TerminalError("it fails", 418)
         if subtask.index % 10 == 7 and ledger.is_first(subtask.run, subtask.index):
             raise RuntimeError("not yet")
@@ -148,7 +149,7 @@ plain = FanOut("Plain", split=split, execute=execute, aggregate=aggregate)
 threads = FanOut(
     "Threads", split=split, execute=execute_in_a_thread, aggregate=aggregate
 )
-# Restate counts as attempts what a worker does not survive, so there may be many.
+# Restate counts an attempt when a worker is killed, so there may be many attempts.
 code = FanOut(
     "Code",
     split=split,
@@ -185,8 +186,9 @@ class Work:
     """A kind of run.
 
     Attributes:
-        few, many: How many subtasks it has, at least and at most.
-        quorum: Half of its subtasks are enough.
+        few, many: The minimum and the maximum number of subtasks.
+        quorum: The run ends when half of the subtasks have succeeded.
+        fails: Some subtasks always fail.
     """
 
     fan_out: FanOut[Task, Any, Any, Result]
@@ -195,16 +197,16 @@ class Work:
     quorum: bool = False
     fails: bool = False
 
-    def finished(self, task: Task) -> Task:
-        """The task, with what is particular to this kind of run."""
+    def with_policy(self, task: Task) -> Task:
+        """Return the task with the policy of this kind of run."""
         if not self.quorum:
             return task
         policy = Policy(min_successful=task.count // 2)
         return task.model_copy(update={"policy": policy})
 
     def expected(self, task: Task) -> Run:
-        """Return the correct result."""
-        failing = filter(fails, range(task.count)) if self.fails else ()
+        """Return the run that is correct for this task."""
+        failing = filter(always_fails, range(task.count)) if self.fails else ()
         return Run(
             name=task.run,
             subtasks=task.count,

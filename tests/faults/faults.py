@@ -1,4 +1,4 @@
-"""The faults: each breaks something of a `Site`, and repairs it."""
+"""The faults: each fault breaks and repairs a component of a `Site`."""
 
 import time
 from collections.abc import Callable
@@ -15,11 +15,11 @@ from tests.integration.processes import eventually
 
 # A coordinator that waits is suspended after one second; see `service._INACTIVITY`.
 _LONGER_THAN_INACTIVITY = 3.0
-_LONGEST_OUTAGE = 0.5  # seconds, of what was killed
-_RECOVERY = 300.0  # seconds; it takes one or two, but for a disk to be really full
+_LONGEST_OUTAGE = 0.5  # seconds between a kill and the restart
+_RECOVERY = 300.0  # seconds; usually one or two; to fill a disk takes longer
 
 Processes = frozenset[int]
-_NOBODY: Processes = frozenset()
+_NONE: Processes = frozenset()
 
 
 def kill_workers(site: Site, random: Random) -> Processes:
@@ -42,7 +42,7 @@ def kill_server_and_workers(site: Site, random: Random) -> Processes:
 
 
 def stop_workers_for_long(site: Site, _random: Random) -> Processes:
-    """For longer than the inactivity timeout; it lets some subtasks end before."""
+    """Stop for longer than the inactivity timeout. Some subtasks end before."""
     cut_off = site.processes
     together(worker.stop for worker in site.workers)
     time.sleep(_LONGER_THAN_INACTIVITY)
@@ -51,13 +51,13 @@ def stop_workers_for_long(site: Site, _random: Random) -> Processes:
 
 
 def freeze_workers(site: Site, _random: Random) -> Processes:
-    """For as long; nothing is cut off."""
+    """Freeze for the same time. No connection is cut off."""
     for worker in site.workers:
         worker.freeze()
     time.sleep(_LONGER_THAN_INACTIVITY)
     for worker in site.workers:
         worker.thaw()
-    return _NOBODY
+    return _NONE
 
 
 def drop_connections(site: Site, _random: Random) -> Processes:
@@ -66,21 +66,21 @@ def drop_connections(site: Site, _random: Random) -> Processes:
 
 
 def fill_disk(site: Site, random: Random) -> Processes:
-    """Until the server complains; then it has room again.
+    """Fill the disk until the server logs an error; free it and restart the server.
 
-    And a restart: if it was its log that had no room, it does not go on by itself.
+    A server whose log had no space does not resume without a restart.
     """
     disk = site.disk
-    assert disk, "the site has no disk of its own"
+    assert disk, "the site has no separate disk"
     log = site.folder / "restate-server.log"
-    before = _complaints(log)
+    before = _count_errors(log)
 
-    def complains() -> bool:
-        disk.fill()  # also what the server has given back meanwhile
-        return _complaints(log) > before
+    def logs_an_error() -> bool:
+        disk.fill()  # again: the server may have freed space
+        return _count_errors(log) > before
 
     try:
-        eventually(complains, _RECOVERY)
+        eventually(logs_an_error, _RECOVERY)
     finally:
         disk.empty()
     return _killed(site, [site.server], random)
@@ -99,8 +99,8 @@ FAULTS: dict[str, Callable[[Site, Random], Processes]] = {
 KILLS = [kind for kind in FAULTS if kind.startswith("kill")]
 
 
-def strike(site: Site, kind: str, random: Random) -> Fault:
-    """Break something, repair it, and wait until all is well."""
+def inject(site: Site, kind: str, random: Random) -> Fault:
+    """Inject a fault, repair it, and wait until the site is healthy."""
     since, processes, is_repaired = monotonic(), site.processes, False
     with suppress(AssertionError, StartError):
         processes = FAULTS[kind](site, random)
@@ -118,5 +118,5 @@ def _killed(site: Site, programs: list[Program], random: Random) -> Processes:
     return cut_off
 
 
-def _complaints(log: Path) -> int:
+def _count_errors(log: Path) -> int:
     return log.read_text(errors="replace").count("No space left on device")

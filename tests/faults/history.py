@@ -1,4 +1,4 @@
-"""`History`: what happened while things broke, as plain data.
+"""`History`: the events during the faults, as plain data.
 
 Times are seconds of the machine's monotonic clock.
 """
@@ -11,17 +11,17 @@ from functools import cached_property
 
 
 class What(StrEnum):
-    """What an execution of a subtask may write into the ledger."""
+    """The kinds of events in the ledger."""
 
     BEGAN = "began"
     ENDED = "ended"
     RAISED = "raised"
-    CUT_OFF = "cut off"  # cancelled by its worker, which had lost the server
+    CUT_OFF = "cut off"  # cancelled by its worker after the loss of the server
 
 
 @dataclass(frozen=True)
 class Event:
-    """A line of the ledger: what happened in an execution of a subtask."""
+    """A line of the ledger: an event in an execution of a subtask."""
 
     run: str
     index: int
@@ -33,7 +33,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Execution:
-    """One execution of a subtask, and when it ended in one way or another."""
+    """One execution of a subtask, with the times of its events."""
 
     run: str
     index: int
@@ -46,14 +46,14 @@ class Execution:
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that was broken, and repaired again.
+    """A fault that was injected and repaired.
 
     Attributes:
-        since: Just before it was broken.
-        until: When all was well again, or nobody waited any longer.
-        processes: The workers whose connections it cut; what they were executing may
-            be executed again. None of them, where it only held them up.
-        is_repaired: All was well again.
+        since: The time before the fault.
+        until: The time after the repair, or the end of the wait for it.
+        processes: The workers whose connections the fault cut. Their subtasks may be
+            executed again. Empty if the fault only delayed the workers.
+        is_repaired: The site was healthy after the fault.
     """
 
     kind: str
@@ -63,17 +63,17 @@ class Fault:
     is_repaired: bool = True
 
     def cuts(self, process: int, began: float, by: float) -> bool:
-        """Whether it may have cut off what `process` was executing between the two."""
+        """Whether the fault may have cut off an execution of `process` in this time."""
         return process in self.processes and self.since <= by and began <= self.until
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The progress of a run, as somebody read it.
+    """The progress of a run at one time.
 
     Attributes:
-        at: When it had been read.
-        ended: The run had ended by then.
+        at: The time after the progress was read.
+        ended: The run had ended.
     """
 
     at: float
@@ -86,20 +86,20 @@ class Reading:
 
     @property
     def settled(self) -> int:
-        """How many subtasks had an outcome."""
+        """The number of subtasks with an outcome."""
         return self.succeeded + self.failed + self.timed_out + self.cancelled
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What somebody got who asked for the result of a run.
+    """A response to a request for the result of a run.
 
     Attributes:
-        at: When it had come.
-        values: The indexes of the subtasks whose values are in it, in its order.
-        failed: The indexes of those that it names as failed.
-        stamp: What tells it from another result of the same values.
-        error: Why there is no result.
+        at: The time of the response.
+        values: The indexes of the subtasks whose values are in the result, in order.
+        failed: The indexes of the subtasks that are reported as failed.
+        stamp: Distinguishes this result from another result with the same values.
+        error: The reason if there is no result.
     """
 
     at: float
@@ -111,13 +111,13 @@ class Answer:
 
 @dataclass(frozen=True)
 class Run:
-    """One run: what its task asks for, and what was seen of it.
+    """One run: the correct outcomes of its task, and its observed outcomes.
 
     Attributes:
-        subtasks: How many there are.
-        slots: How many of them may be executing at once.
-        failing: Those that must fail, and whose failure is tolerated.
-        enough: So many successes end it; None for all of them.
+        subtasks: The number of subtasks.
+        slots: The number of subtasks that may execute at once.
+        failing: The subtasks that must fail and whose failure is tolerated.
+        enough: The number of successes that ends the run; None for all subtasks.
     """
 
     name: str
@@ -131,11 +131,11 @@ class Run:
 
 @dataclass(frozen=True)
 class History:
-    """All that was seen.
+    """All observed events.
 
     Attributes:
         events: The ledger.
-        left: Invocations that had not ended when all runs had.
+        left: Invocations that had not ended after the end of all runs.
     """
 
     events: Sequence[Event]

@@ -1,4 +1,4 @@
-"""`Ledger`: what subtasks really did, kept outside Restate; no kill loses a line."""
+"""`Ledger`: executions of subtasks, stored outside Restate. A kill loses no line."""
 
 import os
 from asyncio import CancelledError
@@ -13,14 +13,14 @@ from tests.faults.history import Event, What
 
 
 class Ledger:
-    """A file to which any number of processes append, one line an event."""
+    """A file with one line for each event. Several processes may append lines."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     @contextmanager
     def execution(self, run: str, index: int) -> Generator[None, None, None]:
-        """Write that a subtask began to execute, and how that ended."""
+        """Record the start and the end of an execution of a subtask."""
         write = partial(self._write, run, index, uuid4().hex[:12])
         write(What.BEGAN)
         try:
@@ -34,7 +34,7 @@ class Ledger:
         write(What.ENDED)
 
     def is_first(self, run: str, index: int) -> bool:
-        """Whether this is asked for the first time, by whichever process."""
+        """Whether this is the first call for the subtask in any process."""
         marks = self._path.with_suffix(".marks")
         marks.mkdir(exist_ok=True)
         try:
@@ -44,13 +44,13 @@ class Ledger:
         return True
 
     def read(self) -> list[Event]:
-        """All events, in the order in which they happened."""
+        """Return all events in their order."""
         lines = self._path.read_text().splitlines() if self._path.exists() else []
         return [_event(line) for line in lines]
 
     def _write(self, run: str, index: int, execution: str, what: What) -> None:
-        about = (run, index, execution, os.getpid(), monotonic(), what)
-        os.write(_opened(self._path), ("\t".join(map(str, about)) + "\n").encode())
+        fields = (run, index, execution, os.getpid(), monotonic(), what)
+        os.write(_opened(self._path), ("\t".join(map(str, fields)) + "\n").encode())
 
 
 @cache

@@ -1,4 +1,4 @@
-"""`Load`: runs in flight, and what is seen of each while things break."""
+"""`Load`: runs in flight, and their results and progress during faults."""
 
 import threading
 import time
@@ -21,16 +21,16 @@ from tests.faults.fan_outs import WORK, Result, Task, Work
 from tests.faults.history import Answer, Reading, Run
 from tests.faults.site import Site
 
-_LOOK = 0.5  # seconds that a look waits for a result
-_PAUSES = (0.01, 0.05, 0.2)  # seconds that a subtask takes
-_PAUSE = 0.1  # seconds between two looks
-_ANSWERS = 2  # how often each run is asked for its result
-_FAR = 100_000  # between the first values of two runs: more than either has subtasks
+_WAIT = 0.5  # seconds to wait for a result in one request
+_PAUSES = (0.01, 0.05, 0.2)  # seconds: the durations of subtasks
+_PAUSE = 0.1  # seconds between two requests
+_ANSWERS = 2  # results to request of each run
+_FAR = 100_000  # between the first values of two runs: larger than any run
 
 
 @dataclass
 class Watched:
-    """A run that is followed from its submission to its end."""
+    """A run that is observed from its submission to its end."""
 
     site: Site
     work: Work
@@ -39,32 +39,32 @@ class Watched:
     readings: list[Reading] = field(default_factory=list[Reading])
 
     def follow(self, give_up: threading.Event) -> Run:
-        """Ask for the result until it was returned twice and the progress has ended."""
+        """Request the result until it was returned twice and the progress has ended."""
         with Client(self.site.ingress, self.site.admin) as client:
             while not give_up.is_set():
                 with suppress(ClientError):
-                    if self._look(client):
+                    if self._request(client):
                         break
                 time.sleep(_PAUSE)
         expected = self.work.expected(self.task)
         return replace(expected, answers=self.answers, readings=self.readings)
 
-    def _look(self, client: Client) -> bool:
-        """Ask once for all that may be known now; whether that was the end."""
+    def _request(self, client: Client) -> bool:
+        """Request the progress and the result once; return whether both are final."""
         task = self.task.model_dump(mode="json", exclude_unset=True)
-        # Again each time: the same key must give the same run, whatever breaks.
+        # Submit each time: the same key must return the same run during any fault.
         name, key = self.work.fan_out.name, self.task.run
         run = client.submit(name, task, idempotency_key=key)
         self._read(run.id)
         if len(self.answers) < _ANSWERS:
             with suppress(RunNotFinished):
                 self.answers.append(self._answer(run))
-        is_told = bool(self.readings) and self.readings[-1].ended
-        return is_told and len(self.answers) == _ANSWERS
+        is_reported = bool(self.readings) and self.readings[-1].ended
+        return is_reported and len(self.answers) == _ANSWERS
 
     def _answer(self, run: Submitted[JsonValue]) -> Answer:
         try:
-            result = Result.model_validate(run.result(timeout=_LOOK))
+            result = Result.model_validate(run.result(timeout=_WAIT))
         except (RunFailed, UnknownRun) as error:
             return Answer(monotonic(), error=str(error))
         values = [value - self.task.first for value in result.values]
@@ -75,7 +75,7 @@ class Watched:
         with suppress(httpx.TransportError):
             answer = self.site.http.get(url)
             if not answer.is_success:
-                return  # it has only just begun
+                return  # the run has no progress yet
             known = answer.json()
             counts = ("succeeded", "failed", "timed_out", "cancelled", "total")
             ended = known["state"] != "running"
@@ -84,10 +84,11 @@ class Watched:
 
 
 class Load:
-    """Keeps a number of runs in flight, of each kind in rotation, until it is drained.
+    """Keep a number of runs in flight, of each kind in rotation, until `drain`.
 
     Args:
-        tasks: What to do, until there is no more.
+        tasks: The tasks to submit. The load ends with the last task.
+        at_once: The number of runs in flight.
     """
 
     def __init__(
@@ -104,7 +105,7 @@ class Load:
         ]
 
     def drain(self, seconds: float) -> list[Run]:
-        """Start no more runs, and wait for the ends of those in flight; see `ended`."""
+        """Start no more runs, and wait for the runs in flight; see `ended`."""
         self._enough.set()
         return self.ended(seconds)
 
@@ -114,7 +115,7 @@ class Load:
         self._give_up.set()
 
     def ended(self, seconds: float) -> list[Run]:
-        """All runs, when there is none to start; what takes longer has no answer."""
+        """Wait for all runs; a run that takes longer than `seconds` has no answer."""
         clock = threading.Timer(seconds, self._give_up.set)
         clock.start()
         runs = [run for client in self._clients for run in client.result()]
@@ -136,7 +137,7 @@ class Load:
 def tasks(
     ledger: Path, random: Random, kinds: Sequence[str] = tuple(WORK), prefix: str = ""
 ) -> Iterator[tuple[Work, Task]]:
-    """Tasks of all kinds in turn, of random sizes, without an end."""
+    """Yield tasks of all kinds in rotation, of random sizes, without end."""
     for number in count():
         if number % len(kinds) == 0:
             kinds = random.sample(kinds, len(kinds))
@@ -149,4 +150,4 @@ def tasks(
             count=random.randint(work.few, work.many),
             pause=random.choice(_PAUSES),
         )
-        yield work, work.finished(task)
+        yield work, work.with_policy(task)

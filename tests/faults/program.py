@@ -1,4 +1,4 @@
-"""`Program`: a process that can be killed and started again, at the same address."""
+"""`Program`: a process that can be killed and restarted at the same address."""
 
 import os
 import signal
@@ -15,7 +15,8 @@ class Program:
     """A server or a worker.
 
     Args:
-        start: Starts it; it is ready when the block begins, and stopped when it ends.
+        start: Starts the process. It is ready when the block begins, and stopped when
+            the block ends.
     """
 
     def __init__(self, start: Start) -> None:
@@ -25,22 +26,22 @@ class Program:
 
     @property
     def pid(self) -> int:
-        """Its process; the last one, while it is down."""
-        assert self._process, "it has never been started"
+        """The id of the process, or of the last process after a stop."""
+        assert self._process, "the program was never started"
         return self._process.pid
 
     @property
     def is_up(self) -> bool:
-        """Whether it runs."""
+        """Whether the process runs."""
         return self._process is not None and self._process.poll() is None
 
     @property
     def resident_mib(self) -> int:
-        """The memory that it has now."""
+        """The current memory of the process."""
         return int(memory(self.pid))
 
     def start(self) -> None:
-        """Start it, and wait until it is ready."""
+        """Start the process, and wait until it is ready."""
         self._process = self._stack.enter_context(self._start())
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""`Proxy`: stands between a restate-server and its workers, and can cut the wire."""
+"""`Proxy`: a proxy between a restate-server and its workers; can drop connections."""
 
 import asyncio
 from asyncio import StreamReader, StreamWriter
@@ -13,10 +13,10 @@ _CHUNK = 256 * 1024
 
 
 class Proxy:
-    """Forwards TCP connections to several ports in rotation, except ports that refuse.
+    """Forward TCP connections to several ports in rotation, except ports that refuse.
 
     Attributes:
-        port: Where it listens.
+        port: The port of the proxy.
     """
 
     def __init__(self, targets: Sequence[int], portal: BlockingPortal) -> None:
@@ -75,7 +75,7 @@ async def _pump(reader: StreamReader, writer: StreamWriter) -> None:
 
 @contextmanager
 def proxy(targets: Sequence[int]) -> Generator[Proxy, None, None]:
-    """A proxy in front of these ports, until the block ends."""
+    """Run a proxy for these ports until the block ends."""
     with start_blocking_portal() as portal:
         made = Proxy(targets, portal)
         with portal.wrap_async_context_manager(made.listening()):

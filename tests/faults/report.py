@@ -1,4 +1,4 @@
-"""`Report`: an outcome as tables, as JSON, and as what one needs to look into it."""
+"""The report of an outcome: as tables, as JSON, and as files for an investigation."""
 
 import json
 import os
@@ -41,7 +41,7 @@ def figures(outcome: Outcome) -> dict[str, Any]:
 
 
 def tables(outcome: Outcome) -> str:
-    """The same as Markdown."""
+    """Return the report as Markdown tables."""
     known = figures(outcome)
     columns = {
         "runs": known["runs"],

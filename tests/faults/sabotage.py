@@ -1,10 +1,10 @@
-"""parallelizework, broken on purpose as FAULTS_SABOTAGE says, to see it caught.
+"""Defects of parallelizework, made on purpose, that the suite must detect.
 
-A worker that serves the fan-outs of this module has it broken from then on.
+FAULTS_SABOTAGE names the defect. A worker that imports this module has the defect.
 """
 
 # pyright: reportPrivateUsage=false
-# What is broken here is broken from within.
+# The defects replace private methods.
 
 import os
 from collections.abc import Callable
@@ -22,8 +22,8 @@ from tests.faults.fan_outs import plain, tolerant
 __all__ = ["SABOTAGES", "plain", "tolerant"]
 
 
-def ignore_what_is_journaled() -> None:
-    """A subtask is executed once more, though its value is in the journal."""
+def ignore_the_journal() -> None:
+    """A subtask is executed again, although its value is in the journal."""
     run_subtask = SubtaskHandler.run_subtask
 
     async def ignoring(self: SubtaskHandler, ctx: Context, body: bytes) -> bytes:
@@ -49,7 +49,7 @@ def forget_a_future() -> None:
 
 
 def count_a_retried_subtask_twice() -> None:
-    """One more outcome is counted than there was, for what fails at first."""
+    """The outcome of a subtask that is retried is counted twice."""
     add = FanIn.add
 
     async def twice(
@@ -75,7 +75,7 @@ def mix_up_values() -> None:
 
 
 SABOTAGES: dict[str, Callable[[], None]] = {
-    "ignore what is journaled": ignore_what_is_journaled,
+    "ignore the journal": ignore_the_journal,
     "forget a future": forget_a_future,
     "count a retried subtask twice": count_a_retried_subtask_twice,
     "mix up values": mix_up_values,

@@ -1,14 +1,12 @@
-"""`Site`: a restate-server and its workers, each of which can be killed or frozen."""
+"""`Site`: a restate-server and its workers, which can be killed or frozen."""
 
 import os
-import socket
 import subprocess
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from random import SystemRandom
 
 import httpx
 
@@ -21,21 +19,19 @@ from tests.faults.disk import Disk
 from tests.faults.ledger import Ledger
 from tests.faults.program import Program
 from tests.faults.proxy import Proxy, proxy
+from tests.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 WORKERS = 2
-# What others open takes ports of the system's choice: of 32768 and above. These stay
-# free while whoever has them is down.
-_PORTS = range(20_000, 32_000)
 _ENVIRONMENT = {
     "PYTHONPATH": str(ROOT),
     "PARALLELIZEWORK_GRACE_PERIOD": "1",
-    # Few calls a connection, so that there are several, and each worker gets some.
+    # Few calls for each connection: the server opens several, and uses each worker.
     "RESTATE_WORKER__INVOKER__HTTP2_STREAMS_PER_CONNECTION_LIMIT": "32",
-    # With a fault every few seconds, longer pauses would be most of the time.
+    # A fault is injected every few seconds: longer pauses would use most of the time.
     "RESTATE_DEFAULT_RETRY_POLICY__INITIAL_INTERVAL": "100ms",
     "RESTATE_DEFAULT_RETRY_POLICY__MAX_INTERVAL": "1s",
-    # Little is held back from a disk that is full, and what it has does not grow.
+    # The server reserves little memory, so that a full disk soon causes an error.
     "RESTATE_ROCKSDB_TOTAL_MEMORY_SIZE": "64MiB",
 }
 
@@ -44,17 +40,17 @@ class Site:
     """A restate-server, two workers, and a proxy between them.
 
     Args:
-        folder: Where the logs and the ledger are.
-        data: The server's data folder, or the disk that is for it alone.
-        targets: What the workers serve.
+        folder: The folder of the logs and the ledger.
+        data: The data folder of the server, or a separate disk for the data.
+        targets: The fan-outs of the workers.
 
     Attributes:
-        ingress, admin: URLs.
-        http: A client for them, of all threads.
-        disk: Where the data are, if that is a disk of its own.
+        ingress, admin: The URLs of the server.
+        http: A client for these URLs, for all threads.
+        disk: The separate disk of the data, if any.
     """
 
-    def __init__(  # noqa: PLR0913 - what it is made of
+    def __init__(  # noqa: PLR0913 - its components
         self,
         *,
         folder: Path,
@@ -62,7 +58,7 @@ class Site:
         targets: Sequence[str],
         ports: Ports,
         http: httpx.Client,
-        wire: Proxy,
+        proxy_: Proxy,
         workers: Sequence[int],
         environment: Mapping[str, str],
     ) -> None:
@@ -72,7 +68,7 @@ class Site:
         self.ingress = f"http://127.0.0.1:{ports.ingress}"
         self.admin = f"http://127.0.0.1:{ports.admin}"
         self.http = http
-        self.proxy = wire
+        self.proxy = proxy_
         self.ledger_path = folder / "ledger"
         self.ledger = Ledger(self.ledger_path)
         self.server = Program(
@@ -85,33 +81,33 @@ class Site:
 
     @property
     def processes(self) -> frozenset[int]:
-        """The workers' processes."""
+        """The process ids of the workers."""
         return frozenset(worker.pid for worker in self.workers)
 
     def start(self) -> None:
-        """Start all, and register the workers."""
+        """Start the server and the workers, and register the workers."""
         self.server.start()
         together(worker.start for worker in self.workers)
         with Client(self.ingress, self.admin) as client:
             client.register(f"http://127.0.0.1:{self.proxy.port}")
 
     def stop(self) -> None:
-        """Stop all."""
+        """Stop the workers and the server."""
         together(worker.stop for worker in self.workers)
         self.server.stop()
 
     def is_well(self) -> bool:
-        """Whether server, partition and workers answer."""
-        url = f"{self.ingress}/FanOutProgress/nobody/get"
+        """Whether the server, the partition and a worker respond."""
+        url = f"{self.ingress}/FanOutProgress/no-run/get"
         try:
             answer = self.http.get(url)
         except httpx.TransportError:
             return False
-        return "no run nobody is known" in answer.text
+        return "the run no-run is unknown" in answer.text
 
 
 def together(actions: Iterable[Callable[[], object]]) -> None:
-    """Do several things at once; fail if one does."""
+    """Call several functions at once; raise the first error."""
     with ThreadPoolExecutor() as pool:
         for done in [pool.submit(action) for action in actions]:
             done.result()
@@ -125,10 +121,10 @@ def site(
     data: Disk | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> Generator[Site, None, None]:
-    """A site that is up when the block begins.
+    """Run a site until the block ends.
 
     Args:
-        folder: Where its logs and its ledger are to be.
+        folder: The folder for the logs and the ledger.
         data: The disk for the server's data; by default they are in `folder`.
         environment: More variables for the server and the workers.
     """
@@ -137,14 +133,14 @@ def site(
     # The log is outside the data folder, which may be full or deleted at the end.
     (data_folder / "restate-server.log").symlink_to(folder / "restate-server.log")
     ingress, admin, node, *workers = free_ports(3 + WORKERS)
-    with proxy(workers) as wire, httpx.Client(timeout=5, trust_env=False) as http:
+    with proxy(workers) as proxy_, httpx.Client(timeout=5, trust_env=False) as http:
         made = Site(
             folder=folder,
             data=data or data_folder,
             targets=targets,
             ports=Ports(ingress, admin, 0, node),
             http=http,
-            wire=wire,
+            proxy_=proxy_,
             workers=workers,
             environment={**os.environ, **_ENVIRONMENT, **(environment or {})},
         )
@@ -165,19 +161,3 @@ def _worker(
         serve(targets, port, environment=environment, output=output) as process,
     ):
         yield process
-
-
-def free_ports(count: int) -> list[int]:
-    """Return free ports that the system does not assign to other programs."""
-    with ExitStack() as held:
-        ports: list[int] = []
-        for port in SystemRandom().sample(_PORTS, len(_PORTS)):
-            listener = held.enter_context(socket.socket())
-            try:
-                listener.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            ports.append(port)
-            if len(ports) == count:
-                return ports
-    raise AssertionError("all ports are taken")

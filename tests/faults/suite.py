@@ -8,9 +8,9 @@ from pathlib import Path
 from random import Random
 from time import monotonic, sleep
 
-from tests.faults.disk import disk, why_not
+from tests.faults.disk import disk, reason_against_disk
 from tests.faults.fan_outs import WORK
-from tests.faults.faults import FAULTS, strike
+from tests.faults.faults import FAULTS, inject
 from tests.faults.history import Fault, History, Run
 from tests.faults.load import Load, tasks
 from tests.faults.site import Site, site
@@ -22,10 +22,10 @@ TARGETS = [
     for name in ("plain", "threads", "code", "batches", "tolerant", "sharded")
 ]
 LARGE = [kind for kind in WORK if kind != "small"]
-SMALL = ["small"]  # their ends come often, so that some of them meet a fault
-AT_ONCE = 4  # runs of either in flight
-PATIENCE = 600.0  # seconds that runs have to end in once nothing breaks any more
-# How often in one deck of faults; what takes long is rare.
+SMALL = ["small"]  # these end often, so that some of them end during a fault
+AT_ONCE = 4  # runs in flight, of LARGE and of SMALL
+PATIENCE = 600.0  # seconds in which all runs must end after the last fault
+# The number of each fault in one deck; slow faults are rare.
 _TIMES = dict.fromkeys(FAULTS, 1) | {
     "kill both workers": 8,
     "kill one of two workers": 12,
@@ -33,9 +33,9 @@ _TIMES = dict.fromkeys(FAULTS, 1) | {
     "kill the server and both workers": 6,
     "drop all connections": 4,
 }
-_REST = 200.0  # seconds that what is no run has to end in, such as the last updates
+_REST = 200.0  # seconds in which other invocations must end, such as updates
 _PAUSES = (0.1, 0.5)  # seconds between two faults
-# MiB above what it was: what caches and allocators may keep.
+# MiB by which the memory may grow: for caches and allocators.
 WORKER_MORE, SERVER_MORE = 64, 192
 
 
@@ -48,17 +48,17 @@ class Memory:
 
     @classmethod
     def of(cls, system: Site) -> "Memory":
-        """What they have now; of the workers, the larger one."""
+        """Measure the memory now: the server, and the larger of the workers."""
         workers = max(worker.resident_mib for worker in system.workers)
         return cls(workers, system.server.resident_mib)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a suite.
+    """The outcome of a suite.
 
     Attributes:
-        skipped: Kinds of faults that this machine does not allow, and why.
+        skipped: The reason for each kind of fault that this machine does not allow.
     """
 
     seed: int
@@ -71,7 +71,7 @@ class Outcome:
 
     @property
     def is_good(self) -> bool:
-        """Whether nothing was violated, and memory is back to where it was."""
+        """Whether no rule is violated and the memory has not grown."""
         return (
             not self.verdict.violations
             and self.after.worker <= self.before.worker + WORKER_MORE
@@ -84,10 +84,10 @@ def run(
 ) -> Outcome:
     """Inject these faults, one after the other, while runs of these kinds execute.
 
-    The logs and the ledger are in `folder` afterwards.
+    The logs and the ledger are in `folder`.
     """
     start, random, faults = monotonic(), Random(seed), list[Fault]()
-    reason = why_not()
+    reason = reason_against_disk()
     skipped = {"fill the server's disk": reason} if reason else {}
     with ExitStack() as stack:
         data = None if reason else stack.enter_context(disk(folder / "data"))
@@ -104,12 +104,12 @@ def run(
             if kind in skipped:
                 continue
             sleep(random.uniform(*_PAUSES))
-            faults.append(strike(system, kind, random))
+            faults.append(inject(system, kind, random))
             if not faults[-1].is_repaired:
                 break
         patience = PATIENCE if all(fault.is_repaired for fault in faults) else 0
         runs += [run for load in loads for run in load.drain(patience)]
-        left = tuple(left_behind(system))
+        left = tuple(remaining(system))
         after = Memory.of(system)
         history = History(system.ledger.read(), faults, runs, left)
     lasted = monotonic() - start
@@ -123,8 +123,8 @@ def warmed_up(system: Site, seed: int, kinds: Sequence[str]) -> list[Run]:
     return load.ended(PATIENCE)
 
 
-def drawn(seed: int, seconds: float) -> Iterator[str]:
-    """Yield kinds of faults for `seconds`, as from shuffled decks of cards."""
+def random_faults(seed: int, seconds: float) -> Iterator[str]:
+    """Yield kinds of faults for `seconds`, from shuffled decks."""
     random, end = Random(seed), monotonic() + seconds
     while True:
         deck = [kind for kind in FAULTS for _ in range(_TIMES[kind])]
@@ -135,8 +135,8 @@ def drawn(seed: int, seconds: float) -> Iterator[str]:
             yield kind
 
 
-def left_behind(system: Site) -> list[str]:
-    """The invocations that do not end, though no run is in flight any more."""
+def remaining(system: Site) -> list[str]:
+    """Return the invocations that do not end after all runs have ended."""
     left: list[str] = []
 
     def all_ended() -> bool:
@@ -151,7 +151,7 @@ def left_behind(system: Site) -> list[str]:
 
 
 def unended(system: Site) -> list[dict[str, object]]:
-    """What Restate has in hand, but for what will have a run forgotten in a day."""
+    """Return all unended invocations except those that delete progress later."""
     sql = (
         "select id, target, status, retry_count, last_failure from sys_invocation "
         "where status != 'completed' and target not like 'FanOutProgress/%/forget'"

@@ -1,4 +1,4 @@
-"""The short form of `make faults`: each kind of fault, in the midst of runs."""
+"""The short form of `make faults`: each kind of fault once, during runs."""
 
 import pytest
 

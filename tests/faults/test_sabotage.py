@@ -1,4 +1,4 @@
-"""The fault suite is able to fail: what is broken on purpose is caught."""
+"""The fault suite detects defects that are made on purpose."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.faults.verdict import Kind, Verdict, judge
 pytestmark = pytest.mark.timeout(3_600)
 TARGETS = ["tests.faults.sabotage:plain", "tests.faults.sabotage:tolerant"]
 CAUGHT_AS: dict[str, Kind] = {
-    "ignore what is journaled": "unexplained",
+    "ignore the journal": "unexplained",
     "forget a future": "wrong",
     "count a retried subtask twice": "progress",
     "mix up values": "wrong",
@@ -24,14 +24,14 @@ CAUGHT_AS: dict[str, Kind] = {
 
 
 def small(ledger: Path) -> Iterator[tuple[Work, Task]]:
-    """A run whose subtasks all succeed, and one with failures and retries."""
+    """Yield a run without failures, and a run with failures and retries."""
     for number, kind in enumerate(("plain", "tolerance")):
         first = number * 1_000
         yield WORK[kind], Task(ledger=ledger, run=kind, first=first, count=60, pause=0)
 
 
 def judged(folder: Path, environment: dict[str, str]) -> Verdict:
-    """What is said of two runs during which nothing breaks by itself."""
+    """Return the verdict on two runs without faults."""
     with site(folder, TARGETS, environment=environment) as system:
         runs = Load(system, small(system.ledger_path), at_once=2).ended(PATIENCE)
         return judge(History(system.ledger.read(), runs=runs))

@@ -1,6 +1,6 @@
-"""`judge`: whether a history is one that parallelizework allows. Pure.
+"""`judge`: the violations in a history. Pure.
 
-No rule is about durations: whether an event is allowed follows from the events before.
+No rule is about durations. The earlier events determine whether an event is allowed.
 """
 
 from bisect import bisect_right
@@ -13,20 +13,20 @@ from typing import Literal
 from tests.faults.history import Execution, Fault, History, Reading, Run
 
 Kind = Literal[
-    "hanging",  # a run without an answer, or all of them
-    "lost",  # an outcome that should be in a result
-    "duplicated",  # an outcome, or an answer, that is there twice and differs
-    "wrong",  # an answer that is none, or has what cannot be in it
-    "unexplained",  # an execution beyond one that nothing had cut off
-    "again",  # an execution of what had ended already
-    "progress",  # counts that are not exact
+    "hanging",  # a run without an answer, or a site that does not recover
+    "lost",  # an outcome that is missing in a result
+    "duplicated",  # an outcome that is returned twice, or two different answers
+    "wrong",  # an error, or a result with a wrong outcome
+    "unexplained",  # a repeated execution without a cause
+    "again",  # an execution of a subtask that had ended
+    "progress",  # wrong counts
     "left",  # an invocation that has not ended
 ]
 
 
 @dataclass(frozen=True)
 class Violation:
-    """Something that must not happen."""
+    """An event that is not allowed."""
 
     kind: Kind
     run: str
@@ -35,17 +35,17 @@ class Violation:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is to be said of a history.
+    """The violations and the repeated executions in a history.
 
     Attributes:
-        repeated: Executions beyond one that a fault explains, by its kind.
+        repeated: The number of executions that each kind of fault repeated.
     """
 
     violations: Sequence[Violation]
     repeated: Counter[str]
 
     def count(self, kind: Kind) -> int:
-        """How many violations there are of a kind."""
+        """Return the number of violations of a kind."""
         return sum(violation.kind == kind for violation in self.violations)
 
 
@@ -53,34 +53,34 @@ def judge(history: History) -> Verdict:
     """Return all violations of a history, and the executions that faults repeated."""
     violations = [Violation("left", "", about) for about in history.left]
     violations += [
-        Violation("hanging", "", f"nothing went on after {fault}")
+        Violation("hanging", "", f"the site did not recover after {fault}")
         for fault in history.faults
         if not fault.is_repaired
     ]
     repeated: Counter[str] = Counter()
     for run in history.runs:
-        seen = Seen(run, history.executions.get(run.name, ()), history.faults)
-        again, unexplained = seen.repeated()
+        rules = Rules(run, history.executions.get(run.name, ()), history.faults)
+        again, unexplained = rules.repeated()
         for fault, subtasks in again.items():
             repeated[fault.kind] += subtasks
         violations += [
             Violation(kind, run.name, about)
             for kind, about in (
-                *seen.answered(),
+                *rules.answered(),
                 *unexplained,
-                *seen.bounded(again),
-                *seen.finished(),
-                *seen.counted(),
+                *rules.bounded(again),
+                *rules.finished(),
+                *rules.counted(),
             )
         ]
     return Verdict(violations, repeated)
 
 
-Wrong = tuple[Kind, str]
+Error = tuple[Kind, str]
 
 
-class Seen:
-    """What was seen of one run; each method is a rule."""
+class Rules:
+    """The rules for one run; each method yields the violations of a rule."""
 
     def __init__(
         self, run: Run, executions: Sequence[Execution], faults: Sequence[Fault]
@@ -91,16 +91,16 @@ class Seen:
         self._ended = _first(executions, "ended")
         self._raised = _first(executions, "raised")
 
-    def answered(self) -> Iterator[Wrong]:
+    def answered(self) -> Iterator[Error]:
         """All answers of a run are equal and correct."""
         run = self._run
         if not run.answers:
-            yield "hanging", "it has no answer"
+            yield "hanging", "the run has no answer"
             return
         answer = run.answers[0]
         for other in run.answers:
             if replace(other, at=answer.at) != answer:
-                yield "duplicated", "it was answered twice, and differently"
+                yield "duplicated", "the run has two different answers"
         if answer.error:
             yield "wrong", answer.error
             return
@@ -108,31 +108,32 @@ class Seen:
         if run.enough is None and list(answer.failed) != sorted(run.failing):
             yield "wrong", f"the failures {_some(answer.failed)}"
 
-    def _values(self, values: Sequence[int]) -> Iterator[Wrong]:
+    def _values(self, values: Sequence[int]) -> Iterator[Error]:
         run = self._run
         due = set(range(run.subtasks)) - run.failing
         missing = (
             len(due - set(values)) if run.enough is None else run.enough - len(values)
         )
         if missing > 0:
-            yield "lost", f"{missing} values are not in its result"
+            yield "lost", f"{missing} values are missing in the result"
         if twice := [i for i, times in Counter(values).items() if times > 1]:
             yield "duplicated", f"the values of {_some(twice)}"
         if strange := [i for i in set(values) if i not in due or i not in self._ended]:
-            yield "wrong", f"values of {_some(strange)}, which gave none"
+            yield "wrong", f"values of {_some(strange)}, which returned no value"
         if list(values) != sorted(values):
-            yield "wrong", "its values are not in order"
+            yield "wrong", "the values are not in order"
         if run.enough is not None and missing < 0:
-            yield "wrong", f"{-missing} values more than were asked for"
+            yield "wrong", f"{-missing} values more than `min_successful`"
 
-    def repeated(self) -> tuple[Counter[Fault], list[Wrong]]:
-        """An execution beyond one has a cause: an error, or a fault that cut it off.
+    def repeated(self) -> tuple[Counter[Fault], list[Error]]:
+        """Each repeated execution has a cause: an error, or a fault that cut it off.
 
         Returns:
-            How many subtasks each fault had executed again; and those without a cause.
+            The number of subtasks that each fault repeated; the repetitions without a
+            cause.
         """
         again: Counter[Fault] = Counter()
-        wrong: list[Wrong] = []
+        wrong: list[Error] = []
         for index, executions in _by_subtask(self._executions).items():
             for before, after in pairwise(executions):
                 if before.raised and before.raised <= after.began:
@@ -152,24 +153,25 @@ class Seen:
         ]
         for fault in causes:
             if before.began <= fault.since:
-                return fault  # rather than one that was just being repaired
+                return fault  # rather than an earlier fault during its repair
         if causes:
             return causes[0]
-        # A worker that has lost the server may still begin what it had been sent.
+        # A worker that has lost the server may start a subtask that it has received.
         for lost in (before, after):
             for fault in reversed(self._faults):
                 if lost.cut_off and fault.cuts(lost.process, 0, lost.cut_off):
                     return fault
         return None
 
-    def bounded(self, again: Counter[Fault]) -> Iterator[Wrong]:
+    def bounded(self, again: Counter[Fault]) -> Iterator[Error]:
         """A fault repeats at most the executions that were in flight."""
         for fault, subtasks in again.items():
             if subtasks > self._run.slots:
-                about = f"{fault.kind} repeated {subtasks}, of {self._run.slots} slots"
+                slots = self._run.slots
+                about = f"{fault.kind} repeated {subtasks}, more than {slots} slots"
                 yield "unexplained", about
 
-    def finished(self) -> Iterator[Wrong]:
+    def finished(self) -> Iterator[Error]:
         """A subtask that has ended is no longer executed."""
         last = sorted(
             executions[-1].began
@@ -181,9 +183,9 @@ class Seen:
                 yield "again", f"{later} executed after {reading}"
         for answer in self._run.answers[:1]:
             if later := len(last) - bisect_right(last, answer.at):
-                yield "again", f"{later} executed after its answer"
+                yield "again", f"{later} executed after the answer"
 
-    def counted(self) -> Iterator[Wrong]:
+    def counted(self) -> Iterator[Error]:
         """Progress counts each outcome once, and at the end all outcomes."""
         run, readings = self._run, self._run.readings
         ended, raised = sorted(self._ended.values()), sorted(self._raised.values())
@@ -194,27 +196,30 @@ class Seen:
                 or reading.total not in (None, run.subtasks)
                 or reading.settled > run.subtasks
             ):
-                yield "progress", f"too much: {reading}"
+                yield "progress", f"counts are too large: {reading}"
         for before, after in pairwise(readings):
             if after.settled < before.settled:
-                yield "progress", f"backwards: {before}, {after}"
+                yield "progress", f"counts decreased: {before}, {after}"
         if run.answers and not run.answers[0].error:
             yield from self._final(readings[-1] if readings else None)
 
-    def _final(self, reading: Reading | None) -> Iterator[Wrong]:
-        """A run that ends early also counts subtasks whose outcome is not returned."""
+    def _final(self, reading: Reading | None) -> Iterator[Error]:
+        """If a run ends early, outcomes that are not in the result are also counted."""
         run, answer = self._run, self._run.answers[0]
         values, failed = len(answer.values), len(answer.failed)
         early = run.enough is not None
         if reading is None or not reading.ended:
-            yield "progress", "its end was never reported"
+            yield "progress", "the end was never reported"
         elif (
             not values <= reading.succeeded <= (len(self._ended) if early else values)
             or not failed <= reading.failed <= (len(self._raised) if early else failed)
             or reading.timed_out
             or reading.settled != run.subtasks
         ):
-            yield "progress", f"{reading} at the end of {values} and {failed}"
+            yield (
+                "progress",
+                f"final {reading} for {values} values and {failed} failures",
+            )
 
 
 def _first(executions: Iterable[Execution], end: str) -> dict[int, float]:

@@ -1,4 +1,4 @@
-"""A server and a worker of our own, which every test must leave as well as it was."""
+"""A server and a worker that no test may damage."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,25 +28,25 @@ class Victim:
 
     @property
     def port(self) -> int:
-        """The worker's own port."""
+        """The port of the worker."""
         return int(self.worker.rpartition(":")[2])
 
-    def memory(self, what: str = "VmRSS") -> float:
-        """MiB of the worker: now, or (`VmHWM`) at most since `forget_peak`."""
-        return memory(self.pid, what)
+    def memory(self, field: str = "VmRSS") -> float:
+        """Memory of the worker in MiB: now, or the peak since a reset (`VmHWM`)."""
+        return memory(self.pid, field)
 
     def forget_peak(self) -> None:
-        """Reset `VmHWM`."""
+        """Reset the peak, `VmHWM`."""
         Path(f"/proc/{self.pid}/clear_refs").write_text("5")
 
     def run(self, service: str, body: bytes) -> httpx.Response:
-        """Send a body as it is; an answer that does not come is a failure."""
+        """Send a body without changes; fail without a response."""
         url = f"{self.ingress}/{service}/run"
         kind = {"content-type": "application/json"}
         return httpx.post(url, content=body, headers=kind, timeout=LONG)
 
     def left(self) -> list[dict[str, str]]:
-        """Invocations that have not ended, but for those that wait for their time."""
+        """Return the invocations that have not ended, except scheduled invocations."""
         answer = httpx.post(
             f"{self.admin}/query",
             json={
@@ -59,7 +59,7 @@ class Victim:
         return answer.raise_for_status().json()["rows"]
 
     def assert_unharmed(self) -> None:
-        """It is the same process, nothing is left running, and runs succeed."""
+        """Check that the process is the same, all runs end, and a new run succeeds."""
         eventually(lambda: healthy(f"{self.worker}/health"))
         answer = httpx.post(
             f"{self.ingress}/FanOutWorker/run", json=CHORES, timeout=LONG

@@ -1,4 +1,4 @@
-"""HTTP/2 and Restate's protocol as bytes: right, and wrong in ways of their own."""
+"""HTTP/2 and the protocol of Restate as bytes: valid and invalid messages."""
 
 import random
 import struct
@@ -19,51 +19,51 @@ INVOKE = "/invoke/FanOutWorker/run"
 def frame(
     kind: int, flags: int, stream: int, body: bytes = b"", length: int | None = None
 ) -> bytes:
-    """An HTTP/2 frame; its length may be a lie."""
+    """Return an HTTP/2 frame. `length` may be wrong on purpose."""
     size = len(body) if length is None else length
     head = struct.pack(">IBBI", size, kind, flags, stream)[1:]
     return head + body
 
 
 def opening() -> bytes:
-    """What a client says first."""
+    """Return the first bytes that a client sends."""
     return PREFACE + frame(SETTINGS, 0, 0)
 
 
 def headers(path: str = INVOKE, method: str = "POST", **more: str) -> bytes:
-    """A block of headers, without compression that would depend on what came before."""
+    """Return a block of headers whose compression does not depend on earlier blocks."""
     named = {":method": method, ":scheme": "http", ":authority": "a", ":path": path}
     named |= {name.replace("_", "-"): value for name, value in more.items()}
     return Encoder().encode([(n, v) for n, v in named.items()], huffman=False)
 
 
 def request(stream: int, path: str = INVOKE, flags: int = END_HEADERS) -> bytes:
-    """A request of the worker, as restate-server makes it, without its body."""
+    """Return a request like those of restate-server, without its body."""
     block = headers(path, content_type=VERSION, accept=VERSION)
     return frame(HEADERS, flags, stream, block)
 
 
 def message(kind: int, body: bytes, length: int | None = None) -> bytes:
-    """A message of Restate's protocol; its length may be a lie."""
+    """Return a message of the protocol of Restate. `length` may be wrong on purpose."""
     size = len(body) if length is None else length
     return struct.pack(">HHI", kind, 0, size) + body
 
 
 def start(entries: int = 1) -> bytes:
-    """The message that every invocation begins with: id, name of the id, entries."""
+    """Return the first message of an invocation: its id and the number of entries."""
     return message(
         START, b"\x0a\x04\x00\x00\x00\x01\x12\x05inv_1\x18" + bytes([entries])
     )
 
 
-def datas(stream: int, bodies: Iterable[bytes]) -> Iterator[bytes]:
-    """Frames of data without an end."""
+def data_frames(stream: int, bodies: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield frames of data that do not end the stream."""
     for body in bodies:
         yield frame(DATA, 0, stream, body)
 
 
 def ended(received: bytes, stream: int) -> bool:
-    """Whether received frames end a stream, or all of them."""
+    """Whether received frames end a stream or the connection."""
     while received:
         size, kind, flags, of = struct.unpack(">IBBI", b"\0" + received[:9])
         received = received[9 + size :]

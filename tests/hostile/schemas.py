@@ -1,6 +1,6 @@
-"""JSON as a schema has it, and JSON as somebody who means harm has it.
+"""JSON that a schema allows, and JSON of an attacker.
 
-The schemas are those that pydantic makes; there is nothing here for what it never says.
+Pydantic generates the schemas. Only the keywords that pydantic uses are supported.
 """
 
 import json
@@ -24,8 +24,8 @@ _FORMATS: dict[str, Values] = {
     "duration": st.sampled_from(["PT1S", "P1DT2H", "PT0.001S"]) | st.floats(0.001, 9),
     "uuid": st.uuids().map(str),
 }
-# What a parser may stumble over, as text, since most of it is no value of Python's.
-RUDE = [
+# Text that may break a parser. Most of it is not valid JSON.
+HARD_TO_PARSE = [
     "NaN", "-Infinity", "1e999", "-0", "1e-400", "9" * 4_000, "9" * 5_000, "1" * 400,
     "0.1e+308", "00", "+1", "1.", '"\\u0000"', '"\\ud800"', '"\\udc00\\ud800"', '"\0"',
     '"' + "a" * 10_000 + '"', "[" * 190 + "]" * 190, "[" * 300 + "]" * 300,
@@ -35,7 +35,7 @@ RUDE = [
 
 
 def allowed(schema: Schema, page: Schema) -> Values:
-    """Values that a schema allows, which stands on a page with all it refers to."""
+    """Return values that a schema allows. `page` contains the referenced schemas."""
     if "$ref" in schema:
         return st.deferred(lambda: allowed(_found(schema["$ref"], page), page))
     for either in ("anyOf", "oneOf"):
@@ -75,8 +75,8 @@ def _objects(schema: Schema, page: Schema) -> Values:
         more: Any = schema.get("additionalProperties", True)
         values = ANYTHING if isinstance(more, bool) else allowed(more, page)
         return st.dictionaries(st.text(), values, max_size=3)
-    needed = {name: fields.pop(name) for name in schema.get("required", [])}
-    return st.fixed_dictionaries(needed, optional=fields)
+    required = {name: fields.pop(name) for name in schema.get("required", [])}
+    return st.fixed_dictionaries(required, optional=fields)
 
 
 def _arrays(schema: Schema, page: Schema) -> Values:
@@ -112,21 +112,21 @@ def _found(reference: str, page: Schema) -> Schema:
 
 
 @st.composite
-def spoilt(draw: DrawFn, values: Values) -> bytes:
-    """JSON of such values in which something has been replaced, cut off or doubled."""
+def corrupted(draw: DrawFn, values: Values) -> bytes:
+    """Return JSON of these values with one change, which may make the JSON invalid."""
     body = json.dumps(draw(values)).encode()
-    harm = draw(st.sampled_from([_replaced, _cut, _doubled, _overwritten]))
-    return harm(draw, body)
+    change = draw(st.sampled_from([_replaced, _cut, _doubled, _overwritten]))
+    return change(draw, body)
 
 
 def _replaced(draw: DrawFn, body: bytes) -> bytes:
-    """A value in it is something rude."""
+    """Replace a value with text that may break a parser."""
     text = body.decode()
     starts = [position + 1 for position, letter in enumerate(text) if letter in ":[,"]
     start = draw(st.sampled_from(starts or [0]))
     end = next((n for n in range(start, len(text)) if text[n] in ",]}"), len(text))
-    rude = draw(st.sampled_from(RUDE) | ANYTHING.map(json.dumps))
-    return f"{text[:start]}{rude}{text[end:]}".encode(errors="surrogatepass")
+    text_or_value = draw(st.sampled_from(HARD_TO_PARSE) | ANYTHING.map(json.dumps))
+    return f"{text[:start]}{text_or_value}{text[end:]}".encode(errors="surrogatepass")
 
 
 def _cut(draw: DrawFn, body: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""What anyone may send to the ingress: it is answered, well or with 4xx, and soon."""
+"""The response to any request to the ingress is a result or a 4xx, and comes soon."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from tests.integration.processes import LONG
 
 from .conftest import Victim
 from .parcels import Parcel, Shipment
-from .schemas import Values, allowed, spoilt
+from .schemas import Values, allowed, corrupted
 
 EXAMPLES = os.environ.get("HOSTILE_EXAMPLES")
 KINDS: dict[str, type[Task] | type[Shipment]] = {
@@ -25,7 +25,7 @@ KINDS: dict[str, type[Task] | type[Shipment]] = {
 }
 PARCELS: TypeAdapter[list[Parcel]] = TypeAdapter(list[Parcel])
 MIB = 2**20
-# Ends whatever a policy asks for: a pause of years between attempts is no mistake.
+# Limits any policy: a policy may request a pause of years between attempts.
 SOON = {"deadline": 5, "max_attempts": 3, "max_retry_interval": 0.1}
 
 fuzz = settings(
@@ -51,8 +51,8 @@ def soon(task: dict[str, Any]) -> dict[str, Any]:
     return task if policy is None else task | {"policy": policy | SOON}
 
 
-def understood(service: str, body: bytes) -> Task | Shipment | None:
-    """The task that a body is, if it is one."""
+def parsed(service: str, body: bytes) -> Task | Shipment | None:
+    """Return the task in a body; None if the body is not a valid task."""
     try:
         return KINDS[service].model_validate_json(body)
     except ValidationError:
@@ -60,13 +60,13 @@ def understood(service: str, body: bytes) -> Task | Shipment | None:
 
 
 def ends_soon(task: Task | Shipment) -> bool:
-    """Whether a run of it must end within this test's time."""
+    """Whether a run of the task must end during this test."""
     deadline = task.policy.deadline
     return task.policy == Policy() or bool(deadline and deadline.total_seconds() < 10)
 
 
 def assert_answered(victim: Victim, service: str, body: bytes) -> None:
-    task = understood(service, body)
+    task = parsed(service, body)
     assume(task is None or ends_soon(task))
 
     answer = victim.run(service, body)
@@ -80,15 +80,15 @@ def assert_answered(victim: Victim, service: str, body: bytes) -> None:
         assert 400 <= answer.status_code < 500 or answer.status_code == 504, answer.text
 
 
-def assert_right(task: Task | Shipment, said: Any) -> None:
+def assert_right(task: Task | Shipment, result: Any) -> None:
     if isinstance(task, Task):
-        assert set(said) <= {"description", "failures"}
-    elif len(said) == len(task.parcels):  # a quorum may be fewer
-        assert repr(said) == repr(through(task.parcels))
+        assert set(result) <= {"description", "failures"}
+    elif len(result) == len(task.parcels):  # with a quorum, fewer are returned
+        assert repr(result) == repr(round_trip(task.parcels))
 
 
-def through(parcels: list[Parcel]) -> Any:
-    """Parcels as they are after a journey as JSON."""
+def round_trip(parcels: list[Parcel]) -> Any:
+    """Return parcels after a round trip as JSON."""
     again = PARCELS.validate_json(PARCELS.dump_json(parcels))
     return json.loads(PARCELS.dump_json(again))
 
@@ -110,7 +110,7 @@ def test_any_task_that_the_schema_allows_is_answered(
 def test_any_corrupted_task_is_answered(
     victim: Victim, service: str, data: st.DataObject
 ) -> None:
-    assert_answered(victim, service, data.draw(spoilt(tasks(victim, service))))
+    assert_answered(victim, service, data.draw(corrupted(tasks(victim, service))))
 
 
 def chores(description: str, **policy: object) -> bytes:

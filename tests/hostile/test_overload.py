@@ -1,4 +1,4 @@
-"""Far more clients than a worker can serve at once: they wait, and no run is lost."""
+"""More clients than a worker can serve at once: clients wait, and no run is lost."""
 
 import asyncio
 import json
@@ -18,8 +18,8 @@ from .conftest import Victim
 
 SECONDS = float(os.environ.get("OVERLOAD_SECONDS", "8"))
 CLIENTS = int(os.environ.get("OVERLOAD_CLIENTS", "300"))
-COME_BACK = (429, 503)
-MEMORY = 100  # MiB more than before, when all is over
+RETRY = (429, 503)
+MEMORY = 100  # MiB by which the memory may grow
 
 
 @pytest.fixture
@@ -34,11 +34,11 @@ def crowded() -> Iterator[Victim]:
 
 
 class Crowd:
-    """Clients that send one run after another, and come back when they are asked to.
+    """Clients that submit one run after another, and retry if the server is busy.
 
     Attributes:
-        answered: The right answers.
-        errors: What else was said, by kind.
+        answered: The number of correct results.
+        errors: The number of other responses, by kind.
     """
 
     def __init__(self, victim: Victim, http: httpx.AsyncClient) -> None:
@@ -54,16 +54,16 @@ class Crowd:
             await self._run(f"{name}-{number}")
 
     async def _run(self, key: str) -> None:
-        """One run; the key makes it the same one, however often it is asked for."""
-        chores = [f"{key}-{part}" for part in "abcd"]
+        """Run one task. With the key, each retry returns the same run."""
+        chores = [f"{key}-{letter}" for letter in "abcd"]
         body = {"description": ",".join(chores)}
-        while (answer := await self._asked(key, body)) is None:  # noqa: ASYNC110 - a retry
+        while (answer := await self._request(key, body)) is None:  # noqa: ASYNC110 - a retry
             await asyncio.sleep(0.2)
-        wanted = {"description": ",".join(f"{chore}: DONE" for chore in chores)}
-        assert answer == wanted
+        expected = {"description": ",".join(f"{chore}: DONE" for chore in chores)}
+        assert answer == expected
         self.answered += 1
 
-    async def _asked(self, key: str, body: object) -> object:
+    async def _request(self, key: str, body: object) -> object:
         try:
             answer = await self._http.post(
                 self._url, json=body, headers={"idempotency-key": key}
@@ -71,7 +71,7 @@ class Crowd:
         except httpx.ConnectError as error:
             self.errors[type(error).__name__] += 1
             return None
-        if answer.status_code in COME_BACK:
+        if answer.status_code in RETRY:
             self.errors[str(answer.status_code)] += 1
             return None
         assert answer.status_code == 200, answer.text

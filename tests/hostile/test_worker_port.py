@@ -1,4 +1,4 @@
-"""Whoever reaches the worker's port may break no more than their own connection."""
+"""An attacker on the port of the worker can break only his own connection."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator
@@ -15,11 +15,11 @@ from .conftest import Victim
 
 MIB = 2**20
 BLOCK = bytes(64 * 1024)
-MOST = 150  # MiB that one attack may cost while it lasts
+MOST = 150  # MiB that one attack may use
 
 
-async def said(port: int, chunks: Iterable[bytes], *, leave: bool) -> bytes:
-    """All that the worker says, until one of the two closes the connection."""
+async def response_to(port: int, chunks: Iterable[bytes], *, leave: bool) -> bytes:
+    """Return all bytes from the worker until either side closes the connection."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     received = asyncio.create_task(reader.read())
     try:
@@ -40,7 +40,7 @@ async def said(port: int, chunks: Iterable[bytes], *, leave: bool) -> bytes:
 
 def attack(victim: Victim, chunks: Iterable[bytes], *, leave: bool = False) -> bytes:
     before = victim.memory()
-    received = asyncio.run(said(victim.port, chunks, leave=leave))
+    received = asyncio.run(response_to(victim.port, chunks, leave=leave))
     assert victim.memory("VmHWM") < before + MOST
     return received
 
@@ -163,7 +163,7 @@ FLOODS: dict[str, Callable[[], Iterable[bytes]]] = {
     "empty data": lambda: [
         f.opening(),
         f.request(1),
-        *f.datas(1, repeat(b"", 50_000)),
+        *f.data_frames(1, repeat(b"", 50_000)),
     ],
     "questions whose answers find no window": lambda: [
         f.opening() + settings((4, 0)),
@@ -243,7 +243,7 @@ def test_an_endless_body_is_cut_off(victim: Victim, name: str) -> None:
         nonlocal sent
         for block in ENDLESS[name]():
             if sent > 256 * MIB:
-                pytest.fail("nobody minds")
+                pytest.fail("the worker accepts more than 256 MiB")
             sent += len(block)
             yield block
 
@@ -261,7 +261,7 @@ def test_an_endless_body_is_cut_off(victim: Victim, name: str) -> None:
 @pytest.mark.parametrize("name", ENDLESS)
 def test_an_endless_stream_is_reset(victim: Victim, name: str) -> None:
     blocks = islice(ENDLESS[name](), 40)  # fewer bytes than the window has
-    chunks = chain([f.opening(), f.request(1)], f.datas(1, blocks))
+    chunks = chain([f.opening(), f.request(1)], f.data_frames(1, blocks))
 
     received = attack(victim, chunks, leave=True)
 

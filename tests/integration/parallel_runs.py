@@ -1,4 +1,4 @@
-"""`Runs`: many runs at a time, some of which may hang: those cost one wait together."""
+"""`Runs`: many runs at once. Runs that hang share one wait."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -12,9 +12,9 @@ import httpx
 from .conftest import Server
 from .processes import LONG, eventually
 
-_AT_ONCE = 48  # runs that are waited for at a time
-_PATIENCE = 3.0  # seconds that one is waited for before the next one is submitted
-_STILL = 20.0  # seconds in which no run ends: what has not ended then, hangs
+_AT_ONCE = 48  # runs to wait for at once
+_FIRST_WAIT = 3.0  # seconds to wait for a run before the next submission
+_STILL = 20.0  # if no run ends in these seconds, the remaining runs hang
 _NOT_READY = 470
 
 
@@ -23,7 +23,7 @@ class Submission:
     """A run to submit.
 
     Attributes:
-        cancel: Cancel it, as soon as this is so.
+        cancel: Cancel the run as soon as this returns True.
     """
 
     service: str
@@ -36,15 +36,15 @@ class End:
     """How a run ended.
 
     Attributes:
-        run: Its id; empty if it was refused.
-        status: The HTTP status of its answer; 0 if it hangs.
-        hangs_on: It hangs, and goes on when it has been cancelled.
+        run: The id of the run; empty if its task was refused.
+        status: The HTTP status of the response; 0 if the run hangs.
+        ignores_cancel: The run hangs, and does not end after a cancellation.
     """
 
     run: str
     status: int
     text: str
-    hangs_on: bool = False
+    ignores_cancel: bool = False
 
 
 class Runs:
@@ -54,12 +54,12 @@ class Runs:
         self._server = server
         limits = httpx.Limits(max_connections=_AT_ONCE)
         self._http = httpx.Client(timeout=LONG, limits=limits, trust_env=False)
-        self._ended = time.monotonic()  # when the last one did
+        self._ended = time.monotonic()  # when the last run ended
 
     def ends(
         self, submissions: Iterable[Submission], at_once: int = _AT_ONCE
     ) -> list[End]:
-        """Submit all; how each ended, in submission."""
+        """Submit all runs; return their ends in the same order."""
         with self._http, ThreadPoolExecutor(at_once) as pool:
             begun = list(pool.map(self._begin, submissions))
             ends = self._wait({b: None for b in begun if isinstance(b, str)})
@@ -70,14 +70,15 @@ class Runs:
             for run, end in late.items():
                 if not end:
                     self._end_by(run, "kill")
-        given_up = {
-            run: End(run, 0, "it hangs", hangs_on=not end) for run, end in late.items()
+        hung = {
+            run: End(run, 0, "the run hangs", ignores_cancel=not end)
+            for run, end in late.items()
         }
-        known = {run: end for run, end in ends.items() if end} | given_up
+        known = {run: end for run, end in ends.items() if end} | hung
         return [known[each] if isinstance(each, str) else each for each in begun]
 
     def _begin(self, submission: Submission) -> str | End:
-        """Submit a run and wait a moment; its id if the run has not ended."""
+        """Submit a run and wait briefly; return its end, or its id if it still runs."""
         url = f"{self._server.ingress}/restate/send/{submission.service}/run"
         kind = {"content-type": "application/json"}
         answer = self._http.post(url, content=submission.body, headers=kind)
@@ -85,17 +86,17 @@ class Runs:
             return End("", answer.status_code, answer.text)
         run = str(answer.json()["invocationId"])
         if submission.cancel:
-            with suppress(AssertionError):  # it is cancelled in any case
+            with suppress(AssertionError):  # cancel the run in any case
                 eventually(submission.cancel, _STILL)
             self._end_by(run, "cancel")
         attach = partial(self._http.get, f"{self._server.ingress}/restate/attach/{run}")
         try:
-            return self._end(run, attach(timeout=_PATIENCE)) or run
+            return self._end(run, attach(timeout=_FIRST_WAIT)) or run
         except httpx.TimeoutException:
             return run
 
     def _wait(self, runs: dict[str, End | None]) -> dict[str, End | None]:
-        """Their ends; none for those that are left when no other has ended lately."""
+        """Return the end of each run, or None for the runs that hang."""
         self._ended = time.monotonic()
         while not all(runs.values()) and time.monotonic() < self._ended + _STILL:
             for run in [run for run, end in runs.items() if not end]:
@@ -112,5 +113,5 @@ class Runs:
         return End(run, answer.status_code, answer.text)
 
     def _end_by(self, run: str, action: str) -> None:
-        """Cancel or kill a run; it may have ended meanwhile."""
+        """Cancel or kill a run that may have ended."""
         self._http.patch(f"{self._server.admin}/invocations/{run}/{action}")

@@ -1,4 +1,4 @@
-"""Commands as processes: start one, wait for a line of its output, stop it."""
+"""Run commands as processes, and wait for their output."""
 
 import os
 import subprocess
@@ -12,11 +12,11 @@ from typing import TypeVar
 
 COMMAND = [sys.executable, "-m", "parallelizework"]
 T = TypeVar("T")
-LONG = 200  # seconds; a bound for what hangs: no test depends on it
+LONG = 200  # seconds; only a test that hangs waits for so long
 
 
 class Running:
-    """A process whose output, both streams in one, can be read at any time."""
+    """A process with its output: stdout and stderr together, readable at any time."""
 
     def __init__(
         self, arguments: Sequence[str], process: "subprocess.Popen[bytes]", output: Path
@@ -34,12 +34,12 @@ class Running:
         return self.process.poll() is not None
 
     def wait_for(self, text: str) -> str:
-        """The first line with `text` in it, as soon as there is one."""
+        """Wait for the first line that contains `text`, and return the line."""
         eventually(lambda: text in self.output or self.has_ended)
         return next(line for line in self.output.splitlines() if text in line)
 
     def ended(self) -> int:
-        """The exit code, as soon as the process has ended."""
+        """Wait until the process has ended, and return its exit code."""
         return self.process.wait(LONG)
 
 
@@ -65,33 +65,36 @@ def running(
 
 
 def output_of(*arguments: str, where: Mapping[str, str], code: int = 0) -> str:
-    """The output of a command, which must end with this exit code."""
+    """Run a command, check its exit code, and return its output."""
     with running(*arguments, environment=where) as process:
         assert process.ended() == code, process.output
         return process.output
 
 
-def memory(pid: int, what: str = "VmRSS") -> float:
-    """MiB of a process: now, or (`VmHWM`) at most so far."""
+def memory(pid: int, field: str = "VmRSS") -> float:
+    """Return the memory of a process in MiB: now, or the maximum (`VmHWM`)."""
     status = Path(f"/proc/{pid}/status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith(what))
+    line = next(line for line in status.splitlines() if line.startswith(field))
     return int(line.split()[1]) / 1024
 
 
 def patiently(attempt: Callable[[float], T], is_right: Callable[[T], bool]) -> T:
-    """The result of an attempt with some time, or with more if that was too short."""
+    """Repeat an attempt with more time if its result is not right; return the result.
+
+    `attempt` accepts a factor for its times. A busy machine needs a larger factor.
+    """
     result = attempt(1)
-    for times in (4, 16, 64):
+    for factor in (4, 16, 64):
         if is_right(result):
             break
-        result = attempt(times)
+        result = attempt(factor)
     return result
 
 
 def eventually(condition: Callable[[], bool], seconds: float = LONG) -> None:
-    """Wait until a condition holds; fail when it does not within the time."""
+    """Wait until a condition is true; fail after `seconds`."""
     deadline, pause = monotonic() + seconds, 0.01
     while not condition():
-        assert monotonic() < deadline, "it did not happen in time"
+        assert monotonic() < deadline, "the condition did not become true in time"
         sleep(pause)
-        pause = min(pause * 1.3, 0.1)  # to ask often slows down what is asked
+        pause = min(pause * 1.3, 0.1)  # frequent checks slow down the observed process

@@ -1,4 +1,4 @@
-"""`Case`: a random run, drawn from a seed and a number: it can be drawn again."""
+"""`Case`: a random run. The same seed and number always create the same case."""
 
 from dataclasses import dataclass
 from random import Random
@@ -6,7 +6,7 @@ from typing import Any
 
 from parallelizework import Policy
 
-KINDS = {  # of fan-outs, by service
+KINDS = {  # the features of each service
     "RandomAsync": "",
     "RandomSync": "",
     "RandomCode": "code",
@@ -19,15 +19,15 @@ KINDS = {  # of fan-outs, by service
 }
 _SIZES = [(0, 3), (1, 12), (1, 12), (13, 70), (13, 70), (71, 300), (301, 1_100)]
 _LARGE = (1_001, 3_000)
-_FEW = 300
+_FEW = 300  # subtasks
 
 
 @dataclass(frozen=True)
 class Case:
-    """What is submitted.
+    """A random task, and the service that executes the task.
 
     Attributes:
-        fates, shards, policy: As in `fates.Task`.
+        fates, shards, policy: See `random_fan_outs.Task`.
     """
 
     seed: int
@@ -38,10 +38,10 @@ class Case:
     policy: dict[str, Any]
 
     def __str__(self) -> str:
-        again = f"RANDOM_SEED={self.seed} RANDOM_CASE={self.number} make random"
+        command = f"RANDOM_SEED={self.seed} RANDOM_CASE={self.number} make random"
         fates = self.fates if len(self.fates) < 80 else f"{self.fates[:80]}..."
         size = f"{len(self.fates)} subtasks in {len(self.shards)} shards"
-        return f"{again}\n  {self.service}, {self.policy}, {size}, {fates}"
+        return f"{command}\n  {self.service}, {self.policy}, {size}, {fates}"
 
     @property
     def is_sharded(self) -> bool:
@@ -57,7 +57,7 @@ class Case:
 
     @property
     def is_timed(self) -> bool:
-        """Whether subtasks, or their attempts, have a timeout."""
+        """Whether subtasks or attempts have a timeout."""
         return not self.policy.keys().isdisjoint(("attempt_timeout", "subtask_timeout"))
 
     @property
@@ -73,12 +73,12 @@ class Case:
         }
 
 
-def drawn(seed: int, number: int) -> Case:
-    """The case of that number."""
+def random_case(seed: int, number: int) -> Case:
+    """Return the case with this seed and number."""
     random = Random(f"{seed} {number}")
     service = random.choice(list(KINDS))
-    span = _LARGE if random.random() < 0.04 else random.choice(_SIZES)
-    count = random.randint(*span)
+    sizes = _LARGE if random.random() < 0.04 else random.choice(_SIZES)
+    count = random.randint(*sizes)
     policy = _policy(random, service, count)
     Policy.model_validate(policy)
     shards = _shards(random, count) if "expand" in KINDS[service] else ()
@@ -89,7 +89,7 @@ def drawn(seed: int, number: int) -> Case:
 def _policy(random: Random, service: str, count: int) -> dict[str, Any]:
     policy = _rule(random, count)
     if random.random() < 0.5:
-        few = [1, 2, 5] if count <= _FEW else []  # as these take long one by one
+        few = [1, 2, 5] if count <= _FEW else []  # many subtasks would take too long
         policy["max_concurrency"] = random.choice([*few, 16, 70, 200])
     if random.random() < 0.08:
         policy["deadline"] = random.choice([0.2, 0.6, 1.5, 100])
@@ -97,7 +97,7 @@ def _policy(random: Random, service: str, count: int) -> dict[str, Any]:
     if random.random() < 0.06:
         policy["subtask_timeout"] = random.choice([0.4, 60])
     if "code" in KINDS[service]:
-        return policy  # its attempts are the definition's
+        return policy  # a request cannot change the attempts of handler code
     if random.random() < 0.4:
         policy["max_items_per_batch"] = random.choice([2, 3, 10, 16, 100, 1_000])
     if random.random() < 0.06:
@@ -131,21 +131,24 @@ def _rule(random: Random, count: int) -> dict[str, Any]:
 
 
 def _fates(random: Random, count: int, policy: dict[str, Any]) -> str:
-    """Mostly as the rule may just bear, or just not."""
+    """Return fates whose failures are often at the limit of the completion rule."""
     tolerated = policy.get("tolerated_failure_percentage", 0) * count / 100
     tolerated = policy.get("tolerated_failure_count", tolerated)
     enough = policy.get("min_successful", count)
-    bad = random.choice(
+    failing = random.choice(
         [0, tolerated, tolerated + 1, count - enough, count - enough + 1, count // 2]
     )
-    bad = min(count, max(0, int(bad)))
+    failing = min(count, max(0, int(failing)))
     if random.random() < 0.1:
-        bad = count
+        failing = count
     good = random.choice(["o", "o", "oooo1", "ooos", "oood", "ooo12sd"])
-    worse = random.choice(["f", "f", "9", "ff9"])
+    bad = random.choice(["f", "f", "9", "ff9"])
     if policy.get("attempt_timeout") == 0.4 or policy.get("subtask_timeout") == 0.4:
-        worse = random.choice(["f", "h", "fh"])
-    fates = [*random.choices(worse, k=bad), *random.choices(good, k=count - bad)]
+        bad = random.choice(["f", "h", "fh"])
+    fates = [
+        *random.choices(bad, k=failing),
+        *random.choices(good, k=count - failing),
+    ]
     random.shuffle(fates)
     return "".join(fates)
 

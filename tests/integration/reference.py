@@ -1,7 +1,7 @@
 """The reference model: which ends of a random run are right. Pure, and simple.
 
-It knows the fates of the subtasks and the policy, and nothing of how a run is done.
-Where the order in which subtasks end decides, several ends are right.
+The model knows the fates of the subtasks and the policy, but not the implementation.
+Several ends are right if the end depends on the order in which subtasks end.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ _BAD = {"f": ("failed", 418), "h": ("timed_out", 504)}
 
 @dataclass(frozen=True)
 class Answer:
-    """How a run ended: with a result, or with an error's status."""
+    """How a run ended: with a result, or with the status of an error."""
 
     status: int
     values: Sequence[int] = ()
@@ -28,22 +28,22 @@ class Answer:
 
 
 class Reference:
-    """The outcomes that one case may have."""
+    """The ends that one case may have."""
 
     def __init__(self, case: Case) -> None:
         self.case = case
         self.count = len(case.fates)
         self.bad = {i for i in range(self.count) if self._fails(case.fates[i])}
         self.known = {i for i in range(self.count) if case.fates[i] == "d"}
-        # With a timeout, every subtask that is executed may be too late.
+        # With a timeout, every executed subtask may time out.
         late = range(self.count) if case.is_timed else ()
         self.may_fail = (self.bad | set(late)) - self.known
 
-    def wrong(self, answer: Answer) -> Iterator[str]:
+    def errors(self, answer: Answer) -> Iterator[str]:
         """Return the errors of a response."""
         if answer.status != 200:
-            if answer.status not in set(self._errors()):
-                yield f"{answer} is not among the errors {set(self._errors())}"
+            if answer.status not in set(self._statuses()):
+                yield f"{answer} is not among the errors {set(self._statuses())}"
             return
         yield from self._outcomes(answer)
         if not self._is_an_end(answer):
@@ -51,7 +51,7 @@ class Reference:
             yield f"{len(answer.failures)} failures of {self.count} is no end"
 
     def executions(self, index: int) -> int:
-        """How often a subtask is executed that is brought to its end."""
+        """Return the number of executions of a subtask that is not cancelled."""
         fate = self.case.fates[index]
         again = int(fate) if fate.isdigit() else 0
         return min(again + 1, self.case.max_attempts)
@@ -62,7 +62,7 @@ class Reference:
         return fate in _BAD
 
     def _tolerated(self) -> int | None:
-        """How many may fail; None where there is another rule."""
+        """Return the number of tolerated failures; None if another rule applies."""
         policy = self.case.policy
         if "min_successful" in policy or "race" in policy:
             return None
@@ -72,8 +72,8 @@ class Reference:
             counts.append(floor(Decimal(str(share)) * self.count / 100))
         return min((count for count in counts if count is not None), default=0)
 
-    def _errors(self) -> Iterator[int]:
-        """The statuses with which the run may fail."""
+    def _statuses(self) -> Iterator[int]:
+        """Yield the statuses with which the run may fail."""
         policy, tolerated = self.case.policy, self._tolerated()
         enough = policy.get("min_successful", 0)
         fails = len(self.may_fail) > (
@@ -89,7 +89,7 @@ class Reference:
             yield 504
 
     def _outcomes(self, answer: Answer) -> Iterator[str]:
-        """Whether each outcome in an answer is one that its subtask may have."""
+        """Yield the errors of the outcomes in a response."""
         values, failed = list(answer.values), [each[0] for each in answer.failures]
         if values != sorted(values):
             yield "the values are not in order"
@@ -109,7 +109,7 @@ class Reference:
             return reason == "DEADLINE_EXCEEDED" and index not in self.known
         expected = _BAD.get(self.case.fates[index], ("failed", 500))
         tried = None if self.case.is_code else self.executions(index)
-        # An attempt that is too late is one, so that others may follow it.
+        # An attempt that timed out is counted, and more attempts may follow.
         exact = attempts == tried or (self.case.is_timed and attempts is not None)
         by_status = self.case.is_code and attempts in (None, self.executions(index))
         return index in self.bad and (status, code) == expected and (exact or by_status)

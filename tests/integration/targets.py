@@ -1,12 +1,12 @@
-"""What the worker of the integration tests serves.
+"""The fan-outs that the worker of the integration tests serves.
 
-As a script it prints that, with paths from the root of the repository.
+As a script, this module prints the targets, with paths from the root of the repository.
 """
 
 from pathlib import Path
 
 FAN_OUTS = "tests.integration.fan_outs"
-DEADLY = "deadly"  # its subtasks end their worker
+DEADLY = "deadly"  # its subtasks kill their worker
 EXAMPLES = ["link_check", "quorum", "wordcount"]
 
 

@@ -71,7 +71,7 @@ def test_another_server_ends_on_sigterm_after_it_has_served_runs(
         assert process.wait(30) in (0, -signal.SIGTERM)
 
 
-def test_on_aws_lambda_the_error_of_a_worker_says_that_a_handler_is_needed() -> None:
+def test_a_worker_on_aws_lambda_ends_with_an_error_of_one_line() -> None:
     environment = {"AWS_LAMBDA_FUNCTION_NAME": "mine"}
     with running("serve", environment=environment) as worker:
         assert worker.ended() == 1

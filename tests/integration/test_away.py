@@ -82,7 +82,7 @@ NO_LEADER = (
 )
 
 
-def test_an_error_of_a_proxy_is_not_reported_as_a_failed_run(server: Server) -> None:
+def test_a_client_retries_after_errors_of_a_proxy(server: Server) -> None:
     faults = [BAD_GATEWAY, NO_LEADER, BAD_GATEWAY]
     with (
         proxy(server.ingress, lambda: faults.pop() if faults else None) as ingress,
@@ -94,7 +94,7 @@ def test_an_error_of_a_proxy_is_not_reported_as_a_failed_run(server: Server) -> 
 
 
 @pytest.mark.parametrize("fault", [BAD_GATEWAY, NO_LEADER])
-def test_an_unreachable_server_behind_a_proxy_is_not_a_failed_run(
+def test_an_unreachable_server_behind_a_proxy_raises_unreachable(
     server: Server, fault: tuple[int, dict[str, str], bytes]
 ) -> None:
     with (
@@ -232,7 +232,7 @@ def test_register_and_doctor_warn_that_two_addresses_share_no_work() -> None:
     assert f"ok     serves       {url} serves FanOutProgress, Squares" in doctor
 
 
-def test_registering_a_non_worker_prints_no_hint_of_restate() -> None:
+def test_registering_an_address_without_http_2_suggests_no_option_of_restate() -> None:
     with (
         local(["FanOutWorker"], ports=Ports(0, 0, 0)) as started,
         proxy(started.ingress, lambda: BAD_GATEWAY) as http1,

@@ -65,11 +65,11 @@ def test_a_run_fails_when_one_of_its_shards_is_cancelled_by_hand(
     task: dict[str, Any] = {"key": key, "count": 4, "good": []}
     run = server.send("TrialsSharded", task)["invocationId"]
     eventually(lambda: server.executions(key) == 8)
-    part = server.query(
+    shard = server.query(
         f"select id from sys_invocation where invoked_by_id = '{run}' limit 1"
     )[0]["id"]
 
-    server.cancel(part)
+    server.cancel(shard)
 
     answer = server.attach(run)
     assert answer.status_code == 409

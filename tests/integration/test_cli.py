@@ -24,8 +24,8 @@ from .test_dev import FAN_OUTS
 
 pytestmark = pytest.mark.once
 
-Said = subprocess.CompletedProcess[str]
-Command = Callable[..., Said]
+Completed = subprocess.CompletedProcess[str]
+Command = Callable[..., Completed]
 
 
 def addresses(server: Server) -> dict[str, str]:
@@ -39,7 +39,7 @@ def addresses(server: Server) -> dict[str, str]:
 def command(server: Server) -> Command:
     """Run a command to its end."""
 
-    def run(*arguments: str, text: str | None = None) -> Said:
+    def run(*arguments: str, text: str | None = None) -> Completed:
         return subprocess.run(
             [*COMMAND, *arguments],
             env={**os.environ, **addresses(server)},
@@ -66,41 +66,39 @@ def following(server: Server, *arguments: str) -> Generator[Running, None, None]
         yield process
 
 
-def one_line(said: Said) -> bool:
-    starts = said.stderr.startswith("parallelizework: ")
-    return starts and said.stderr.count("\n") == 1 and not said.stdout
+def one_line(completed: Completed) -> bool:
+    starts = completed.stderr.startswith("parallelizework: ")
+    return starts and completed.stderr.count("\n") == 1 and not completed.stdout
 
 
 def test_run_prints_the_result_and_nothing_else_on_stdout(command: Command) -> None:
-    said = command("run", "Squares", "3")
+    completed = command("run", "Squares", "3")
 
-    assert (said.returncode, said.stdout) == (0, "[0, 1, 4]\n")
-    assert said.stderr.startswith("Squares inv_")
-    assert "succeeded: 3 of 3 succeeded\n" in said.stderr
-    assert "\x1b" not in said.stderr
+    assert (completed.returncode, completed.stdout) == (0, "[0, 1, 4]\n")
+    assert completed.stderr.startswith("Squares inv_")
+    assert "succeeded: 3 of 3 succeeded\n" in completed.stderr
+    assert "\x1b" not in completed.stderr
 
 
 def test_a_failed_run_exits_with_1_and_failures_lists_the_failed_subtasks(
     command: Command,
 ) -> None:
-    said = command("run", "Refusing", "4", "--json")
-    answer = json.loads(said.stdout)
+    completed = command("run", "Refusing", "4", "--json")
+    answer = json.loads(completed.stdout)
     failures = command("failures", answer["run"])
     as_json = json.loads(command("failures", answer["run"], "--json").stdout)
 
-    assert said.returncode == 1
+    assert completed.returncode == 1
     assert (answer["state"], answer["status"]) == ("failed", 404)
-    assert said.stderr.endswith(f"404: {answer['error']}\n")
-    assert "Traceback" not in said.stderr
+    assert completed.stderr.endswith(f"404: {answer['error']}\n")
+    assert "Traceback" not in completed.stderr
     assert ["2", "failed", "no", "such", "number", "2"] in [
         line.split() for line in failures.stdout.splitlines()
     ]
     assert {"index": 2, "code": 404}.items() <= as_json[-1].items()
 
 
-def test_a_task_is_read_from_an_argument_a_file_or_stdin(
-    command: Command, tmp_path: Path
-) -> None:
+def test_a_task_is_read_from_a_file_or_stdin(command: Command, tmp_path: Path) -> None:
     file = tmp_path / "task.json"
     file.write_text('{"description": "a,b"}')
 
@@ -112,18 +110,18 @@ def test_a_task_is_read_from_an_argument_a_file_or_stdin(
 
 
 def test_each_line_of_stdin_becomes_an_item_of_the_task(command: Command) -> None:
-    said = command("run", "Lines", "--from-lines", "-", text="a.log\nb c.log\n")
+    completed = command("run", "Lines", "--from-lines", "-", text="a.log\nb c.log\n")
 
-    assert said.stdout == '["A.LOG", "B C.LOG"]\n'
+    assert completed.stdout == '["A.LOG", "B C.LOG"]\n'
 
 
 def test_json_output_has_the_run_its_state_and_its_result(command: Command) -> None:
-    said = json.loads(command("run", "Squares", "3", "--json").stdout)
-    result = json.loads(command("result", said["run"], "--json").stdout)
+    completed = json.loads(command("run", "Squares", "3", "--json").stdout)
+    result = json.loads(command("result", completed["run"], "--json").stdout)
 
-    assert said["state"] == "succeeded"
-    assert said["result"] == [0, 1, 4]
-    assert result == said
+    assert completed["state"] == "succeeded"
+    assert completed["result"] == [0, 1, 4]
+    assert result == completed
 
 
 def test_the_same_key_returns_the_same_run(command: Command, key: str) -> None:
@@ -135,15 +133,15 @@ def test_the_same_key_returns_the_same_run(command: Command, key: str) -> None:
 
 
 def test_a_delayed_run_does_not_start_before_its_delay(command: Command) -> None:
-    def early(seconds: float) -> tuple[str, Said]:
+    def early(seconds: float) -> tuple[str, Completed]:
         delay = ["--delay", f"{3 * seconds}s", "--detach"]
         run = command("run", "Squares", "3", *delay).stdout.strip()
         return run, command("result", run, "--timeout", "0s")
 
-    run, said = patiently(early, lambda known: known[1].returncode == 1)
+    run, completed = patiently(early, lambda known: known[1].returncode == 1)
 
-    assert (said.returncode, said.stdout) == (1, "")
-    assert "has not ended yet" in said.stderr
+    assert (completed.returncode, completed.stdout) == (1, "")
+    assert "has not ended yet" in completed.stderr
     assert command("result", run).stdout == "[0, 1, 4]\n"
 
 
@@ -163,10 +161,10 @@ def test_wait_returns_the_result_in_time_or_else_the_run(
 def test_a_timeout_fails_the_command_but_not_the_run(
     command: Command, key: str
 ) -> None:
-    said = command(*never(key), "--timeout", "0.5s")
-    run = said.stderr.split()[1]
+    completed = command(*never(key), "--timeout", "0.5s")
+    run = completed.stderr.split()[1]
 
-    assert (said.returncode, said.stdout) == (1, "")
+    assert (completed.returncode, completed.stdout) == (1, "")
     assert command("cancel", run).returncode == 0
 
 
@@ -192,9 +190,9 @@ def test_another_process_cancels_a_run(
 ) -> None:
     with following(server, *never(key)) as process:
         run = process.output.split()[1]
-        said = command("cancel", run)
+        completed = command("cancel", run)
 
-        assert said.returncode == 0
+        assert completed.returncode == 0
         assert process.ended() == 1
         assert f"parallelizework: {run} was cancelled\n" in process.output
     again = command("cancel", run)
@@ -230,23 +228,23 @@ def test_list_shows_the_recent_runs(command: Command, key: str) -> None:
         (["rnu"], "rnu", 2),
     ],
 )
-def test_a_usage_error_is_one_line_and_an_exit_code(
+def test_an_error_is_one_line_and_an_exit_code(
     command: Command, arguments: Sequence[str], mistake: str, code: int
 ) -> None:
-    said = command(*arguments)
+    completed = command(*arguments)
 
-    assert one_line(said), said
-    assert mistake in said.stderr
-    assert said.returncode == code
+    assert one_line(completed), completed
+    assert mistake in completed.stderr
+    assert completed.returncode == code
 
 
 def test_doctor_reports_no_problem_on_a_healthy_server(command: Command) -> None:
-    said = command("doctor")
+    completed = command("doctor")
 
-    assert said.returncode == 0, said.stdout
+    assert completed.returncode == 0, completed.stdout
     for word in ("ingress", "admin", "fan-outs", "protocol", "calls"):
-        assert f"ok     {word} " in said.stdout
-    assert "Squares" in said.stdout
+        assert f"ok     {word} " in completed.stdout
+    assert "Squares" in completed.stdout
 
 
 def test_a_progress_bar_is_shown_on_a_terminal(server: Server, key: str) -> None:
@@ -272,30 +270,30 @@ def test_a_progress_bar_is_shown_on_a_terminal(server: Server, key: str) -> None
     assert "succeeded: 2 of 2 succeeded" in drawn.rpartition("\r")[0]
 
 
-def test_all_help_pages_are_shown_without_a_server() -> None:
-    with running("--help") as said:
-        assert said.ended() == 0
+def test_the_help_is_shown_without_a_server() -> None:
+    with running("--help") as completed:
+        assert completed.ended() == 0
         for word in ("run", "watch", "doctor", "--install-completion", "Exit codes"):
-            assert word in said.output
+            assert word in completed.output
 
 
 def test_completion_is_installed_for_a_shell(tmp_path: Path) -> None:
     environment = {"HOME": str(tmp_path), "SHELL": "/bin/bash"}
     options = ["--install-completion", "--shell", "bash"]
-    with running(*options, environment=environment) as said:
-        assert said.ended() == 0, said.output
+    with running(*options, environment=environment) as completed:
+        assert completed.ended() == 0, completed.output
 
     installed = [path for path in tmp_path.rglob("parallelizework") if path.is_file()]
     assert "failures" in installed[0].read_text()
 
 
 def test_doctor_prints_the_command_to_start_a_missing_server() -> None:
-    with running("doctor", "--ingress", NOWHERE, "--admin", NOWHERE) as said:
-        assert said.ended() == 1
+    with running("doctor", "--ingress", NOWHERE, "--admin", NOWHERE) as completed:
+        assert completed.ended() == 1
         assert f"WRONG  ingress      no restate-server answers at {NOWHERE}" in (
-            said.output
+            completed.output
         )
-        assert "start one with `parallelizework dev`" in said.output
+        assert "start one with `parallelizework dev`" in completed.output
 
 
 def test_doctor_reports_a_worker_that_does_not_answer() -> None:
@@ -305,13 +303,13 @@ def test_doctor_reports_a_worker_that_does_not_answer() -> None:
         worker.wait(LONG)
         where = ["--ingress", started.ingress, "--admin", started.admin]
 
-        with running("doctor", *where) as said:
-            assert said.ended() == 1
+        with running("doctor", *where) as completed:
+            assert completed.ended() == 1
             port = started.worker.rpartition(":")[2]
-            assert "WRONG  worker" in said.output
-            assert f"serve MODULE:OBJECT --bind 127.0.0.1:{port}" in said.output
-            assert "with the target of Squares" in said.output
-            assert "WRONG  calls" in said.output
+            assert "WRONG  worker" in completed.output
+            assert f"serve MODULE:OBJECT --bind 127.0.0.1:{port}" in completed.output
+            assert "with the target of Squares" in completed.output
+            assert "WRONG  calls" in completed.output
 
 
 def test_a_paused_run_starts_no_subtask_until_it_is_resumed(key: str) -> None:
@@ -322,17 +320,19 @@ def test_a_paused_run_starts_no_subtask_until_it_is_resumed(key: str) -> None:
         where = addresses(server)
         eventually(lambda: _started(server) > 0)
 
-        eventually(lambda: _said(where, "pause", run) == 0)  # not while it only waits
+        eventually(
+            lambda: _exit_code(where, "pause", run) == 0
+        )  # not while it only waits
         eventually(lambda: _started(server) == 0)
-        assert _said(where, "result", run, "--timeout", "1s") == 1
+        assert _exit_code(where, "result", run, "--timeout", "1s") == 1
         repair(key)
-        assert _said(where, "resume", run) == 0
+        assert _exit_code(where, "resume", run) == 0
         answer = server.attach(run)
 
     assert answer.json() == 1_500
 
 
-def test_progress_counts_stay_exact_when_the_worker_of_a_run_is_killed(
+def test_the_final_counts_are_exact_after_the_worker_of_a_run_is_killed(
     key: str,
 ) -> None:
     targets = [f"{FAN_OUTS}.waiting:idling"]
@@ -350,20 +350,20 @@ def test_progress_counts_stay_exact_when_the_worker_of_a_run_is_killed(
             assert "succeeded: 1500 of 1500 succeeded\n" in process.output
 
 
-def _said(where: dict[str, str], *arguments: str) -> int:
+def _exit_code(where: dict[str, str], *arguments: str) -> int:
     """The exit code of a command."""
     with running(*arguments, environment=where) as process:
         return process.ended()
 
 
 def _counted(output: str) -> int:
-    """How many subtasks have ended, as the last line says."""
+    """Return the number of ended subtasks in the last line."""
     counts = re.findall(r"(\d+) of 1500", output)
     return int(counts[-1]) if counts else 0
 
 
 def _started(server: Server) -> int:
-    """How many subtasks are executing now."""
+    """Return the number of subtasks that execute now."""
     return len(
         server.query(
             "select id from sys_invocation where target = 'Idling/runSubtask' "
@@ -373,7 +373,7 @@ def _started(server: Server) -> int:
 
 
 def _until(terminal: int, text: str) -> str:
-    """What is written to a terminal until that text is there."""
+    """Return the output of a terminal up to this text."""
     drawn = b""
     while text not in drawn.decode(errors="ignore"):
         drawn += os.read(terminal, 65536)
@@ -381,7 +381,7 @@ def _until(terminal: int, text: str) -> str:
 
 
 def _all_of(terminal: int) -> str:
-    """What is written to a terminal until the last writer has gone."""
+    """Return the output of a terminal until its last writer closes it."""
     drawn = b""
     while True:
         try:

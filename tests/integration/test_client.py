@@ -20,7 +20,7 @@ from parallelizework.errors import (
 )
 
 from .conftest import Server
-from .fan_outs.attempts import Patience, never_ending
+from .fan_outs.attempts import KeyedTask, never_ending
 from .fan_outs.values import Box, Circle, shapes_fan_out, squares
 from .processes import LONG, eventually
 
@@ -64,7 +64,7 @@ def test_a_fan_out_given_by_name_accepts_and_returns_plain_json(
 async def test_the_async_client_does_the_same(server: Server, key: str) -> None:
     async with AsyncClient(server.ingress, server.admin) as client:
         result = await client.run(squares, 3, wait=60)
-        run = await client.submit(never_ending, Patience(key=key))
+        run = await client.submit(never_ending, KeyedTask(key=key))
         with pytest.raises(RunNotFinished):
             await run.result(0.2)
         await client.attach(never_ending, run.id).cancel()
@@ -104,7 +104,7 @@ def test_the_error_for_a_late_result_says_how_to_get_the_result(
     client: Client, key: str
 ) -> None:
     with pytest.raises(RunNotFinished) as late:
-        client.run(never_ending, Patience(key=key), wait=0.2)
+        client.run(never_ending, KeyedTask(key=key), wait=0.2)
 
     assert f"parallelizework result {late.value.run}" in str(late.value)
     run = client.attach(never_ending, late.value.run)
@@ -135,7 +135,7 @@ def test_a_delayed_run_is_scheduled_and_has_no_failures(client: Client) -> None:
     run.cancel()
 
 
-def test_the_error_of_a_failed_run_has_its_reason_and_its_failures(
+def test_a_failed_run_raises_its_error_and_lists_its_failures(
     client: Client,
 ) -> None:
     run = client.submit("Refusing", 4)
@@ -172,9 +172,7 @@ def test_the_error_for_an_unknown_name_suggests_the_nearest_one(client: Client) 
 
 
 @pytest.mark.parametrize("run", [NO_RUN, "inv_nonsense", "nonsense", "' or 1 = 1"])
-def test_every_method_raises_an_error_for_an_unknown_run(
-    client: Client, run: str
-) -> None:
+def test_the_methods_of_an_unknown_run_raise_an_error(client: Client, run: str) -> None:
     unknown = client.attach("Squares", run)
 
     for ask in (

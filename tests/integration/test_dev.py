@@ -87,7 +87,7 @@ def test_a_stopped_dev_leaves_no_process_behind(signum: signal.Signals) -> None:
         httpx.get(f"{admin}/health", timeout=LONG)
 
 
-def test_runs_resume_from_a_kept_data_folder(tmp_path: Path) -> None:
+def test_a_run_survives_a_restart_with_a_kept_data_folder(tmp_path: Path) -> None:
     options = [f"{FAN_OUTS}.values:squares", *FREE, "--data", str(tmp_path)]
     with running("dev", *options) as dev:
         ingress = _ingress(dev.wait_for("curl"))

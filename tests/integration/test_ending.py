@@ -58,7 +58,7 @@ def test_an_aggregate_that_fails_again_after_a_resume_pauses_again(
 def test_a_subtask_that_waits_an_hour_for_its_next_attempt_is_suspended(
     server: Server, key: str
 ) -> None:
-    run = server.send("PutOffLong", {"key": key})["invocationId"]
+    run = server.send("RetriedInAnHour", {"key": key})["invocationId"]
 
     eventually(lambda: statuses(server, run, "runSubtask") == ["suspended"] * 3)
 
@@ -67,7 +67,7 @@ def test_a_subtask_that_waits_an_hour_for_its_next_attempt_is_suspended(
 
 
 def final_progress(server: Server, run: str) -> dict[str, Any]:
-    """What FanOutProgress says itself, without what a client adds."""
+    """Return the response of FanOutProgress, without the additions of a client."""
     url = f"{server.ingress}/FanOutProgress/{run}/get"
     progress: dict[str, Any] = {}
 

@@ -1,4 +1,4 @@
-"""What any fan-out promises, on a real restate-server."""
+"""The guarantees of any fan-out, on a real restate-server."""
 
 from concurrent.futures import ThreadPoolExecutor
 

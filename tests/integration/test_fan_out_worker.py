@@ -16,7 +16,7 @@ DONE = (
 
 
 def curl(server: Server, body: str) -> tuple[int, str]:
-    """What a person at a terminal gets: the status and the body."""
+    """Send a task with curl; return the status and the body."""
     command = ["curl", "--silent", "--max-time", "60", "--write-out", "\n%{http_code}"]
     command += [f"{server.ingress}/FanOutWorker/run", "--json", body]
     answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout

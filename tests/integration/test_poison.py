@@ -1,8 +1,7 @@
-"""Poison: whatever arises in a run, the run ends within seconds, with a clear status.
+"""Poison values and errors: the run ends within seconds, with a clear status.
 
-One table: each kind of poison, at each point where it can arise, in each way in which a
-function is executed. All runs of the table are submitted side by side; each test then
-judges one of them.
+The table has each kind of poison, at each point, with each way to execute a function.
+All runs of the table execute at once. Each test then judges one of these runs.
 """
 
 import json
@@ -23,7 +22,7 @@ from .conftest import GIVEN, Server
 from .misbehaving import Misbehaving, misbehaving
 from .parallel_runs import End, Runs, Submission
 from .poison.cells import STEPS, TASKS, Cell
-from .poison.shapes import was_entered
+from .poison.shapes import has_arisen as has_arisen_here
 from .poison.table import CELLS, LARGE, LASTING_CELLS
 from .poison.values import MIB
 from .processes import eventually
@@ -32,8 +31,8 @@ from .targets import FAN_OUTS
 Ends = dict[Cell, End]
 
 
-def of(request: pytest.FixtureRequest, cells: list[Cell]) -> list[Cell]:
-    """Those of the cells that there are tests for, as all may not be wanted."""
+def selected(request: pytest.FixtureRequest, cells: list[Cell]) -> list[Cell]:
+    """Return the cells whose tests were selected."""
     wanted = {
         item.callspec.params.get("cell")
         for item in request.session.items
@@ -43,7 +42,7 @@ def of(request: pytest.FixtureRequest, cells: list[Cell]) -> list[Cell]:
 
 
 def is_well(server: Server) -> bool:
-    """Whether the worker answers, which only its own machine can ask it."""
+    """Whether the worker responds; True if the worker is on another machine."""
     if not server.worker:
         return True
     connection = HTTPConnection(urlsplit(server.worker).netloc, timeout=20)
@@ -55,7 +54,7 @@ def is_well(server: Server) -> bool:
 def ends_of(
     server: Server, submissions: Iterable[Submission], at_once: int = 48
 ) -> list[End]:
-    """How runs ended, which the worker has survived."""
+    """Return the ends of runs; the worker must survive them."""
     ends = Runs(server).ends(submissions, at_once)
     assert is_well(server)
     return ends
@@ -63,7 +62,7 @@ def ends_of(
 
 @pytest.fixture(scope="module")
 def ends(server: Server, request: pytest.FixtureRequest) -> Ends:
-    cells = of(request, CELLS)
+    cells = selected(request, CELLS)
     found = ends_of(server, [cell.submission for cell in cells])
     return dict(zip(cells, found, strict=True))
 
@@ -78,12 +77,12 @@ def test_a_poison_value_or_error_ends_in_a_clear_status(
 def test_the_progress_of_each_run_with_poison_has_ended(
     server: Server, ends: Ends
 ) -> None:
-    """Also where poison is in a failure or an error. A refused task has no end."""
+    """This includes poison in a failure or an error. A refused task has no progress."""
     runs = {
         end.run: cell for cell, end in ends.items() if end.status and cell.at != "task"
     }
 
-    def silent() -> dict[str, Cell]:
+    def without_end() -> dict[str, Cell]:
         ended = '(value_utf8 not like \'%"state":"running"%\')'
         of_all = "select service_key from state where service_name = 'FanOutProgress'"
         rows = server.query(f"{of_all} and {ended}")
@@ -91,14 +90,14 @@ def test_the_progress_of_each_run_with_poison_has_ended(
         return {run: cell for run, cell in runs.items() if run not in known}
 
     with suppress(AssertionError):
-        eventually(lambda: not silent())
-    assert not silent()
+        eventually(lambda: not without_end())
+    assert not without_end()
 
 
 @pytest.fixture(scope="module")
 def lasting_ends(server: Server, request: pytest.FixtureRequest) -> Ends:
-    """Each is cancelled as soon as its poison has arisen."""
-    cells = of(request, LASTING_CELLS)
+    """The ends of runs that are cancelled as soon as their poison has arisen."""
+    cells = selected(request, LASTING_CELLS)
     keys = [uuid4().hex for _ in cells]
     submissions = [
         Submission(cell.service, cell.body(key), partial(has_arisen, server, key))
@@ -108,9 +107,9 @@ def lasting_ends(server: Server, request: pytest.FixtureRequest) -> Ends:
 
 
 def has_arisen(server: Server, key: str) -> bool:
-    """Whether the poison of that key has arisen; False too if nobody says so soon."""
+    """Whether the poison with this key has arisen; False if no response is received."""
     if server.worker:
-        return was_entered(key)
+        return has_arisen_here(key)
     url = f"{server.ingress}/Executions/run"
     try:
         return httpx.post(url, json={"key": key}, timeout=5).json() > 0
@@ -125,7 +124,7 @@ def test_a_run_that_is_retried_without_limit_can_be_cancelled(
     assert cell.became(lasting_ends[cell]) in cell.allowed, lasting_ends[cell].text
 
 
-SIZES_OF_ALL = {  # in MiB, of the parts of one run
+SIZES_OF_ALL = {  # in MiB, by field of one task
     "task and split": {"filler": 17, "split": 18},
     "large task and split": {"filler": 30, "split": 28},
     "values and result": {"count": 2, "value": 14, "result": 30},
@@ -138,7 +137,7 @@ SIZES_OF_ALL = {  # in MiB, of the parts of one run
 
 @pytest.fixture(scope="module")
 def large_ends(server: Server, request: pytest.FixtureRequest) -> Ends:
-    cells = of(request, LARGE)
+    cells = selected(request, LARGE)
     found = ends_of(server, [cell.submission for cell in cells], at_once=2)
     return dict(zip(cells, found, strict=True))
 
@@ -153,9 +152,9 @@ def test_a_value_larger_than_a_message_is_a_413(
 @pytest.fixture(scope="module")
 def together_ends(server: Server) -> dict[str, End]:
     submissions: list[Submission] = []
-    for parts in SIZES_OF_ALL.values():
-        sizes = {part: size for part, size in parts.items() if part != "filler"}
-        task = {"filler": "x" * (parts.get("filler", 0) * MIB), **sizes}
+    for fields in SIZES_OF_ALL.values():
+        sizes = {name: size for name, size in fields.items() if name != "filler"}
+        task = {"filler": "x" * (fields.get("filler", 0) * MIB), **sizes}
         submissions.append(Submission("Sizes", json.dumps(task).encode()))
     return dict(zip(SIZES_OF_ALL, ends_of(server, submissions, at_once=2), strict=True))
 
@@ -168,14 +167,14 @@ def test_values_that_are_large_together_are_returned_or_a_413(
 
 
 def waits(server: Server, key: str) -> bool:
-    """Whether the poison has arisen, and all that is left is to wait."""
+    """Whether the poison has arisen and all invocations only wait."""
     busy = "status not in ('backing-off', 'completed', 'scheduled', 'suspended')"
     try:
-        return was_entered(key) and not server.query(
+        return has_arisen_here(key) and not server.query(
             f"select id from sys_invocation where {busy}"
         )
     except httpx.HTTPStatusError:
-        return False  # the server is in a panic
+        return False  # the server has panicked
 
 
 @pytest.mark.parametrize(
@@ -190,7 +189,7 @@ def waits(server: Server, key: str) -> bool:
 def test_a_retry_interval_of_ten_years_does_not_stop_the_server(
     cell: Cell, key: str
 ) -> None:
-    """restate-server 1.7 panics at one of more than two years, again and again."""
+    """restate-server 1.7 panics repeatedly at an interval of more than two years."""
     pause = {"initial_retry_interval": "P3650D", "max_retry_interval": "P3650D"}
     task = {"kind": cell.kind, "at": cell.at, "key": key, "policy": pause}
     body = json.dumps(task).encode()
@@ -200,12 +199,12 @@ def test_a_retry_interval_of_ten_years_does_not_stop_the_server(
 
         [end] = Runs(server).ends([submission])
 
-    # Restate itself retries handler code, and takes so long a pause for none.
-    usual = (400, 409) if cell.way != "code" else (400, 409, 500)
-    assert end.status in usual, end
+    # Restate itself retries handler code, and ignores such a long pause.
+    allowed = (400, 409) if cell.way != "code" else (400, 409, 500)
+    assert end.status in allowed, end
 
 
-reaches_us = pytest.mark.skipif(GIVEN, reason="its worker reaches other hosts")
+same_host = pytest.mark.skipif(GIVEN, reason="the worker cannot reach this host")
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +215,7 @@ def remote() -> Iterator[Misbehaving]:
 
 @pytest.fixture(scope="module")
 def answered_ends(server: Server, remote: Misbehaving) -> dict[tuple[str, int], End]:
-    """Of runs with three requests, of which the second is answered with poison."""
+    """The ends of runs with three requests; the response to the second is poison."""
     submissions: dict[tuple[str, int], Submission] = {}
     path = f"{remote.url}/body?kind=application/json&hex="
     for kind, poison in TASKS.items():
@@ -229,7 +228,7 @@ def answered_ends(server: Server, remote: Misbehaving) -> dict[tuple[str, int], 
     return dict(zip(submissions, ends_of(server, submissions.values()), strict=True))
 
 
-@reaches_us
+@same_host
 @pytest.mark.parametrize("batch", [1, 4])
 @pytest.mark.parametrize("kind", TASKS)
 def test_poison_in_one_response_fails_no_other_request(
@@ -250,7 +249,7 @@ def test_poison_in_one_response_fails_no_other_request(
 
 @pytest.fixture(scope="module")
 def sent_ends(server: Server, remote: Misbehaving) -> dict[str, End]:
-    """Of runs with two requests, of which the second is to send poison."""
+    """The ends of runs with two requests; the second sends poison."""
     head = json.dumps({"url": f"{remote.url}/echo", "method": "POST"})[:-1].encode()
     fine = json.dumps({"url": f"{remote.url}/echo"}).encode()
     submissions: list[Submission] = []
@@ -261,7 +260,7 @@ def sent_ends(server: Server, remote: Misbehaving) -> dict[str, End]:
     return dict(zip(TASKS, ends_of(server, submissions), strict=True))
 
 
-@reaches_us
+@same_host
 @pytest.mark.parametrize("kind", TASKS)
 def test_poison_in_the_body_of_a_request_is_refused_or_sent(
     server: Server, sent_ends: dict[str, End], kind: str

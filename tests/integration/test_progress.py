@@ -138,12 +138,12 @@ def test_progress_at_the_end_has_a_reason_and_each_outcome(  # noqa: PLR0913, PL
     state: str,
     reason: str,
 ) -> None:
-    def told(seconds: float) -> dict[str, Any]:
+    def outcome(seconds: float) -> dict[str, Any]:
         bounds = {name: policy[name] * seconds for name in TIMES & policy.keys()}
         more = {"key": key, "count": 12, "policy": policy | bounds}
         return ended(server, server.send("Trials", task | more)["invocationId"])
 
-    last = patiently(told, lambda last: expected in (None, counts(last)))
+    last = patiently(outcome, lambda last: expected in (None, counts(last)))
 
     assert (last["state"], last["completion_reason"]) == (state, reason)
     assert sum(counts(last)) == 12
@@ -191,7 +191,9 @@ def test_an_unknown_run_is_a_404(server: Server, handler: str) -> None:
 
 
 @pytest.mark.parametrize("handler", ["update", "forget"])
-def test_only_a_run_can_report_its_progress(server: Server, handler: str) -> None:
+def test_progress_cannot_be_changed_through_the_ingress(
+    server: Server, handler: str
+) -> None:
     url = f"{server.ingress}/FanOutProgress/inv_1/{handler}"
 
     assert httpx.post(url, json={}, timeout=LONG).is_client_error

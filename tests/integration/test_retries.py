@@ -9,7 +9,7 @@ def test_a_subtask_that_requests_a_later_retry_keeps_its_slot(
     server: Server, key: str
 ) -> None:
     """It has the only slot, so the others come after it."""
-    ends = server.run("ComingBack", {"key": key}).json()
+    ends = server.run("RetriedLater", {"key": key}).json()
 
     assert ends == sorted(ends)
     assert server.executions(f"{key}-a") == 2
@@ -21,7 +21,7 @@ def test_an_attempt_that_times_out_is_followed_by_another(
 ) -> None:
     policy = {"attempt_timeout": 0.3, "max_items_per_batch": batch}
 
-    answer = server.run("Impatient", {"key": key, "policy": policy})
+    answer = server.run("SlowThenFast", {"key": key, "policy": policy})
 
     assert min(answer.json()) == 2
 
@@ -32,14 +32,14 @@ def test_a_subtask_times_out_after_its_last_attempt_timed_out(
 ) -> None:
     policy = {"attempt_timeout": 0.1, "max_attempts": 2, "max_items_per_batch": batch}
 
-    answer = server.run("Impatient", {"key": key, "fail": "9", "policy": policy})
+    answer = server.run("SlowThenFast", {"key": key, "fail": "9", "policy": policy})
 
     assert answer.status_code == 504
     assert " timed out: an attempt took longer than 0.1 s" in error(answer)
     assert "attempts: 2" in error(answer)
 
 
-@pytest.mark.parametrize("service", ["Impatient", "NeverEnding"])
+@pytest.mark.parametrize("service", ["SlowThenFast", "NeverEnding"])
 def test_a_subtask_is_cancelled_after_its_timeout(
     server: Server, key: str, service: str
 ) -> None:

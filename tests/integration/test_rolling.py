@@ -1,4 +1,4 @@
-"""Workers are replaced by others with changed code, while runs are in flight."""
+"""Workers with changed code replace workers while runs are in flight."""
 
 import subprocess
 import threading
@@ -36,7 +36,7 @@ def aggregate(values: list[str]) -> list[str]:
 
 changing = FanOut("Changing", split=split, execute=execute, aggregate=aggregate)
 """
-# Other steps, in another order: what replays a journal of the old one fails.
+# Other steps in another order: a replay of an old journal with this code would fail.
 NEW = """
 import asyncio
 from datetime import timedelta
@@ -60,7 +60,7 @@ SUBTASKS = 100
 
 @dataclass(frozen=True)
 class Site:
-    """A server, and what to call to have a worker of it."""
+    """A server, and the folder for the code of its workers."""
 
     server: Server
     folder: Path
@@ -69,7 +69,7 @@ class Site:
     def worker(
         self, name: str, code: str
     ) -> Generator[tuple[Running, str], None, None]:
-        """A worker with this code at an address of its own, and its deployment."""
+        """Run a worker with this code on its own port; yield it and its deployment."""
         module = self.folder / name / "changing.py"
         module.parent.mkdir()
         module.write_text(code)
@@ -88,7 +88,7 @@ class Site:
         return row["id"]
 
     def pinned(self, deployment: str) -> int:
-        """How many invocations must go on at a deployment."""
+        """Return the number of invocations that must continue on a deployment."""
         rows = self.server.query(
             "select id from sys_invocation where status <> 'completed' "
             f"and pinned_deployment_id = '{deployment}'"
@@ -105,7 +105,7 @@ def site(tmp_path: Path) -> Generator[Site, None, None]:
 
 
 class Load:
-    """Clients that send one run after another, until they are stopped."""
+    """Clients that submit one run after another until they are stopped."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -124,8 +124,8 @@ class Load:
                 self.sent[number] = run.result(LONG)
 
     @contextmanager
-    def going_on(self, clients: int = 4) -> Generator[None, None, None]:
-        """Send, until the block ends; then wait for all answers."""
+    def submitting(self, clients: int = 4) -> Generator[None, None, None]:
+        """Submit runs until the block ends; then wait for all results."""
         with ThreadPoolExecutor(clients) as pool:
             loops = [pool.submit(self.client) for _ in range(clients)]
             try:
@@ -136,10 +136,12 @@ class Load:
                     loop.result()
 
     def by(self, version: str) -> list[int]:
-        """The runs that have been aggregated by one version of the code."""
-        said = f"aggregated by {version}"
+        """Return the numbers of the runs that this version of the code aggregated."""
+        last_value = f"aggregated by {version}"
         return [
-            n for n, answer in list(self.sent.items()) if answer and answer[-1] == said
+            n
+            for n, answer in list(self.sent.items())
+            if answer and answer[-1] == last_value
         ]
 
 
@@ -150,7 +152,7 @@ def test_a_rolling_update_with_changed_code_loses_no_run(
     with (
         site.worker("old", OLD) as (old, retired),
         ExitStack() as after_the_load,
-        load.going_on(),
+        load.submitting(),
     ):
         eventually(lambda: len(load.by("old")) > 6)
         after_the_load.enter_context(site.worker("new", NEW))

@@ -1,4 +1,4 @@
-"""What a client can read of a run: its end, its failures, its updates."""
+"""A client can read the end, the failures and the updates of a run."""
 
 import math
 import subprocess
@@ -17,7 +17,7 @@ from parallelizework.errors import (
 )
 
 from .conftest import Server
-from .fan_outs.attempts import Patience, never_ending
+from .fan_outs.attempts import KeyedTask, never_ending
 from .fan_outs.concurrency import slow
 from .fan_outs.values import Aliased, aliased, squares
 from .processes import COMMAND, LONG, eventually, output_of
@@ -92,10 +92,10 @@ def test_the_error_of_a_failed_run_names_its_completion_rule(  # noqa: PLR0913, 
     assert failed.value.message.startswith(message)
 
 
-def test_a_run_that_no_completion_rule_ended_has_no_reason(
+def test_a_refused_task_has_no_completion_reason_and_a_cancelled_run_has_one(
     client: Client, key: str
 ) -> None:
-    cancelled = client.submit(never_ending, Patience(key=key))
+    cancelled = client.submit(never_ending, KeyedTask(key=key))
     cancelled.cancel()
 
     with pytest.raises(RunFailed) as misfit:
@@ -125,11 +125,11 @@ def test_failures_that_are_not_stored_are_counted(
     run.result(LONG)
 
     failures = run.failures()
-    said = command("failures", run.id)
+    completed = command("failures", run.id)
 
     assert 100 < len(failures) < 400
     assert len(failures) + failures.more == 600
-    assert f"{failures.more} more have failed" in said.stderr
+    assert f"{failures.more} more have failed" in completed.stderr
 
 
 def test_updates_come_until_the_run_has_ended(
@@ -203,16 +203,14 @@ def test_a_key_that_is_not_a_valid_header_value_is_refused(
 ) -> None:
     with pytest.raises(UnfitData, match="printable ASCII"):
         client.submit(squares, 3, idempotency_key=key)
-    said = command("run", "Squares", "3", f"--idempotency-key={key}")
+    completed = command("run", "Squares", "3", f"--idempotency-key={key}")
 
-    assert said.returncode == 2
-    assert said.stderr.startswith("parallelizework: the idempotency key ")
+    assert completed.returncode == 2
+    assert completed.stderr.startswith("parallelizework: the idempotency key ")
 
 
 @pytest.mark.parametrize("delay", [math.nan, math.inf, -1, 1e300])
-def test_a_delay_that_is_not_in_the_future_is_refused(
-    client: Client, delay: float
-) -> None:
+def test_an_invalid_delay_is_refused(client: Client, delay: float) -> None:
     with pytest.raises(UnfitData, match="cannot be delayed by"):
         client.submit(squares, 3, delay=delay)
 
@@ -222,7 +220,7 @@ def test_a_typed_client_sends_the_json_that_the_server_expects(client: Client) -
     assert client.run(slow, [-math.inf]) == [-math.inf]
 
 
-def test_a_fan_out_with_an_executor_is_listed_but_the_executor_is_not(
+def test_a_run_with_an_executor_is_listed_and_the_executor_is_not_suggested(
     client: Client,
 ) -> None:
     run = client.submit("Remote", {"count": 1, "free": 1})
@@ -247,8 +245,8 @@ def test_the_failure_of_a_run_with_a_bad_task_is_shown_at_once(
     assert run.progress().state == "failed"
 
     assert len(sent) <= 5  # and no wait for an update that never comes
-    said = command("run", "Squares", '"three"', "--json")
-    assert (said.returncode, '"status": 400' in said.stdout) == (1, True)
+    completed = command("run", "Squares", '"three"', "--json")
+    assert (completed.returncode, '"status": 400' in completed.stdout) == (1, True)
 
 
 def _requests(client: Client) -> list[object]:
@@ -275,12 +273,12 @@ def _requests(client: Client) -> list[object]:
 def test_an_error_is_json_when_json_is_requested(
     command: Command, arguments: list[str], error: str, code: int
 ) -> None:
-    said = command(*arguments, "--json")
+    completed = command(*arguments, "--json")
 
-    assert said.returncode == code
-    assert error in said.stderr
-    assert said.stdout.startswith('{"error": "')
-    assert error in said.stdout
+    assert completed.returncode == code
+    assert error in completed.stderr
+    assert completed.stdout.startswith('{"error": "')
+    assert error in completed.stdout
 
 
 def test_a_full_disk_and_an_ascii_terminal_cause_no_traceback(server: Server) -> None:
@@ -305,15 +303,15 @@ def test_a_full_disk_and_an_ascii_terminal_cause_no_traceback(server: Server) ->
 
 
 def test_empty_lines_are_no_subtasks(command: Command) -> None:
-    said = command("run", "Lines", "--from-lines", "-", text="a\n\n  \nb\n")
+    completed = command("run", "Lines", "--from-lines", "-", text="a\n\n  \nb\n")
 
-    assert said.stdout == '["A", "B"]\n'
+    assert completed.stdout == '["A", "B"]\n'
 
 
 def test_cancelled_subtasks_are_not_counted_as_done(
     client: Client, command: Command, key: str
 ) -> None:
-    run = client.submit(never_ending, Patience(key=key))
+    run = client.submit(never_ending, KeyedTask(key=key))
     eventually(lambda: run.progress().total == 3)
     run.cancel()
 

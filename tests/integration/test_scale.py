@@ -14,7 +14,7 @@ from .test_dev import FAN_OUTS
 
 
 def overlap(spans: Iterable[dict[str, int]]) -> int:
-    """How many of them there were at once, at most."""
+    """Return the largest number of subtasks that executed at once."""
     events = sorted(
         event for span in spans for event in ((span["start"], 1), (span["end"], -1))
     )
@@ -134,7 +134,7 @@ def test_max_concurrency_is_never_exceeded_by_two_processes_together() -> None:
     ("service", "counts"),
     [
         ("Steady", [200]),
-        # A replay of so many steps at each of them takes minutes.
+        # With 900 steps or more, a replay after each step takes minutes.
         pytest.param("Steady", [900], marks=pytest.mark.once),
         pytest.param("Steady", [1_200], marks=pytest.mark.once),
         ("SteadySharded", [20, 600]),

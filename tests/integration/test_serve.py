@@ -163,7 +163,7 @@ def test_granian_with_several_processes_is_refused() -> None:
         assert "leave --workers at 1" in worker.output
 
 
-def test_the_asgi_app_serves_the_fan_outs_named_in_the_environment() -> None:
+def test_serve_without_targets_serves_the_fan_outs_named_in_the_environment() -> None:
     environment = {
         "PARALLELIZEWORK_FAN_OUTS": f"FanOutWorker {FAN_OUTS}.values:squares"
     }
@@ -257,7 +257,9 @@ def test_after_a_kill_a_finished_subtask_is_not_executed_again(
     assert executions == [1] * 4 + [2] * 4
 
 
-def test_attempts_before_a_kill_are_not_repeated(tmp_path: Path, key: str) -> None:
+def test_attempts_that_ended_before_a_kill_are_not_repeated(
+    tmp_path: Path, key: str
+) -> None:
     target = f"{FAN_OUTS}.attempts:counting"
     with served(tmp_path, target) as (worker, ingress):
         send = f"{ingress}/restate/send/Counting/run"

@@ -32,7 +32,7 @@ def subtasks(server: Server, service: str) -> set[str]:
     ("service", "count"),
     [
         ("IdlingSharded", 400),
-        # A replay of so many steps at each of them takes long.
+        # With 1,200 steps, a replay after each step takes long.
         pytest.param("IdlingSegmented", 1_200, marks=pytest.mark.once),
     ],
 )
@@ -70,7 +70,7 @@ def test_a_run_that_only_waits_for_its_subtasks_is_paused_too(
     run.cancel()
 
 
-def test_a_run_that_has_not_begun_is_not_reported_as_paused(client: Client) -> None:
+def test_a_run_that_has_not_begun_cannot_be_paused(client: Client) -> None:
     run = client.submit("Squares", 3, delay=100)
 
     with pytest.raises(Refused, match="is not running"):

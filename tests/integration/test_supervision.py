@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 
 from parallelizework.client import healthy
 from parallelizework.local.ports import Ports
+from tests.ports import is_free
 
 from .conftest import ROOT
 from .fan_outs.ledger import Ledger, repair
@@ -102,8 +102,8 @@ def test_dev_ends_when_its_server_dies_and_shows_the_end_of_its_log() -> None:
         os.kill(server, signal.SIGKILL)
 
         assert dev.ended() == 1
-        said = dev.output.partition("restate-server was killed by SIGKILL")[2]
-        assert "INFO" in said
+        log = dev.output.partition("restate-server was killed by SIGKILL")[2]
+        assert "INFO" in log
         assert "Traceback" not in dev.output
 
 
@@ -163,17 +163,7 @@ def test_no_process_outlives_a_killed_parent() -> None:
         assert not any("spawn_main" in words(pid) for pid in started)
 
 
-def is_free(port: int) -> bool:
-    with socket.socket() as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-        return True
-
-
-def test_a_process_that_does_not_answer_does_not_delay_the_shutdown() -> None:
+def test_a_process_that_does_not_answer_does_not_prevent_the_shutdown() -> None:
     with alone(f"{FAN_OUTS}.values:squares", workers=2, grace=0.5) as (worker, _):
         os.kill(workers(worker)[0], signal.SIGSTOP)
 

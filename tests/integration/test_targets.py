@@ -27,7 +27,7 @@ def discovered(url: str) -> set[str]:
 def refused(
     *arguments: str, code: int, environment: Mapping[str, str] | None = None
 ) -> str:
-    """What a command says that ends at once: one line."""
+    """Run a command that fails; return its error of one line."""
     with running(*arguments, environment=environment) as process:
         assert process.ended() == code, process.output
         assert process.output.startswith("parallelizework: ")
@@ -35,7 +35,7 @@ def refused(
         return process.output
 
 
-def test_a_module_without_a_name_serves_all_its_fan_outs() -> None:
+def test_a_module_without_a_name_serves_all_its_fan_outs_and_services() -> None:
     with alone(str(SERVING)) as (_, url):
         names = discovered(url)
 
@@ -73,19 +73,19 @@ def test_two_services_of_one_name_are_refused(tmp_path: Path) -> None:
         text = f"import restate\n{name} = restate.Service('Same')\n"
         (tmp_path / f"{name}.py").write_text(text)
 
-    said = refused("serve", f"{tmp_path}/one.py:one", f"{tmp_path}/two.py", code=1)
+    error = refused("serve", f"{tmp_path}/one.py:one", f"{tmp_path}/two.py", code=1)
 
-    assert "'Same'" in said
+    assert "'Same'" in error
 
 
 @pytest.mark.parametrize("target", ["FanOutWorkr", "nothing.at_all", "a:b:"])
 def test_the_error_for_an_unknown_target_lists_the_ready_made_fan_outs(
     target: str,
 ) -> None:
-    said = refused("serve", target, code=1)
+    error = refused("serve", target, code=1)
 
-    assert repr(target) in said
-    assert "FanOutWorker, HttpFanOut" in said
+    assert repr(target) in error
+    assert "FanOutWorker, HttpFanOut" in error
 
 
 def test_a_module_with_nothing_to_serve_is_refused(tmp_path: Path) -> None:
@@ -98,9 +98,9 @@ def test_a_module_with_nothing_to_serve_is_refused(tmp_path: Path) -> None:
     "bind", ["9080", "127.0.0.1", "127.0.0.1:", "localhost:http", "h:99999", "h:-1"]
 )
 def test_an_address_without_a_valid_port_is_a_usage_error(bind: str) -> None:
-    said = refused("serve", f"--bind={bind}", code=2)
+    error = refused("serve", f"--bind={bind}", code=2)
 
-    assert "HOST:PORT" in said
+    assert "HOST:PORT" in error
 
 
 @pytest.mark.parametrize(
@@ -137,9 +137,9 @@ def test_an_invalid_setting_is_reported_in_one_line_with_its_name(
 ) -> None:
     variable = f"PARALLELIZEWORK_{name}"
 
-    said = refused("serve", code=1, environment={variable: value})
+    error = refused("serve", code=1, environment={variable: value})
 
-    assert f"{variable}={value}" in said
+    assert f"{variable}={value}" in error
 
 
 def test_a_command_that_serves_nothing_checks_the_settings_too() -> None:

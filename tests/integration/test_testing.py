@@ -30,7 +30,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def pytest_in(folder: Path, *arguments: str) -> str:
-    """What pytest says."""
+    """Run pytest, and return its output."""
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     done = subprocess.run(
         [*command, *arguments],

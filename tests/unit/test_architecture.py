@@ -1,4 +1,4 @@
-"""The arrows of `docs/architecture.md`: which module may import which."""
+"""The layers of `docs/architecture.md`: which module may import which."""
 
 import ast
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import pytest
 from .architecture_map import PAGE, the_map
 
 PACKAGE = Path(__file__).parents[2] / "parallelizework"
-ROOMS = [  # each may import those before it, and those in its own line
+LAYERS = [  # a package may import from its own line and the lines above
     {"errors", "policy", "outcomes", "settings", "headers"},
     {"serde", "completion", "terminal_errors", "restate_sdk"},
     {"definition", "progress"},
@@ -52,7 +52,7 @@ MODULES = {
 
 
 def imports(body: list[ast.stmt]) -> Iterator[str]:
-    """What is imported when a module is: not in functions, nor for type checkers."""
+    """Yield the imports of a module, except in functions and for type checkers."""
     for node in body:
         match node:
             case ast.Import(names=names):
@@ -87,8 +87,8 @@ def ours(module: str) -> frozenset[str]:
 
 
 def rank(module: str) -> int:
-    room = module.partition(".")[0]
-    return next(number for number, rooms in enumerate(ROOMS) if room in rooms)
+    package = module.partition(".")[0]
+    return next(number for number, packages in enumerate(LAYERS) if package in packages)
 
 
 @cache

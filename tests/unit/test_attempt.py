@@ -44,7 +44,7 @@ def error_of_the_user() -> Exception:
         (Unprintable(), 500, "Unprintable(...)"),
     ],
 )
-def test_an_error_that_restate_cannot_represent_is_adapted(
+def test_any_error_becomes_one_that_restate_can_represent(
     error: Exception, code: int, message: str
 ) -> None:
     failed = failed_attempt("it", error)

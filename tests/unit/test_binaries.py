@@ -1,4 +1,4 @@
-"""Where a restate-server is looked for."""
+"""The places in which a restate-server is searched."""
 
 import os
 from pathlib import Path

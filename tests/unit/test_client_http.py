@@ -1,4 +1,4 @@
-"""Which requests a client retries when a server does not answer."""
+"""The requests that a client retries if a server does not respond."""
 
 from collections.abc import AsyncIterator, Callable
 
@@ -104,7 +104,7 @@ async def test_an_error_has_the_message_of_the_server(
         await connect(httpx.Response(500, content=body)).need(READ)
 
 
-async def test_a_client_waits_for_an_outage_and_then_reports_the_outage(
+async def test_a_client_retries_during_an_outage_and_then_reports_the_outage(
     connect: Connect, pauses: list[float]
 ) -> None:
     with pytest.raises(Unreachable, match=r"502 by a proxy .*Bad gateway"):
@@ -113,7 +113,7 @@ async def test_a_client_waits_for_an_outage_and_then_reports_the_outage(
     assert pauses == [0.1, 0.3, 1.0, 2.0, 4.0]
 
 
-async def test_a_request_that_is_not_idempotent_is_not_retried_after_an_outage(
+async def test_a_request_that_is_not_idempotent_is_not_retried_during_an_outage(
     connect: Connect, pauses: list[float]
 ) -> None:
     with pytest.raises(Unreachable):

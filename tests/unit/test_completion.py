@@ -76,10 +76,12 @@ def test_an_end_is_final(rule: Rule, counts: Counts, more: Counts) -> None:
 
 @given(RULES, COUNTS, COUNTS)
 def test_a_rule_that_ends_a_slice_ends_the_run(
-    rule: Rule, whole: Counts, part: Counts
+    rule: Rule, before: Counts, in_slice: Counts
 ) -> None:
-    if not rule.reason(whole):
-        assert bool(rule.rest(whole).reason(part)) <= bool(rule.reason(whole + part))
+    if not rule.reason(before):
+        assert bool(rule.rest(before).reason(in_slice)) <= bool(
+            rule.reason(before + in_slice)
+        )
 
 
 @pytest.mark.parametrize(
@@ -130,14 +132,14 @@ def test_reports_are_few(enough: int, spare: int) -> None:
         {"max_concurency": 1},
     ],
 )
-def test_a_contradictory_policy_is_refused_when_it_is_built(
+def test_an_invalid_policy_is_refused(
     wrong: dict[str, Any],
 ) -> None:
     with pytest.raises(ValidationError):
         Policy(**wrong)
 
 
-def test_a_request_overrides_its_fields_and_the_whole_completion_rule() -> None:
+def test_a_request_overrides_single_fields_and_the_completion_rule_as_a_whole() -> None:
     served = Policy(max_concurrency=8, tolerated_failure_count=3)
 
     assert served.overridden(Policy(max_attempts=2)) == Policy(
@@ -149,21 +151,21 @@ def test_a_request_overrides_its_fields_and_the_whole_completion_rule() -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "fields",
     [
         {"max_concurrency": 10**400},
         {"max_items_per_batch": 10**400},
         {"tolerated_failure_percentage": float("nan")},
     ],
 )
-def test_a_policy_with_numbers_out_of_range_is_refused(said: dict[str, Any]) -> None:
+def test_a_policy_with_numbers_out_of_range_is_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
-        Policy.model_validate(said)
+        Policy.model_validate(fields)
 
 
 def test_a_policy_serializes_only_the_fields_that_were_set() -> None:
-    said = Policy(max_attempts=2, deadline=timedelta(seconds=1))
+    policy = Policy(max_attempts=2, deadline=timedelta(seconds=1))
 
-    assert said.model_dump(mode="json") == {"max_attempts": 2, "deadline": "PT1S"}
-    assert Policy.model_validate_json(said.model_dump_json()) == said
+    assert policy.model_dump(mode="json") == {"max_attempts": 2, "deadline": "PT1S"}
+    assert Policy.model_validate_json(policy.model_dump_json()) == policy
     assert Policy().model_dump() == {}

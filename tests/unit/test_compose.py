@@ -1,4 +1,4 @@
-"""What docker-compose.yml hands to the worker."""
+"""The settings of the worker in docker-compose.yml."""
 
 from pathlib import Path
 

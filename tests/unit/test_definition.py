@@ -1,4 +1,4 @@
-"""What a user may define, and what is refused when a FanOut or an Executor is built."""
+"""The definitions that a FanOut or an Executor accepts and refuses."""
 
 import math
 from collections.abc import Callable, ItemsView, Iterator
@@ -195,7 +195,7 @@ def of_an_iterator(values: Iterator[int]) -> int:
         ({"aggregate": of_an_iterator}, "must accept a list of values"),
     ],
 )
-def test_a_list_with_items_of_another_type_than_hinted_is_refused(
+def test_a_hint_of_an_unsupported_collection_is_refused(
     parts: dict[str, Any], complaint: str
 ) -> None:
     with pytest.raises(ParallelizeworkError, match=complaint):

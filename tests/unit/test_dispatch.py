@@ -87,8 +87,8 @@ def test_shards_share_the_slots(count: int, slots: int, batch: int) -> None:
     ]
     inner = [dispatch.slice_json.deserialize(body) for body in bodies]
 
-    assert [item for part in inner for item in part.items] == list(range(count))
-    assert all(1 <= part.slots <= slots for part in inner)
+    assert [item for slice_ in inner for item in slice_.items] == list(range(count))
+    assert all(1 <= slice_.slots <= slots for slice_ in inner)
 
 
 @given(st.integers(1, 3_000), st.sampled_from([1, 3, 64]))
@@ -146,13 +146,13 @@ made = FanOut("T", split=split, execute=execute, aggregate=aggregate)
 dispatch = SubtaskDispatch(made.definition)
 journal = b'[{"tags": ["a", "b", "c", "d", "e", "f"]}]'
 items = made.definition.subtasks_json.deserialize(journal)
-part = Slice(slots=1, items=items)
-print([call.body for call in dispatch.calls(part, Policy()).calls])
+slice_ = Slice(slots=1, items=items)
+print([call.body for call in dispatch.calls(slice_, Policy()).calls])
 """
 
 
 def test_a_replay_in_another_process_sends_the_same_bytes() -> None:
-    said = {
+    bodies = {
         subprocess.run(
             [sys.executable, "-c", SETS],
             env={"PYTHONHASHSEED": seed},
@@ -162,4 +162,4 @@ def test_a_replay_in_another_process_sends_the_same_bytes() -> None:
         for seed in "12345"
     }
 
-    assert len(said) == 1
+    assert len(bodies) == 1

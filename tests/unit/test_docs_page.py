@@ -106,9 +106,9 @@ def test_ports_are_replaced_and_other_numbers_stay(text: str, replaced: str) -> 
 
 
 def test_output_is_compared_with_the_ports_of_the_page() -> None:
-    said = "run --ingress http://127.0.0.1:28080 --admin http://127.0.0.1:29070"
+    printed = "run --ingress http://127.0.0.1:28080 --admin http://127.0.0.1:29070"
 
-    assert PORTS.as_documented(said) == "run"
+    assert PORTS.as_documented(printed) == "run"
     assert PORTS.as_documented("http://x:29081/y") == "http://x:9081/y"
 
 

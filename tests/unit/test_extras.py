@@ -1,4 +1,4 @@
-"""What works where an extra of parallelizework is not installed, and what does not."""
+"""parallelizework without its extras: the client works, other parts raise an error."""
 
 import subprocess
 import sys

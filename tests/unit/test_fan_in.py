@@ -67,7 +67,7 @@ async def test_values_stay_in_order_when_others_are_missing(
 
 
 @given(st.permutations(range(40)), st.sets(st.integers(0, 39)), st.integers(1, 40))
-async def test_fan_in_keeps_exactly_the_values_that_the_completion_rule_needs(
+async def test_fan_in_keeps_exactly_the_outcomes_that_end_the_run(
     order: list[int], bad: set[int], enough: int
 ) -> None:
     rule = Rule(min_successful=enough, tolerated=40 - enough)

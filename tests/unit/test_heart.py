@@ -1,4 +1,4 @@
-"""The heart of the package, in memory: any run ends as the reference model allows."""
+"""The core of the package, in memory: any run ends as the reference model allows."""
 
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -12,13 +12,13 @@ from parallelizework.policy import WINDOW
 from tests.integration.random_cases import KINDS, Case
 from tests.integration.reference import Reference
 
-from .heart import Record, Seen, seen
+from .heart import Observed, Record, run_in_memory
 
 BATCHES = (2, 3, 16)
 
 
 @pytest.fixture(autouse=True)
-def recorded_slots(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def record_slots(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Record the slots of all coordinators, and log no failed attempts."""
     monkeypatch.setattr("parallelizework.attempts.attempt._logger.disabled", True)
     made = Recorded.made
@@ -29,7 +29,7 @@ def recorded_slots(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 class Recorded(Slots[Call]):
-    """Slots that remember how many there are."""
+    """Slots that remember their total number and all instances."""
 
     made: ClassVar[list["Recorded[Any]"]] = []
 
@@ -44,7 +44,7 @@ class Recorded(Slots[Call]):
 
     def lease(self, call: Call, share: int) -> int:
         free, slots = self.free, super().lease(call, share)
-        assert 0 < slots <= free, "a call is leased no more than is free"
+        assert 0 < slots <= free, "a call must not lease more than the free slots"
         return slots
 
 
@@ -72,7 +72,7 @@ def policies(draw: st.DrawFn, service: str, count: int) -> dict[str, Any]:
     if draw(st.integers(0, 7)) == 0 and service != "RandomSync":
         policy["subtask_timeout"] = draw(st.sampled_from([0.05, 0.4, 60.0]))
     if "code" in KINDS[service]:
-        return policy  # its attempts are the definition's
+        return policy  # a request cannot change the attempts of handler code
     if draw(st.integers(0, 7)) == 0 and service != "RandomSync":
         policy["attempt_timeout"] = draw(st.sampled_from([0.05, 0.4, 60.0]))
     if draw(st.booleans()):
@@ -88,7 +88,7 @@ def cases(draw: st.DrawFn) -> Case:
     most = draw(st.sampled_from([3, 12, 12, 70, 150]))
     count = draw(st.integers(0, most))
     policy = draw(policies(service, count))
-    # Nobody waits for what hangs, unless something ends it.
+    # Draw a subtask that hangs only if a timeout or the deadline ends it.
     ends = "attempt_timeout", "subtask_timeout", "deadline"
     hangs = service != "RandomSync" and any(policy.get(e, 100) < 100 for e in ends)
     good = "oooooo12sd" if service != "RandomCode" else "oooooo1sd"
@@ -105,32 +105,32 @@ def cases(draw: st.DrawFn) -> Case:
     return Case(0, 0, service, fates, shards, policy)
 
 
-def wrong(case: Case, run: Seen, *, is_cancelled: bool = False) -> Iterator[str]:
-    """All that is wrong with a run."""
+def errors(case: Case, run: Observed, *, is_cancelled: bool = False) -> Iterator[str]:
+    """Return the errors of a run."""
     model = Reference(case)
     if not (is_cancelled and run.answer.status == 409):
-        yield from model.wrong(run.answer)
+        yield from model.errors(run.answer)
     if run.late:
         yield f"{len(run.late)} calls were made after its end: {run.late[:3]}"
     if run.unfinished:
-        yield f"{len(run.unfinished)} calls never ended: {run.unfinished[:3]}"
-    yield from executed(case, run.record, model)
+        yield f"{len(run.unfinished)} calls have not ended: {run.unfinished[:3]}"
+    yield from execution_errors(case, run.record, model)
 
 
-def executed(case: Case, record: Record, model: Reference) -> Iterator[str]:
-    """What is wrong with how subtasks were executed."""
+def execution_errors(case: Case, record: Record, model: Reference) -> Iterator[str]:
+    """Return the errors in how often subtasks were executed."""
     batch = case.policy.get("max_items_per_batch", 1)
     most = case.policy.get("max_concurrency", WINDOW * batch)
     if record.most > most:
-        yield f"{record.most} executed at once, not {most}"
-    for index, times in record.tries.items():
-        if record.ended.get(index, 0) > 1:
-            yield f"{index} was executed to its end twice"
+        yield f"{record.most} executed at once; the limit is {most}"
+    for index, times in record.attempts.items():
+        if record.succeeded.get(index, 0) > 1:
+            yield f"{index} succeeded twice"
         if not case.is_timed and times > model.executions(index):
-            yield f"{index} was tried {times} times"
+            yield f"{index} had {times} attempts"
 
 
-def kept(slots: list[Recorded[Any]]) -> Iterator[str]:
+def slot_errors(slots: list[Recorded[Any]]) -> Iterator[str]:
     for each in slots:
         if each.free != each.total:
             yield f"{each.total - each.free} slots of {each.total} were not returned"
@@ -143,11 +143,11 @@ def test_a_run_ends_as_the_reference_model_allows(
 ) -> None:
     Recorded.made.clear()
 
-    run = seen(case, seed=seed, replays=replays)
+    run = run_in_memory(case, seed=seed, replays=replays)
 
-    assert not list(wrong(case, run))
+    assert not list(errors(case, run))
     if run.answer.reason == "ALL_COMPLETED" and not replays:
-        assert not list(kept(Recorded.made))
+        assert not list(slot_errors(Recorded.made))
 
 
 @settings(max_examples=30)
@@ -160,9 +160,9 @@ def test_a_run_ends_as_the_reference_model_allows(
 def test_a_cancelled_run_leaves_no_call_running(
     case: Case, seed: int | None, *, replays: bool, seconds: float
 ) -> None:
-    run = seen(case, seed=seed, replays=replays, cancel_after=seconds)
+    run = run_in_memory(case, seed=seed, replays=replays, cancel_after=seconds)
 
-    assert not list(wrong(case, run, is_cancelled=True))
+    assert not list(errors(case, run, is_cancelled=True))
 
 
 @pytest.mark.parametrize("seed", [None, 1])
@@ -175,7 +175,7 @@ def test_a_run_of_segments_ends_as_the_reference_model_allows(
     policy = {"tolerated_failure_percentage": 100.0, "max_concurrency": 100}
     case = Case(0, 0, service, fates, shards, policy)
 
-    run = seen(case, seed=seed, replays=False)
+    run = run_in_memory(case, seed=seed, replays=False)
 
-    assert not list(wrong(case, run))
-    assert not list(kept(Recorded.made))
+    assert not list(errors(case, run))
+    assert not list(slot_errors(Recorded.made))

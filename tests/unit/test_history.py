@@ -31,7 +31,7 @@ def execution(
     process: int = A,
     run: str = "r",
 ) -> list[Event]:
-    """What one execution writes; `end` is None where it was killed."""
+    """Return the events of one execution; `end` is None if it was killed."""
     name = f"{run}-{index}-{process}-{began}"
     events = [Event(run, index, name, process, began, What.BEGAN)]
     if end:

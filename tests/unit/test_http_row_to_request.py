@@ -33,7 +33,7 @@ def test_placeholders_in_json_become_the_values_of_the_row(
     assert filled(template, ROW).content == expected
 
 
-def test_placeholders_in_texts_are_not_quoted_and_in_urls_are() -> None:
+def test_values_are_quoted_in_the_url_but_not_in_texts() -> None:
     template = Template(
         url="http://h/{a}?b={a}", headers={"X": "<{n}>"}, body="{a}, }}", method="PUT"
     )

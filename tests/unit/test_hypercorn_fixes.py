@@ -89,7 +89,7 @@ class Connection:
         return await self.receive(RawData(self.client.data_to_send()))
 
     def writes(self) -> list[list[Event]]:
-        """What the client of HTTP/2 receives, write by write."""
+        """Return the events that the HTTP/2 client receives, by write."""
         datas = [event.data for event in self.sent if isinstance(event, RawData)]
         self.sent.clear()
         return [self.client.receive_data(data) for data in datas]
@@ -361,7 +361,7 @@ async def test_a_connection_may_have_more_than_1000_streams(
         assert is_served == is_fixed
 
 
-def test_data_is_not_formatted_for_a_disabled_log(
+def test_the_text_of_a_frame_does_not_contain_its_data(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     frame = DataFrame(1, b"a secret")

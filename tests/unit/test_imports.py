@@ -1,4 +1,4 @@
-"""What importing parallelizework costs, and what there is to import."""
+"""The cost of importing parallelizework, and its public names."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""How many subtasks of a run execute at once, where coordinators lease batches."""
+"""The number of subtasks that execute at once if coordinators lease batches."""
 
 import asyncio
 

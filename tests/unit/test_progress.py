@@ -1,4 +1,4 @@
-"""What is kept of a run's progress, and what is shown of it."""
+"""The stored progress of a run, and the progress that is shown."""
 
 from hypothesis import given
 from hypothesis import strategies as st

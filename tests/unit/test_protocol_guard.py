@@ -1,4 +1,4 @@
-"""What a worker accepts, and what it refuses."""
+"""The requests that a worker accepts and refuses."""
 
 import struct
 from collections.abc import Iterable
@@ -58,8 +58,8 @@ def test_bytes_that_no_restate_server_sends_are_invalid_at_once(body: bytes) -> 
 
 
 async def talk(app: ProtocolGuard, bodies: Iterable[bytes]) -> list[Event]:
-    """What the guard answers to a request that never ends."""
-    said: list[Event] = []
+    """Return the response of the guard to a request that never ends."""
+    events: list[Event] = []
     coming = iter(bodies)
 
     async def receive() -> Event:
@@ -67,10 +67,10 @@ async def talk(app: ProtocolGuard, bodies: Iterable[bytes]) -> list[Event]:
         return {"type": "http.request", "body": body, "more_body": True}
 
     async def send(event: Event) -> None:
-        said.append(event)
+        events.append(event)
 
     await app({"type": "http"}, receive, send)
-    return said
+    return events
 
 
 async def sdk(_scope: Scope, receive: Receive, send: Send) -> None:
@@ -88,26 +88,26 @@ async def test_a_request_that_is_no_call_is_answered_with_400() -> None:
 
 
 async def test_a_call_that_breaks_the_protocol_after_its_start_is_cut_off() -> None:
-    said = await talk(
+    events = await talk(
         ProtocolGuard(sdk, max_call=100), [message(0, 5), *[message(1, 20)] * 9]
     )
 
-    assert [event.get("status") for event in said] == [200]
+    assert [event.get("status") for event in events] == [200]
 
 
 async def test_the_lifespan_events_of_a_server_are_answered() -> None:
     coming = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
-    said: list[Event] = []
+    events: list[Event] = []
 
     async def receive() -> Event:
         return next(coming)
 
     async def send(event: Event) -> None:
-        said.append(event)
+        events.append(event)
 
     await ProtocolGuard(sdk)({"type": "lifespan"}, receive, send)
 
-    assert [event["type"] for event in said] == [
+    assert [event["type"] for event in events] == [
         "lifespan.startup.complete",
         "lifespan.shutdown.complete",
     ]

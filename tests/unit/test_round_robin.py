@@ -1,4 +1,4 @@
-"""Which stream of a connection sends next."""
+"""The order in which the streams of a connection send."""
 
 import pytest
 from priority.priority import DeadlockError, DuplicateStreamError, MissingStreamError

@@ -66,7 +66,7 @@ def test_any_pydantic_type_is_unchanged_after_a_round_trip(
     assert serde.deserialize(serde.serialize(value)) == value
 
 
-def test_json_has_spaces_and_unescaped_letters() -> None:
+def test_the_json_of_a_response_has_spaces_and_unescaped_letters() -> None:
     assert Json[Named](Named, "a").answer({"name": "é"}) == '{"name": "é"}'.encode()
 
 

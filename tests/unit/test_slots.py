@@ -110,7 +110,7 @@ def test_slots_are_returned_in_multiples_of_what_a_call_costs(
         returned = slots.returnable
 
 
-def test_one_of_two_free_batches_is_returned_whole() -> None:
+def test_the_one_free_batch_of_two_is_returned_whole() -> None:
     slots = Slots[str](200, 100)
     slots.lease("slow", 100)
 

@@ -1,4 +1,4 @@
-"""What a program may do with a `Client`, which runs an async client in a thread."""
+"""The sync `Client`, which runs an async client in a thread."""
 
 import gc
 import os
@@ -166,7 +166,7 @@ def test_ctrl_c_ends_a_wait_at_once(silent: tuple[str, socket.socket]) -> None:
     assert monotonic() - interrupted < 10
 
 
-def test_a_client_that_is_not_closed_does_not_block_the_exit() -> None:
+def test_a_client_that_is_not_closed_causes_no_warning_at_the_exit() -> None:
     command = [sys.executable, "-X", "dev", "-W", "error", "-c", UNCLOSED]
     process = subprocess.run(
         command, capture_output=True, text=True, timeout=60, check=True
@@ -179,7 +179,7 @@ def test_a_client_that_is_not_closed_does_not_block_the_exit() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # Python 3.12
-def test_a_client_used_before_a_fork_raises_an_error_after_the_fork(
+def test_a_client_used_before_a_fork_raises_an_error_in_the_child(
     answering: str,
 ) -> None:
     with Client(answering) as client:

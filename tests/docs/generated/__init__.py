@@ -1,1 +1,1 @@
-"""The parts of the reference pages that are written from the code."""
+"""The sections of the reference pages that are generated from the code."""

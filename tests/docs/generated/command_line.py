@@ -1,4 +1,4 @@
-"""The commands, from their own `--help`."""
+"""The commands, from their `--help`."""
 
 import re
 from collections.abc import Iterator
@@ -7,8 +7,8 @@ from cyclopts import App
 
 from parallelizework.cli.app import FOLLOW, RUN, SERVE, cli
 
-# A part of a command's help: its title, and its list.
-_PART = re.compile(r"\*\*(.+?)\*\*:\n\n((?:\* .*\n(?: +.*\n)*)+)")
+# A section of the help of a command: its title and its list.
+_SECTION = re.compile(r"\*\*(.+?)\*\*:\n\n((?:\* .*\n(?: +.*\n)*)+)")
 _USAGE = re.compile(r"```console\n.*?(\[OPTIONS\].*?)\n```")
 _SERVER = "Server"
 
@@ -22,9 +22,9 @@ def commands() -> Iterator[str]:
 
 
 def server_options() -> Iterator[str]:
-    """Lines: the options that say where the server is."""
-    parts = dict(_PART.findall(_help(cli["list"])))
-    yield _list(parts[_SERVER])
+    """Lines: the options for the URLs of the server."""
+    sections = dict(_SECTION.findall(_help(cli["list"])))
+    yield _list(sections[_SERVER])
 
 
 def _names(group: str) -> list[str]:
@@ -54,17 +54,17 @@ def _section(name: str, command: App) -> str:
     assert usage
     program = f"parallelizework {name} {usage[1]}".rstrip()
     about = text[usage.end() :].partition("\n**")[0].strip()
-    parts = dict(_PART.findall(text))
+    sections = dict(_SECTION.findall(text))
     lines = [f"### {name}\n", f"Usage: `{program}`\n", f"{about}\n"]
-    for title, part in parts.items():
+    for title, options in sections.items():
         if title != _SERVER:
-            lines += [f"{title}:\n", _list(part)]
-    if _SERVER in parts:
+            lines += [f"{title}:\n", _list(options)]
+    if _SERVER in sections:
         lines.append("Also: the [server options](#server-options).\n")
     return "\n".join(lines)
 
 
-def _list(part: str) -> str:
+def _list(options: str) -> str:
     """A list with one line for each option."""
-    joined = re.sub(r"\n +", " ", part.strip()).replace("TIMEDELTA", "DURATION")
+    joined = re.sub(r"\n +", " ", options.strip()).replace("TIMEDELTA", "DURATION")
     return re.sub(r"^\*", "-", joined, flags=re.MULTILINE) + "\n"

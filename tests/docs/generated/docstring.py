@@ -1,4 +1,4 @@
-"""What a docstring says of arguments and attributes, by name."""
+"""The descriptions of arguments and attributes in a docstring."""
 
 import inspect
 import re
@@ -8,14 +8,14 @@ _ENTRY = re.compile(r"^    (\w+): ((?:.*\n)(?:        .*\n)*)", re.MULTILINE)
 
 
 def described(documented: type) -> dict[str, str]:
-    """The descriptions in the sections `Args` and `Attributes` of a class."""
+    """Return the descriptions in the sections `Args` and `Attributes` of a class."""
     text = f"{inspect.getdoc(documented) or ''}\n"
     sections = "".join(found[1] for found in _SECTION.finditer(text))
     return {name: one_line(about) for name, about in _ENTRY.findall(sections)}
 
 
 def one_line(text: str) -> str:
-    """A text without line breaks, as a sentence; a URL keeps its small letter."""
+    """Return a text as a sentence without line breaks; a URL is not capitalized."""
     line = " ".join(text.split())
     if not re.match(r"\w+:", line):
         line = line[:1].upper() + line[1:]

@@ -1,4 +1,4 @@
-"""The HTTP interface, from the services that are served and their models."""
+"""The HTTP interface, from the services and their models."""
 
 import json
 import re
@@ -38,7 +38,7 @@ def paths() -> Iterator[str]:
 
 
 def progress() -> Iterator[str]:
-    """Lines: the fields of what `get` of FanOutProgress returns."""
+    """Lines: the fields of the response of `get` of FanOutProgress."""
     return _fields(Progress)
 
 
@@ -65,9 +65,9 @@ def http_task() -> Iterator[str]:
     yield "A list of requests:\n"
     yield from _fields(Requests)
     yield "One request for each row, with these fields instead of `requests`:\n"
-    yield from _fields(Rows, but=Requests)
+    yield from _fields(Rows, without=Requests)
     yield "One request for each row of a file, with these fields instead of `rows`:\n"
-    yield from _fields(RowsFile, but=Rows)
+    yield from _fields(RowsFile, without=Rows)
     yield "A request:\n"
     yield from _fields(Request)
 
@@ -81,14 +81,14 @@ def http_result() -> Iterator[str]:
 
 
 def _fields(
-    model: type[BaseModel], but: type[BaseModel] | None = None
+    model: type[BaseModel], without: type[BaseModel] | None = None
 ) -> Iterator[str]:
-    """Lines: a list of the fields of a model, but for those of another one."""
+    """Lines: a list of the fields of a model, without the fields of another model."""
     meanings: dict[str, str] = {}
     for base in reversed(model.__mro__):
         meanings |= described(base)
     schema = TypeAdapter(model).json_schema()
-    left_out = but.model_fields if but else {}
+    left_out = without.model_fields if without else {}
     for name, field in cast("Schema", schema["properties"]).items():
         if name in left_out:
             continue
@@ -109,7 +109,7 @@ def _json(value: object) -> str:
 
 
 def _type(field: Schema) -> str:
-    """A JSON type in words."""
+    """Return a JSON type in words."""
     if options := field.get("anyOf") or field.get("oneOf"):
         words = [_type(option) for option in options]
         return " or ".join(dict.fromkeys(words))

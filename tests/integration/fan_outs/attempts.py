@@ -11,61 +11,66 @@ from restate.exceptions import RetryableError
 from parallelizework import Attempt, FanOut, Policy
 
 from .ledger import Keyed, Ledger
-from .values import as_they_come
+from .values import unchanged
 
 
-def parts(task: Keyed) -> Iterator[Keyed]:
-    for part in "abc":
-        yield Keyed(key=f"{task.key}-{part}", fail=task.fail)
+def subtasks(task: Keyed) -> Iterator[Keyed]:
+    for letter in "abc":
+        yield Keyed(key=f"{task.key}-{letter}", fail=task.fail)
 
 
-def third_time_lucky(part: Keyed) -> int:
-    executions = Ledger(part.key).enter()
-    if part.key.endswith("-b") and executions < 3:
+def fail_twice_at_b(subtask: Keyed) -> int:
+    executions = Ledger(subtask.key).enter()
+    if subtask.key.endswith("-b") and executions < 3:
         raise OSError(f"not yet, {executions}")
     return executions
 
 
-flaky = FanOut("Flaky", split=parts, execute=third_time_lucky, aggregate=as_they_come)
+flaky = FanOut("Flaky", split=subtasks, execute=fail_twice_at_b, aggregate=unchanged)
 flaky_batch = FanOut(
     "FlakyBatch",
-    split=parts,
-    execute=third_time_lucky,
-    aggregate=as_they_come,
+    split=subtasks,
+    execute=fail_twice_at_b,
+    aggregate=unchanged,
     policy=Policy(max_items_per_batch=16),
 )
 
 
-def repeating(task: Keyed) -> list[Keyed]:
+def three_of(task: Keyed) -> list[Keyed]:
     return [task.model_copy(update={"fail": letter}) for letter in "abc"]
 
 
-def with_its_attempt(part: Keyed, attempt: Attempt) -> tuple[int | None, str, int]:
-    executions = Ledger(f"{part.key}-{part.fail}-{attempt.key}").enter()
-    if part.fail == "b" and executions < 3:
+def number_and_key_of_attempt(
+    subtask: Keyed, attempt: Attempt
+) -> tuple[int | None, str, int]:
+    executions = Ledger(f"{subtask.key}-{subtask.fail}-{attempt.key}").enter()
+    if subtask.fail == "b" and executions < 3:
         raise OSError(f"not yet, {executions}")
     return attempt.number, attempt.key, executions
 
 
-def attempts_made(
+def unchanged_attempts(
     values: list[tuple[int | None, str, int]],
 ) -> list[tuple[int | None, str, int]]:
     return values
 
 
 attempted = FanOut(
-    "Attempted", split=repeating, execute=with_its_attempt, aggregate=attempts_made
+    "Attempted",
+    split=three_of,
+    execute=number_and_key_of_attempt,
+    aggregate=unchanged_attempts,
 )
 attempted_batch = FanOut(
     "AttemptedBatch",
-    split=repeating,
-    execute=with_its_attempt,
-    aggregate=attempts_made,
+    split=three_of,
+    execute=number_and_key_of_attempt,
+    aggregate=unchanged_attempts,
     policy=Policy(max_items_per_batch=2),
 )
 
 
-async def back_after_a_kill(part: Keyed, attempt: Attempt) -> int | None:
+async def fail_in_attempts_1_and_2(subtask: Keyed, attempt: Attempt) -> int | None:
     print(f"attempt {attempt.number}", flush=True)
     if attempt.number == 1:
         raise RetryableError("not yet", retry_after=timedelta(seconds=2))
@@ -75,59 +80,59 @@ async def back_after_a_kill(part: Keyed, attempt: Attempt) -> int | None:
     return attempt.number
 
 
-def numbers_of_attempts(values: list[int | None]) -> list[int | None]:
+def unchanged_numbers(values: list[int | None]) -> list[int | None]:
     return values
 
 
 counting = FanOut(
     "Counting",
-    split=repeating,
-    execute=back_after_a_kill,
-    aggregate=numbers_of_attempts,
+    split=three_of,
+    execute=fail_in_attempts_1_and_2,
+    aggregate=unchanged_numbers,
 )
 
 
-def again_in_a_second(part: Keyed) -> int:
-    entries = Ledger(part.key).enter()
-    if part.key.endswith("-a") and entries == 1:
+def retry_in_a_second(subtask: Keyed) -> int:
+    entries = Ledger(subtask.key).enter()
+    if subtask.key.endswith("-a") and entries == 1:
         raise RetryableError("come back", 429, timedelta(seconds=1))
     return time.monotonic_ns()
 
 
-coming_back = FanOut(
-    "ComingBack",
-    split=parts,
-    execute=again_in_a_second,
-    aggregate=as_they_come,
+retried_later = FanOut(
+    "RetriedLater",
+    split=subtasks,
+    execute=retry_in_a_second,
+    aggregate=unchanged,
     policy=Policy(max_concurrency=1),
 )
 
 
-def slow_at_first(part: Keyed) -> int:
-    entries = Ledger(part.key).enter()
-    if entries < int(part.fail or 2):
+def slow_at_first(subtask: Keyed) -> int:
+    entries = Ledger(subtask.key).enter()
+    if entries < int(subtask.fail or 2):
         time.sleep(1)
     return entries
 
 
-class Patience(Keyed):
+class KeyedTask(Keyed):
     policy: Policy = Policy()
 
 
-def patient_parts(task: Patience) -> Iterator[Keyed]:
-    return parts(task)
+def subtasks_of(task: KeyedTask) -> Iterator[Keyed]:
+    return subtasks(task)
 
 
-impatient = FanOut(
-    "Impatient", split=patient_parts, execute=slow_at_first, aggregate=as_they_come
+slow_then_fast = FanOut(
+    "SlowThenFast", split=subtasks_of, execute=slow_at_first, aggregate=unchanged
 )
 
 
-async def never(ctx: Context, part: Keyed) -> int:
+async def never(ctx: Context, subtask: Keyed) -> int:
     await ctx.sleep(timedelta(hours=1))
     return 1
 
 
 never_ending = FanOut(
-    "NeverEnding", split=patient_parts, execute=never, aggregate=as_they_come
+    "NeverEnding", split=subtasks_of, execute=never, aggregate=unchanged
 )

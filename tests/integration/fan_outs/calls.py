@@ -9,7 +9,7 @@ from parallelizework import FanOut
 
 from .ledger import Ledger, only
 from .models import Numbers, Sheet, Summary, positive, readings, sheets, taken_apart
-from .values import as_they_come, flat, numbers
+from .values import flat, numbers, unchanged
 
 
 async def called(ctx: Context, count: int) -> list[int]:
@@ -23,7 +23,7 @@ nested = FanOut("Nested", split=numbers, execute=called, aggregate=flat)
 
 def misread() -> FanOut[Numbers, int, int, list[int]]:
     """`Sheets` as another program defines it, with a wrong type of result."""
-    return FanOut("Sheets", split=taken_apart, execute=positive, aggregate=as_they_come)
+    return FanOut("Sheets", split=taken_apart, execute=positive, aggregate=unchanged)
 
 
 async def sheet_of(ctx: Context, number: int) -> Sheet:
@@ -77,9 +77,7 @@ calling_misread = FanOut(
     execute=misread_sheet_of,
     aggregate=lists_as_they_come,
 )
-calling_once = FanOut(
-    "CallingOnce", split=thrice, execute=stamped, aggregate=as_they_come
-)
+calling_once = FanOut("CallingOnce", split=thrice, execute=stamped, aggregate=unchanged)
 calling_secretly = FanOut(
     "CallingSecretly", split=words, execute=secretly, aggregate=summaries
 )

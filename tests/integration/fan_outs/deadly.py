@@ -39,7 +39,7 @@ def one(task: Deadly) -> list[Deadly]:
 
 
 def once(task: Deadly) -> int:
-    """How often it has been executed; no process survives the first time."""
+    """Return the number of executions; the first execution kills its process."""
     times = Ledger(task.key).enter()
     if times == 1:
         ENDS[task.end]()

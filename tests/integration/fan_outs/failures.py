@@ -11,7 +11,7 @@ from restate.exceptions import RetryableError
 from parallelizework import Failure, FanOut, Policy
 
 from .ledger import Keyed, Ledger, one
-from .values import as_they_come, how_many, numbers
+from .values import how_many, numbers, unchanged
 
 
 def poisoned(number: int) -> int:
@@ -33,23 +33,23 @@ async def refused(number: int) -> int:
 
 twice = Policy(max_attempts=2)
 poison = FanOut(
-    "Poison", split=numbers, execute=poisoned, aggregate=as_they_come, policy=twice
+    "Poison", split=numbers, execute=poisoned, aggregate=unchanged, policy=twice
 )
 poison_code = FanOut(
     "PoisonCode",
     split=numbers,
     execute=poisoned_code,
-    aggregate=as_they_come,
+    aggregate=unchanged,
     policy=twice,
 )
 poison_batch = FanOut(
     "PoisonBatch",
     split=numbers,
     execute=poisoned,
-    aggregate=as_they_come,
+    aggregate=unchanged,
     policy=Policy(max_items_per_batch=3, max_attempts=2),
 )
-refusing = FanOut("Refusing", split=numbers, execute=refused, aggregate=as_they_come)
+refusing = FanOut("Refusing", split=numbers, execute=refused, aggregate=unchanged)
 
 
 async def late_poison(number: int) -> int:
@@ -59,7 +59,7 @@ async def late_poison(number: int) -> int:
     return number
 
 
-late = FanOut("Late", split=numbers, execute=late_poison, aggregate=as_they_come)
+late = FanOut("Late", split=numbers, execute=late_poison, aggregate=unchanged)
 
 
 def failing_split(task: Keyed) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from parallelizework import FanOut
 
-from .values import as_they_come, square
+from .values import square, unchanged
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ def a_bag(_: int) -> Bag[int]:
 
 
 def split_into(name: str, split: Any) -> FanOut[int, int, int, list[int]]:
-    return FanOut(name, split=split, execute=square, aggregate=as_they_come)
+    return FanOut(name, split=split, execute=square, aggregate=unchanged)
 
 
 split_set = split_into("SplitSet", a_set)
@@ -71,7 +71,7 @@ expand_bag = FanOut(
     split=shards_of,
     expand=a_bag,
     execute=square,
-    aggregate=as_they_come,
+    aggregate=unchanged,
 )
 
 
@@ -84,5 +84,5 @@ def length(word: str) -> int:
 
 
 split_text = FanOut(
-    "SplitText", split=forgotten_list, execute=length, aggregate=as_they_come
+    "SplitText", split=forgotten_list, execute=length, aggregate=unchanged
 )

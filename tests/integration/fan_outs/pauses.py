@@ -7,29 +7,29 @@ from restate.exceptions import RetryableError
 
 from parallelizework import Attempt, FanOut, Policy, Postponed
 
-from .attempts import numbers_of_attempts, parts
+from .attempts import subtasks, unchanged_numbers
 from .ledger import Keyed, Ledger, repairs
-from .values import added, as_they_come
+from .values import added, unchanged
 
 
-def broken_at_b(part: Keyed) -> int:
-    entries = Ledger(part.key).enter()
-    if part.key.endswith("-b") and not repairs(part.key):
+def broken_at_b(subtask: Keyed) -> int:
+    entries = Ledger(subtask.key).enter()
+    if subtask.key.endswith("-b") and not repairs(subtask.key):
         raise OSError("broken")
     return entries
 
 
 pausing = FanOut(
     "Pausing",
-    split=parts,
+    split=subtasks,
     execute=broken_at_b,
-    aggregate=as_they_come,
+    aggregate=unchanged,
     policy=Policy(max_attempts=2, on_exhausted="pause"),
 )
 
 
-def counted(part: Keyed) -> int:
-    return Ledger(part.key).enter()
+def counted(subtask: Keyed) -> int:
+    return Ledger(subtask.key).enter()
 
 
 def broken(values: list[int], task: Keyed) -> list[int]:
@@ -40,20 +40,22 @@ def broken(values: list[int], task: Keyed) -> list[int]:
 
 aggregate_pausing = FanOut(
     "AggregatePausing",
-    split=parts,
+    split=subtasks,
     execute=counted,
     aggregate=broken,
     policy=Policy(max_attempts=2, on_exhausted="pause"),
 )
 
 
-def put_off(part: Keyed) -> int:
-    if not repairs(part.key):
+def retry_in_an_hour(subtask: Keyed) -> int:
+    if not repairs(subtask.key):
         raise RetryableError("come back", 503, retry_after=timedelta(hours=1))
     return 1
 
 
-put_off_long = FanOut("PutOffLong", split=parts, execute=put_off, aggregate=added)
+retried_in_an_hour = FanOut(
+    "RetriedInAnHour", split=subtasks, execute=retry_in_an_hour, aggregate=added
+)
 
 
 class Quota(BaseModel):
@@ -92,6 +94,6 @@ postponing = FanOut(
     "Postponing",
     split=limited,
     execute=within_the_quota,
-    aggregate=numbers_of_attempts,
+    aggregate=unchanged_numbers,
     policy=Policy(max_attempts=2, max_retry_interval=timedelta(seconds=0.1)),
 )

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from parallelizework import FanOut, Policy
 
 from .ledger import repairs
-from .values import added, as_they_come, how_many, itself, numbers, square
+from .values import added, how_many, itself, numbers, square, unchanged
 
 Bounds = tuple[int, int]
 
@@ -25,9 +25,7 @@ def how_many_and_sum(values: list[int]) -> tuple[int, int]:
     return len(values), sum(values)
 
 
-sharded = FanOut(
-    "Sharded", split=tens, expand=ten, execute=itself, aggregate=as_they_come
-)
+sharded = FanOut("Sharded", split=tens, expand=ten, execute=itself, aggregate=unchanged)
 combined = FanOut(
     "Combined",
     split=tens,
@@ -40,14 +38,14 @@ segmented = FanOut(
     "Segmented",
     split=numbers,
     execute=itself,
-    aggregate=as_they_come,
+    aggregate=unchanged,
     policy=Policy(max_concurrency=100),
 )
 batched = FanOut(
     "Batched",
     split=numbers,
     execute=square,
-    aggregate=as_they_come,
+    aggregate=unchanged,
     policy=Policy(max_items_per_batch=16),
 )
 

@@ -17,7 +17,7 @@ def square(number: int) -> int:
     return number * number
 
 
-def as_they_come(squares: list[int]) -> list[int]:
+def unchanged(squares: list[int]) -> list[int]:
     return squares
 
 
@@ -25,7 +25,7 @@ def added(values: list[int]) -> int:
     return sum(values)
 
 
-squares = FanOut("Squares", split=numbers, execute=square, aggregate=as_they_come)
+squares = FanOut("Squares", split=numbers, execute=square, aggregate=unchanged)
 
 
 def how_many(values: list[int]) -> int:
@@ -97,7 +97,7 @@ def user_of(item: Aliased) -> int:
     return item.user_id
 
 
-aliased = FanOut("Aliased", split=aliases, execute=user_of, aggregate=as_they_come)
+aliased = FanOut("Aliased", split=aliases, execute=user_of, aggregate=unchanged)
 Anything = dict[str, Any]
 
 
@@ -122,5 +122,5 @@ def typed_numbers(task: TypedTrial) -> list[int]:
 
 
 typed_trials = FanOut(
-    "TypedTrials", split=typed_numbers, execute=itself, aggregate=as_they_come
+    "TypedTrials", split=typed_numbers, execute=itself, aggregate=unchanged
 )

@@ -9,7 +9,7 @@ from restate import Context, TerminalError
 from parallelizework import FanOut, Policy
 
 from .ledger import Ledger, repairs, until_repaired
-from .values import added, as_they_come
+from .values import added, unchanged
 
 
 class Waiting(BaseModel):
@@ -41,7 +41,7 @@ async def executed_once_repaired(item: Item) -> int:
 
 
 staggering = FanOut(
-    "Staggering", split=items, execute=executed_once_repaired, aggregate=as_they_come
+    "Staggering", split=items, execute=executed_once_repaired, aggregate=unchanged
 )
 
 
@@ -51,7 +51,7 @@ async def one_by_one(item: Item) -> int:
     return item.number
 
 
-stepping = FanOut("Stepping", split=items, execute=one_by_one, aggregate=as_they_come)
+stepping = FanOut("Stepping", split=items, execute=one_by_one, aggregate=unchanged)
 
 
 async def idled(item: Item) -> int:
@@ -84,6 +84,6 @@ clingers = FanOut(
     "Clingers",
     split=items,
     execute=clinging,
-    aggregate=as_they_come,
+    aggregate=unchanged,
     policy=Policy.first_successful(),
 )

@@ -1,4 +1,4 @@
-"""Which hosts the client of HttpFanOut connects to, by name and by address."""
+"""The client of HttpFanOut connects only to allowed hosts."""
 
 from collections.abc import Sequence
 from ipaddress import ip_address
@@ -18,20 +18,20 @@ pytestmark = pytest.mark.anyio
 
 def resolver(*answers: str) -> Any:
     """Look-ups that return these answers in order, and a list of the names."""
-    asked: list[str] = []
+    resolved: list[str] = []
 
     async def resolve(host: str, _port: int) -> Sequence[Address]:
-        asked.append(host)
-        return [ip_address(answers[len(asked) - 1])]
+        resolved.append(host)
+        return [ip_address(answers[len(resolved) - 1])]
 
-    return resolve, asked
+    return resolve, resolved
 
 
 async def test_a_name_is_looked_up_once_and_connected_to_at_the_checked_address(
     target: Misbehaving,
 ) -> None:
     """A name that is at an allowed address when it is checked, then elsewhere."""
-    resolve, asked = resolver("127.0.0.1", "10.0.0.1")
+    resolve, resolved = resolver("127.0.0.1", "10.0.0.1")
     settings = HttpSettings(allowed_hosts=("*", "127.0.0.1"))
     client, later = HttpClient(settings, resolve), HttpClient(settings, resolve)
     url = f"http://rebinding.example:{target.port}/echo"
@@ -43,7 +43,7 @@ async def test_a_name_is_looked_up_once_and_connected_to_at_the_checked_address(
     assert [reply.status for reply in replies] == [200, 200]
     assert code == 403
     assert "the addresses of rebinding.example are not allowed: 10.0.0.1" in message
-    assert asked == ["rebinding.example"] * 2
+    assert resolved == ["rebinding.example"] * 2
 
 
 @pytest.mark.parametrize(
@@ -70,12 +70,12 @@ async def test_a_glob_allows_no_private_address(address: str) -> None:
 
 
 async def test_a_host_that_is_not_allowed_is_not_even_looked_up() -> None:
-    resolve, asked = resolver("93.184.215.14")
+    resolve, resolved = resolver("93.184.215.14")
     client = HttpClient(HttpSettings(allowed_hosts=("*.example.com",)), resolve)
 
     code, _ = await refused(client, Request(url="http://example.org/"))
 
-    assert (code, asked) == (403, [])
+    assert (code, resolved) == (403, [])
 
 
 @pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "127.1"])

@@ -66,7 +66,7 @@ async def test_a_refused_connection_is_retried(client: HttpClient) -> None:
         ("/packed/none", 502, "failed: the body is not valid gzip"),
     ],
 )
-async def test_a_temporary_network_failure_is_retried(
+async def test_a_network_failure_or_invalid_response_raises_a_retryable_error(
     client: HttpClient, target: Misbehaving, path: str, status: int, message: str
 ) -> None:
     seconds = SOON if status == 504 else LONG
@@ -86,7 +86,7 @@ async def test_at_most_content_length_bytes_are_read(
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
-async def test_a_temporary_error_status_is_retried(
+async def test_a_temporary_error_status_raises_a_retryable_error(
     client: HttpClient, target: Misbehaving, status: int
 ) -> None:
     error = await retried(client, request(target, f"/status/{status}"))
@@ -171,7 +171,7 @@ async def test_gzip_is_unpacked(client: HttpClient, target: Misbehaving) -> None
         ("GET", {}, None),
     ],
 )
-async def test_a_method_that_is_not_idempotent_has_an_idempotency_key(
+async def test_only_methods_that_are_not_idempotent_send_an_idempotency_key(
     client: HttpClient,
     target: Misbehaving,
     method: str,
@@ -204,7 +204,7 @@ async def test_no_more_requests_than_the_limit_are_in_flight_to_a_host(
             group.create_task(client.send(request(target, path), options))
     await client.aclose()
 
-    assert len(target.asked(path)) == 3 * most
+    assert len(target.requests_for(path)) == 3 * most
     assert target.most[path] == most
 
 

@@ -45,8 +45,8 @@ def test_after_a_kill_each_row_has_one_outcome_and_one_idempotency_key(
 
     results = (folder / "orders.results.ndjson").read_text().splitlines()
     keys: dict[str, set[str]] = defaultdict(set)
-    for asked in target.ledger:
-        keys[asked.target].add(asked.headers["idempotency-key"])
+    for request in target.ledger:
+        keys[request.target].add(request.headers["idempotency-key"])
     assert (answer["succeeded"], answer["failed"]) == (COUNT, 0)
     assert [json.loads(line)["index"] for line in results] == list(range(COUNT))
     assert len(keys) == COUNT

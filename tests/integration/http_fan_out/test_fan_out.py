@@ -159,7 +159,7 @@ def test_all_attempts_at_a_request_have_one_idempotency_key_of_their_own(
     run(server, {"requests": requests, "policy": SOON})
 
     keys = [
-        {asked.headers["idempotency-key"] for asked in target.asked(path)}
+        {request.headers["idempotency-key"] for request in target.requests_for(path)}
         for path in paths
     ]
     assert [len(each) for each in keys] == [1, 1, 1]
@@ -176,7 +176,7 @@ def test_a_postponed_request_is_sent_after_the_pause(
     answer = run(server, {"requests": [{"url": target.url + path}], "policy": SOON})
 
     [response] = answer["responses"]
-    first, second = target.asked(path)
+    first, second = target.requests_for(path)
     assert response["attempts"] == 1  # it was postponed
     assert second.at - first.at >= 0.9
 

@@ -58,7 +58,10 @@ async def test_the_timeout_excludes_the_wait_for_a_rate_limit(
         if not isinstance(reply, BaseException):
             break
 
-    [first], [second] = target.asked(path), target.asked(f"/echo/{seconds}")
+    [first], [second] = (
+        target.requests_for(path),
+        target.requests_for(f"/echo/{seconds}"),
+    )
     assert not isinstance(reply, BaseException)
     assert second.at - first.at >= seconds - 0.01
 
@@ -77,7 +80,7 @@ async def test_a_request_that_waits_for_a_rate_limit_does_not_block_other_hosts(
 
     assert reply.status == 200
     assert waiting.cancelled()
-    assert not target.asked("/echo/late")
+    assert not target.requests_for("/echo/late")
 
 
 async def test_a_request_with_a_long_wait_is_postponed_and_not_sent(
@@ -94,7 +97,7 @@ async def test_a_request_with_a_long_wait_is_postponed_and_not_sent(
     )
     assert error.retry_after
     assert timedelta(seconds=10) < error.retry_after <= timedelta(seconds=40)
-    assert not target.asked("/echo/never?key=k")
+    assert not target.requests_for("/echo/never?key=k")
 
 
 async def test_a_request_that_waited_for_the_limiter_obeys_a_later_rate_limit(
@@ -108,6 +111,6 @@ async def test_a_request_that_waited_for_the_limiter_obeys_a_later_rate_limit(
         *(client.send(Request(url=url)) for url in urls), return_exceptions=True
     )
 
-    [first], [second] = target.asked(path), target.asked("/echo/behind")
+    [first], [second] = target.requests_for(path), target.requests_for("/echo/behind")
     assert not isinstance(reply, BaseException)
     assert second.at - first.at >= 0.99

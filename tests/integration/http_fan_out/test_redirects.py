@@ -55,4 +55,4 @@ async def test_a_chain_of_redirects_ends_after_ten(
     code, _ = await refused(client, request(target, "/loop"), FOLLOWING)
 
     assert code == 508
-    assert len(target.asked("/loop")) == 11
+    assert len(target.requests_for("/loop")) == 11

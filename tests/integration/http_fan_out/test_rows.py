@@ -117,7 +117,7 @@ def test_results_can_be_returned_inline(
 
 
 @pytest.mark.once
-def test_the_error_for_a_too_large_response_has_a_remedy(
+def test_the_error_for_a_too_large_result_names_rows_file(
     server: Server, target: Misbehaving
 ) -> None:
     url = f"{target.url}/large/1000000"

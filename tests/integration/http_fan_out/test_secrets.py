@@ -22,8 +22,8 @@ async def test_a_secret_is_sent_and_shown_nowhere(
     _, message = await refused(client, request(target, "/status/404", headers=headers))
     await client.aclose()
 
-    [asked] = target.asked("/echo/secret")
-    assert asked.headers["authorization"] == "Bearer s3cr3t"
+    [received] = target.requests_for("/echo/secret")
+    assert received.headers["authorization"] == "Bearer s3cr3t"
     assert b'"authorization": "***"' in reply.body
     assert "s3cr3t" not in message
     assert '"authorization": "***"' in message
@@ -41,8 +41,8 @@ async def test_a_secret_does_not_follow_a_redirect_to_another_origin(
             await client.send(request(target, path, headers=headers), FOLLOWING)
         await client.aclose()
 
-    [same] = target.asked("/echo/redirected")
-    [other] = elsewhere.asked("/echo/redirected")
+    [same] = target.requests_for("/echo/redirected")
+    [other] = elsewhere.requests_for("/echo/redirected")
     assert same.headers["x-key"] == "s3cr3t"
     assert other.headers["x-other"] == "c"
     assert not {"x-key", "cookie"} & other.headers.keys()
@@ -75,4 +75,4 @@ async def test_a_secret_that_cannot_be_sent_is_a_400_that_says_why(
     assert code == 400
     assert message.startswith(complaint)
     assert "cr3t" not in message
-    assert not target.asked("/echo/nothing")
+    assert not target.requests_for("/echo/nothing")

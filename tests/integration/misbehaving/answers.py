@@ -4,7 +4,7 @@ import gzip
 import json
 from http import HTTPStatus
 
-from .server import MIB, Exchange, manner
+from .server import MIB, Exchange, behavior
 
 JSON = "content-type: application/json; charset=utf-8"
 
@@ -21,72 +21,77 @@ def whole(status: int, body: bytes, *headers: str) -> bytes:
     return head(status, f"content-length: {len(body)}", kind, *headers) + body
 
 
-@manner
+@behavior
 async def echo(this: Exchange) -> None:
-    asked = this.asked
-    request = {"method": asked.method, "target": asked.target, "headers": asked.headers}
-    body = json.dumps(request | {"body": asked.body.decode()}).encode()
-    this.writer.write(whole(200, b"" if asked.method == "HEAD" else body, JSON))
+    request = this.request
+    shown = {
+        "method": request.method,
+        "target": request.target,
+        "headers": request.headers,
+        "body": request.body.decode(),
+    }
+    body = json.dumps(shown).encode()
+    this.writer.write(whole(200, b"" if request.method == "HEAD" else body, JSON))
 
 
-@manner
+@behavior
 async def status(this: Exchange) -> None:
-    said = json.dumps(this.asked.headers).encode() + b" " + b"x" * 1_000
-    this.writer.write(whole(int(this.asked.path[1]), said))
+    body = json.dumps(this.request.headers).encode() + b" " + b"x" * 1_000
+    this.writer.write(whole(int(this.request.path[1]), body))
 
 
-@manner
+@behavior
 async def large(this: Exchange) -> None:
     """A text with this number of bytes."""
-    this.writer.write(whole(200, b"x" * int(this.asked.path[1])))
+    this.writer.write(whole(200, b"x" * int(this.request.path[1])))
 
 
-@manner
+@behavior
 async def nested(this: Exchange) -> None:
     """JSON with this number of nested lists."""
-    levels = int(this.asked.path[1])
+    levels = int(this.request.path[1])
     this.writer.write(whole(200, b"[" * levels + b"]" * levels, JSON))
 
 
-@manner
+@behavior
 async def foreign(this: Exchange) -> None:
     """A mebibyte that names its charset."""
     body = b"-" + b"a" * (MIB - 1)
-    kind = f"content-type: text/plain; charset={this.asked.path[1]}"
+    kind = f"content-type: text/plain; charset={this.request.path[1]}"
     this.writer.write(whole(200, body, kind))
 
 
-@manner
+@behavior
 async def bomb(this: Exchange) -> None:
     """A small gzip body that unpacks to this number of mebibytes."""
-    body = gzip.compress(bytes(int(this.asked.path[1]) * MIB))
+    body = gzip.compress(bytes(int(this.request.path[1]) * MIB))
     this.writer.write(whole(200, body, "content-encoding: gzip"))
 
 
-@manner
+@behavior
 async def packed(this: Exchange) -> None:
-    """Two members of gzip; or broken ones."""
+    """Two gzip members: valid, cut off, or not gzip."""
     body = gzip.compress(b'{"packed"') + gzip.compress(b": true}")
-    body = {"whole": body, "cut": body[:-9], "none": b"{}"}[this.asked.path[1]]
+    body = {"whole": body, "cut": body[:-9], "none": b"{}"}[this.request.path[1]]
     this.writer.write(whole(200, body, "content-encoding: gzip", JSON))
 
 
-@manner
+@behavior
 async def to(this: Exchange) -> None:
-    """A redirect to what is asked for."""
-    location = f"location: {this.asked.query('url')}"
-    this.writer.write(whole(int(this.asked.path[1]), b"elsewhere", location))
+    """A redirect to what is request for."""
+    location = f"location: {this.request.query('url')}"
+    this.writer.write(whole(int(this.request.path[1]), b"elsewhere", location))
 
 
-@manner
+@behavior
 async def loop(this: Exchange) -> None:
     """A redirect to itself."""
     this.writer.write(whole(307, b"", "location: /loop"))
 
 
-@manner
+@behavior
 async def body(this: Exchange) -> None:
-    """A body as it is asked for."""
-    kind = f"content-type: {this.asked.query('kind')}"
-    content = bytes.fromhex(this.asked.query("hex"))
+    """A body as it is request for."""
+    kind = f"content-type: {this.request.query('kind')}"
+    content = bytes.fromhex(this.request.query("hex"))
     this.writer.write(whole(200, content, kind, "set-cookie: visited=yes"))

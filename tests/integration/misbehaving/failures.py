@@ -7,37 +7,37 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 from .answers import head, whole
-from .server import MIB, Exchange, manner
+from .server import MIB, Exchange, behavior
 
 
-@manner
+@behavior
 async def rough(this: Exchange) -> None:
     """An error for this number of requests, then success."""
-    bad = this.times <= int(this.asked.path[1])
+    bad = this.times <= int(this.request.path[1])
     this.writer.write(
-        whole(int(this.asked.path[2]) if bad else 200, b"%d" % this.times)
+        whole(int(this.request.path[2]) if bad else 200, b"%d" % this.times)
     )
 
 
-@manner
+@behavior
 async def busy(this: Exchange) -> None:
     """An error with `Retry-After` for the first request, in one of several forms."""
-    after = this.asked.query("after")
+    after = this.request.query("after")
     date, _, seconds = after.partition("-")
     if date == "date":
         at = datetime.now(UTC) + timedelta(seconds=int(seconds))
         after = format_datetime(at, usegmt=True)
-    status = 503 if this.asked.path[1:] == ["503"] else 429
+    status = 503 if this.request.path[1:] == ["503"] else 429
     status = status if this.times == 1 else 200
     this.writer.write(whole(status, b"", f"retry-after: {after}"))
 
 
-@manner
+@behavior
 async def hang(_this: Exchange) -> None:
     await asyncio.sleep(600)
 
 
-@manner
+@behavior
 async def reset(this: Exchange) -> None:
     """A reset in the middle of the body."""
     this.writer.write(head(200, "content-length: 100") + b"half")
@@ -47,26 +47,26 @@ async def reset(this: Exchange) -> None:
     this.writer.transport.abort()
 
 
-@manner
+@behavior
 async def short(this: Exchange) -> None:
     """Fewer bytes than were promised."""
     this.writer.write(head(200, "content-length: 100") + b"half")
     this.writer.close()
 
 
-@manner
+@behavior
 async def long(this: Exchange) -> None:
     """More bytes than were promised."""
     headers = ("content-length: 2", "content-type: text/plain")
     this.writer.write(head(200, *headers) + b"ok...")
 
 
-@manner
+@behavior
 async def garbage(this: Exchange) -> None:
     this.writer.write(b"220 mail.example.com ESMTP\r\n\r\n")
 
 
-@manner
+@behavior
 async def drip(this: Exchange) -> None:
     """One byte at intervals, so that no single read takes long."""
     this.writer.write(head(200, f"content-length: {MIB}"))
@@ -76,7 +76,7 @@ async def drip(this: Exchange) -> None:
         await asyncio.sleep(0.01)
 
 
-@manner
+@behavior
 async def huge(this: Exchange) -> None:
     """A gigabyte, in chunks."""
     this.writer.write(head(200, "transfer-encoding: chunked"))

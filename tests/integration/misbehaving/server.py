@@ -15,7 +15,7 @@ MIB = 2**20
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReceivedRequest:
     """A request that the server received."""
 
     method: str
@@ -39,7 +39,7 @@ class Misbehaving:
     url: str = ""
     inside: Counter[str] = field(default_factory=Counter[str])
     most: Counter[str] = field(default_factory=Counter[str])
-    ledger: list[Asked] = field(default_factory=list[Asked])
+    ledger: list[ReceivedRequest] = field(default_factory=list[ReceivedRequest])
     quotas: dict[str, tuple[float, float]] = field(
         default_factory=dict[str, tuple[float, float]]
     )
@@ -50,22 +50,22 @@ class Misbehaving:
     def port(self) -> int:
         return urlsplit(self.url).port or 0
 
-    def asked(self, target: str) -> list[Asked]:
+    def requests_for(self, target: str) -> list[ReceivedRequest]:
         """The requests for one target, in order."""
-        return [asked for asked in self.ledger if asked.target == target]
+        return [request for request in self.ledger if request.target == target]
 
     def counts(self) -> Counter[str]:
-        return Counter(asked.target for asked in self.ledger)
+        return Counter(request.target for request in self.ledger)
 
     async def serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         """Answer the requests of a connection until either side closes it."""
         try:
-            while asked := await _read(reader):
-                self.ledger.append(asked)
-                times = len(self.asked(asked.target))
-                await MANNERS[asked.path[0]](Exchange(self, asked, times, writer))
+            while request := await _read(reader):
+                self.ledger.append(request)
+                times = len(self.requests_for(request.target))
+                await BEHAVIORS[request.path[0]](Exchange(self, request, times, writer))
                 await writer.drain()
         except (OSError, asyncio.CancelledError):
             pass  # asyncio would log it
@@ -82,25 +82,25 @@ class Exchange:
     """
 
     server: Misbehaving
-    asked: Asked
+    request: ReceivedRequest
     times: int
     writer: asyncio.StreamWriter
 
 
-Manner = Callable[[Exchange], Awaitable[None]]
+Behavior = Callable[[Exchange], Awaitable[None]]
 
 
-MANNERS: dict[str, Manner] = {}
+BEHAVIORS: dict[str, Behavior] = {}
 
 
-def manner(function: Manner) -> Manner:
+def behavior(function: Behavior) -> Behavior:
     """Register a behavior for the paths that begin with the function's name."""
     name = getattr(function, "__name__")  # noqa: B009 - a callable need not have one
-    MANNERS[name.replace("_", "-").strip("-")] = function
+    BEHAVIORS[name.replace("_", "-").strip("-")] = function
     return function
 
 
-async def _read(reader: asyncio.StreamReader) -> Asked | None:
+async def _read(reader: asyncio.StreamReader) -> ReceivedRequest | None:
     line = (await reader.readline()).decode()
     if not line:
         return None
@@ -110,7 +110,7 @@ async def _read(reader: asyncio.StreamReader) -> Asked | None:
         name, _, value = line.partition(":")
         headers[name.lower()] = value.strip()
     body = await reader.readexactly(int(headers.get("content-length", "0")))
-    return Asked(method, target, headers, body)
+    return ReceivedRequest(method, target, headers, body)
 
 
 @contextmanager

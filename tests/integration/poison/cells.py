@@ -1,4 +1,4 @@
-"""`Cell`: one run with poison, and which ends of that run are right."""
+"""`Cell`: one run with poison, and the allowed ends of this run."""
 
 import json
 from dataclasses import dataclass
@@ -42,13 +42,15 @@ TASKS: dict[str, bytes] = {
 
 @dataclass(frozen=True)
 class Cell:
-    """A cell of the table, which is one run.
+    """A cell of the table: one run.
 
     Attributes:
+        kind: The poison.
+        at: The point at which the poison arises.
         way: How functions are executed, one of `EXECUTED`.
         shape: The type of value.
         strict: The first failure of a subtask fails the run.
-        lasting: There is no end of attempts: the run is cancelled.
+        lasting: The number of attempts is unlimited, and the test cancels the run.
     """
 
     kind: str
@@ -85,46 +87,49 @@ class Cell:
 
     @property
     def allowed(self) -> set[str]:
-        """What may become of it; what only one of several types can be is either."""
-        if "failing" in self.at:  # unless it is refused before it can fail
+        """The allowed ends, in the words of `became`: one or more.
+
+        "through": the run succeeds and returns the poison. "alone CODE": only the
+        subtask fails. "failed CODE": the run fails.
+        """
+        if "failing" in self.at:  # or the item is refused before the failure
             fails = "failed 418" if self.strict else "alone 418"
             return {fails} if self.kind in HARMLESS else {fails, "failed 500"}
         if self.kind in HARMLESS and self.at in self._bare:
             return {"through"}
         if self.lasting:
-            ends_itself = {f"{bad} 500" for bad in ("alone", "failed")}
-            return {"failed 409"} | (ends_itself if "delay" in self.kind else set())
+            fails_first = {f"{bad} 500" for bad in ("alone", "failed")}
+            return {"failed 409"} | (fails_first if "delay" in self.kind else set())
         if (self.kind, self.at) == ("None in a field", "aggregate"):
-            return {"through"}  # pydantic writes it; nobody reads a result as its type
-        is_sure = self.kind in HARMFUL | SIZES.keys() | ERRORS.keys()
-        return self._refused if is_sure else self._refused | {"through"}
+            return {
+                "through"
+            }  # pydantic serializes it, and no code validates the result
+        is_always_refused = self.kind in HARMFUL | SIZES.keys() | ERRORS.keys()
+        return self._refused if is_always_refused else self._refused | {"through"}
 
     @property
     def _bare(self) -> set[str]:
-        """Where a value is no field of a model of `models.py`."""
+        """The points at which the value is not a field of a model of `models.py`."""
         bare = {"execute", "done", "combine", "aggregate"}
         return bare if self.shape == "Number" else bare | {"item", "task"}
 
     @property
     def _refused(self) -> set[str]:
-        if self.at == "task":  # or split fails, whose subtasks hold it
+        if self.at == "task":  # or `split` fails: its subtasks contain the poison
             return {"failed 400"} | ({"failed 500"} if "levels" in self.kind else set())
         bad = "failed" if self.strict or self.at != "execute" else "alone"
         refused = {f"{bad} {code}" for code in statuses(self.kind)}
-        if self.way == "code" and self.kind in RETRIED:  # Restate counts its attempts
+        if self.way == "code" and self.kind in RETRIED:  # Restate counts the attempts
             refused |= {f"{bad} 500"}
-        if self.at in (
-            "item",
-            "shard",
-            "expanded item",
-        ):  # or where it is to be executed
+        # The run refuses an item, or only the subtask of the item fails.
+        if self.at in ("item", "shard", "expanded item"):
             refused |= {f"alone {code}" for code in (400, *statuses(self.kind))}
         return refused
 
     def became(self, end: End) -> str:
-        """What has become of it, in the words of `allowed`."""
+        """Describe the end of the run in the words of `allowed`."""
         if not end.status:
-            return "hangs, and cannot be cancelled" if end.hangs_on else "hangs"
+            return "hangs, and cannot be cancelled" if end.ignores_cancel else "hangs"
         if end.status >= 400:
             return f"failed {end.status}"
         answer: Any = json.loads(end.text, parse_int=str)
@@ -149,17 +154,17 @@ class Cell:
 
 
 def statuses(kind: str) -> set[int]:
-    """The status with which an error may end, or a value is refused."""
+    """Return the statuses that an error or a refused value may cause."""
     if kind in SIZES:
         return {413}
     if "cancellation" in kind:
         return {409}
     if kind.startswith("delay"):
         return {429} if kind[6:] in ("10 ms", "negative") else {429, 500}
-    error, _, what = kind.partition(", ")
+    error, _, detail = kind.partition(", ")
     if error not in ("TerminalError", "RetryableError"):
         return {500}
     return {
         "message None": {418, 500},
         "code 418": {418},
-    }.get(what, {500} if what.startswith("code") else {418})
+    }.get(detail, {500} if detail.startswith("code") else {418})

@@ -12,7 +12,7 @@ from .values import NOT_A_NUMBER, Unprintable
 
 
 class OwnBaseException(BaseException):
-    """As a panic in an extension raises one."""
+    """Like the error of a panic in a native extension."""
 
 
 def endless() -> BaseException:

@@ -1,4 +1,4 @@
-"""The models of a run with poison: what it is, and where it arises."""
+"""The models of a run with poison."""
 
 from typing import Any, Generic, TypeVar
 
@@ -9,7 +9,7 @@ from parallelizework import CompletionReason, Policy
 Load = TypeVar("Load")
 MIB = 2**20
 SUBTASKS = 3
-POISONED = 1  # the index of the subtask, or shard, that poison concerns
+POISONED = 1  # the index of the subtask or shard with the poison
 AT = [
     "",
     "task",
@@ -38,12 +38,12 @@ class Vessel(BaseModel):
 
 
 class Dose(BaseModel):
-    """Which poison arises, and where.
+    """The kind of poison, and the point at which it arises.
 
     Attributes:
         at: "split", "item", "done", "expand", "shard", "execute", "combine", or
-            "aggregate"; "task" where it is in the task already.
-        key: A ledger, where each time is entered.
+            "aggregate"; "task" if the task contains the poison.
+        key: The ledger in which each poison that arises is recorded.
     """
 
     kind: str = ""
@@ -57,7 +57,7 @@ class Task(Dose, Generic[Load]):
 
     @property
     def dose(self) -> Dose:
-        """What it says, without the rest."""
+        """The dose without the other fields."""
         return Dose(kind=self.kind, at=self.at, key=self.key)
 
 

@@ -1,4 +1,4 @@
-"""Types of value, each with a healthy value that says which poison is to arise."""
+"""Types of value. A healthy value of each type contains a dose: which poison arises."""
 
 import math
 from functools import cache
@@ -11,7 +11,7 @@ from .values import NUMBER, SIZES, VALUES
 
 
 def arise(dose: Dose) -> Any:
-    """Raise what is raised, or return what is a value."""
+    """Raise the poison if it is an error, or else return it."""
     if dose.key:
         Ledger(dose.key).enter()
     if error := ERRORS.get(dose.kind):
@@ -19,8 +19,8 @@ def arise(dose: Dose) -> Any:
     return next(of[dose.kind] for of in (*VALUES.values(), SIZES) if dose.kind in of)()
 
 
-def was_entered(key: str) -> bool:
-    """Whether the poison of that key has arisen, on this machine."""
+def has_arisen(key: str) -> bool:
+    """Whether the poison with this key has arisen on this machine."""
     return Ledger(key).size > 0
 
 
@@ -34,12 +34,13 @@ def _known() -> list[tuple[str, object]]:
 def _is_same(value: object, known: object) -> bool:
     if type(value) is not type(known):
         return False
-    may_hold_nan = type(known) in (float, dict, Vessel)  # which does not equal itself
+    # NaN does not equal itself: compare the text.
+    may_hold_nan = type(known) in (float, dict, Vessel)
     return value == known or (may_hold_nan and _shown(value) == _shown(known))
 
 
 def _shown(value: object) -> object:
-    """A value as text, or itself where it has too many digits for that."""
+    """Return a value as text, or the value if it has too many digits."""
     try:
         return repr(value)
     except ValueError:
@@ -60,7 +61,7 @@ class Shape:
         return Vessel(text=dose.model_dump_json())
 
     def dose(self, value: Any) -> Dose | None:
-        """The dose in a healthy value, if there is one."""
+        """Return the dose in a healthy value, if any."""
         if self.load is Any and isinstance(value, dict) and "kind" in value:
             return Dose.model_validate(value)
         if isinstance(value, float) and math.isfinite(value):
@@ -72,7 +73,7 @@ class Shape:
         return None
 
     def kind(self, value: object) -> str:
-        """Which poison a value is, if it has come through as it was."""
+        """Return which poison a value is; "changed" if it is not a known poison."""
         if self.dose(value):
             return "healthy"
         known = _known()

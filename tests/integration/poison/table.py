@@ -1,4 +1,4 @@
-"""The table of poison: each kind, at each point, in each way to execute."""
+"""The table of poison: each kind, at each point, with each way to execute."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from .values import NUMBER, UNFIT, VALUES
 
 
 def values() -> Iterator[Cell]:
-    """Values that are poison, at each point."""
+    """Yield the cells of values that are poison."""
     kinds = [(kind, shape) for shape, of in VALUES.items() for kind in of]
     for kind, shape in kinds:
         for way in EXECUTED:
@@ -32,7 +32,7 @@ def values() -> Iterator[Cell]:
 
 
 def errors() -> Iterator[Cell]:
-    """Errors that are poison, out of each function."""
+    """Yield the cells of errors that are poison, raised by each function."""
     for kind in [kind for kind in ERRORS if kind != "delay endless"]:
         for way in EXECUTED:
             yield Cell(kind, "execute", way)
@@ -44,7 +44,7 @@ def errors() -> Iterator[Cell]:
 
 
 def tasks() -> Iterator[Cell]:
-    """Tasks that are poison."""
+    """Yield the cells of tasks that are poison."""
     for kind in TASKS:
         shape = "Number" if kind in NUMBER else "Any"
         for way in ("sync", "code", "executor", "sync batch"):
@@ -52,10 +52,10 @@ def tasks() -> Iterator[Cell]:
 
 
 def lasting() -> Iterator[Cell]:
-    """Runs that are tried again and again."""
+    """Yield the cells of runs with unlimited attempts."""
     for kind in RETRIED:
         if "code" in kind or ("message" in kind and "surrogate" not in kind):
-            continue  # as any other, to Restate
+            continue  # Restate handles these like the others
         for way in ("sync", "code", "async batch"):
             yield Cell(kind, "execute", way, lasting=True)
         for at in ("split", "aggregate"):
@@ -63,7 +63,7 @@ def lasting() -> Iterator[Cell]:
 
 
 def large() -> Iterator[Cell]:
-    """What is larger than a message of Restate."""
+    """Yield the cells of values that are larger than a message of Restate."""
     for way in EXECUTED:
         yield Cell("33 MiB", "execute", way)
     for at in ("item", "done", "aggregate"):

@@ -65,7 +65,7 @@ NUMBER: dict[str, Callable[[], object]] = {
     "wrong type": lambda: "rubbish",
     "unshowable type": Unshowable,
 }
-UNFIT = ("None", "wrong type", "unshowable type")  # whole, not only a part of it
+UNFIT = ("None", "wrong type", "unshowable type")  # the whole value, not only a field
 MODEL: dict[str, Callable[[], object]] = {
     "NaN in a field": lambda: Vessel(number=NOT_A_NUMBER),
     "infinity in a field": lambda: Vessel(number=-NO_END),
