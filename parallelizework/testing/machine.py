@@ -74,7 +74,7 @@ class Machine(core.VMWrapper):
 
     def notify(self, name: str, value: Value) -> None:
         """Accept a notification that was just added to the journal."""
-        if self._is_closed:
+        if self._is_closed or self.suspended_on is not None:
             self.missed.add(name)
             return
         self._inbox.append((name, value))

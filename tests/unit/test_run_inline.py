@@ -402,3 +402,18 @@ def test_a_subtask_that_does_not_fit_the_type_of_its_executor_is_a_failure() -> 
     assert run.error
     assert run.error.status_code == 400
     assert [each.subtask for each in run.failures] == ["x"]
+
+
+def test_a_replayed_subtask_is_tried_again_after_a_pause_of_almost_no_time() -> None:
+    attempts = iter([1, 2])
+
+    async def execute(job: Job) -> str:
+        if next(attempts) == 1:
+            raise ValueError("once")
+        return job.name
+
+    soon = Policy(initial_retry_interval=timedelta(milliseconds=1))
+    run = run_inline(fan_out(execute, policy=soon), names("a"), replays=True)
+
+    assert run.result == ["a"]
+    assert run.attempts == {0: 2}
