@@ -16,8 +16,8 @@ from parallelizework.errors import ExtraMissing, extras_named
 from parallelizework.local.dev import Local, local
 from parallelizework.local.doctor import Finding, examine
 from parallelizework.local.ports import Ports
-from parallelizework.local.server import LocalServer, local_server
-from parallelizework.local.worker import WorkerProcess
+from parallelizework.local.process import RestartableProcess
+from parallelizework.local.server import local_server
 from parallelizework.settings import ServerName, Settings
 
 _PORTS = 65_536
@@ -113,7 +113,7 @@ def dev(  # noqa: PLR0913 - each is one switch of the command
         workers=workers,
     ) as started:
         _welcome(started)
-        _wait_for_the_end(started.server, started.worker_process)
+        _wait_for_the_end(started.server.process, started.worker_process)
 
 
 @cli.command(group=SERVE)
@@ -143,7 +143,7 @@ def server(
         note(f"Ingress   {started.ingress}")
         note("Next      run parallelizework serve, then parallelizework register URL")
         note("Ctrl-C stops the server")
-        _wait_for_the_end(started)
+        _wait_for_the_end(started.process)
 
 
 @cli.command(group=SERVE)
@@ -231,13 +231,13 @@ _TASKS = {
 }
 
 
-def _wait_for_the_end(server: LocalServer, worker: WorkerProcess | None = None) -> None:
-    """Wait for Ctrl-C; restart the worker if it ends, fail if the server ends."""
+def _wait_for_the_end(*processes: RestartableProcess) -> None:
+    """Wait for Ctrl-C; start each process again that ends."""
     try:
         while True:
-            server.check()
-            if worker and (how := worker.revive()):
-                note(f"the worker {how} and is started again")
+            for process in processes:
+                if how := process.restart_if_ended():
+                    note(f"{process.name} {how} and is started again")
             time.sleep(0.2)
     except KeyboardInterrupt:
         note("stopping")

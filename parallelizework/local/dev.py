@@ -9,8 +9,9 @@ from subprocess import Popen
 
 from parallelizework.client import Client
 from parallelizework.local.ports import Ports, url
+from parallelizework.local.process import RestartableProcess
 from parallelizework.local.server import LocalServer, local_server
-from parallelizework.local.worker import WorkerProcess, worker
+from parallelizework.local.worker import worker
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Local:
 
     server: LocalServer
     worker: str
-    worker_process: WorkerProcess
+    worker_process: RestartableProcess
     services: Sequence[str]
     fan_outs: Sequence[str]
 
@@ -44,7 +45,7 @@ class Local:
     @property
     def processes(self) -> Sequence[Popen[bytes]]:
         """The processes of the server and of the worker."""
-        return [self.server.process, self.worker_process.process]
+        return [self.server.process.process, self.worker_process.process]
 
 
 @contextmanager
