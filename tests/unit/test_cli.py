@@ -144,8 +144,8 @@ def test_a_run_is_starting_until_its_first_step(
 @pytest.mark.parametrize(
     ("task", "lines", "mistake"),
     [
-        (None, None, "pass the task as JSON"),
-        ("1", "-", "pass the task as JSON"),
+        (None, None, "the task is missing: add the task as JSON"),
+        ("1", "-", "either a task or --from-lines FILE, not both"),
         ("foo", None, "not JSON"),
         ("@/nowhere", None, "cannot read /nowhere: No such file"),
         (None, "/nowhere", "cannot read /nowhere: No such file"),
