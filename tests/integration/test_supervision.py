@@ -31,14 +31,14 @@ if Path(__file__).with_name("broken").exists():
     os._exit(3)
 """
 BREAKABLE_SERVER = """#!/bin/sh
-if [ -e {} ]; then
+if [ -e "{}" ]; then
     echo "2026-11-25T17:35:28.025771Z INFO restate_server"
     echo "  Starting Restate Server"
     echo "2026-11-25T17:35:28.852231Z ERROR restate_server"
     echo "  the disk is on fire"
     exit 3
 fi
-exec {} "$@"
+exec "{}" "$@"
 """
 
 
