@@ -3,6 +3,7 @@
 Run this file with `make demo`. The documentation shows the same requests.
 """
 
+import json
 import sys
 import sysconfig
 import time
@@ -38,7 +39,7 @@ def main() -> None:
 def send(server: Local, service: str, task: object) -> None:
     """Send one task, and print the response and its duration."""
     url = f"{server.ingress}/{service}/run"
-    print(f"POST {url} {task}", flush=True)
+    print(f"POST {url} {json.dumps(task)}", flush=True)
     started = time.monotonic()
     answer = httpx.post(url, json=task, timeout=60, trust_env=False)
     print(f"{answer.text}\n({time.monotonic() - started:.1f} s)\n", flush=True)

@@ -4,12 +4,14 @@ import json
 import os
 import sys
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from importlib.metadata import version
 from io import TextIOWrapper
-from typing import Annotated
+from typing import Annotated, Any, cast
 
-from cyclopts import App, CycloptsError, Group, Parameter
+from cyclopts import App, CycloptsError, Group, Parameter, Token, convert
 from pydantic import JsonValue
 
 from parallelizework.cli.output import note
@@ -54,6 +56,20 @@ cli.register_install_completion_command(  # pyright: ignore[reportUnknownMemberT
     group=OTHER, help="Install tab completion for your shell."
 )
 
+
+def _duration(_type: Any, tokens: Sequence[Token]) -> timedelta:
+    """A duration such as 30s or 5m; a number without a unit is in seconds."""
+    text = tokens[0].value
+    has_unit = text[-1:].isalpha()
+    try:
+        return cast(timedelta, convert(timedelta, [text if has_unit else f"{text}s"]))
+    except CycloptsError as error:
+        raise ValueError(
+            f"{text!r} is not a duration, such as 30s, 5m or 1h30m"
+        ) from error
+
+
+Duration = Annotated[timedelta, Parameter(converter=_duration)]
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 Json = Annotated[Flag, Parameter(name="--json")]
 

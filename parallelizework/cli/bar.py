@@ -2,13 +2,14 @@
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as RichProgress
+from rich.text import Text
 
 from parallelizework.cli import formats
 from parallelizework.cli.output import note
@@ -44,15 +45,8 @@ def display() -> Generator[Display, None, None]:
     if not console.is_terminal:
         yield Lines()
         return
-    with RichProgress(
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TextColumn("{task.fields[text]}", markup=False),
-        console=console,
-        redirect_stdout=False,  # results go to stdout itself
-        redirect_stderr=False,
-    ) as rich:
-        yield Bar(rich)
+    with Rows(console) as rows:
+        yield Bar(rows)
 
 
 class Lines(Display):
@@ -73,32 +67,55 @@ class Lines(Display):
         note(line)
 
 
+class Rows(RichProgress):
+    """The row of the bar and, below it, a note in its full length."""
+
+    note = ""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.fields[text]}", markup=False),
+            console=console,
+            redirect_stdout=False,  # results go to stdout itself
+            redirect_stderr=False,
+        )
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """The rows that rich draws."""
+        yield from super().get_renderables()
+        if self.note:
+            yield Text(self.note)
+
+
 class Bar(Display):
     """A progress bar in one line."""
 
-    def __init__(self, rich: RichProgress) -> None:
+    def __init__(self, rows: Rows) -> None:
         super().__init__()
-        self._rich = rich
-        self._task = rich.add_task("", total=None, text="")
+        self._rows = rows
+        self._task = rows.add_task("", total=None, text="")
 
     def show(self, progress: Progress) -> None:
         """Draw the bar."""
-        self._rich.update(
+        self._rows.note = formats.unanswered(progress.unanswered)
+        self._rows.update(
             self._task,
             description=progress.fan_out,
             total=_length(progress),
             completed=progress.done,
             text=bar_text(progress, datetime.now(UTC)),
         )
-        self._rich.refresh()
+        self._rows.refresh()
 
     def _print(self, text: str) -> None:
-        self._rich.console.print(text, markup=False, soft_wrap=True)
+        self._rows.console.print(text, markup=False, soft_wrap=True)
 
 
 def bar_text(progress: Progress, now: datetime) -> str:
     """The text at the right of the bar."""
-    line = formats.progress_line(progress)
+    line = formats.numbers_line(progress)
     if progress.started is None or progress.state == "scheduled":
         return line
     until = progress.updated if progress.ended and progress.updated else now

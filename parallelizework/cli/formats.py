@@ -8,7 +8,16 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
 def progress_line(progress: Progress) -> str:
-    """Progress as one line: `running: 4 of 100 succeeded, 1 failed, 5%, 3.2/s`."""
+    """Progress and its note in one line: `running: 4 of 100 succeeded, 5%, 3.2/s`."""
+    return _line(progress, unanswered(progress.unanswered))
+
+
+def numbers_line(progress: Progress) -> str:
+    """Progress as one line, without the note that no worker answers."""
+    return _line(progress)
+
+
+def _line(progress: Progress, note: str = "") -> str:
     parts = [counted(progress)]
     if not progress.ended:
         if progress.percent is not None:
@@ -17,8 +26,7 @@ def progress_line(progress: Progress) -> str:
             parts.append(f"{rate(progress.rate)}/s")
         if progress.eta is not None:
             parts.append(f"ETA {clock(progress.eta)}")
-    parts.append(unanswered(progress.unanswered))
-    details = ", ".join(part for part in parts if part)
+    details = ", ".join(part for part in [*parts, note] if part)
     return f"{progress.state}: {details}" if details else progress.state
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from parallelizework.cli.app import HERE, RUN, Flag, Json, Where, cli
+from parallelizework.cli.app import HERE, RUN, Duration, Flag, Json, Where, cli
 from parallelizework.cli.follow import follow
 from parallelizework.cli.output import note, print_result
 from parallelizework.cli.task import read_task
@@ -28,10 +28,10 @@ def run(  # noqa: PLR0913 - each is one switch of the command
     *,
     from_lines: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
     detach: Flag = False,
-    wait: timedelta | None = None,
-    timeout: timedelta | None = None,
+    wait: Duration | None = None,
+    timeout: Duration | None = None,
     idempotency_key: str | None = None,
-    delay: timedelta | None = None,
+    delay: Duration | None = None,
     as_json: Json = False,
     where: Where = HERE,
 ) -> None:

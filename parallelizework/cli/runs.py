@@ -1,14 +1,13 @@
 """The commands for existing runs: watch, result, cancel, pause, list and others."""
 
 import json
-from datetime import timedelta
 from typing import Annotated
 
 from cyclopts import Parameter
 from pydantic import JsonValue
 
 from parallelizework.cli import formats
-from parallelizework.cli.app import FOLLOW, HERE, Json, Where, cli
+from parallelizework.cli.app import FOLLOW, HERE, Duration, Json, Where, cli
 from parallelizework.cli.follow import follow
 from parallelizework.cli.output import note, print_result
 from parallelizework.client.codec import raw
@@ -31,7 +30,7 @@ def result(
     run: RunId,
     /,
     *,
-    timeout: timedelta | None = None,
+    timeout: Duration | None = None,
     as_json: Json = False,
     where: Where = HERE,
 ) -> None:

@@ -1,5 +1,6 @@
 """The commands that serve fan-outs: serve, dev, server, register, doctor."""
 
+import shlex
 import signal
 import sys
 import time
@@ -11,13 +12,14 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 
 from parallelizework.cli.app import HERE, SERVE, Flag, Where, cli
+from parallelizework.cli.example import Example, example
 from parallelizework.cli.output import note
 from parallelizework.errors import ExtraMissing, extras_named
 from parallelizework.local.dev import Local, local
 from parallelizework.local.doctor import Finding, examine
-from parallelizework.local.ports import Ports
+from parallelizework.local.ports import Ports, url
+from parallelizework.local.process import RestartableProcess
 from parallelizework.local.server import LocalServer, local_server
-from parallelizework.local.worker import WorkerProcess
 from parallelizework.settings import ServerName, Settings
 
 _PORTS = 65_536
@@ -113,7 +115,7 @@ def dev(  # noqa: PLR0913 - each is one switch of the command
         workers=workers,
     ) as started:
         _welcome(started)
-        _wait_for_the_end(started.server, started.worker_process)
+        _wait_for_the_end(started.server.process, started.worker_process)
 
 
 @cli.command(group=SERVE)
@@ -142,13 +144,19 @@ def server(
         note(f"UI        {started.admin}")
         note(f"Ingress   {started.ingress}")
         note("Next      run parallelizework serve, then parallelizework register URL")
+        _note_exports(started)
         note("Ctrl-C stops the server")
-        _wait_for_the_end(started)
+        _wait_for_the_end(started.process)
+
+
+def _check_url(_type: Any, worker: str) -> None:
+    if "://" not in worker:
+        raise ValueError(f"{worker!r} is not a URL: write http://{worker}")
 
 
 @cli.command(group=SERVE)
 def register(
-    url: str,
+    worker: Annotated[str, Parameter(name="URL", validator=_check_url)],
     /,
     *,
     force: Flag = False,
@@ -158,17 +166,17 @@ def register(
 
     Parameters
     ----------
-    url
+    worker
         The URL at which the server reaches the worker, such as http://localhost:9080.
     force
         Replace the services that were registered for the same URL. Runs in flight may
         fail if the handlers of the worker have changed.
     """
     with where.client() as client:
-        registered = client.register(url, force=force)
+        registered = client.register(worker, force=force)
     print("\n".join(registered))
     if not registered.is_new:
-        note(f"{url} was registered before. If its services changed, add --force")
+        note(f"{worker} was registered before. If its services changed, add --force")
     for other in registered.others:
         note(str(other))
     if any(other.is_idle for other in registered.others):
@@ -199,45 +207,52 @@ def _welcome(started: Local) -> None:
     note(f"UI        {started.admin}")
     note(f"Services  {', '.join(started.services)}")
     if started.fan_outs:
-        note("Try       " + _example(started))
-        note("or        " + _run_example(started))
+        _note_example(started, started.fan_outs[0])
+    _note_exports(started.server)
     note("Ctrl-C stops the server and the worker")
 
 
-def _example(started: Local) -> str:
-    name, task = _first(started)
-    return f"curl {started.ingress}/{name}/run --json '{task}'"
-
-
-def _run_example(started: Local) -> str:
-    name, task = _first(started)
+def _note_example(started: Local, name: str) -> None:
+    """Print two commands that run a fan-out."""
+    known = _EXAMPLES.get(name)
+    made = known or example(started.task_schemas.get(name, {}))
+    task = shlex.quote(made.task)
     where = f" --ingress {started.ingress} --admin {started.admin}"
-    is_usual = started.ingress.endswith(":8080") and started.admin.endswith(":9070")
-    return f"parallelizework run {name} '{task}'{'' if is_usual else where}"
+    options = "" if _has_default_ports(started.server) else where
+    note(f"Try       curl {started.ingress}/{name}/run --json {task}")
+    note(f"or        parallelizework run {name} {task}{options}")
+    if made.kind:
+        note(f"TASK is   {made.kind}")
 
 
-def _first(started: Local) -> tuple[str, str]:
-    """The name of a served fan-out, and a task for it; a ready-made one if possible."""
-    known = [name for name in _TASKS if name in started.fan_outs]
-    name = next(iter((*known, *started.fan_outs)))
-    return name, _TASKS.get(name, "...")
-
-
-_TASKS = {
-    "FanOutWorker": (
+_EXAMPLES = {
+    "FanOutWorker": Example(
         '{"description": "get out of bed,shower,make coffee,have breakfast"}'
     ),
-    "HttpFanOut": '{"requests": [{"url": "https://example.com/"}]}',
+    "HttpFanOut": Example('{"requests": [{"url": "https://example.com/"}]}'),
 }
 
 
-def _wait_for_the_end(server: LocalServer, worker: WorkerProcess | None = None) -> None:
-    """Wait for Ctrl-C; restart the worker if it ends, fail if the server ends."""
+def _note_exports(server: LocalServer) -> None:
+    """Print how commands in another terminal find a server on other ports."""
+    if not _has_default_ports(server):
+        note("For commands in another terminal:")
+        note(f"  export PARALLELIZEWORK_INGRESS_URL={server.ingress}")
+        note(f"  export PARALLELIZEWORK_ADMIN_URL={server.admin}")
+
+
+def _has_default_ports(server: LocalServer) -> bool:
+    default = Ports()
+    return (server.ingress, server.admin) == (url(default.ingress), url(default.admin))
+
+
+def _wait_for_the_end(*processes: RestartableProcess) -> None:
+    """Wait for Ctrl-C; start each process again that ends."""
     try:
         while True:
-            server.check()
-            if worker and (how := worker.revive()):
-                note(f"the worker {how} and is started again")
+            for process in processes:
+                if how := process.restart_if_ended():
+                    note(f"{process.name} {how} and is started again")
             time.sleep(0.2)
     except KeyboardInterrupt:
         note("stopping")

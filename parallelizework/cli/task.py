@@ -26,11 +26,13 @@ def read_task(task: str | None, lines: str | None) -> bytes:
     if lines is not None and task is None:
         found = [line for line in _text(lines).splitlines() if line.strip()]
         return json.dumps(found).encode()
-    if task is None or lines is not None:
+    if task is None:
         raise UsageError(
-            "pass the task as JSON, @FILE or - (stdin), or with --from-lines FILE, but "
-            "not both"
+            "the task is missing: add the task as JSON, @FILE or - (stdin), or add "
+            "--from-lines FILE"
         )
+    if lines is not None:
+        raise UsageError("pass either a task or --from-lines FILE, not both")
     is_elsewhere = task == "-" or task.startswith("@")
     text = _text(task.removeprefix("@")) if is_elsewhere else task
     try:

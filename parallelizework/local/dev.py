@@ -6,11 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
+from typing import Any
 
 from parallelizework.client import Client
+from parallelizework.local.manifest import task_schemas
 from parallelizework.local.ports import Ports, url
+from parallelizework.local.process import RestartableProcess
 from parallelizework.local.server import LocalServer, local_server
-from parallelizework.local.worker import WorkerProcess, worker
+from parallelizework.local.worker import worker
 
 
 @dataclass(frozen=True)
@@ -23,13 +26,16 @@ class Local:
         worker_process: The process of the worker.
         services: The names of the services that the worker serves.
         fan_outs: The names of the services that are fan-outs.
+        task_schemas: The JSON schema of the task of each service. The order is that of
+            the targets. Empty if the worker does not return the schemas.
     """
 
     server: LocalServer
     worker: str
-    worker_process: WorkerProcess
+    worker_process: RestartableProcess
     services: Sequence[str]
     fan_outs: Sequence[str]
+    task_schemas: Mapping[str, Mapping[str, Any]]
 
     @property
     def ingress(self) -> str:
@@ -44,7 +50,7 @@ class Local:
     @property
     def processes(self) -> Sequence[Popen[bytes]]:
         """The processes of the server and of the worker."""
-        return [self.server.process, self.worker_process.process]
+        return [self.server.process.process, self.worker_process.process]
 
 
 @contextmanager
@@ -89,4 +95,13 @@ def local(  # noqa: PLR0913 - each is one switch of `parallelizework dev`
         # The data folder may have registered this URL with other handlers.
         with Client(admin=started.admin) as client:
             services = client.register(address, force=data is not None)
-        yield Local(started, address, process, services, services.fan_outs)
+        schemas = task_schemas(address)
+        order = list(schemas) or services
+        yield Local(
+            started,
+            address,
+            process,
+            [name for name in order if name in services],
+            [name for name in order if name in services.fan_outs],
+            schemas,
+        )

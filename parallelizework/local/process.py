@@ -1,6 +1,5 @@
-"""Processes on this machine: wait until a process is ready, stop it at the end."""
+"""Processes on this machine: wait until one is ready, start it again, stop it."""
 
-import os
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
@@ -9,21 +8,74 @@ from subprocess import Popen, TimeoutExpired
 
 from parallelizework.client.server_api.health import healthy
 from parallelizework.errors import StartError
+from parallelizework.local.server_log import last_problems
+from parallelizework.serving.supervisor import Lives, ending, given_up
 
 _READY_SECONDS = 60  # a cold start on a busy machine; usually, two are enough
 _STOP_SECONDS = 20  # then it is killed
-_TAIL = 2_000  # bytes of a log that an error shows
+
+
+class RestartableProcess:
+    """A process that can be started again after its end.
+
+    Args:
+        name: The name of the process, for messages.
+        start: Starts the process.
+        log: The log of a restate-server; by default, the process logs to stderr.
+
+    Attributes:
+        name: The name of the process.
+        process: The current process.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        start: Callable[[], Popen[bytes]],
+        *,
+        log: Path | None = None,
+    ) -> None:
+        self.name = name
+        self._start = start
+        self._log = log
+        self._lives = Lives()
+        self.process = start()
+
+    def restart_if_ended(self) -> str | None:
+        """Start the process again if it has ended.
+
+        Returns:
+            How the process ended; None if it still runs.
+
+        Raises:
+            StartError: The process ended soon after each of its starts.
+        """
+        code = self.process.poll()
+        if code is None:
+            return None
+        if not self._lives.end():
+            raise self.error(str(given_up(self.name, code)))
+        self.process = self._start()
+        return ending(code)
+
+    def error(self, message: str) -> StartError:
+        """An error that shows the problems in the log before the message."""
+        problems = last_problems(self._log) if self._log else ""
+        if not problems:
+            return StartError(message)
+        return StartError(
+            f"the log of {self.name}:\n{problems}\n{message}. If the log does not "
+            "contain the cause, check the free memory and the free disk space"
+        )
 
 
 @contextmanager
-def stopped_at_the_end(
-    current: Callable[[], Popen[bytes]],
-) -> Generator[None, None, None]:
+def stopped_at_the_end(started: RestartableProcess) -> Generator[None, None, None]:
     """Stop the current process when the block ends; kill it if it does not stop."""
     try:
         yield
     finally:
-        process = current()
+        process = started.process
         process.terminate()
         try:
             process.wait(_STOP_SECONDS)
@@ -32,36 +84,17 @@ def stopped_at_the_end(
             process.wait()
 
 
-def await_ready(
-    process: Popen[bytes],
-    health: Sequence[str],
-    name: str,
-    log: Path | None = None,
-) -> None:
+def await_ready(started: RestartableProcess, health: Sequence[str]) -> None:
     """Wait until all URLs of `health` answer with success.
-
-    Args:
-        name: The name of the process, for messages.
-        log: The log whose end is part of the message.
 
     Raises:
         StartError: The process has ended, or it is not ready in time.
     """
     deadline = time.monotonic() + _READY_SECONDS
     while not all(map(healthy, health)):
-        if process.poll() is not None:
-            end = tail(log) if log else ""
-            raise StartError(
-                f"{name} ended at its start with code {process.returncode}\n"
-                f"{end}".strip()
-            )
+        code = started.process.poll()
+        if code is not None:
+            raise started.error(f"{started.name} ended at its start with code {code}")
         if time.monotonic() > deadline:
-            raise StartError(f"{name} was not ready within {_READY_SECONDS} s")
+            raise StartError(f"{started.name} was not ready within {_READY_SECONDS} s")
         time.sleep(0.05)
-
-
-def tail(log: Path) -> str:
-    """The end of a log, up to 2,000 bytes."""
-    with log.open("rb") as file:
-        file.seek(max(file.seek(0, os.SEEK_END) - _TAIL, 0))
-        return file.read().decode(errors="replace")

@@ -6,14 +6,17 @@ import tempfile
 from collections.abc import Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from subprocess import Popen
 
-from parallelizework.errors import StartError
 from parallelizework.local.binaries import find
 from parallelizework.local.ports import HOST, Ports, url
-from parallelizework.local.process import await_ready, stopped_at_the_end, tail
-from parallelizework.serving.supervisor import ending
+from parallelizework.local.process import (
+    RestartableProcess,
+    await_ready,
+    stopped_at_the_end,
+)
 
 _LOG = "restate-server.log"  # in the data folder
 
@@ -25,24 +28,12 @@ class LocalServer:
     Attributes:
         ingress: The URL of its ingress.
         admin: The URL of its admin API.
-        process: Its process.
-        log: The path of its log.
+        process: Its process, which can be started again.
     """
 
     ingress: str
     admin: str
-    process: Popen[bytes]
-    log: Path
-
-    def check(self) -> None:
-        """Check that the server runs.
-
-        Raises:
-            StartError: The server has ended.
-        """
-        code = self.process.poll()
-        if code is not None:
-            raise StartError(f"restate-server {ending(code)}\n{tail(self.log)}".strip())
+    process: RestartableProcess
 
 
 @contextmanager
@@ -57,15 +48,9 @@ def local_server(
     program = find("restate-server", server)
     with ExitStack() as stack:
         folder = data or Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        process = stack.enter_context(
-            restate_server(
-                program,
-                ports,
-                folder,
-                os.environ if environment is None else environment,
-            )
-        )
-        yield LocalServer(url(ports.ingress), url(ports.admin), process, folder / _LOG)
+        variables = os.environ if environment is None else environment
+        process = stack.enter_context(_started(program, ports, folder, variables))
+        yield LocalServer(url(ports.ingress), url(ports.admin), process)
 
 
 @contextmanager
@@ -81,6 +66,18 @@ def restate_server(
     Args:
         settings: Environment variables that replace the usual ones of this function.
     """
+    with _started(program, ports, data, environment, settings) as started:
+        yield started.process
+
+
+@contextmanager
+def _started(
+    program: Path,
+    ports: Ports,
+    data: Path,
+    environment: Mapping[str, str],
+    settings: Mapping[str, str] | None = None,
+) -> Generator[RestartableProcess, None, None]:
     data.mkdir(parents=True, exist_ok=True)
     usual = {
         "RESTATE_NODE_NAME": "local",  # a data folder belongs to one node name
@@ -94,18 +91,25 @@ def restate_server(
         "RESTATE_LOG_DISABLE_ANSI_CODES": "true",
     }
     log = data / _LOG
-    with log.open("ab") as output:
-        process = Popen(
-            [program, "--no-logo"],
-            env={**environment, **usual, **(settings or {})},
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C stops the worker first, then the server
-        )
-    with stopped_at_the_end(lambda: process):
+    variables = {**environment, **usual, **(settings or {})}
+    process = RestartableProcess(
+        "restate-server", partial(_process, program, variables, log), log=log
+    )
+    with stopped_at_the_end(process):
         health = [
             url(ports.ingress) + "/restate/health",
             url(ports.admin) + "/health",
         ]
-        await_ready(process, health, "restate-server", log)
+        await_ready(process, health)
         yield process
+
+
+def _process(program: Path, variables: Mapping[str, str], log: Path) -> Popen[bytes]:
+    with log.open("ab") as output:
+        return Popen(
+            [program, "--no-logo"],
+            env=variables,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C stops the worker first, then the server
+        )

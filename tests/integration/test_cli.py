@@ -149,7 +149,7 @@ def test_wait_returns_the_result_in_time_or_else_the_run(
     command: Command, key: str
 ) -> None:
     in_time = command("run", "Squares", "3", "--wait", "30s")
-    late = command(*never(key), "--wait", "0.5s")
+    late = command(*never(key), "--wait", "0.5")
     run = late.stdout.strip()
 
     assert in_time.stdout == "[0, 1, 4]\n"
@@ -222,9 +222,10 @@ def test_list_shows_the_recent_runs(command: Command, key: str) -> None:
         (["watch", "nonsense"], "'nonsense' is not the id of a run", 1),
         (["cancel", NO_RUN], "has no run", 1),
         (["register", NOWHERE], "was not registered", 1),
+        (["register", "127.0.0.1:9080"], "write http://127.0.0.1:9080", 2),
         (["run", "Squares", "three"], "the task is not JSON", 2),
-        (["run", "Squares"], "pass the task", 2),
-        (["run", "Squares", "3", "--delay", "soon"], "--delay", 2),
+        (["run", "Squares"], "the task is missing", 2),
+        (["run", "Squares", "3", "--delay", "soon"], "'soon' is not a duration", 2),
         (["rnu"], "rnu", 2),
     ],
 )

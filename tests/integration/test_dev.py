@@ -1,5 +1,6 @@
 """`parallelizework dev`: a local server and a worker, up and down."""
 
+import json
 import os
 import shlex
 import signal
@@ -16,7 +17,7 @@ from parallelizework.local.server import restate_server
 from parallelizework.local.worker import serve
 
 from .conftest import ROOT
-from .processes import COMMAND, LONG, running
+from .processes import COMMAND, LONG, output_of, running
 from .targets import FAN_OUTS
 
 EXAMPLES = ROOT / "examples"
@@ -40,6 +41,30 @@ def test_the_run_line_that_dev_prints_works_as_it_is() -> None:
         answer = subprocess.run(command, check=True, capture_output=True)
 
     assert answer.stdout.startswith(b'{"description": "get out of bed: DONE,')
+
+
+def test_the_example_of_dev_is_of_its_first_target() -> None:
+    targets = [f"{FAN_OUTS}.values:squares", "FanOutWorker"]
+    with running("dev", *targets, *FREE) as dev:
+        line = dev.wait_for("curl").removeprefix("Try").strip()
+
+        answer = subprocess.run(shlex.split(line), check=True, capture_output=True)
+
+        services = dev.wait_for("Services").split(maxsplit=1)[1]
+    assert json.loads(answer.stdout) == [0, 1, 4]
+    assert services == "Squares, FanOutWorker, FanOutProgress"
+
+
+def test_the_export_lines_of_dev_lead_other_commands_to_its_ports() -> None:
+    with running("dev", *FREE) as dev:
+        dev.wait_for("Ctrl-C")
+        lines = [line for line in dev.output.splitlines() if "export " in line]
+        variables = dict(line.split()[1].split("=", 1) for line in lines)
+
+        listed = output_of("list", where=variables)
+
+    assert len(variables) == 2
+    assert "RUN" in listed
 
 
 def test_dev_shows_the_log_of_subtasks_with_process_and_invocation() -> None:

@@ -265,7 +265,7 @@ def _requests(client: Client) -> list[object]:
     ("arguments", "error", "code"),
     [
         (["run", "Sqares", "3"], "did you mean Squares", 1),
-        (["run", "Squares"], "pass the task", 2),
+        (["run", "Squares"], "the task is missing", 2),
         (["run", "Squares", "3", "--delay", "soon"], "--delay", 2),
         (["result", "inv_1dPXI20kYi3s65CBtvVth9WdnBY7mSKkjD"], "has no run", 1),
     ],

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from parallelizework.client import healthy
+from parallelizework.local.binaries import find
 from parallelizework.local.ports import Ports
 from tests.ports import is_free
 
@@ -28,6 +29,16 @@ from tests.integration.fan_outs.values import squares
 if Path(__file__).with_name("broken").exists():
     print("the disk is on fire", flush=True)
     os._exit(3)
+"""
+BREAKABLE_SERVER = """#!/bin/sh
+if [ -e "{}" ]; then
+    echo "2026-11-25T17:35:28.025771Z INFO restate_server"
+    echo "  Starting Restate Server"
+    echo "2026-11-25T17:35:28.852231Z ERROR restate_server"
+    echo "  the disk is on fire"
+    exit 3
+fi
+exec "{}" "$@"
 """
 
 
@@ -94,16 +105,49 @@ def test_dev_stops_restarting_a_worker_that_dies_at_each_start(breakable: Path) 
         assert "Traceback" not in dev.output
 
 
-def test_dev_ends_when_its_server_dies_and_shows_the_end_of_its_log() -> None:
-    with running("dev", *FREE) as dev:
+def test_dev_starts_a_killed_server_again_and_its_run_ends(key: str) -> None:
+    with running("dev", f"{FAN_OUTS}.waiting:staggering", *FREE) as dev:
+        ingress = dev.wait_for("curl").split()[2].removesuffix("/Staggering/run")
+        task = {"key": key, "count": 8, "free": 4}
+        send = f"{ingress}/restate/send/Staggering/run"
+        run = httpx.post(send, json=task, timeout=LONG).json()["invocationId"]
+        eventually(lambda: all(Ledger(f"{key}-{n}").size for n in range(8)))
+        [server] = children(dev, "restate-server")
+
+        os.kill(server, signal.SIGKILL)
+        dev.wait_for("restate-server was killed by SIGKILL and is started again")
+        eventually(lambda: healthy(f"{ingress}/restate/health"))
+        repair(key)
+
+        answer = httpx.get(f"{ingress}/restate/attach/{run}", timeout=LONG)
+        assert len(answer.json()) == 8
+        dev.process.terminate()
+        assert dev.ended() == 0
+
+
+def test_dev_ends_with_the_errors_in_the_log_of_a_server_that_dies_at_each_start(
+    tmp_path: Path,
+) -> None:
+    program, broken = tmp_path / "restate-server", tmp_path / "broken"
+    program.write_text(BREAKABLE_SERVER.format(broken, find("restate-server")))
+    program.chmod(0o755)
+    environment = {"PARALLELIZEWORK_RESTATE_SERVER": str(program)}
+    with running("dev", *FREE, environment=environment) as dev:
         dev.wait_for("Ctrl-C")
         [server] = children(dev, "restate-server")
+        broken.touch()
 
         os.kill(server, signal.SIGKILL)
 
         assert dev.ended() == 1
-        log = dev.output.partition("restate-server was killed by SIGKILL")[2]
-        assert "INFO" in log
+        log = dev.output.partition("the log of restate-server:\n")[2].splitlines()
+        assert log[:2] == [
+            "2026-11-25T17:35:28.852231Z ERROR restate_server",
+            "  the disk is on fire",
+        ]
+        assert "restate-server ended with code 3, 5 times" in log[-1]
+        assert "check the free memory" in log[-1]
+        assert "INFO" not in "".join(log)
         assert "Traceback" not in dev.output
 
 

@@ -1,12 +1,15 @@
 """The words of the command line, and the task that it reads."""
 
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from rich.text import Text
 
 from parallelizework.cli import formats
-from parallelizework.cli.bar import bar_text
+from parallelizework.cli.bar import Bar, Rows, bar_text
 from parallelizework.cli.task import UsageError, read_task
 from parallelizework.client.models import Invocation, Progress, State
 
@@ -54,6 +57,30 @@ def test_elapsed_time_stops_when_the_run_has_ended() -> None:
 
     assert bar_text(progress(started=NOON), end) == "running, elapsed 1:30"
     assert bar_text(ended, NOON + timedelta(days=1)) == "succeeded, elapsed 1:30"
+
+
+def test_a_note_is_whole_on_lines_below_the_bar_while_no_worker_answers() -> None:
+    terminal = Console(file=StringIO(), width=80, force_terminal=True)
+    up = progress(total=40, succeeded=20, percent=50.0, started=NOON)
+    down = up.model_copy(update={"unanswered": ("Squares",)})
+
+    def drawn() -> str:
+        with terminal.capture() as captured:
+            terminal.print(*rows.get_renderables(), sep="")
+        return " ".join(Text.from_ansi(captured.get()).plain.split())
+
+    with Rows(terminal) as rows:
+        bar = Bar(rows)
+        bar.show(down)
+        drawn_down = drawn()
+        bar.show(up)
+        drawn_up = drawn()
+
+    assert drawn_down.endswith(
+        "no worker answers for Squares (`parallelizework doctor`)"
+    )
+    assert "Squares" in drawn_down.partition("running: 20 of 40 succeeded, 50%")[0]
+    assert "no worker" not in drawn_up
 
 
 @pytest.mark.parametrize(
@@ -117,8 +144,8 @@ def test_a_run_is_starting_until_its_first_step(
 @pytest.mark.parametrize(
     ("task", "lines", "mistake"),
     [
-        (None, None, "pass the task as JSON"),
-        ("1", "-", "pass the task as JSON"),
+        (None, None, "the task is missing: add the task as JSON"),
+        ("1", "-", "either a task or --from-lines FILE, not both"),
         ("foo", None, "not JSON"),
         ("@/nowhere", None, "cannot read /nowhere: No such file"),
         (None, "/nowhere", "cannot read /nowhere: No such file"),
