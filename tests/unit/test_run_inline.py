@@ -415,5 +415,5 @@ def test_a_replayed_subtask_is_tried_again_after_a_pause_of_almost_no_time() -> 
     soon = Policy(initial_retry_interval=timedelta(milliseconds=1))
     run = run_inline(fan_out(execute, policy=soon), names("a"), replays=True)
 
-    assert run.result == ["a"]
+    assert run.result == "a"
     assert run.attempts == {0: 2}
