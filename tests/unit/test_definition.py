@@ -330,6 +330,25 @@ def test_the_first_pause_is_no_longer_than_the_longest() -> None:
         Policy.model_validate({"initial_retry_interval": -1})
 
 
+def test_a_wrong_field_of_a_policy_is_the_only_error() -> None:
+    with pytest.raises(ValidationError) as refused:
+        Policy(max_concurrency=0)
+
+    [error] = refused.value.errors()
+    assert error["loc"] == ("max_concurrency",)
+
+
+def test_a_default_pause_is_not_a_field_that_is_set() -> None:
+    minute = timedelta(minutes=1)
+    policy = Policy(initial_retry_interval=minute)
+
+    assert policy.model_fields_set == {"initial_retry_interval"}
+    longer = policy.overridden(Policy(initial_retry_interval=2 * minute))
+    assert longer.max_retry_interval == 2 * minute
+    shorter = policy.overridden(Policy(initial_retry_interval=minute / 60))
+    assert shorter.max_retry_interval == minute / 2
+
+
 def test_a_fan_out_shows_its_name() -> None:
     assert repr(build(name="Sheets")) == "FanOut('Sheets')"
     assert repr(Executor("Words", execute=execute)) == "Executor('Words')"
