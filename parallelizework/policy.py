@@ -21,7 +21,6 @@ Duration = Annotated[timedelta, Gt(timedelta(0)), Le(timedelta(days=3_650))]
 WINDOW = 64  # calls that one coordinator has in flight, at most
 # A request may set a number. A bound is needed: plans take memory in proportion to it.
 _LARGEST_NUMBER = 1_000_000
-_MAX_RETRY_INTERVAL = timedelta(seconds=30)
 _TOLERANCE = {"tolerated_failure_count", "tolerated_failure_percentage"}
 _RULE = _TOLERANCE | {"min_successful", "race"}
 
@@ -36,11 +35,6 @@ ABOUT_ATTEMPTS = (
 )
 # What a fan-out sends to its executor.
 ABOUT_SUBTASKS = (*ABOUT_ATTEMPTS, "subtask_timeout")
-
-
-def _default_max_retry_interval(validated: dict[str, timedelta]) -> timedelta:
-    first = validated.get("initial_retry_interval", _MAX_RETRY_INTERVAL)
-    return max(_MAX_RETRY_INTERVAL, first)
 
 
 class Policy(BaseModel):
@@ -132,7 +126,7 @@ class Policy(BaseModel):
     Each pause is shortened at random, by up to half.
     """
 
-    max_retry_interval: Duration = Field(default_factory=_default_max_retry_interval)
+    max_retry_interval: Duration = timedelta(seconds=30)
     """The longest pause between two attempts: a duration.
 
     Default: 30 seconds, or `initial_retry_interval` if that is longer.
@@ -201,12 +195,16 @@ class Policy(BaseModel):
     @model_validator(mode="after")
     def _has_pauses_that_fit(self) -> Self:
         first, longest = self.initial_retry_interval, self.max_retry_interval
-        if first > longest:
+        if first <= longest:
+            return self
+        if "max_retry_interval" in self.model_fields_set:
             raise ValueError(
                 f"initial_retry_interval={first} is longer than "
                 f"max_retry_interval={longest}: use a shorter initial_retry_interval, "
                 "or a longer max_retry_interval"
             )
+        # Set as a default: the field is not among `model_fields_set`.
+        object.__setattr__(self, "max_retry_interval", first)
         return self
 
     @model_serializer(mode="wrap")

@@ -82,7 +82,7 @@ class AttemptSerde(Serde[bytes | FailedAttempt]):
 
 def about(service: str, function: Function, name: str) -> str:
     """Return the first fields of a log line about an attempt."""
-    return f"service={service} {function.name} {name}"
+    return f"service={service} {function.log_field} {name}"
 
 
 def name_of(ctx: Context) -> str:

@@ -16,6 +16,9 @@ SERVICE_NOT_FOUND = "service '{}' not found"
 # The ingress, with 409: the invocation was cancelled.
 CANCELLED = "cancelled"
 
+# The admin API, for `version`: a field of the answer.
+ADMIN_VERSION = b"admin_api_version"
+
 # The admin API, for SQL: an invalid id.
 BAD_ID_IN_SQL = "non valid invocation id"
 

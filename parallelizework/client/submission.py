@@ -54,6 +54,11 @@ async def _hint(server: Server, name: str) -> str:
     names = await _tried(server.admin.fan_outs())
     if not names:
         return "`parallelizework doctor` lists the fan-outs that are served"
+    if name in names:
+        return (
+            f"{server.admin.url} lists it: check that this admin API and the ingress "
+            f"{server.ingress.url} are of the same server"
+        )
     near = get_close_matches(name, names)
     if near:
         return f"did you mean {' or '.join(near)}?"

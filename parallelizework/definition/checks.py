@@ -10,6 +10,7 @@ from parallelizework.definition.type_hints import accepts, item_type, options
 from parallelizework.errors import DefinitionError
 from parallelizework.outcomes import Attempt, CompletionReason, Done, Failure
 from parallelizework.serde.schema import bytes_in
+from parallelizework.serde.type_names import type_name, type_names
 from parallelizework.serde.validated_json import Json
 
 Extra = Literal["failures", "reason", "task"]
@@ -56,7 +57,7 @@ def items_of(function: Function) -> object:
     if item is None:
         raise DefinitionError(
             f"{function.name} must return a list (or another iterable) of one type, "
-            f"not {function.returns!r}"
+            f"not {type_name(function.returns)}"
         )
     return item
 
@@ -66,9 +67,10 @@ def check_accepts(
 ) -> None:
     """Check that a function accepts the items that another function returns."""
     if not accepts(parameter, item):
+        accepted, returned = type_names(parameter, item)
         raise DefinitionError(
-            f"{function.name} accepts {parameter!r}, but {source.name} returns items "
-            f"of type {item!r}: change one of the two hints"
+            f"{function.name} accepts {accepted}, but {source.name} returns items of "
+            f"type {returned}: change one of the two hints"
         )
 
 
@@ -78,11 +80,13 @@ def check_accepts_attempt(execute: Function) -> None:
     if more and execute.accepts_context:
         raise DefinitionError(
             f"{execute.name} is handler code: it may accept only a restate.Context and "
-            f"a subtask, not {more[0]!r}. Use ctx.request().id as idempotency key"
+            f"a subtask, not {type_name(more[0])}. Use ctx.request().id as idempotency "
+            "key"
         )
     if more and not _is_subclass(Attempt, more[0]):
         raise DefinitionError(
-            f"{execute.name}: the second parameter must be an Attempt, not {more[0]!r}"
+            f"{execute.name}: the second parameter must be an Attempt, not "
+            f"{type_name(more[0])}"
         )
 
 
@@ -92,7 +96,7 @@ def values_of(function: Function) -> object:
     item = item_type(hint)
     if item is None or not _is_subclass(list, get_origin(hint)):
         raise DefinitionError(
-            f"{function.name} must accept a list of values, not {hint!r}"
+            f"{function.name} must accept a list of values, not {type_name(hint)}"
         )
     return item
 
@@ -101,18 +105,20 @@ def check_accepts_list(function: Function, value: object) -> None:
     """Check that a function accepts a list of the subtasks' values."""
     item = values_of(function)
     if not accepts(item, value):
+        accepted, returned = type_names(item, value)
         raise DefinitionError(
-            f"{function.name} accepts a list of {item!r}, but the value of a subtask "
-            f"is {value!r}: change one of the two hints"
+            f"{function.name} accepts a list of {accepted}, but the value of a subtask "
+            f"is of type {returned}: change one of the two hints"
         )
 
 
 def check_returns(combine: Function, value: object) -> None:
     """Check that `combine` returns the type of the subtasks' values."""
     if combine.returns != value:
+        expected, returned = type_names(value, combine.returns)
         raise DefinitionError(
-            f"{combine.name} must return the type of a subtask's value, {value!r}, not "
-            f"{combine.returns!r}"
+            f"{combine.name} must return the type of a subtask's value, {expected}, "
+            f"not {returned}"
         )
 
 
@@ -130,8 +136,8 @@ def without_done(items: object, value: object, source: Function) -> object:
         known = get_args(kind)
         if known and not accepts(value, known[0]):
             raise DefinitionError(
-                f"{source.name} returns {kind!r}, but the value of the other subtasks "
-                f"is {value!r}: change one of the two hints"
+                f"{source.name} returns {type_name(kind)}, but the value of the other "
+                f"subtasks is of type {type_name(value)}: change one of the two hints"
             )
     executed = tuple(kind for kind in kinds if kind not in done)
     if not executed:
@@ -156,8 +162,9 @@ def extras_of(
         extra = _extra(f"{aggregate.name}: parameter {name!r}", hint, task)
         if extra in extras:
             raise DefinitionError(
-                f"{aggregate.name}: parameter {name!r} of {hint!r} is the {extra}, but "
-                f"another parameter is the {extra} too: remove one of the two"
+                f"{aggregate.name}: parameter {name!r} of type {type_name(hint)} is "
+                f"the {extra}, but another parameter is the {extra} too: remove one of "
+                "the two"
             )
         extras[extra] = hint
     if "failures" in extras:
@@ -178,22 +185,24 @@ def _extra(parameter: str, hint: object, task: object) -> Extra:
             return "task"
         case [False, False, False]:
             raise DefinitionError(
-                f"{parameter} of {hint!r} is unknown: after the values, aggregate may "
-                f"accept list[Failure], CompletionReason and the task ({task!r})"
+                f"{parameter} of type {type_name(hint)} is unknown: after the values, "
+                "aggregate may accept list[Failure], CompletionReason and the task "
+                f"({type_name(task)})"
             )
         case _:
             raise DefinitionError(
-                f"{parameter} of {hint!r} could also be the task: use another type for "
-                "the task, such as a model with one field"
+                f"{parameter} of type {type_name(hint)} could also be the task: use "
+                "another type for the task, such as a model with one field"
             )
 
 
 def _check_failures(aggregate: Function, hint: object, subtask: object) -> None:
     failed = getattr(item_type(hint), "__pydantic_generic_metadata__", {}).get("args")
     if failed and not accepts(failed[0], subtask):
+        expected, accepted = type_names(subtask, failed[0])
         raise DefinitionError(
-            f"{aggregate.name} must accept failures of the type list[Failure] of "
-            f"{subtask!r}, not {hint!r}"
+            f"{aggregate.name} must accept list[Failure[{expected}]], not "
+            f"list[Failure[{accepted}]]"
         )
 
 

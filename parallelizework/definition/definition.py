@@ -107,8 +107,8 @@ def define(
         DefinitionError: A part is missing or wrong, or two parts do not fit each other.
     """
     roles = _functions(name, functions, max_threads)
-    split, aggregate = (_required(roles, role) for role in ("split", "aggregate"))
-    execute = None if executor else _required(roles, "execute")
+    split, aggregate = (_required(roles, r, name) for r in ("split", "aggregate"))
+    execute = None if executor else _required(roles, "execute", name)
     expand, combine = roles.get("expand"), roles.get("combine")
     value = execute.returns if execute else values_of(aggregate)
     shard = items_of(split)
@@ -171,7 +171,8 @@ def define_executor(
     Raises:
         DefinitionError: A part is missing or wrong.
     """
-    execute = _required(_functions(name, {"execute": function}, max_threads), "execute")
+    roles = _functions(name, {"execute": function}, max_threads)
+    execute = _required(roles, "execute", name)
     check_accepts_attempt(execute)
     check_executor_policy(name, policy)
     executes = ExecuteDefinition(name, execute, policy, execute.parameter)
@@ -209,8 +210,8 @@ def _functions(
     return roles
 
 
-def _required(roles: dict[str, Function | None], role: str) -> Function:
+def _required(roles: dict[str, Function | None], role: str, owner: str) -> Function:
     function = roles[role]
     if function is None:
-        raise DefinitionError(f"{role}=None is not callable: pass a function")
+        raise DefinitionError(f"{role} of {owner} is None: pass a function")
     return function

@@ -13,6 +13,8 @@ from collections.abc import (
     Mapping,
 )
 from functools import partial
+from pathlib import Path
+from types import CodeType
 from typing import Any, cast, get_args, get_origin
 
 from restate import Context, TerminalError
@@ -36,7 +38,9 @@ class Function:
         lists: Whether the function may return any iterable. A call returns a list then.
 
     Attributes:
-        name: The role and the name of the function, for messages: `split=photos_of`.
+        name: The role, the name and the place of the function, for messages:
+            `split of Thumbnails (photos_of, album.py:12)`.
+        log_field: The role and the name, for the log: `split=photos_of`.
         accepts_context: Whether the first parameter is a `restate.Context`.
         parameters: The types of the values that the function accepts: at least one.
         names: The names of these parameters.
@@ -55,12 +59,13 @@ class Function:
         *,
         lists: bool = False,
     ) -> None:
+        name = f"{role} of {threads.name}" if threads.name else role
         if not callable(function):
-            raise DefinitionError(
-                f"{role}={function!r} is not callable: pass a function"
-            )
+            raise DefinitionError(f"{name} is {function!r}: pass a function")
         self.role = role
-        self.name = f"{role}={getattr(function, '__qualname__', repr(function))}"
+        qualname = getattr(function, "__qualname__", repr(function))
+        self.name = f"{name}{_identity(role, qualname, function)}"
+        self.log_field = f"{role}={qualname}"
         self._function = function
         self._threads = threads
         self._max_values = max_values
@@ -217,6 +222,22 @@ class Function:
         if get_origin(returned) in (Awaitable, Coroutine):
             return get_args(returned)[-1]
         return returned
+
+
+def _identity(role: str, qualname: str, function: Callable[..., object]) -> str:
+    """The name of a function and its place: ` (photos_of, album.py:12)`.
+
+    The name is omitted if it is the role; the place, if the function is not in Python.
+    """
+    name = qualname.rsplit("<locals>.", maxsplit=1)[-1]
+    source = inspect.unwrap(function)
+    source = source.func if isinstance(source, partial) else source
+    code = getattr(source, "__code__", None)
+    code = code or getattr(getattr(source, "__call__", None), "__code__", None)  # noqa: B004
+    parts = [] if name == role else [name]
+    if isinstance(code, CodeType):
+        parts.append(f"{Path(code.co_filename).name}:{code.co_firstlineno}")
+    return f" ({', '.join(parts)})" if parts else ""
 
 
 def _from_now(seconds: float | None) -> float | None:

@@ -44,12 +44,12 @@ class Threads:
     Args:
         max_threads: How many functions may run at the same time, in addition to the
             abandoned ones.
-        name: The fan-out that the functions belong to, for the log.
+        name: The fan-out that the functions belong to, for messages.
     """
 
     def __init__(self, max_threads: int, name: str = "") -> None:
         self._max_threads = max_threads
-        self._name = name
+        self.name = name
         self._changed = threading.Condition(threading.Lock())  # guards all state below
         self._queue: OrderedDict[Job, None] = OrderedDict()
         self._ended: dict[asyncio.AbstractEventLoop, list[Job]] = {}
@@ -129,7 +129,7 @@ class Threads:
             _logger.error(
                 "%s has no free thread: %d sync functions hang in all of its threads. "
                 "Restart this worker, or wait until some of them end",
-                self._name,
+                self.name,
                 self._abandoned,
             )
         if self._abandoned < self._warn_at:
@@ -140,7 +140,7 @@ class Threads:
             "cancelled: set a timeout for the I/O in these functions. If more than %d "
             "are still running, fewer threads are left for other functions",
             self._abandoned,
-            self._name,
+            self.name,
             self._max_threads * _ABANDONED,
         )
 
@@ -162,7 +162,7 @@ class Threads:
         try:
             self._start(added)
         except RuntimeError as error:
-            _logger.warning("%s continues with fewer threads: %s", self._name, error)
+            _logger.warning("%s continues with fewer threads: %s", self.name, error)
             delay = _RETRY
         with self._changed:
             self._watch(loop, delay)
@@ -184,7 +184,7 @@ class Threads:
     def _start(self, count: int) -> None:
         """Start threads, which `_total` includes already."""
         for started in range(count):
-            name = f"{self._name} thread"
+            name = f"{self.name} thread"
             thread = threading.Thread(target=self._serve, name=name, daemon=True)
             try:
                 thread.start()

@@ -1,5 +1,6 @@
 """`examine`: checks everything that a run needs, and names the remedy of each error."""
 
+import re
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from parallelizework.client.stalled_calls import stalled_calls
 from parallelizework.errors import ClientError, Unreachable
 from parallelizework.progress.models import NAME as PROGRESS
 
+_REMEDY = re.compile(r": (?=start |set )")  # begins the remedy in an error's message
 _OLDEST_SERVER = (1, 7)  # older servers have no signals
 _OLDEST_SDK = (1, 3)
 _STREAMS = "BidiStream"
@@ -201,8 +203,8 @@ def _protocol(deployment: Deployment) -> Finding:
 
 
 def _wrong(error: ClientError) -> tuple[str, str]:
-    text, _, remedy = str(error).partition(": start ")
-    return text, f"start {remedy or 'a restate-server: parallelizework dev'}"
+    text, *remedy = _REMEDY.split(str(error), maxsplit=1)
+    return text, remedy[0] if remedy else "start a restate-server: parallelizework dev"
 
 
 def _number(text: str) -> tuple[int, ...]:

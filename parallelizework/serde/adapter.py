@@ -1,5 +1,6 @@
 """pydantic's adapter for a declared type, its JSON schema, and texts about mistakes."""
 
+import re
 from typing import Any
 
 from pydantic import (
@@ -11,9 +12,14 @@ from pydantic import (
 )
 
 from parallelizework.errors import DefinitionError
+from parallelizework.serde.type_names import type_name, with_article
 
 _MAX_MISTAKES = 3  # that a message names; a large input may have thousands
 _MAX_CHARACTERS = 1_000  # of a text about mistakes; a caller's field name may be long
+_UNEXPECTED = re.compile(  # pydantic's text about a value that it cannot write
+    r"Expected `(.+?)` - serialized value may not be as expected "
+    r"\[(?:field_name='(.+?)', )?input_value=.*, input_type=(\w+)\]"
+)
 
 
 def adapter_of(hint: Any, part: str) -> TypeAdapter[Any]:
@@ -30,7 +36,7 @@ def adapter_of(hint: Any, part: str) -> TypeAdapter[Any]:
         return _with_infinity(hint)
     except (PydanticSchemaGenerationError, PydanticUserError) as error:
         raise DefinitionError(
-            f"{part}: pydantic cannot describe {hint!r}: "
+            f"{part}: pydantic cannot describe {type_name(hint)}: "
             f"{error.message.splitlines()[0]}"
         ) from error
 
@@ -79,6 +85,16 @@ def mistakes(error: ValidationError) -> str:
     ]
     more = len(found) - _MAX_MISTAKES
     return "; ".join(lines) + (f"; and {more} more" if more > 0 else "")
+
+
+def unexpected(error: Exception) -> str:
+    """Return a text about the first few values that pydantic cannot write."""
+    lines = [
+        f"{field and f'{field}: '}expected {with_article(expected)}, "
+        f"not {with_article(kind.replace('NoneType', 'None'))}"
+        for expected, field, kind in _UNEXPECTED.findall(str(error))
+    ]
+    return "; ".join(list(dict.fromkeys(lines))[:_MAX_MISTAKES]) or str(error)
 
 
 def short(text: str) -> str:

@@ -14,9 +14,11 @@ from parallelizework.serde.adapter import (
     schema_of,
     shape,
     short,
+    unexpected,
     written_schema,
 )
 from parallelizework.serde.schema import has_any
+from parallelizework.serde.type_names import mismatch, type_name, with_article
 
 T = TypeVar("T")
 
@@ -28,6 +30,7 @@ MAX_MESSAGE = 32 * _MIB - 64 * 1024  # Restate's limit, less the frame around a 
 _MESSAGE_LEVELS, _MESSAGE_LEVELS_END = b"[" * 8, b"]" * 8
 _CALLER_LEVELS, _CALLER_LEVELS_END = b"[" * 12, b"]" * 12
 _FEW_BRACKETS = 150
+_OF_CALLER = 400  # the status of an error about a value that a caller passed
 _HIDDEN = b'"**********"'
 _SECRET_REMEDY = (
     "pydantic hides a secret as '**********': pass the name of the secret, or give the "
@@ -100,7 +103,7 @@ class Json(Serde[T], Generic[T]):
         if self._has_any and self._may_hold_models and b"null" in dumped:
             self._check_numbers(obj, dumped)
         if self._may_hold_models:
-            self._check_readable(dumped)
+            self._check_readable(obj, dumped)
         return dumped
 
     def _check_numbers(self, obj: T | None, dumped: bytes) -> None:
@@ -110,7 +113,7 @@ class Json(Serde[T], Generic[T]):
         if any(whole.count(name) > dumped.count(name) for name in _NOT_FINITE):
             raise self._invalid(_NAN_REMEDY)
 
-    def _check_readable(self, dumped: bytes) -> None:
+    def _check_readable(self, value: object, dumped: bytes) -> None:
         """Check that JSON can be read again, also inside our messages.
 
         pydantic writes some JSON that it cannot read: JSON with 200 levels, integers of
@@ -121,7 +124,7 @@ class Json(Serde[T], Generic[T]):
                 from_json(_MESSAGE_LEVELS + dumped + _MESSAGE_LEVELS_END)
             self._adapter.validate_json(dumped)
         except ValidationError as error:
-            raise self._invalid(mistakes(error)) from error
+            raise self._unfit(value, mistakes(error)) from error
         except Exception as error:
             raise self._invalid(f"it cannot be read again: {error}") from error
 
@@ -163,7 +166,7 @@ class Json(Serde[T], Generic[T]):
             TerminalError: The value does not fit its type, or is too large.
         """
         if value is None:  # pydantic would write None for any type
-            self.deserialize(b"null")
+            self._check_readable(value, b"null")
         compact = self.checked(self._dumped(value, round_trip=False))
         try:
             plain = from_json(compact)
@@ -197,7 +200,7 @@ class Json(Serde[T], Generic[T]):
             )
             return to_json(plain, inf_nan_mode="constants")
         except (ValueError, RecursionError) as error:  # pydantic raises ValueErrors too
-            raise self._invalid(str(error)) from error
+            raise self._unfit(value, unexpected(error)) from error
         except Exception as error:  # of a user's serializer
             raise self._invalid(repr(error)) from error
 
@@ -229,6 +232,17 @@ class Json(Serde[T], Generic[T]):
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema that the ingress's OpenAPI page shows."""
         return self._schema
+
+    def _unfit(self, value: object, problem: str) -> TerminalError:
+        """The error about a value that is not of its type, or has another problem."""
+        how = mismatch(value, self.hint)
+        if how is None:
+            return self._invalid(problem)
+        expected = with_article(type_name(self.hint))
+        remedy = f"pass {expected}"
+        if self._status != _OF_CALLER:
+            remedy = f"return {expected}, or correct the type hint"
+        return TerminalError(f"{self.part} {how}: {remedy}", self._status)
 
     def _invalid(self, problem: str) -> TerminalError:
         expected = shape(self._schema)

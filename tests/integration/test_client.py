@@ -162,13 +162,21 @@ def test_a_run_that_has_ended_is_not_cancelled_paused_or_resumed(
 
 
 def test_a_task_that_does_not_fit_the_hints_is_not_sent(client: Client) -> None:
-    with pytest.raises(UnfitData, match="the task of Squares is not valid"):
+    with pytest.raises(UnfitData, match="is a str, but its type is int: pass an int"):
         client.submit(squares, "three")  # pyright: ignore[reportCallIssue, reportArgumentType] - so it says
 
 
 def test_the_error_for_an_unknown_name_suggests_the_nearest_one(client: Client) -> None:
     with pytest.raises(UnknownFanOut, match="did you mean Squares"):
         client.submit("Sqares", 3)
+
+
+def test_the_error_for_swapped_urls_names_both(server: Server) -> None:
+    with Client(server.admin, server.ingress) as client:
+        with pytest.raises(Refused, match="is the URL of an admin API, not of an ingr"):
+            client.submit("Squares", 3)
+        with pytest.raises(Refused, match="is the URL of an ingress, not of an admin "):
+            client.recent()
 
 
 @pytest.mark.parametrize("run", [NO_RUN, "inv_nonsense", "nonsense", "' or 1 = 1"])

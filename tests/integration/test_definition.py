@@ -45,9 +45,10 @@ def test_a_split_that_returns_a_text_is_refused(server: Server) -> None:
     answer = server.run("SplitText", "word")
 
     assert answer.status_code == 500
-    assert answer.json()["message"] == (
-        "split=forgotten_list returned a str instead of a list of items: return a "
-        "list that contains it"
+    message = answer.json()["message"]
+    assert message.startswith("split of SplitText (forgotten_list, ")
+    assert message.endswith(
+        ") returned a str instead of a list of items: return a list that contains it"
     )
 
 

@@ -1,13 +1,19 @@
-"""The requests that a client retries if a server does not respond."""
+"""The requests that a client retries, and the errors about a wrong URL."""
 
 from collections.abc import AsyncIterator, Callable
 
 import httpx
 import pytest
 
+from parallelizework.client.codec import plain
 from parallelizework.client.server_api import http
+from parallelizework.client.server_api.admin import Admin
 from parallelizework.client.server_api.http import Answer, Http, Request, TimedOut
-from parallelizework.errors import Refused, Unreachable
+from parallelizework.client.server_api.ingress import Ingress
+from parallelizework.client.server_api.server import Server
+from parallelizework.client.server_api.sql import Sql
+from parallelizework.client.submission import submit
+from parallelizework.errors import Refused, UnknownFanOut, Unreachable
 
 URL = "http://127.0.0.1:1/"
 READ = Request("GET", URL, repeatable=True)
@@ -144,3 +150,77 @@ def test_an_error_of_a_proxy_is_not_an_error_of_an_invocation(
 ) -> None:
     assert answer.is_outage == is_outage
     assert answer.is_of_invocation == is_of_invocation
+
+
+NOT_FOUND = httpx.Response(404)
+BY_ADMIN = httpx.Response(200, content=b'{"min_admin_api_version":2}')
+BY_INGRESS = httpx.Response(400, json={"message": "bad path", "source": "ingress"})
+
+
+async def test_the_url_of_an_admin_api_is_not_the_url_of_an_ingress(
+    connect: Connect,
+) -> None:
+    is_refused = r"http://a is the URL of an admin API, not of an ingress: set .*--ingr"
+
+    with pytest.raises(Refused, match=is_refused):
+        await Ingress(connect(NOT_FOUND, BY_ADMIN), "http://a").submit(
+            "Squares", b"3", None, None
+        )
+    with pytest.raises(Refused, match=is_refused):
+        await Ingress(connect(NOT_FOUND, BY_ADMIN), "http://a").result("inv_1", 1)
+    with pytest.raises(Refused, match=is_refused):
+        await Ingress(connect(NOT_FOUND, BY_ADMIN), "http://a").check()
+
+
+async def test_an_empty_404_of_a_proxy_is_not_an_answer_of_an_admin_api(
+    connect: Connect,
+) -> None:
+    ingress = Ingress(connect(NOT_FOUND), "http://a")
+
+    with pytest.raises(UnknownFanOut):
+        await ingress.submit("Squares", b"3", None, None)
+    with pytest.raises(Refused, match="status 404"):
+        await ingress.check()
+
+    ingress = Ingress(connect(NOT_FOUND, BAD_GATEWAY), "http://a")
+    with pytest.raises(UnknownFanOut):
+        await ingress.submit("Squares", b"3", None, None)
+
+
+async def test_the_url_of_an_ingress_is_not_the_url_of_an_admin_api(
+    connect: Connect,
+) -> None:
+    is_refused = r"http://a is the URL of an ingress, not of an admin API: set .*--adm"
+    http = connect(BY_INGRESS)
+    admin = Admin(http, "http://a")
+
+    with pytest.raises(Refused, match=is_refused):
+        await admin.services()
+    with pytest.raises(Refused, match=is_refused):
+        await admin.register("http://b", force=False)
+    with pytest.raises(Refused, match=is_refused):
+        await admin.steer("inv_1", "cancel")
+    with pytest.raises(Refused, match=is_refused):
+        await Sql(http, "http://a").recent("true", 1)
+
+
+async def test_a_fan_out_of_another_server_is_not_suggested(connect: Connect) -> None:
+    handlers = [{"name": "run"}, {"name": "runSegment"}]
+    service = {"name": "Squares", "handlers": handlers, "deployment_id": "dp_1"}
+    unknown = {"message": "service 'Squares' not found", "source": "ingress"}
+    ingress = connect(httpx.Response(404, json=unknown))
+    admin = connect(httpx.Response(200, json={"services": [service]}))
+    server = Server(
+        ingress,
+        Ingress(ingress, "http://a"),
+        Admin(admin, "http://b"),
+        Sql(admin, "http://b"),
+    )
+
+    with pytest.raises(UnknownFanOut) as refused:
+        await submit(server, plain("Squares"), 3, None, None)
+
+    assert str(refused.value) == (
+        "no worker serves a fan-out 'Squares'; http://b lists it: check that this "
+        "admin API and the ingress http://a are of the same server"
+    )

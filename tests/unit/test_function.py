@@ -1,8 +1,10 @@
 """A user's function may do anything; what it does wrong is a failure like any other."""
 
 import asyncio
+import functools
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -29,8 +31,58 @@ async def waits_for_what_is_cancelled(number: int) -> int:
 
 
 async def test_a_function_that_exits_fails_alone() -> None:
-    with pytest.raises(RuntimeError, match=r"execute=leaves raised SystemExit\(3\)"):
+    with pytest.raises(RuntimeError, match=r"\(leaves, .*\) raised SystemExit\(3\)"):
         await Function("execute", leaves, Threads(1))(3)
+
+
+class Words:
+    def count(self, text: str) -> int:
+        return len(text.split())
+
+    def __call__(self, text: str) -> int:
+        return self.count(text)
+
+
+def execute(text: str) -> int:
+    return len(text)
+
+
+@functools.wraps(execute)
+def decorated(*args: str) -> int:
+    return execute(*args)
+
+
+def line_of(function: Callable[..., object]) -> str:
+    return f"{Path(__file__).name}:{function.__code__.co_firstlineno}"
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        (leaves, f"execute of Texts (leaves, {line_of(leaves)})"),
+        (execute, f"execute of Texts ({line_of(execute)})"),
+        (decorated, f"execute of Texts ({line_of(execute)})"),
+        (Words().count, f"execute of Texts (Words.count, {line_of(Words.count)})"),
+    ],
+    ids=["function", "role", "decorated", "method"],
+)
+def test_the_name_of_a_function_has_its_fan_out_and_its_place(
+    function: Callable[..., object], name: str
+) -> None:
+    assert Function("execute", function, Threads(1, "Texts")).name == name
+
+
+def test_the_place_of_a_callable_object_is_the_place_of_its_code() -> None:
+    def inner(text: str) -> int:
+        return len(text)
+
+    called = Function("execute", Words(), Threads(1)).name
+    partly = Function("execute", functools.partial(execute), Threads(1)).name
+    nested = Function("execute", inner, Threads(1)).name
+
+    assert called.endswith(f", {line_of(Words.__call__)})")
+    assert partly.endswith(f", {line_of(execute)})")
+    assert nested == f"execute (inner, {line_of(inner)})"
 
 
 async def test_a_stray_cancellation_is_a_failure() -> None:

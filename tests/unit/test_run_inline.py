@@ -340,6 +340,8 @@ def test_the_result_of_a_paused_run_is_an_error() -> None:
 def test_a_task_of_the_wrong_type_is_refused() -> None:
     with pytest.raises(UnfitData, match="the task of Jobs is not valid"):
         run_inline(fan_out(), ["no job"])
+    with pytest.raises(UnfitData, match="task of Jobs is a dict, but its type is list"):
+        run_inline(fan_out(), {"name": "a"})  # type: ignore[arg-type]
 
 
 def test_the_same_seed_leads_to_the_same_order() -> None:

@@ -1,15 +1,17 @@
 """JSON for one declared type."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field, create_model, field_validator
 from restate import TerminalError
 from typing_extensions import TypedDict
 
+from parallelizework.outcomes import Failure
+from parallelizework.serde.type_names import mismatch, type_name
 from parallelizework.serde.validated_json import MAX_MESSAGE, Json
 
 JSON = st.recursive(
@@ -104,13 +106,89 @@ def test_the_error_for_a_union_lists_its_forms() -> None:
         serde.deserialize(b'{"kind": "cow"}')
 
 
-def test_a_value_that_is_not_of_its_type_is_a_terminal_error() -> None:
-    serde = Json[int](int, "a value of Test")
+@pytest.mark.parametrize(
+    ("hint", "value", "message"),
+    [
+        (int, "three", "is a str, but its type is int: return an int, or correct the "),
+        (int, None, "is None, but its type is int: return an int, or correct the"),
+        (Row, {"id": 1}, "is a dict, but its type is Row: return a Row, or correct"),
+        (list[Row], Row(id=1), "is a Row, but its type is list[Row]: return a list[Ro"),
+        (Cat | Dog, 1.5, "is a float, but its type is Cat | Dog: return a Cat | Dog, "),
+        (
+            Annotated[int, Field(gt=0)],
+            "a",
+            "is a str, but its type is int: return an int",
+        ),
+        (list[int], ["a"], "is not valid: expected an int, not a str (expected list o"),
+        (list[Row], [{"id": 1}], "is not valid: expected a Row, not a dict (expected"),
+        (Literal["a.b"], "c", "is not valid: "),
+    ],
+)
+def test_an_error_about_a_value_names_its_type_and_the_declared_type(
+    hint: object, value: object, message: str
+) -> None:
+    serde = Json[object](hint, "a value of Test")
 
-    with pytest.raises(TerminalError, match="a value of Test is not valid") as refused:
-        serde.serialize("three")  # type: ignore[arg-type]
+    with pytest.raises(TerminalError) as refused:
+        serde.serialize(value)
 
+    assert refused.value.message.startswith(f"a value of Test {message}")
     assert refused.value.status_code == 500
+
+
+def test_an_error_about_a_wrong_part_names_the_field() -> None:
+    row = Row(id=1)
+    row.id = cast(Any, "x")
+
+    with pytest.raises(TerminalError) as refused:
+        Json[Row](Row, "the task of Test", status=400).serialize(row)
+
+    assert refused.value.message == (
+        'the task of Test is not valid: id: expected an int, not a str (expected {"id":'
+        " integer, ...})"
+    )
+
+
+def test_a_caller_who_passes_another_type_reads_which_type_to_pass() -> None:
+    serde = Json[Row](Row, "the task of Test", status=400)
+
+    with pytest.raises(TerminalError) as refused:
+        serde.serialize(cast(Any, {"id": 1}))
+
+    assert refused.value.message == (
+        "the task of Test is a dict, but its type is Row: pass a Row"
+    )
+    assert refused.value.status_code == 400
+
+
+def test_a_result_that_is_missing_is_an_error_that_names_its_type() -> None:
+    with pytest.raises(TerminalError, match="is None, but its type is int: return an"):
+        Json[int](int, "the result of Test").answer(cast(Any, None))
+
+
+def test_types_of_the_same_name_are_shown_with_their_modules() -> None:
+    other = create_model("Row", __module__="another")
+
+    assert mismatch(other(), Row) == (
+        f"is a <class 'another.Row'>, but its type is <class '{Row.__module__}.Row'>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("hint", "name"),
+    [
+        (Row, "Row"),
+        (dict[str, Row], "dict[str, Row]"),
+        (Failure[Row], "Failure[Row]"),
+        (Row | None, "Row | None"),
+        (tuple[int, ...], "tuple[int, ...]"),
+        (Literal["a.b"], "Literal['a.b']"),
+        (Any, "Any"),
+        (None, "None"),
+    ],
+)
+def test_a_message_names_a_type_as_users_write_it(hint: object, name: str) -> None:
+    assert type_name(hint) == name
 
 
 class Picky(BaseModel):

@@ -45,7 +45,7 @@ class Admin:
         """
         body = json.dumps({"uri": worker, "force": force}).encode()
         url = f"{self.url}/deployments"
-        answer = await self.http.ask(Request("POST", url, body=body))
+        answer = await self.http.ask(Request("POST", url, body=body, for_admin=True))
         if not answer.ok:
             raise RegistrationError(f"{worker} was not registered: {_refusal(answer)}")
         services, id_ = answer.read("services", list[Service]), answer.read("id", str)
@@ -85,7 +85,8 @@ class Admin:
             Refused: The invocation has ended, or the action is not possible now.
         """
         url = f"{self.url}/invocations/{run}/{action}"
-        answer = await self.http.ask(Request("PATCH", url, repeatable=True))
+        request = Request("PATCH", url, repeatable=True, for_admin=True)
+        answer = await self.http.ask(request)
         if answer.status in _UNKNOWN:
             raise UnknownRun(f"{self.url} has no run {run!r}: check the id")
         if answer.status == _ALREADY_ENDED:
@@ -95,7 +96,8 @@ class Admin:
         return answer.status == _ACCEPTED
 
     async def _get(self, path: str, kind: type[T]) -> T:
-        request = Request("GET", f"{self.url}/{path}", repeatable=True)
+        url = f"{self.url}/{path}"
+        request = Request("GET", url, repeatable=True, for_admin=True)
         return (await self.http.need(request)).read(path, kind)
 
 

@@ -42,6 +42,7 @@ class Request:
         body: The body, as JSON; None for no body.
         timeout: The longest time until the answer, in seconds.
         repeatable: Whether the request may be sent again without harm.
+        for_admin: Whether the request is for the admin API.
     """
 
     method: Literal["GET", "POST", "PATCH"]
@@ -51,6 +52,7 @@ class Request:
     body: bytes | None = None
     timeout: float = _TIMEOUT
     repeatable: bool = False
+    for_admin: bool = False
 
 
 class ServerError(FrozenModel):
@@ -109,6 +111,11 @@ class Answer:
         return bool(self.error) and self._source in ("invocation", "")
 
     @property
+    def is_of_ingress(self) -> bool:
+        """Whether an ingress refused the request. An admin API names no source."""
+        return not self.ok and self._source == "ingress"
+
+    @property
     def _source(self) -> str:
         return self.source or (self.error and self.error.source) or ""
 
@@ -131,6 +138,7 @@ class Http:
         """Send a request; send it again if it is repeatable and nothing accepted it.
 
         Raises:
+            Refused: An ingress answers a request for the admin API.
             TimedOut: The request was accepted, but not answered in time.
             Unreachable: No server answers, or a proxy cannot reach the server.
         """
@@ -154,10 +162,7 @@ class Http:
             Unreachable: No server answers.
             Refused: The answer is an error.
         """
-        answer = await self.ask(request)
-        if not answer.ok:
-            raise Refused(f"{request.method} {request.url}: {answer.message}")
-        return answer
+        return succeeded(request, await self.ask(request))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -189,14 +194,34 @@ class Http:
                 "a proxy or the ingress, which cannot reach the restate-server: "
                 f"{answer.message}. Try again when the server runs."
             )
+        if request.for_admin and answer.is_of_ingress:
+            raise Refused(
+                f"{_origin(request)} is the URL of an ingress, not of an admin API: "
+                "set the URL of the admin API with --admin, or with "
+                "PARALLELIZEWORK_ADMIN_URL"
+            )
         return answer
 
 
+def succeeded(request: Request, answer: Answer) -> Answer:
+    """Return the answer to a request that must succeed.
+
+    Raises:
+        Refused: The answer is an error.
+    """
+    if not answer.ok:
+        raise Refused(f"{request.method} {request.url}: {answer.message}")
+    return answer
+
+
+def _origin(request: Request) -> str:
+    return "/".join(request.url.split("/", 3)[:3])
+
+
 def _unreachable(request: Request, error: Exception) -> Unreachable:
-    origin = "/".join(request.url.split("/", 3)[:3])
     reason = (str(error) or type(error).__name__).splitlines()[0]
     return Unreachable(
-        f"no restate-server answers at {origin} ({reason}): start one with "
+        f"no restate-server answers at {_origin(request)} ({reason}): start one with "
         "`parallelizework dev`, or set its URLs with --ingress and --admin, or with "
         "PARALLELIZEWORK_INGRESS_URL and PARALLELIZEWORK_ADMIN_URL"
     )

@@ -9,8 +9,15 @@ from pydantic import TypeAdapter
 from pydantic_core import from_json
 
 from parallelizework.client.models import FailedSubtask, Progress
-from parallelizework.client.server_api.http import Answer, Http, Request, TimedOut
+from parallelizework.client.server_api.http import (
+    Answer,
+    Http,
+    Request,
+    TimedOut,
+    succeeded,
+)
 from parallelizework.client.server_messages import (
+    ADMIN_VERSION,
     BAD_ID,
     CANCELLED,
     SERVICE_NOT_FOUND,
@@ -31,6 +38,7 @@ _NOT_READY = 470
 _NOT_FOUND = 404
 _CONFLICT = 409
 _READ = 30.0  # seconds
+_HEALTH = 5.0  # seconds
 _PROGRESS = 3.0  # seconds; a worker that is running answers at once
 _LONGEST_DELAY = 10 * 365 * 86_400  # seconds
 _HEADER = re.compile(r"[!-~]([ -~]*[!-~])?")  # values that a header can contain
@@ -62,7 +70,7 @@ class Ingress:
             UnknownFanOut: No worker serves that fan-out.
             UnfitData: A header cannot contain that key, or the delay is invalid.
             Unreachable: No server answers.
-            Refused: The server did not accept the task.
+            Refused: The server did not accept the task, or it is an admin API.
         """
         key = {} if idempotency_key is None else _key(idempotency_key)
         request = Request(
@@ -74,6 +82,7 @@ class Ingress:
             repeatable=bool(key),
         )
         answer = await self.http.ask(request)
+        await self._refuse_admin(answer)
         if answer.status == _NOT_FOUND:
             raise UnknownFanOut(f"no worker serves a fan-out {name!r}")
         if not answer.ok:
@@ -100,6 +109,7 @@ class Ingress:
             return None
         if answer.status == _NOT_READY:
             return None
+        await self._refuse_admin(answer)
         if not answer.ok:
             raise self._without_result(run, answer)
         return answer.body
@@ -140,9 +150,31 @@ class Ingress:
 
         Raises:
             Unreachable: The ingress does not answer.
-            Refused: The ingress is not healthy.
+            Refused: The ingress is not healthy, or the URL is that of an admin API.
         """
-        await self.http.need(Request("GET", f"{self.url}/restate/health", timeout=5))
+        request = Request("GET", f"{self.url}/restate/health", timeout=_HEALTH)
+        answer = await self.http.ask(request)
+        await self._refuse_admin(answer)
+        succeeded(request, answer)
+
+    async def _refuse_admin(self, answer: Answer) -> None:
+        """Check that an answer is not that of an admin API.
+
+        An admin API answers an unknown path with an empty 404; so may a proxy. An
+        ingress says why.
+        """
+        if answer.status != _NOT_FOUND or answer.body:
+            return
+        request = Request("GET", f"{self.url}/version", timeout=_HEALTH)
+        try:
+            version = await self.http.ask(request)
+        except Unreachable:
+            return
+        if ADMIN_VERSION in version.body:
+            raise Refused(
+                f"{self.url} is the URL of an admin API, not of an ingress: set the "
+                "URL of the ingress with --ingress, or with PARALLELIZEWORK_INGRESS_URL"
+            )
 
     def _without_result(self, run: str, answer: Answer) -> Exception:
         message = answer.message

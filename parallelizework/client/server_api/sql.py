@@ -207,6 +207,7 @@ class Sql:
             body=json.dumps({"query": sql}).encode(),
             repeatable=repeatable,
             timeout=within,
+            for_admin=True,
         )
         answer = await self.http.ask(request)
         if BAD_ID_IN_SQL in answer.message:
