@@ -34,7 +34,7 @@ TASK = {
 }
 _MOVES = re.compile(r"\x1b\[(\?25[lh]|\d?[AK]|2K)")  # cursor movements, not colors
 _FONTS = re.compile(r"@font-face \{\{.*?\}\}\s*", re.DOTALL)  # the URLs of fonts
-_HALF = re.compile(r"\((4\d|5\d)%\)")
+_HALF = re.compile(r" (4\d|5\d)%")
 
 
 def main() -> None:
@@ -99,6 +99,8 @@ def _run_on_terminal(
                 interrupt = None
     os.close(terminal)
     process.wait(60)
+    if interrupt:
+        sys.exit(f"{interrupt.pattern!r} was not seen, so Ctrl-C was not pressed")
     shown = _final_screen(output.decode())
     console.print(Text.from_ansi(shown))
     return shown
