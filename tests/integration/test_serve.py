@@ -209,7 +209,7 @@ def test_a_definition_error_of_the_users_module_is_one_line(tmp_path: Path) -> N
     )
     with running("serve", f"{module}:mine") as worker:
         assert worker.ended() == 1
-        assert worker.output.startswith("parallelizework: split=")
+        assert worker.output.startswith("parallelizework: split of Mine (")
         assert "has no type hint" in worker.output
 
 
