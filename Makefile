@@ -5,8 +5,9 @@ PYTHON ?= $(firstword $(foreach v,python3.11 python3.12 python3.13 python3.14 py
 BIN := .venv/bin
 READY := .venv/.ready
 
-# A process for each core, each with a server of its own. A file is run by one process.
-PYTEST := $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+# Four processes, each with a server of its own: on two cores too, as tests often wait. One
+# process runs all tests of a file.
+PYTEST := $(BIN)/pytest --numprocesses 4 --dist loadfile
 
 .PHONY: help bench cluster demo recording test test-all test-more check unit integration \
 	docs docs-serve kills faults faults-once random hostile overload dev test-cluster \

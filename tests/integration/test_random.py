@@ -23,9 +23,9 @@ SEED = int(os.environ.get("RANDOM_SEED") or 1)
 CASE = os.environ.get("RANDOM_CASE")
 AT_ONCE = 6  # runs
 CASES = {
-    "plain": 90,
+    "plain": 30,
     "replay": 15,
-    "v7": 15,
+    "v7": 45,
     "given": 15,
 }  # without RANDOM_SECONDS, by kind of server
 
