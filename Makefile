@@ -6,8 +6,8 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 # Four processes, each with a server of its own: on two cores too, as tests often wait. One
-# process runs all tests of a file.
-PYTEST := $(BIN)/pytest --numprocesses 4 --dist loadfile
+# process runs all tests of a file; a file of few and long tests must not come last.
+PYTEST := $(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help bench cluster demo recording test test-all test-more check unit integration \
 	docs docs-serve kills faults faults-once random hostile overload dev test-cluster \
@@ -25,7 +25,7 @@ test-all: test test-more test-compose ## Every test; needs Docker
 
 test-more: $(READY) docs dist ## What `make test-all` has beyond `make test`, without Docker
 	$(PYTEST) --dist worksteal tests/docs
-	$(PYTEST) tests/integration tests/hostile tests/cluster --server own
+	$(PYTEST) tests/cluster tests/hostile tests/integration --server own
 	$(PYTEST) tests/integration --server replay
 	$(PYTEST) tests/integration --server v7
 	$(BIN)/pytest tests/faults --deselect tests/faults/test_kills.py
