@@ -165,7 +165,9 @@ class Ingress:
         """
         if answer.status != _NOT_FOUND or answer.body:
             return
-        request = Request("GET", f"{self.url}/version", timeout=_HEALTH)
+        # Repeatable: a server may close a connection after it has refused a POST.
+        url = f"{self.url}/version"
+        request = Request("GET", url, timeout=_HEALTH, repeatable=True)
         try:
             version = await self.http.ask(request)
         except Unreachable:
