@@ -69,13 +69,19 @@ def workers(process: Running) -> list[int]:
     return children(process, "spawn_main")
 
 
+def executing(dev: Running, key: str) -> tuple[str, str]:
+    """Send a task to `Staggering`; return ingress and run when all subtasks execute."""
+    ingress = dev.wait_for("curl").split()[2].removesuffix("/Staggering/run")
+    task = {"key": key, "count": 8, "free": 4}
+    send = f"{ingress}/restate/send/Staggering/run"
+    run = httpx.post(send, json=task, timeout=LONG).json()["invocationId"]
+    eventually(lambda: all(Ledger(f"{key}-{n}").size for n in range(8)))
+    return ingress, run
+
+
 def test_dev_starts_a_killed_worker_again_and_its_run_ends(key: str) -> None:
     with running("dev", f"{FAN_OUTS}.waiting:staggering", *FREE) as dev:
-        ingress = dev.wait_for("curl").split()[2].removesuffix("/Staggering/run")
-        task = {"key": key, "count": 8, "free": 4}
-        send = f"{ingress}/restate/send/Staggering/run"
-        run = httpx.post(send, json=task, timeout=LONG).json()["invocationId"]
-        eventually(lambda: all(Ledger(f"{key}-{n}").size for n in range(8)))
+        ingress, run = executing(dev, key)
         [worker] = children(dev, " serve ")
 
         os.kill(worker, signal.SIGKILL)
@@ -107,11 +113,7 @@ def test_dev_stops_restarting_a_worker_that_dies_at_each_start(breakable: Path) 
 
 def test_dev_starts_a_killed_server_again_and_its_run_ends(key: str) -> None:
     with running("dev", f"{FAN_OUTS}.waiting:staggering", *FREE) as dev:
-        ingress = dev.wait_for("curl").split()[2].removesuffix("/Staggering/run")
-        task = {"key": key, "count": 8, "free": 4}
-        send = f"{ingress}/restate/send/Staggering/run"
-        run = httpx.post(send, json=task, timeout=LONG).json()["invocationId"]
-        eventually(lambda: all(Ledger(f"{key}-{n}").size for n in range(8)))
+        ingress, run = executing(dev, key)
         [server] = children(dev, "restate-server")
 
         os.kill(server, signal.SIGKILL)
