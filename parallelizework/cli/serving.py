@@ -17,6 +17,7 @@ from parallelizework.cli.output import note
 from parallelizework.errors import ExtraMissing, extras_named
 from parallelizework.local.dev import Local, local
 from parallelizework.local.doctor import Finding, examine
+from parallelizework.local.manifest import task_schemas
 from parallelizework.local.ports import Ports, url
 from parallelizework.local.process import RestartableProcess
 from parallelizework.local.server import LocalServer, local_server
@@ -205,17 +206,19 @@ def _line(finding: Finding) -> str:
 
 def _welcome(started: Local) -> None:
     note(f"UI        {started.admin}")
-    note(f"Services  {', '.join(started.services)}")
-    if started.fan_outs:
-        _note_example(started, started.fan_outs[0])
+    schemas = task_schemas(started.worker)
+    names = [name for name in schemas or started.services if name in started.services]
+    note(f"Services  {', '.join(names)}")
+    if fan_outs := [name for name in names if name in started.fan_outs]:
+        known = _EXAMPLES.get(fan_outs[0])
+        made = known or example(schemas.get(fan_outs[0], {}))
+        _note_example(started, fan_outs[0], made)
     _note_exports(started.server)
     note("Ctrl-C stops the server and the worker")
 
 
-def _note_example(started: Local, name: str) -> None:
+def _note_example(started: Local, name: str, made: Example) -> None:
     """Print two commands that run a fan-out."""
-    known = _EXAMPLES.get(name)
-    made = known or example(started.task_schemas.get(name, {}))
     task = shlex.quote(made.task)
     where = f" --ingress {started.ingress} --admin {started.admin}"
     options = "" if _has_default_ports(started.server) else where

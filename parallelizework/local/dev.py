@@ -6,10 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import Popen
-from typing import Any
 
 from parallelizework.client import Client
-from parallelizework.local.manifest import task_schemas
 from parallelizework.local.ports import Ports, url
 from parallelizework.local.process import RestartableProcess
 from parallelizework.local.server import LocalServer, local_server
@@ -26,8 +24,6 @@ class Local:
         worker_process: The process of the worker.
         services: The names of the services that the worker serves.
         fan_outs: The names of the services that are fan-outs.
-        task_schemas: The JSON schema of the task of each service. The order is that of
-            the targets. Empty if the worker does not return the schemas.
     """
 
     server: LocalServer
@@ -35,7 +31,6 @@ class Local:
     worker_process: RestartableProcess
     services: Sequence[str]
     fan_outs: Sequence[str]
-    task_schemas: Mapping[str, Mapping[str, Any]]
 
     @property
     def ingress(self) -> str:
@@ -95,13 +90,4 @@ def local(  # noqa: PLR0913 - each is one switch of `parallelizework dev`
         # The data folder may have registered this URL with other handlers.
         with Client(admin=started.admin) as client:
             services = client.register(address, force=data is not None)
-        schemas = task_schemas(address)
-        order = list(schemas) or services
-        yield Local(
-            started,
-            address,
-            process,
-            [name for name in order if name in services],
-            [name for name in order if name in services.fan_outs],
-            schemas,
-        )
+        yield Local(started, address, process, services, services.fan_outs)
