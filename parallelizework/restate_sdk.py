@@ -1,12 +1,20 @@
-"""Internals of restate-sdk 1.3 that we need: its exceptions, and suspension."""
+"""Internals of restate-sdk 1.3 that we need: its exceptions, suspension, cancelling."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import cast
+from typing import Any, TypeGuard, TypeVar, cast
 
-from restate import Context, InvocationRetryPolicy
+from restate import Context, InvocationRetryPolicy, TerminalError
 from restate.exceptions import RetryableError, SdkInternalBaseException
 from restate.server_context import DisconnectedException, ServerInvocationContext
-from restate.vm import VMException  # pyright: ignore[reportUnknownVariableType] - its core is compiled
+from restate.vm import (
+    DoProgressCancelSignalReceived,
+    SingleUnresolvedFuture,
+    VMException,  # pyright: ignore[reportUnknownVariableType] - its core is compiled
+)
+
+T = TypeVar("T")
 
 OWN_EXCEPTIONS = (
     SdkInternalBaseException,
@@ -18,6 +26,7 @@ OWN_EXCEPTIONS = (
 CONTINUED = (*OWN_EXCEPTIONS, RetryableError)
 """All exceptions that end an attempt, but not the invocation."""
 
+_ENDED: Any = {"type": "restate.run_completed", "data": None}
 _SDK = ServerInvocationContext.__module__
 
 # `max_attempts` is the largest number that the server accepts. A pause is at most 10 s:
@@ -41,6 +50,67 @@ def suspend_at_next_wait(ctx: Context) -> None:
     """
     if isinstance(ctx, ServerInvocationContext):
         ctx.vm.notify_input_closed()
+
+
+def hears_cancellation(ctx: Context) -> TypeGuard[ServerInvocationContext]:
+    """Whether `until_cancelled` can execute a function for an invocation now.
+
+    It cannot while the invocation replays, and when the server has closed its side of
+    the connection: then the SDK learns of nothing before the next attempt.
+    """
+    return (
+        isinstance(ctx, ServerInvocationContext)
+        and not ctx.vm.is_replaying()
+        and not ctx.receive._http_input_closed.is_set()  # pyright: ignore[reportPrivateUsage]
+    )
+
+
+async def until_cancelled(
+    ctx: ServerInvocationContext, function: Callable[[], Awaitable[T]]
+) -> T:
+    """Execute a function outside of a step, unless the invocation is cancelled.
+
+    In a handler, the SDK (1.3) hears of a cancellation only while the handler waits for
+    a durable future. So this function asks the SDK's core for the progress of a signal
+    that nobody sends. A signal leaves nothing in the journal.
+
+    Raises:
+        TerminalError: The invocation was cancelled, before or meanwhile.
+        DisconnectedException: The connection to the server was lost.
+    """
+    never = SingleUnresolvedFuture(ctx.vm.sys_signal("parallelizework.never"))
+    _check_cancelled(ctx, never)
+
+    async def execute() -> T:
+        try:
+            return await function()
+        finally:  # wakes `ctx.receive()`
+            await ctx.receive.enqueue_restate_event(_ENDED)
+
+    task = asyncio.create_task(execute())
+    # The SDK cancels the task at the end of the attempt.
+    ctx.tasks.add(task)  # pyright: ignore[reportUnknownMemberType] - `Future` alone
+    await asyncio.sleep(0)  # a function that waits for nothing has ended after this
+    while not task.done():
+        _check_cancelled(ctx, never)
+        event = await ctx.receive()
+        if event["type"] == "http.disconnect":
+            raise DisconnectedException
+        if event["type"] != "http.request":
+            continue
+        if body := event["body"]:
+            ctx.vm.notify_input(body)
+        if not event.get("more_body"):
+            ctx.vm.notify_input_closed()  # asking for progress would suspend now
+            break
+    return await task
+
+
+def _check_cancelled(
+    ctx: ServerInvocationContext, never: SingleUnresolvedFuture
+) -> None:
+    if isinstance(ctx.vm.do_progress(never), DoProgressCancelSignalReceived):
+        raise TerminalError("cancelled", 409)
 
 
 def is_raised_by_sdk(error: BaseException) -> bool:

@@ -25,13 +25,19 @@ from parallelizework.definition.function import Function
 from parallelizework.messages import HandlerName
 from parallelizework.outcomes import CompletionReason, Fault
 from parallelizework.policy import Policy
-from parallelizework.restate_sdk import suspend_at_next_wait
+from parallelizework.restate_sdk import (
+    hears_cancellation,
+    suspend_at_next_wait,
+    until_cancelled,
+)
 from parallelizework.terminal_errors import error_of
 
 T = TypeVar("T")
 Settle = Callable[[RestateDurableFuture[Any]], Awaitable[Any]]
 
-_ATTEMPT = AttemptSerde()
+_Step = Callable[[], Awaitable[bytes | FailedAttempt]]
+
+_OPTIONS = RunOptions[bytes | FailedAttempt](serde=AttemptSerde())
 # Seconds. A suspended invocation receives its journal again to continue: during a
 # shorter pause, waiting costs less.
 _SHORT_PAUSE = 1.0
@@ -81,6 +87,35 @@ class Retries:
             Interrupted: The run ended before.
         """
         outcome = await self._attempt(function, execute, 1)
+        return await self._after(outcome, function, execute)
+
+    async def answer(
+        self, function: Function, execute: Callable[[int], Awaitable[bytes]]
+    ) -> bytes:
+        """Like `value`, if the value is the answer of the invocation.
+
+        An answer is durable anyway. So the first attempt is not executed in a step. The
+        journal has it only if it has failed and another one follows.
+        """
+        if not hears_cancellation(self.ctx):
+            return await self.value(function, execute)
+        outcome = await until_cancelled(self.ctx, self._tried(function, execute, 1))
+        if isinstance(outcome, FailedAttempt) and outcome.again:
+            failed = outcome
+
+            async def recorded() -> bytes | FailedAttempt:
+                return failed
+
+            outcome = await self._step(function, recorded)
+        return await self._after(outcome, function, execute)
+
+    async def _after(
+        self,
+        outcome: bytes | FailedAttempt,
+        function: Function,
+        execute: Callable[[int], Awaitable[bytes]],
+    ) -> bytes:
+        """Return the value of the first attempt, or make the other attempts."""
         if not isinstance(outcome, FailedAttempt):
             return outcome
         schedule = Schedule(self.policy, self.ctx.random().random)
@@ -102,10 +137,19 @@ class Retries:
         execute: Callable[[int], Awaitable[bytes]],
         number: int,
     ) -> bytes | FailedAttempt:
-        """Make one attempt, as a durable step.
+        """Make one attempt, as a durable step."""
+        return await self._step(function, self._tried(function, execute, number))
 
-        An error becomes the value of the step. So the SDK does not retry the step, and
-        the journal has each failed attempt.
+    def _tried(
+        self,
+        function: Function,
+        execute: Callable[[int], Awaitable[bytes]],
+        number: int,
+    ) -> _Step:
+        """Return a function that makes one attempt.
+
+        It returns an error as a value. So the SDK does not retry the step, and the
+        journal has each failed attempt.
         """
 
         async def step() -> bytes | FailedAttempt:
@@ -115,8 +159,10 @@ class Retries:
                 logged = about(self.service, function, name_of(self.ctx))
                 return failed_attempt(f"{logged} attempt={number}", error)
 
-        options = RunOptions[bytes | FailedAttempt](serde=_ATTEMPT)
-        return await self.settle(self.ctx.run_typed(function.role, step, options))
+        return step
+
+    async def _step(self, function: Function, step: _Step) -> bytes | FailedAttempt:
+        return await self.settle(self.ctx.run_typed(function.role, step, _OPTIONS))
 
     async def _sleep(self, seconds: float) -> None:
         timer = self.ctx.sleep(timedelta(seconds=seconds))

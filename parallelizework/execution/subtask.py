@@ -8,7 +8,7 @@ from parallelizework.outcomes import Attempt
 
 
 class SubtaskHandler:
-    """Executes subtasks by a plain function. Each attempt is a durable step."""
+    """Executes subtasks by a plain function."""
 
     def __init__(self, definition: ExecuteDefinition) -> None:
         self._definition = definition
@@ -26,4 +26,4 @@ class SubtaskHandler:
             return definition.value_json.serialize(value, len(body), "its subtask")
 
         retries = Retries(ctx, definition.name, policy)
-        return await retries.value(definition.function, execute)
+        return await retries.answer(definition.function, execute)

@@ -226,7 +226,7 @@ class Invocation:
             self._end(Failure(404, message))
 
     async def _attempt(self, handler: Handler[Any, Any]) -> None:
-        channel = _Channel()
+        channel = _Channel(is_closed=self._server.replays)
         machine = self._machine = Machine(
             self.journal, self, suspends=self._server.replays, wake=channel.wake
         )
@@ -346,8 +346,12 @@ class Invocation:
 class _Channel(ReceiveChannel):
     """Lets an attempt wait until its machine wakes it."""
 
-    def __init__(self) -> None:  # does not call the parent's: it reads a connection
+    def __init__(self, *, is_closed: bool) -> None:
+        # Does not call the parent's `__init__`: it reads a connection.
         self._event = asyncio.Event()
+        self._http_input_closed = asyncio.Event()
+        if is_closed:
+            self._http_input_closed.set()
 
     def wake(self) -> None:
         self._event.set()
