@@ -4,7 +4,7 @@ from typing import Any
 
 from h2.settings import SettingCodes
 from hypercorn.protocol.h2 import H2Protocol
-from hyperframe.frame import DataFrame
+from hyperframe.frame import Frame
 
 # hypercorn acknowledges data when it reads them: a window limits only the data that are
 # on their way.
@@ -38,17 +38,18 @@ class LargeFrames(H2Protocol):
         await self._flush()
 
 
-def log_no_data() -> None:
-    """Prevent h2 from formatting the data of each frame for its log.
+def log_no_frames() -> None:
+    """Prevent h2 from formatting each frame for a log that is off.
 
-    `H2Connection._receive_frame` formats each frame, even if the log is off. For that,
-    `DataFrame` converts its data to hexadecimal digits.
+    `H2Connection._receive_frame` formats each frame that it receives, and
+    `H2Connection._prepare_for_sending` each one that it sends. The text of a `DataFrame`
+    has its data in hexadecimal digits.
 
-    For hyperframe 6.1 with h2 4.4; `Frame._body_repr` in src/hyperframe/frame.py of
+    For hyperframe 6.1 with h2 4.4; `Frame.__repr__` in src/hyperframe/frame.py of
     https://github.com/python-hyper/hyperframe.
     """
-    DataFrame._body_repr = _name  # pyright: ignore[reportPrivateUsage] - no public one
+    setattr(Frame, "__repr__", _name)  # noqa: B010 - pyright allows no assignment
 
 
-def _name(self: DataFrame) -> str:
+def _name(self: Frame) -> str:
     return type(self).__name__
