@@ -73,6 +73,19 @@ COORDINATORS = (
 )
 
 
+_AGGREGATE = "aggregate of "
+
+
+def aggregate_step(succeeded: int | str) -> str:
+    """Return the name of the step `aggregate`, which tells how many subtasks it has."""
+    return f"{_AGGREGATE}{succeeded}"
+
+
+def succeeded_in(step: str) -> int:
+    """Return the number of subtasks in the name of a step `aggregate`."""
+    return int(step.removeprefix(_AGGREGATE))
+
+
 class ReportRequest(BaseModel):
     """Which reports a caller wants from a called coordinator.
 

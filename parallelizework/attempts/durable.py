@@ -5,7 +5,7 @@ outage of the worker is not an attempt. A pause between two attempts is durable.
 a long pause, the invocation does not hold an invoker slot of the server.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -35,9 +35,11 @@ from parallelizework.terminal_errors import error_of
 T = TypeVar("T")
 Settle = Callable[[RestateDurableFuture[Any]], Awaitable[Any]]
 
-_Step = Callable[[], Awaitable[bytes | FailedAttempt]]
+Execute = Callable[[int], Awaitable[bytes]]
+Outcome = bytes | FailedAttempt
+_Step = Callable[[], Coroutine[Any, Any, Outcome]]
 
-_OPTIONS = RunOptions[bytes | FailedAttempt](serde=AttemptSerde())
+_OPTIONS = RunOptions[Outcome](serde=AttemptSerde())
 # Seconds. A suspended invocation receives its journal again to continue: during a
 # shorter pause, waiting costs less.
 _SHORT_PAUSE = 1.0
@@ -73,104 +75,45 @@ class Retries:
     settle: Settle = settled
 
     async def value(
-        self, function: Function, execute: Callable[[int], Awaitable[bytes]]
+        self, function: Function, execute: Execute, name: str | None = None
     ) -> bytes:
         """Return the value of the first attempt that succeeds, as JSON.
 
         Args:
-            function: The user's function, for its name.
+            function: The user's function.
             execute: Makes one attempt. It accepts the number of the attempt, and
                 returns the value as JSON.
+            name: The name of the steps in the journal; by default, the function's role.
 
         Raises:
             TerminalError: The last attempt failed; this is its error.
             Interrupted: The run ended before.
         """
-        outcome = await self._attempt(function, execute, 1)
-        return await self._after(outcome, function, execute)
+        attempts = _Attempts(self, function, execute, name or function.role)
+        return await attempts.value(await attempts.make(1))
 
-    async def answer(
-        self, function: Function, execute: Callable[[int], Awaitable[bytes]]
-    ) -> bytes:
+    async def answer(self, function: Function, execute: Execute) -> bytes:
         """Like `value`, if the value is the answer of the invocation.
 
         An answer is durable anyway. So the first attempt is not executed in a step. The
         journal has it only if it has failed and another one follows.
         """
+        attempts = _Attempts(self, function, execute, function.role)
         if not hears_cancellation(self.ctx):
-            return await self.value(function, execute)
-        outcome = await until_cancelled(self.ctx, self._tried(function, execute, 1))
+            return await attempts.value(await attempts.make(1))
+        outcome = await until_cancelled(self.ctx, attempts.attempt(1))
         if isinstance(outcome, FailedAttempt) and outcome.again:
-            failed = outcome
+            outcome = await attempts.record(outcome)
+        return await attempts.value(outcome)
 
-            async def recorded() -> bytes | FailedAttempt:
-                return failed
-
-            outcome = await self._step(function, recorded)
-        return await self._after(outcome, function, execute)
-
-    async def _after(
-        self,
-        outcome: bytes | FailedAttempt,
-        function: Function,
-        execute: Callable[[int], Awaitable[bytes]],
-    ) -> bytes:
-        """Return the value of the first attempt, or make the other attempts."""
-        if not isinstance(outcome, FailedAttempt):
-            return outcome
-        schedule = Schedule(self.policy, self.ctx.random().random)
-        while isinstance(outcome, FailedAttempt):
-            pause = schedule.pause_after(outcome)
-            if pause is not None:
-                await self._sleep(pause)
-            elif outcome.again and self.policy.on_exhausted == "pause":
-                await self._resumed(schedule.fault(outcome))
-                schedule.renew()
-            else:
-                raise error_of(schedule.fault(outcome))
-            outcome = await self._attempt(function, execute, schedule.number)
-        return outcome
-
-    async def _attempt(
-        self,
-        function: Function,
-        execute: Callable[[int], Awaitable[bytes]],
-        number: int,
-    ) -> bytes | FailedAttempt:
-        """Make one attempt, as a durable step."""
-        return await self._step(function, self._tried(function, execute, number))
-
-    def _tried(
-        self,
-        function: Function,
-        execute: Callable[[int], Awaitable[bytes]],
-        number: int,
-    ) -> _Step:
-        """Return a function that makes one attempt.
-
-        It returns an error as a value. So the SDK does not retry the step, and the
-        journal has each failed attempt.
-        """
-
-        async def step() -> bytes | FailedAttempt:
-            try:
-                return await execute(number)
-            except Exception as error:
-                logged = about(self.service, function, name_of(self.ctx))
-                return failed_attempt(f"{logged} attempt={number}", error)
-
-        return step
-
-    async def _step(self, function: Function, step: _Step) -> bytes | FailedAttempt:
-        return await self.settle(self.ctx.run_typed(function.role, step, _OPTIONS))
-
-    async def _sleep(self, seconds: float) -> None:
+    async def sleep(self, seconds: float) -> None:
+        """Wait durably."""
         timer = self.ctx.sleep(timedelta(seconds=seconds))
         if seconds > _SHORT_PAUSE:
             suspend_at_next_wait(self.ctx)
         await self.settle(timer)
 
-    async def _resumed(self, fault: Fault) -> None:
+    async def resumed(self, fault: Fault) -> None:
         """Wait until somebody has repaired the cause and resumed the run."""
         body = fault.model_dump_json().encode()
         paused = self.ctx.generic_call(self.service, HandlerName.AWAIT_RESUME, body)
@@ -180,6 +123,67 @@ class Retries:
         except Interrupted:
             await paused.cancel_invocation()
             raise
+
+
+@dataclass(frozen=True)
+class _Attempts:
+    """The attempts at one function."""
+
+    retries: Retries
+    function: Function
+    execute: Execute
+    name: str
+
+    async def value(self, outcome: Outcome) -> bytes:
+        """Return the value of the first attempt, or make further attempts."""
+        if not isinstance(outcome, FailedAttempt):
+            return outcome
+        policy = self.retries.policy
+        schedule = Schedule(policy, self.retries.ctx.random().random)
+        while isinstance(outcome, FailedAttempt):
+            pause = schedule.pause_after(outcome)
+            if pause is not None:
+                await self.retries.sleep(pause)
+            elif outcome.again and policy.on_exhausted == "pause":
+                await self.retries.resumed(schedule.fault(outcome))
+                schedule.renew()
+            else:
+                raise error_of(schedule.fault(outcome))
+            outcome = await self.make(schedule.number)
+        return outcome
+
+    async def make(self, number: int) -> Outcome:
+        """Make one attempt, as a durable step."""
+        return await self._step(self.attempt(number))
+
+    async def record(self, failed: FailedAttempt) -> Outcome:
+        """Store an attempt that has failed, as a durable step."""
+
+        async def failed_before() -> Outcome:
+            return failed
+
+        return await self._step(failed_before)
+
+    def attempt(self, number: int) -> _Step:
+        """Return a function that makes one attempt.
+
+        It returns an error as a value. So the SDK does not retry the step, and the
+        journal has each failed attempt.
+        """
+
+        async def step() -> Outcome:
+            try:
+                return await self.execute(number)
+            except Exception as error:
+                name = name_of(self.retries.ctx)
+                logged = about(self.retries.service, self.function, name)
+                return failed_attempt(f"{logged} attempt={number}", error)
+
+        return step
+
+    async def _step(self, step: _Step) -> Outcome:
+        future = self.retries.ctx.run_typed(self.name, step, _OPTIONS)
+        return await self.retries.settle(future)
 
 
 async def await_resume(ctx: Context, body: bytes) -> bytes:

@@ -7,7 +7,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from parallelizework.client.server_messages import CANCELLED_IN_SQL, KILLED_IN_SQL
-from parallelizework.outcomes import Failure
+from parallelizework.outcomes import CompletionReason, Failure
 
 State = Literal[
     "scheduled", "starting", "running", "paused", "succeeded", "failed", "cancelled"
@@ -170,9 +170,13 @@ class Invocation(FrozenModel):
         """Whether it was killed: then it has not reported its end."""
         return self.completion_failure == KILLED_IN_SQL
 
-    def alone(self) -> Progress:
-        """The progress of a run of which FanOutProgress has no record."""
-        return Progress(
+    def alone(self, succeeded: int | None = None) -> Progress:
+        """The progress of a run of which FanOutProgress has no record.
+
+        Args:
+            succeeded: The number of subtasks, if they have all succeeded.
+        """
+        progress = Progress(
             run=self.id,
             fan_out=self.target_service_name,
             state=self.state,
@@ -180,6 +184,11 @@ class Invocation(FrozenModel):
             updated=self.modified_at,
             error=self.completion_failure,
         )
+        if succeeded is None:
+            return progress
+        counts = {"total": succeeded, "succeeded": succeeded, "percent": 100.0}
+        reason = {"completion_reason": CompletionReason.ALL_COMPLETED.value}
+        return progress.model_copy(update=counts | reason)
 
     def correct(self, progress: Progress) -> Progress:
         """Correct a progress where FanOutProgress does not know the state.

@@ -7,6 +7,7 @@ the admin API does not answer, or has no record, FanOutProgress itself is called
 from __future__ import annotations
 
 from asyncio import sleep
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -36,11 +37,14 @@ class RunState:
         invocation: The state that Restate has; None if the admin API did not answer.
         progress: The progress that FanOutProgress has; None if it has none (yet).
         failures: The failures that FanOutProgress has; None if they were not read.
+        succeeded: The number of subtasks, if the run has succeeded so soon that it sent
+            nothing to FanOutProgress.
     """
 
     invocation: Invocation | None
     progress: Progress | None
     failures: Failures | None = None
+    succeeded: int | None = None
 
     @property
     def is_final(self) -> bool:
@@ -57,7 +61,7 @@ class RunState:
             assert self.progress, "at least one of the two is known"
             return self.progress
         if not self.progress:
-            return self.invocation.alone()
+            return self.invocation.alone(self.succeeded)
         return self.invocation.correct(self.progress)
 
 
@@ -77,7 +81,8 @@ async def run_state(server: Server, run: str) -> RunState:
             raise
         return RunState(None, progress)
     if record is None:
-        return RunState(invocation, None)
+        found = await _successes(server.sql, [invocation])
+        return RunState(invocation, None, succeeded=found.get(run))
     try:
         return RunState(invocation, *_recorded(run, record))
     except ValidationError:  # a worker of another version wrote the record
@@ -112,9 +117,10 @@ async def recent(server: Server, limit: int) -> list[Listed]:
     names, served = fan_outs(services), [service.name for service in services]
     found = await _recent(server.sql, names, served, limit)
     records = await server.sql.records([run.id for run in found])
+    soon = await _successes(server.sql, [r for r in found if r.id not in records])
     stalled = await stalled_calls(server.sql)
     listed = [
-        Listed.of(run, stalled.added_to(_known(run, records.get(run.id))))
+        Listed.of(run, stalled.added_to(_known(run, records.get(run.id), soon)))
         for run in found
         if run.target_service_name in names or run.id in records
     ]
@@ -134,12 +140,20 @@ async def _recent(
     return sorted(found, key=lambda run: run.created_at, reverse=True)
 
 
-def _known(invocation: Invocation, record: str | None) -> Progress:
+async def _successes(sql: Sql, runs: Iterable[Invocation]) -> dict[str, int]:
+    """The numbers of subtasks of the runs that succeeded without an update."""
+    return await sql.successes([run.id for run in runs if run.state == "succeeded"])
+
+
+def _known(
+    invocation: Invocation, record: str | None, soon: Mapping[str, int]
+) -> Progress:
     try:
         progress = _recorded(invocation.id, record)[0] if record else None
     except ValidationError:  # a worker of another version wrote the record
         progress = None
-    return RunState(invocation, progress).known
+    succeeded = soon.get(invocation.id)
+    return RunState(invocation, progress, succeeded=succeeded).known
 
 
 def _recorded(run: str, record: str) -> tuple[Progress, Failures]:

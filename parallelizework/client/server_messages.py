@@ -42,3 +42,4 @@ NO_WORKER = "RT0010"
 
 # SQL, `sys_journal.entry_type`: a run sends messages to FanOutProgress only.
 SEND_ENTRY = "Command: OneWayCall"
+RUN_ENTRY = "Command: Run"

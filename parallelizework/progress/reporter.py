@@ -13,7 +13,7 @@ update_json = Message[Update](Update, "an update")
 
 _UPDATES = 100  # updates of one run, at most, if its total is known
 _GROWTH = 10  # with an unknown total, an update after each growth by 1/10
-_UNWATCHED = timedelta(seconds=0.5)  # a run that ends sooner sends only its end
+_UNWATCHED = timedelta(seconds=0.5)  # a run that ends sooner sends its end at most
 _MAX_BYTES = 256 * 1024  # of failures that are sent for one run
 
 
@@ -73,7 +73,14 @@ class ProgressReporter:
         reason: CompletionReason | None,
         error: str | None,
     ) -> None:
-        """Send the last update. Subtasks without an outcome count as cancelled."""
+        """Send the last update. Subtasks without an outcome count as cancelled.
+
+        A run that has succeeded soon, with all of its subtasks, sends nothing: Restate
+        itself knows everything about it. It would cost as much as a subtask.
+        """
+        is_complete = reason is CompletionReason.ALL_COMPLETED and state == "succeeded"
+        if is_complete and not self.is_open and not (ended and ended.failures):
+            return
         update = self._update(ended)
         counts, total = update.counts, update.total
         settled = counts.settled

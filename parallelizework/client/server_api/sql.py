@@ -12,9 +12,11 @@ from parallelizework.client.server_api.http import Http, Request
 from parallelizework.client.server_messages import (
     BAD_ID_IN_SQL,
     NO_WORKER,
+    RUN_ENTRY,
     SEND_ENTRY,
 )
 from parallelizework.errors import Refused, UnknownRun
+from parallelizework.messages import aggregate_step, succeeded_in
 
 Row = TypeVar("Row", bound=BaseModel)
 
@@ -118,6 +120,20 @@ class Sql:
             _Number,
         )
         return not entries.number or bool(entries.sent)
+
+    async def successes(self, runs: Collection[str]) -> dict[str, int]:
+        """How many subtasks `aggregate` had, by the ids of the runs, from journals.
+
+        If a run sent no update, then these are all of its subtasks.
+        """
+        rows = await self._of(
+            "select id, name as content from sys_journal where "
+            f"entry_type = '{RUN_ENTRY}' and name like '{aggregate_step('%')}' "
+            "and id in",
+            runs,
+            _Text,
+        )
+        return {row.id: succeeded_in(row.content) for row in rows}
 
     async def family(self, run: str) -> list[Call]:
         """A run and all its calls that have not ended: id, target, status."""

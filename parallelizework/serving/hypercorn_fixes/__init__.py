@@ -12,13 +12,16 @@ import hypercorn.protocol
 from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.protocol.h11 import H11Protocol
 
-from parallelizework.serving.hypercorn_fixes.frames import LargeFrames, log_no_frames
+from parallelizework.serving.hypercorn_fixes.frames import (
+    LargeFrames,
+    TrustHeaders,
+    log_no_frames,
+)
 from parallelizework.serving.hypercorn_fixes.full_queue import (
     FreeQueueOfHttp1,
     FreeQueueOfHttp2,
 )
 from parallelizework.serving.hypercorn_fixes.h2c_upgrade import NoUpgrade
-from parallelizework.serving.hypercorn_fixes.headers import TrustHeaders
 from parallelizework.serving.hypercorn_fixes.idle_connection import EndIdle
 from parallelizework.serving.hypercorn_fixes.joint_writes import JoinWrites
 from parallelizework.serving.hypercorn_fixes.late_data import DropLateData

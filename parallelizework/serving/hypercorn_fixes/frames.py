@@ -1,4 +1,4 @@
-"""Fixes for the size of HTTP/2 frames, for their windows, and for their log."""
+"""Fixes for HTTP/2 frames: their size, their windows, their headers and their log."""
 
 from typing import Any
 
@@ -38,12 +38,29 @@ class LargeFrames(H2Protocol):
         await self._flush()
 
 
+class TrustHeaders(H2Protocol):
+    """Accept headers without h2's checks, and send them without.
+
+    The checks take about a tenth of the CPU time of a call. They protect a proxy from
+    requests that two servers would read differently. A worker is no proxy: it reads a
+    few headers by name, and its own headers are constants.
+
+    For hypercorn 0.18, which has no setting for this; `H2Protocol.__init__` in
+    src/hypercorn/protocol/h2.py of https://github.com/pgjones/hypercorn.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        config = self.connection.config
+        config.validate_inbound_headers = config.normalize_inbound_headers = False
+        config.validate_outbound_headers = config.normalize_outbound_headers = False
+
+
 def log_no_frames() -> None:
     """Prevent h2 from formatting each frame for a log that is off.
 
-    `H2Connection._receive_frame` formats each frame that it receives, and
-    `H2Connection._prepare_for_sending` each one that it sends. The text of a `DataFrame`
-    has its data in hexadecimal digits.
+    `H2Connection._receive_frame` formats each frame. The text of a `DataFrame` has its
+    data in hexadecimal digits.
 
     For hyperframe 6.1 with h2 4.4; `Frame.__repr__` in src/hyperframe/frame.py of
     https://github.com/python-hyper/hyperframe.
