@@ -9,7 +9,7 @@ READY := .venv/.ready
 # process runs all tests of a file; a file of few and long tests must not come last.
 PYTEST := $(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help bench cluster demo recording test test-all test-more check unit integration \
+.PHONY: help bench bench-quick cluster demo recording test test-all test-more check unit integration \
 	docs docs-serve kills faults faults-once random hostile overload dev test-cluster \
 	test-compose dist test-pythons lock clean
 
@@ -75,6 +75,9 @@ test-compose: $(READY) ## The tests against docker-compose.yml and docker-compos
 
 bench: $(READY) .venv/.bench ## Measure; with Celery and DBOS where Redis and PostgreSQL are
 	$(BIN)/python -m benchmarks.bench
+
+bench-quick: $(READY) ## Measure the most important ratios, in three minutes
+	$(BIN)/python -m benchmarks.quick
 
 docs: $(READY) .venv/.docs ## Build the documentation into site/, and check its links
 	$(BIN)/python -m tests.docs.reference

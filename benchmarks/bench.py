@@ -1,4 +1,4 @@
-"""`make bench`: measure on this machine; write a table, JSON and a plot.
+"""`make bench`: measure on this machine; write tables, JSON and a plot.
 
 Compare only numbers of the same run. Absolute rates differ between machines. On a
 shared machine, they also differ from minute to minute.
@@ -7,310 +7,145 @@ shared machine, they also differ from minute to minute.
 import json
 import os
 import platform
-import statistics
-import subprocess
 import sys
-import time
-from collections.abc import Callable, Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
-import httpx
-
-from benchmarks.bulk import ALLOWED, answering, fan_out, gather, rows_file, xargs
+from benchmarks import small_requests
+from benchmarks.alternation import alternating
+from benchmarks.bulk import requests_in_bulk
+from benchmarks.comparisons import Sizes, comparisons
+from benchmarks.configurations import measured_configurations
+from benchmarks.first_and_last import FirstAndLast, first_and_last
+from benchmarks.first_and_last import median as median_of_times
+from benchmarks.measurement import Measured, measured, median, note
 from benchmarks.peers import PEERS, Peer
-from parallelizework.client import Client, healthy
-from parallelizework.local.dev import Local, local
-from parallelizework.local.ports import Ports
+from benchmarks.small_requests import Requests, requests
+from benchmarks.systems import System, checked, system
+from benchmarks.tables import (
+    comparison_table,
+    first_and_last_table,
+    plot,
+    request_table,
+    run_table,
+)
+from benchmarks.workers import hypercorn, seed
 
-HERE = Path(__file__).parent
-PLOT = HERE.parent / "docs" / "explain" / "benchmarks.png"
-FAN_OUTS = ["plain", "batched", "sharded", "sharded_batched", "sleeping"]
+RESULTS = Path(__file__).with_name("results.json")
+PLOT = Path(__file__).parents[1] / "docs" / "explain" / "benchmarks.png"
 RUNS = {  # the numbers of subtasks for each service
     "Plain": [100, 1_000, 5_000, 10_000, 100_000],
+    "Auto": [1_000, 10_000, 100_000],
     "Batched": [100, 1_000, 10_000, 100_000],
     "Sharded": [100, 1_000, 10_000],
     "ShardedBatched": [100_000, 1_000_000],
+    "Tree": [100, 1_000, 5_000, 10_000],
     "SeedRpc": [100, 1_000, 5_000],
     "SeedRuns": [100, 1_000, 5_000],
     "Sleeping": [1_000, 10_000],
 }
-GRANIAN = [1_000, 10_000]
-BULK = [1_000, 5_000]
-DURABLE = {"HTTP: HttpFanOut": 1, "HTTP: HttpFanOut, batched": 64}  # batch sizes
-NOT_DURABLE = {"HTTP: httpx and gather": gather, "HTTP: xargs and curl": xargs}
-IN_FILE = "HTTP: HttpFanOut, batched, rows in a file"
+FIRST_AND_LAST = [64, 256, 1_000, 10_000]
+CONFIGURED = 10_000
 PEER_RUNS = [100, 1_000, 10_000]
-LONGEST = 1_800  # seconds; a run that takes longer has failed
-
-
-@dataclass(frozen=True)
-class Row:
-    """One run: `count` subtasks of one kind."""
-
-    name: str
-    count: int
-    seconds: float
-    cpu_ms: float | None = None
-    worker_mib: int | None = None
-    server_mib: int | None = None
-
-    @property
-    def rate(self) -> float:
-        """Subtasks per second."""
-        return self.count / self.seconds
-
-
-@dataclass(frozen=True)
-class Latency:
-    """The durations of requests with four subtasks, in milliseconds."""
-
-    name: str
-    clients: int
-    p50: float
-    p99: float
+SIZES = Sizes(
+    rounds=3,
+    slow_rounds=1,
+    plain=5_000,
+    auto=100_000,
+    alone=100,
+    at_once=400,
+    runs=200,
+    subtasks=1_000,
+    limit=100,
+)
+REQUESTS = {1: 100, 16: 400}  # the numbers of requests for each number of clients
+ROUNDS = 3
+LONG = 15  # seconds; a form that takes longer is measured once
 
 
 def main() -> None:
     """Measure; print tables; write `results.json` and the plot of the docs."""
-    rows, latencies = on_restate()
-    more_rows, more_latencies = on_granian()
-    rows += more_rows
-    latencies += more_latencies
-    in_bulk = requests_in_bulk()
-    rows += [row for peer in PEERS for row in measured_peer(peer)]
+    with system(hypercorn(), seed) as started:
+        for name in ("Plain", "SeedRpc"):
+            started.total(name, 500)  # warm up
+        latencies = small(started, REQUESTS)
+        times = [timed(started, count) for count in FIRST_AND_LAST]
+        rows = on_restate(started, RUNS)
+    rows += [row for peer in PEERS for row in on_peer(peer, PEER_RUNS)]
     rows.sort(key=lambda row: row.name)
     plot(rows, PLOT)
-    rows += in_bulk
+    configured, compared = measured_configurations(CONFIGURED, ROUNDS)
+    rows += configured + requests_in_bulk()
+    compared = [*comparisons(SIZES), *compared]
     machine = f"{platform.machine()}, {os.cpu_count()} cores, Python {sys.version[:6]}"
-    print(f"\n{machine}\n\n{table(rows)}\n\n{latency_table(latencies)}")
+    tables = [
+        run_table(rows),
+        request_table(latencies),
+        first_and_last_table(times),
+        comparison_table(compared),
+    ]
+    print(machine, *tables, sep="\n\n")
     results = {
         "machine": machine,
         "rows": [asdict(row) | {"rate": row.rate} for row in rows],
-        "latencies": [asdict(latency) for latency in latencies],
+        "latencies": list(map(asdict, latencies)),
+        "first_and_last": list(map(asdict, times)),
+        "comparisons": [asdict(each) | {"ratio": each.ratio} for each in compared],
     }
-    (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
 
 
-def on_restate() -> tuple[list[Row], list[Latency]]:
-    """Measure the systems on Restate: one server, and a worker for each system."""
-    targets = [f"{HERE / 'fan_outs.py'}:{name}" for name in FAN_OUTS]
-    with local(targets, ports=Ports(0, 0, 0)) as started, seed(started) as seed_worker:
-        worker, server = started.processes[1].pid, started.processes[0].pid
-        processes = dict.fromkeys(RUNS, worker)
-        processes |= {"SeedRpc": seed_worker, "SeedRuns": seed_worker}
-        for name in ("Plain", "SeedRpc"):
-            post(started, name, 500)  # warm up
-        latencies = [
-            latency(started, name, clients)
-            for clients in (1, 16)
-            for name in ("Plain", "SeedRpc")
+def on_restate(started: System, runs: Mapping[str, Sequence[int]]) -> list[Measured]:
+    """Measure no-op subtasks. Services alternate in runs of the same size."""
+    rows: list[Measured] = []
+    for count in sorted({count for counts in runs.values() for count in counts}):
+        forms = [
+            partial(started.measured, name, count)
+            for name, counts in runs.items()
+            if count in counts
         ]
-        # Sorted by size, so that compared runs execute within the same minutes.
-        runs = sorted(
-            (count, name) for name, counts in RUNS.items() for count in counts
-        )
-        rows = [
-            measured(name, count, partial(post, started, name), processes[name], server)
-            for count, name in runs
-        ]
-    return rows, latencies
-
-
-def on_granian() -> tuple[list[Row], list[Latency]]:
-    """Measure `Plain` on granian, the other ASGI server."""
-    target, name = f"{HERE / 'fan_outs.py'}:plain", "Plain on granian"
-    environment = {"PARALLELIZEWORK_SERVER": "granian"}
-    with local([target], ports=Ports(0, 0, 0), environment=environment) as started:
-        worker, server = started.processes[1].pid, started.processes[0].pid
-        post(started, "Plain", 500)  # warm up
-        latencies = [
-            replace(latency(started, "Plain", clients), name=name)
-            for clients in (1, 16)
-        ]
-        run = partial(post, started, "Plain")
-        rows = [measured(name, count, run, worker, server) for count in GRANIAN]
-    return rows, latencies
-
-
-@contextmanager
-def seed(started: Local) -> Generator[int, None, None]:
-    """Run a worker with the fan-outs of `seed.py`; yield its process id."""
-    port = Ports(0, 0, 0).chosen().worker
-    process = subprocess.Popen([sys.executable, HERE / "seed.py", str(port)])
-    try:
-        while not healthy(f"http://127.0.0.1:{port}/health"):
-            time.sleep(0.1)
-        with Client(admin=started.admin) as client:
-            client.register(f"http://127.0.0.1:{port}")
-        yield process.pid
-    finally:
-        process.kill()
-        process.wait()
-
-
-def requests_in_bulk() -> list[Row]:
-    """Measure HTTP requests, durable and not durable, to a server on this machine."""
-    rows: list[Row] = []
-    with (
-        answering() as url,
-        TemporaryDirectory() as folder,
-        local(
-            ["HttpFanOut"],
-            ports=Ports(0, 0, 0),
-            environment=ALLOWED | {"PARALLELIZEWORK_HTTP_FOLDER": folder},
-        ) as started,
-    ):
-        server, worker = (process.pid for process in started.processes)
-        for count in BULK:
-            for name, batch in DURABLE.items():
-                run = partial(fan_out(started, batch), url)
-                rows.append(measured(name, count, run, worker, server))
-            for name, send in NOT_DURABLE.items():
-                start = time.perf_counter()
-                send(url, count)
-                rows.append(Row(name, count, time.perf_counter() - start))
-                print(rows[-1], file=sys.stderr, flush=True)
-        run = partial(rows_file(started, 64, Path(folder)), url)
-        rows.append(measured(IN_FILE, 100_000, run, worker, server))
-    return sorted(rows, key=lambda row: row.name)
-
-
-def measured(
-    name: str, count: int, run: Callable[[int], object], worker: int, server: int
-) -> Row:
-    """Run once; return the time, the CPU time of the worker, and the peak memory."""
-    for process in (worker, server):
-        Path(f"/proc/{process}/clear_refs").write_text("5")  # reset the peak
-    cpu = cpu_seconds(worker)
-    start = time.perf_counter()
-    run(count)
-    row = Row(
-        name,
-        count,
-        time.perf_counter() - start,
-        (cpu_seconds(worker) - cpu) / count * 1_000,
-        peak_mib(worker),
-        peak_mib(server),
-    )
-    print(row, file=sys.stderr, flush=True)
-    return row
-
-
-def measured_peer(peer: Peer) -> list[Row]:
-    """Measure the same work on another system, if it is installed."""
-    missing = peer.missing()
-    if missing:
-        print(f"{peer.name} is skipped: {missing}", file=sys.stderr)
-        return []
-    rows: list[Row] = []
-    with peer.started() as run:
-        checked(run, 100)
-        for count in PEER_RUNS:
-            start = time.perf_counter()
-            checked(run, count)
-            rows.append(Row(peer.name, count, time.perf_counter() - start))
-            print(rows[-1], file=sys.stderr, flush=True)
+        rows += map(median, alternating(forms, ROUNDS, longest=LONG))
     return rows
 
 
-def checked(run: Callable[[int], int], count: int) -> None:
-    """Run, and check that no subtask is lost or counted twice."""
-    total = run(count)
-    assert total == count * (count - 1) // 2, f"{total} is wrong for {count}"
-
-
-def post(started: Local, name: str, count: int) -> None:
-    """Run a fan-out on Restate, and check its sum."""
-
-    def run(count: int) -> int:
-        url = f"{started.ingress}/{name}/run"
-        answer = httpx.post(url, json=count, timeout=LONGEST)
-        return answer.raise_for_status().json()
-
-    checked(run, count)
-
-
-def latency(started: Local, name: str, clients: int, requests: int = 200) -> Latency:
-    """Measure requests of four subtasks with this number of clients."""
-
-    def one(_request: int) -> float:
-        start = time.perf_counter()
-        client.post(url, json=4).raise_for_status()
-        return (time.perf_counter() - start) * 1_000
-
-    url = f"{started.ingress}/{name}/run"
-    with httpx.Client(timeout=60) as client, ThreadPoolExecutor(clients) as pool:
-        times = list(pool.map(one, range(requests * clients // 4 + requests)))
-    cuts = statistics.quantiles(times, n=100)
-    return Latency(name, clients, cuts[49], cuts[98])
-
-
-def cpu_seconds(process: int) -> float:
-    """Return the CPU time of a process in seconds."""
-    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def peak_mib(process: int) -> int:
-    """Return the peak memory of a process."""
-    status = Path(f"/proc/{process}/status").read_text()
-    return int(status.partition("VmHWM:")[2].split()[0]) // 1024
-
-
-def table(rows: Sequence[Row]) -> str:
-    """Return the rows as Markdown."""
-    lines = [
-        "| what | subtasks | seconds | subtasks/s | worker CPU ms/subtask "
-        "| worker MiB | server MiB |",
-        "| --- | --: | --: | --: | --: | --: | --: |",
-    ]
-    for row in rows:
-        cpu = "" if row.cpu_ms is None else f"{row.cpu_ms:.2f}"
-        lines.append(
-            f"| {row.name} | {row.count:,} | {row.seconds:.2f} | {row.rate:,.0f} "
-            f"| {cpu} | {row.worker_mib or ''} | {row.server_mib or ''} |"
+def small(started: System, counts: Mapping[int, int]) -> list[Requests]:
+    """Measure small requests; the argument is the requests by number of clients."""
+    return [
+        small_requests.median(rows)
+        for clients, count in counts.items()
+        for rows in alternating(
+            [
+                partial(requests, started, name, clients, count)
+                for name in ("Plain", "SeedRpc")
+            ],
+            ROUNDS,
         )
-    return "\n".join(lines)
-
-
-def latency_table(latencies: Sequence[Latency]) -> str:
-    """Return the latencies as Markdown."""
-    lines = [
-        "| four subtasks | clients | p50 ms | p99 ms |",
-        "| --- | --: | --: | --: |",
     ]
-    lines += [
-        f"| {each.name} | {each.clients} | {each.p50:.1f} | {each.p99:.1f} |"
-        for each in latencies
-    ]
-    return "\n".join(lines)
 
 
-def plot(rows: Sequence[Row], file: Path) -> None:
-    """Plot seconds over subtasks, both logarithmic."""
-    import matplotlib as mpl  # noqa: PLC0415 - only `make bench` installs it
+def timed(started: System, count: int) -> FirstAndLast:
+    """Measure the times to the first and to the last subtask."""
+    form = partial(first_and_last, started, count)
+    return median_of_times([form() for _ in range(ROUNDS)])
 
-    mpl.use("Agg")
-    from matplotlib import pyplot  # noqa: PLC0415
 
-    figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
-    for name in dict.fromkeys(row.name for row in rows):
-        points = [row for row in rows if row.name == name]
-        axes.loglog(
-            [row.count for row in points],
-            [row.seconds for row in points],
-            "o-",
-            label=name,
-        )
-    axes.set(xlabel="subtasks", ylabel="seconds", title="One run of no-op subtasks")
-    axes.grid(visible=True, which="both", alpha=0.3)
-    axes.legend()
-    figure.savefig(file, dpi=120)
+def on_peer(peer: Peer, counts: Sequence[int]) -> list[Measured]:
+    """Measure the same work on another system, if it is installed."""
+    missing = peer.missing()
+    if missing:
+        note(f"{peer.name} is skipped: {missing}")
+        return []
+    rows: list[Measured] = []
+    with peer.started() as (run, processes):
+        checked(run, 100)  # warm up
+        for count in counts:
+            form = partial(measured, peer.name, count, partial(checked, run), processes)
+            [runs] = alternating([form], ROUNDS, longest=LONG)
+            # Linux counts shared memory once for each process of PostgreSQL.
+            rows.append(replace(median(runs), worker_mib=None, server_mib=None))
+    return rows
 
 
 if __name__ == "__main__":

@@ -7,19 +7,49 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 
-from parallelizework.local.dev import Local
+from benchmarks.measurement import Measured, measured, measured_script
+from benchmarks.systems import System, system
+from benchmarks.workers import hypercorn
 
 AT_ONCE = 64  # requests in flight: the default of HttpFanOut
-LONGEST = 1_800  # seconds; a run that takes longer has failed
+LONGEST = 1_800  # seconds; a script that takes longer has failed
 ALLOWED = {"PARALLELIZEWORK_HTTP_ALLOWED_HOSTS": "127.0.0.1"}
 
+COUNTS = [1_000, 5_000]
+IN_FILE = 100_000
+BATCHES = {"HTTP: HttpFanOut": 1, "HTTP: HttpFanOut, batched": 64}
+
 Send = Callable[[str, int], None]
+
+
+def requests_in_bulk(
+    counts: Sequence[int] = COUNTS, in_file: int = IN_FILE
+) -> list[Measured]:
+    """Measure HTTP requests, durable and not durable, to a server on this machine."""
+    rows: list[Measured] = []
+    scripts = {"HTTP: httpx and gather": gather, "HTTP: xargs and curl": xargs}
+    with TemporaryDirectory() as folder, answering() as url:
+        environment = ALLOWED | {"PARALLELIZEWORK_HTTP_FOLDER": folder}
+        with system(hypercorn("HttpFanOut", environment=environment)) as started:
+            processes = started.processes("HttpFanOut")
+            for count in counts:
+                for name, batch in BATCHES.items():
+                    run = partial(fan_out(started, batch), url)
+                    rows.append(measured(name, count, run, processes))
+                for name, send in scripts.items():
+                    rows.append(measured_script(name, count, partial(send, url)))
+            name = "HTTP: HttpFanOut, batched, rows in a file"
+            run = partial(rows_file(started, 64, Path(folder)), url)
+            rows.append(measured(name, in_file, run, processes))
+    return sorted(rows, key=lambda row: row.name)
 
 
 @contextmanager
@@ -38,7 +68,7 @@ def answering() -> Generator[str]:
             process.wait()
 
 
-def fan_out(started: Local, batch: int) -> Send:
+def fan_out(system: System, batch: int) -> Send:
     """Return a function that sends requests with HttpFanOut."""
 
     def send(url: str, count: int) -> None:
@@ -47,14 +77,13 @@ def fan_out(started: Local, batch: int) -> Send:
             "rows": [{"n": n} for n in range(count)],
             "policy": {"max_items_per_batch": batch, "max_concurrency": AT_ONCE},
         }
-        where = f"{started.ingress}/HttpFanOut/run"
-        answer = httpx.post(where, json=task, timeout=LONGEST).raise_for_status()
-        assert len(answer.json()["responses"]) == count
+        answer = system.run("HttpFanOut", task)
+        assert len(answer["responses"]) == count
 
     return send
 
 
-def rows_file(started: Local, batch: int, folder: Path) -> Send:
+def rows_file(system: System, batch: int, folder: Path) -> Send:
     """Return a function that sends the rows of a file with HttpFanOut."""
 
     def send(url: str, count: int) -> None:
@@ -65,10 +94,9 @@ def rows_file(started: Local, batch: int, folder: Path) -> Send:
             "rows_file": rows.name,
             "policy": {"max_items_per_batch": batch, "max_concurrency": AT_ONCE},
         }
-        where = f"{started.ingress}/HttpFanOut/run"
-        answer = httpx.post(where, json=task, timeout=LONGEST).raise_for_status()
-        assert answer.json()["succeeded"] == count
-        results = (folder / answer.json()["results_file"]).read_text().splitlines()
+        answer = system.run("HttpFanOut", task)
+        assert answer["succeeded"] == count
+        results = (folder / answer["results_file"]).read_text().splitlines()
         assert [json.loads(line)["index"] for line in results] == list(range(count))
 
     return send

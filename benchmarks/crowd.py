@@ -1,46 +1,29 @@
-"""Many runs at once on a server with one partition and few concurrent invocations.
+"""`crowd`: many runs at once.
 
-    python -m benchmarks.crowd [RUNS SUBTASKS LIMIT]
-
-Prints when the first and the last run ended. A simple tree of calls made no progress
-here: parents that waited for their children used all concurrent invocations.
+A simple tree of calls made no progress here: parents that waited for their children
+used all concurrent invocations of the server.
 """
 
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-import httpx
-
-from parallelizework.local.dev import local
-from parallelizework.local.ports import Ports
-
-PLAIN = f"{Path(__file__).with_name('fan_outs.py')}:plain"
+from benchmarks.measurement import note
+from benchmarks.systems import System
 
 
-def main(runs: int = 200, subtasks: int = 1_000, limit: int = 100) -> None:
-    """Start all runs at once, and wait for their sums."""
-    environment = {"RESTATE_WORKER__INVOKER__CONCURRENT_INVOCATIONS_LIMIT": str(limit)}
-    with (
-        local([PLAIN], ports=Ports(0, 0, 0), environment=environment) as started,
-        ThreadPoolExecutor(runs) as pool,
-    ):
-        url = f"{started.ingress}/Plain/run"
-        start = time.perf_counter()
+def crowd(system: System, runs: int, subtasks: int) -> float:
+    """Start all runs at once, and return the subtasks per second of all of them."""
+    start = time.perf_counter()
 
-        def run(_number: int) -> float:
-            answer = httpx.post(url, json=subtasks, timeout=1_800).raise_for_status()
-            assert answer.json() == subtasks * (subtasks - 1) // 2
-            return time.perf_counter() - start
+    def run(_number: int) -> float:
+        system.total("Plain", subtasks)
+        return time.perf_counter() - start
 
+    with ThreadPoolExecutor(runs) as pool:
         ends = sorted(pool.map(run, range(runs)))
-    print(
-        f"{runs} runs of {subtasks} subtasks with {limit} concurrent invocations: "
-        f"the first ended after {ends[0]:.0f} s, the last after {ends[-1]:.0f} s, "
-        f"{runs * subtasks / ends[-1]:.0f} subtasks/s"
+    rate = runs * subtasks / ends[-1]
+    note(
+        f"{runs} runs of {subtasks:,} subtasks: the first ended after {ends[0]:.1f} s, "
+        f"the last after {ends[-1]:.1f} s, {rate:,.0f}/s"
     )
-
-
-if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+    return rate

@@ -6,6 +6,10 @@ import time
 from parallelizework import FanOut, Policy
 
 SHARD = 1_000
+SLOTS = 40  # of `slots`
+LATE = [2.5, 4.0, 5.5, 7.0]  # the seconds of the late subtasks of `late`
+
+Span = tuple[int, int]  # start and end, in nanoseconds since 1970
 
 
 def numbers(count: int) -> list[int]:
@@ -39,24 +43,44 @@ async def wait_a_second(number: int) -> int:
     return number
 
 
-async def for_50_ms(_number: int) -> tuple[int, int]:
-    """Wait, and return the start and the end in nanoseconds of the machine's clock."""
-    start = time.monotonic_ns()
-    await asyncio.sleep(0.05)
-    return start, time.monotonic_ns()
+async def span(_number: int) -> Span:
+    """Do nothing, and return the start and the end."""
+    return time.time_ns(), time.time_ns()
 
 
-async def for_500_ms(_number: int) -> tuple[int, int]:
-    """Wait, and return the start and the end in nanoseconds of the machine's clock."""
-    start = time.monotonic_ns()
-    await asyncio.sleep(0.5)
-    return start, time.monotonic_ns()
+async def span_of_100_ms(_number: int) -> Span:
+    """Wait, and return the start and the end."""
+    start = time.time_ns()
+    await asyncio.sleep(0.1)
+    return start, time.time_ns()
 
 
-def occupancy(spans: list[tuple[int, int]]) -> float:
+def first_and_last(spans: list[Span]) -> Span:
+    """Return the start of the first subtask and the end of the last one."""
+    return min(start for start, _ in spans), max(end for _, end in spans)
+
+
+def occupancy(spans: list[Span]) -> float:
     """Return the average number of subtasks that executed at once."""
     busy = sum(end - start for start, end in spans)
-    return busy / (max(end for _, end in spans) - min(start for start, _ in spans))
+    first, last = first_and_last(spans)
+    return busy / (last - first)
+
+
+def delays(count: int) -> list[float]:
+    """Return `count` delays in seconds, of which the last ones are long."""
+    return [0.0] * (count - len(LATE)) + LATE
+
+
+async def wait(delay: float) -> int:
+    """Wait, and return the end in nanoseconds."""
+    await asyncio.sleep(delay)
+    return time.time_ns()
+
+
+def late_ends(ends: list[int]) -> list[int]:
+    """Return the ends of the late subtasks."""
+    return ends[-len(LATE) :]
 
 
 def total(values: list[int]) -> int:
@@ -103,10 +127,33 @@ sleeping = FanOut(
     aggregate=total,
     policy=Policy(max_concurrency=1_000),
 )
-fifty = Policy(max_concurrency=50)
-short = FanOut(
-    "Short", split=numbers, execute=for_50_ms, aggregate=occupancy, policy=fifty
+timed = FanOut("Timed", split=numbers, execute=span, aggregate=first_and_last)
+slots = FanOut(
+    "Slots",
+    split=numbers,
+    execute=span_of_100_ms,
+    aggregate=occupancy,
+    policy=Policy(max_concurrency=SLOTS),
 )
-long = FanOut(
-    "Long", split=numbers, execute=for_500_ms, aggregate=occupancy, policy=fifty
+late = FanOut("Late", split=delays, execute=wait, aggregate=late_ends)
+auto = FanOut(
+    "Auto",
+    split=numbers,
+    execute=nothing,
+    aggregate=total,
+    policy=Policy(max_items_per_batch=64),
+)
+seconds = FanOut(
+    "Seconds",
+    split=numbers,
+    execute=wait_a_second,
+    aggregate=total,
+    policy=Policy(max_concurrency=64),
+)
+auto_seconds = FanOut(
+    "AutoSeconds",
+    split=numbers,
+    execute=wait_a_second,
+    aggregate=total,
+    policy=Policy(max_items_per_batch=64, max_concurrency=64),
 )

@@ -19,6 +19,9 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from subprocess import Popen
+
+from benchmarks.measurement import Processes
 
 REPOSITORY = Path(__file__).parents[1]
 HOST = "127.0.0.1"
@@ -27,7 +30,7 @@ STOP_SECONDS = 20  # before a kill
 POSTGRES_USER = "postgres"  # if this process is root: PostgreSQL refuses root
 POSTGRES_FOLDERS = Path("/usr/lib/postgresql")  # of Debian; not on the PATH
 
-Run = Callable[[int], int]
+Started = tuple[Callable[[int], int], Processes]
 
 
 @dataclass(frozen=True)
@@ -37,12 +40,13 @@ class Peer:
     Attributes:
         name: The name in a table.
         started: Starts all programs until the block ends. Yields a function that runs
-            a number of subtasks and returns the sum of their numbers.
+            a number of subtasks and returns the sum of their numbers, and the processes
+            to measure. This process is a part of the worker.
         programs, packages, users: The requirements; users are required only for root.
     """
 
     name: str
-    started: Callable[[], AbstractContextManager[Run]]
+    started: Callable[[], AbstractContextManager[Started]]
     programs: Sequence[str] = ()
     packages: Sequence[str] = ()
     users: Sequence[str] = ()
@@ -57,30 +61,30 @@ class Peer:
 
 
 @contextmanager
-def celery_chord() -> Generator[Run, None, None]:
+def celery_chord() -> Generator[Started, None, None]:
     """Run a chord on Redis, with a prefork worker of two processes."""
     from benchmarks import celery_app  # noqa: PLC0415 - Celery may be missing
 
     with (
         temporary_folder() as folder,
-        redis(folder) as url,
+        redis(folder) as (url, server),
         celery_app.client(url) as client,
         celery_worker(folder, url, lambda: bool(client.control.ping())),
     ):
-        yield celery_app.run
+        yield celery_app.run, Processes(os.getpid(), server)
 
 
 @contextmanager
-def dbos_queue() -> Generator[Run, None, None]:
+def dbos_queue() -> Generator[Started, None, None]:
     """Run a queue on PostgreSQL, with the workflows in this process."""
     from benchmarks import dbos_app  # noqa: PLC0415 - DBOS may be missing
 
     with (
         temporary_folder() as folder,
-        postgres(folder) as url,
+        postgres(folder) as (url, server),
         dbos_app.launched(f"{url}/benchmarks"),
     ):
-        yield dbos_app.run
+        yield dbos_app.run, Processes(os.getpid(), server)
 
 
 PEERS = [
@@ -101,14 +105,14 @@ PEERS = [
 
 
 @contextmanager
-def redis(folder: Path) -> Generator[str, None, None]:
-    """Run a Redis that syncs its append-only file every second; yield its URL."""
+def redis(folder: Path) -> Generator[tuple[str, int], None, None]:
+    """Run a Redis that syncs its file every second; yield its URL and process id."""
     port = free_port()
     command = [program("redis-server"), "--bind", HOST, "--port", str(port)]
     command += ["--dir", folder, "--save", "", "--loglevel", "warning"]
     command += ["--appendonly", "yes", "--appendfsync", "everysec"]
-    with running(command, folder / "redis.log", lambda: answers(port)):
-        yield f"redis://{HOST}:{port}/0"
+    with running(command, folder / "redis.log", lambda: answers(port)) as process:
+        yield f"redis://{HOST}:{port}/0", process.pid
 
 
 @contextmanager
@@ -126,8 +130,8 @@ def celery_worker(
 
 
 @contextmanager
-def postgres(folder: Path) -> Generator[str, None, None]:
-    """Run a new PostgreSQL with the settings of `initdb`; yield its URL."""
+def postgres(folder: Path) -> Generator[tuple[str, int], None, None]:
+    """Run a new PostgreSQL as `initdb` makes it; yield its URL and process id."""
     server, data, port = program("postgres"), folder / "data", free_port()
     tools = Path(server).resolve().parent  # of the same version
     account = owner(folder)
@@ -144,8 +148,8 @@ def postgres(folder: Path) -> Generator[str, None, None]:
         lambda: subprocess.run(ask, check=False).returncode == 0,
         stop=signal.SIGINT,  # "fast": it does not wait for its clients
         account=account,
-    ):
-        yield f"postgresql://postgres@{HOST}:{port}"
+    ) as process:
+        yield f"postgresql://postgres@{HOST}:{port}", process.pid
 
 
 def owner(folder: Path) -> list[str]:
@@ -164,10 +168,10 @@ def running(
     *,
     stop: signal.Signals = signal.SIGTERM,
     account: Sequence[str] = (),
-) -> Generator[None, None, None]:
-    """Run a process that is ready when the block begins."""
+) -> Generator["Popen[bytes]", None, None]:
+    """Run a process that is ready when the block begins; yield the process."""
     with log.open("wb") as output:
-        process = subprocess.Popen(
+        process = Popen(
             ["setpriv", *account, "--pdeathsig=KILL", *command],
             cwd=log.parent,
             env={**os.environ, "TMPDIR": str(log.parent)},
@@ -177,7 +181,7 @@ def running(
         )
     try:
         await_ready(process, ready, log)
-        yield
+        yield process
     finally:
         process.send_signal(stop)
         try:
@@ -187,9 +191,7 @@ def running(
             process.wait()
 
 
-def await_ready(
-    process: "subprocess.Popen[bytes]", ready: Callable[[], bool], log: Path
-) -> None:
+def await_ready(process: "Popen[bytes]", ready: Callable[[], bool], log: Path) -> None:
     """Wait until the process is ready; if it ends or takes too long, raise its log."""
     deadline = time.monotonic() + READY_SECONDS
     while not ready():

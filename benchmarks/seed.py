@@ -1,18 +1,27 @@
-"""Simple fan-outs for a comparison: one coordinator and one gather over all calls.
+"""Hand-written fan-outs for a comparison.
 
-As a script, it serves them: `python benchmarks/seed.py PORT`.
+`SeedRpc` and `SeedRuns` have one coordinator and one gather over all calls. `Tree` has
+a coordinator for each segment, and gathers a window of calls at a time.
+
+As a script, it serves them: `python -m benchmarks.seed PORT`.
 """
 
 import asyncio
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import restate
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
-from restate import Context, RunOptions, Service
+from restate import Context, RestateDurableFuture, RunOptions, Service
 
 rpc = Service("SeedRpc")
 runs = Service("SeedRuns")
+tree = Service("Tree")
+
+SEGMENT = 1_000  # subtasks of one coordinator of `Tree`
+WINDOW = 64  # calls that one coordinator of `Tree` has in flight
 
 
 async def split(count: int) -> list[int]:
@@ -47,6 +56,40 @@ async def run_steps(ctx: Context, count: int) -> int:
     return sum([await step for step in steps])
 
 
+@tree.handler(name="run")
+async def run_tree(ctx: Context, count: int) -> int:
+    """Fan out over segments."""
+    subtasks = await ctx.run_typed("split", split, RunOptions(type_hint=list), count)
+    segments = [subtasks[start : start + SEGMENT] for start in range(0, count, SEGMENT)]
+    return sum(
+        await gathered(lambda each: ctx.service_call(run_segment, each), segments)
+    )
+
+
+@tree.handler(name="runSegment")
+async def run_segment(ctx: Context, subtasks: list[int]) -> int:
+    """Fan out over subtasks."""
+    return sum(await gathered(lambda each: ctx.service_call(run_leaf, each), subtasks))
+
+
+@tree.handler(name="runSubtask")
+async def run_leaf(_ctx: Context, number: int) -> int:
+    """Do nothing."""
+    return number
+
+
+async def gathered(
+    call: Callable[[Any], RestateDurableFuture[int]], items: list[Any]
+) -> list[int]:
+    """Make a call for each item, a window at a time; return the answers in order."""
+    answers: list[int] = []
+    for start in range(0, len(items), WINDOW):
+        calls = [call(item) for item in items[start : start + WINDOW]]
+        await restate.gather(*calls)
+        answers += [await each for each in calls]
+    return answers
+
+
 async def execute(number: int) -> int:
     """Do nothing."""
     return number
@@ -59,4 +102,4 @@ if __name__ == "__main__":
     config.keep_alive_max_requests = 2**31 - 1
     config.keep_alive_timeout = 2**31 - 1
     config.errorlog = None
-    asyncio.run(serve(restate.app([rpc, runs]), config))  # type: ignore[arg-type]
+    asyncio.run(serve(restate.app([rpc, runs, tree]), config))  # type: ignore[arg-type]
