@@ -26,21 +26,20 @@ class Configuration:
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-USUAL = Configuration("Plain, 1 partition, hypercorn, 1 process", hypercorn())
+# One partition, protocol v6, hypercorn, one process.
+USUAL = Configuration("usual settings", hypercorn())
 OTHERS = [
     Configuration(
-        "Plain, protocol v7",
+        "protocol v7",
         hypercorn(),
         {"RESTATE_EXPERIMENTAL_ENABLE_PROTOCOL_V7": "true"},
     ),
-    Configuration(
-        "Plain, 4 partitions", hypercorn(), {"RESTATE_DEFAULT_NUM_PARTITIONS": "4"}
-    ),
-    Configuration("Plain, hypercorn, 2 processes", hypercorn(processes=2)),
+    Configuration("4 partitions", hypercorn(), {"RESTATE_DEFAULT_NUM_PARTITIONS": "4"}),
+    Configuration("hypercorn, 2 processes", hypercorn(processes=2)),
 ]
 GRANIAN = [
-    Configuration("Plain, granian, 1 process", granian(1)),
-    Configuration("Plain, granian, 2 processes", granian(2)),
+    Configuration("granian, 1 process", granian(1)),
+    Configuration("granian, 2 processes", granian(2)),
 ]
 
 
@@ -71,7 +70,7 @@ def measured_configurations(
                 ).measured,
                 "Plain",
                 count,
-                name=each.name,
+                name=f"Plain, {each.name}",
             )
             for each in used
         ]
@@ -82,16 +81,16 @@ def measured_configurations(
 
 
 def _compared(other: Sequence[Measured], usual: Sequence[Measured]) -> list[Comparison]:
-    what = f"{other[0].name} / {usual[0].name},"
+    what = f"{other[0].name} / usual settings"
     return [
         Comparison(
-            f"{what} CPU",
+            f"{what}: CPU",
             "ms",
             [row.cpu_ms for row in other],
             [row.cpu_ms for row in usual],
         ),
         Comparison(
-            f"{what} rate",
+            f"{what}: rate",
             "/s",
             [row.rate for row in other],
             [row.rate for row in usual],
