@@ -26,7 +26,7 @@ class Configuration:
     settings: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-# One partition, protocol v6, hypercorn, one process.
+# One partition, no protocol v7, hypercorn, one process.
 USUAL = Configuration("usual settings", hypercorn())
 OTHERS = [
     Configuration(
