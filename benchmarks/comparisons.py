@@ -13,6 +13,7 @@ from benchmarks.systems import System, system
 from benchmarks.workers import hypercorn, seed
 
 _INVOKER_LIMIT = "RESTATE_WORKER__INVOKER__CONCURRENT_INVOCATIONS_LIMIT"
+_ALONE = 4  # runs, one after the other
 
 
 @dataclass(frozen=True)
@@ -157,12 +158,15 @@ def late_completion(started: System, rounds: int) -> Comparison:
 
 
 def crowd_over_one(sizes: Sizes) -> Comparison:
-    """Compare the rate of a crowd to the rate of one run alone."""
+    """Compare the rate of a crowd to the rate of runs that are alone."""
     settings = {_INVOKER_LIMIT: str(sizes.limit)}
     with system(hypercorn(), settings=settings) as started:
         started.total("Plain", 300)  # warm up
         one, many = alternating(
-            [partial(crowd, started, runs, sizes.subtasks) for runs in (1, sizes.runs)],
+            [
+                partial(crowd, started, runs, sizes.subtasks, at_once)
+                for runs, at_once in ((_ALONE, 1), (sizes.runs, sizes.runs))
+            ],
             sizes.slow_rounds,
         )
     return Comparison(

@@ -11,19 +11,19 @@ from benchmarks.measurement import note
 from benchmarks.systems import System
 
 
-def crowd(system: System, runs: int, subtasks: int) -> float:
-    """Start all runs at once, and return the subtasks per second of all of them."""
+def crowd(system: System, runs: int, subtasks: int, at_once: int) -> float:
+    """Run several runs, `at_once` of them at once; return their subtasks per second."""
     start = time.perf_counter()
 
     def run(_number: int) -> float:
         system.total("Plain", subtasks)
         return time.perf_counter() - start
 
-    with ThreadPoolExecutor(runs) as pool:
+    with ThreadPoolExecutor(at_once) as pool:
         ends = sorted(pool.map(run, range(runs)))
     rate = runs * subtasks / ends[-1]
     note(
-        f"{runs} runs of {subtasks:,} subtasks: the first ended after {ends[0]:.1f} s, "
-        f"the last after {ends[-1]:.1f} s, {rate:,.0f}/s"
+        f"{runs} runs of {subtasks:,} subtasks, {at_once} at once: "
+        f"the first ended after {ends[0]:.1f} s, the last after {ends[-1]:.1f} s, {rate:,.0f}/s"
     )
     return rate
