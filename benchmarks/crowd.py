@@ -23,7 +23,7 @@ def crowd(system: System, runs: int, subtasks: int, at_once: int) -> float:
         ends = sorted(pool.map(run, range(runs)))
     rate = runs * subtasks / ends[-1]
     note(
-        f"{runs} runs of {subtasks:,} subtasks, {at_once} at once: "
-        f"the first ended after {ends[0]:.1f} s, the last after {ends[-1]:.1f} s, {rate:,.0f}/s"
+        f"{runs} runs of {subtasks:,} subtasks, {at_once} at once: {rate:,.0f}/s, the "
+        f"first ended after {ends[0]:.1f} s, the last after {ends[-1]:.1f} s"
     )
     return rate
