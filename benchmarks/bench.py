@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -39,7 +39,6 @@ RUNS = {  # the numbers of subtasks for each service
     "SeedRuns": [100, 1_000, 5_000],
     "Sleeping": [1_000, 10_000],
 }
-GRANIAN = [1_000, 10_000]
 BULK = [1_000, 5_000]
 DURABLE = {"HTTP: HttpFanOut": 1, "HTTP: HttpFanOut, batched": 64}  # batch sizes
 NOT_DURABLE = {"HTTP: httpx and gather": gather, "HTTP: xargs and curl": xargs}
@@ -78,9 +77,6 @@ class Latency:
 def main() -> None:
     """Measure; print tables; write `results.json` and the plot of the docs."""
     rows, latencies = on_restate()
-    more_rows, more_latencies = on_granian()
-    rows += more_rows
-    latencies += more_latencies
     in_bulk = requests_in_bulk()
     rows += [row for peer in PEERS for row in measured_peer(peer)]
     rows.sort(key=lambda row: row.name)
@@ -118,22 +114,6 @@ def on_restate() -> tuple[list[Row], list[Latency]]:
             measured(name, count, partial(post, started, name), processes[name], server)
             for count, name in runs
         ]
-    return rows, latencies
-
-
-def on_granian() -> tuple[list[Row], list[Latency]]:
-    """Measure `Plain` on granian, the other ASGI server."""
-    target, name = f"{HERE / 'fan_outs.py'}:plain", "Plain on granian"
-    environment = {"PARALLELIZEWORK_SERVER": "granian"}
-    with local([target], ports=Ports(0, 0, 0), environment=environment) as started:
-        worker, server = started.processes[1].pid, started.processes[0].pid
-        post(started, "Plain", 500)  # warm up
-        latencies = [
-            replace(latency(started, "Plain", clients), name=name)
-            for clients in (1, 16)
-        ]
-        run = partial(post, started, "Plain")
-        rows = [measured(name, count, run, worker, server) for count in GRANIAN]
     return rows, latencies
 
 

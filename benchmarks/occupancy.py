@@ -1,4 +1,4 @@
-"""Measure how many slots of a run are used, on both ASGI servers.
+"""Measure how many slots of a run are used.
 
     python -m benchmarks.occupancy
 
@@ -21,14 +21,12 @@ def main() -> None:
     """Run, and print the share of time in which a slot is used."""
     fan_outs = Path(__file__).with_name("fan_outs.py")
     targets = [f"{fan_outs}:{name.lower()}" for name in RUNS]
-    for server in ("hypercorn", "granian"):
-        environment = {"PARALLELIZEWORK_SERVER": server}
-        with local(targets, ports=Ports(0, 0, 0), environment=environment) as started:
-            for name, count in [("Short", 200), *RUNS.items()]:
-                url = f"{started.ingress}/{name}/run"
-                answer = httpx.post(url, json=count, timeout=600).raise_for_status()
-                share = answer.json() / SLOTS
-                print(f"{server}: {name}, {count:,} subtasks: {share:.0%}", flush=True)
+    with local(targets, ports=Ports(0, 0, 0)) as started:
+        for name, count in [("Short", 200), *RUNS.items()]:
+            url = f"{started.ingress}/{name}/run"
+            answer = httpx.post(url, json=count, timeout=600).raise_for_status()
+            share = answer.json() / SLOTS
+            print(f"{name}, {count:,} subtasks: {share:.0%}", flush=True)
 
 
 if __name__ == "__main__":
