@@ -3,7 +3,7 @@
 import os
 import shlex
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import (
     Field,
@@ -15,8 +15,6 @@ from pydantic import (
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from parallelizework.errors import SettingsError
-
-ServerName = Literal["hypercorn", "granian"]
 
 
 class _Settings(BaseSettings):
@@ -53,8 +51,6 @@ class Settings(_Settings):
         identity_keys: The public keys (`publickeyv1_...`) of the restate-servers that
             may call the worker, separated by spaces. By default, everyone who can
             reach the worker may call it.
-        server: The ASGI server of the worker: hypercorn or granian. granian has to be
-            installed.
         restate_server: The path of the restate-server program for `parallelizework
             dev`. By default, the program is found or installed.
         ingress_url: The URL of the restate-server's ingress.
@@ -68,7 +64,6 @@ class Settings(_Settings):
     grace_period: float = Field(default=8.0, ge=0)
     progress_retention: float = Field(default=86_400, gt=0)
     identity_keys: Annotated[tuple[str, ...], NoDecode] = ()
-    server: ServerName = "hypercorn"
     restate_server: Path | None = None
     ingress_url: str = "http://localhost:8080"
     admin_url: str = "http://localhost:9070"

@@ -21,7 +21,7 @@ from parallelizework.local.manifest import task_schemas
 from parallelizework.local.ports import Ports, url
 from parallelizework.local.process import RestartableProcess
 from parallelizework.local.server import LocalServer, local_server
-from parallelizework.settings import ServerName, Settings
+from parallelizework.settings import Settings
 
 _PORTS = 65_536
 Port = Annotated[int, Parameter(validator=Number(gte=0, lt=_PORTS))]
@@ -41,7 +41,6 @@ def serve(
     *,
     bind: Annotated[str, Parameter(validator=_check_bind)] = "127.0.0.1:9080",
     workers: Workers = 1,
-    server: ServerName | None = None,
 ) -> None:
     """Serve fan-outs to a restate-server until SIGTERM or Ctrl-C.
 
@@ -57,18 +56,12 @@ def serve(
         run the fan-outs.
     workers
         The number of worker processes.
-    server
-        The ASGI server: hypercorn or granian. By default, PARALLELIZEWORK_SERVER or
-        hypercorn. The extra parallelizework[granian] installs granian.
     """
     with extras_named():
         from parallelizework.serving import worker  # noqa: PLC0415 - other commands do without restate
 
     settings = Settings()
-    changes = {
-        "fan_outs": tuple(targets or settings.fan_outs),
-        "server": server or settings.server,
-    }
+    changes = {"fan_outs": tuple(targets or settings.fan_outs)}
     worker.serve(settings.model_copy(update=changes), bind=bind, workers=workers)
 
 

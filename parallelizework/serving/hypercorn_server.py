@@ -1,4 +1,4 @@
-"""Serve with hypercorn, the default ASGI server."""
+"""Serve with hypercorn, the ASGI server of `parallelizework serve`."""
 
 import asyncio
 import errno

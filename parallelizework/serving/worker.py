@@ -6,14 +6,11 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from importlib.util import find_spec
 from typing import NoReturn
 
 from hypercorn.config import Sockets
 
-from parallelizework.errors import StartError
 from parallelizework.serving import hypercorn_fixes, hypercorn_server, logs, shutdown
 from parallelizework.serving.app import load_app
 from parallelizework.serving.protocol_guard import ProtocolGuard
@@ -33,27 +30,21 @@ def serve(settings: Settings, *, bind: str, workers: int = 1) -> None:
     """Serve until SIGTERM or SIGINT, then wait for the calls in flight.
 
     Args:
-        settings: The targets, the ASGI server and the grace period.
+        settings: The targets and the grace period.
         bind: The address to listen on, as `HOST:PORT`.
-        workers: The number of processes that share the port; 1 with granian.
+        workers: The number of processes that share the port.
 
     Raises:
         TargetError: One of `settings.fan_outs` names nothing that can be served.
         PortInUse: The port is in use.
-        StartError: The process cannot listen on the address; the ASGI server is not
-            installed; granian has more than one process; or a process died soon after
-            each of its starts.
+        StartError: The process cannot listen on the address; or a process died soon
+            after each of its starts.
     """
-    if settings.server == "granian":
-        _check_granian(workers)
     app = _load(settings)  # also with several processes: an error is reported once
     sockets, address = hypercorn_server.listen(bind)
-    if settings.server == "granian":
-        hypercorn_server.close(sockets)  # granian opens its own sockets
-        _serve_with_granian(app, address, settings.grace_period)
     _logger.info("Serving on %s", address)
     if workers == 1:
-        _serve_with_hypercorn(app, sockets, _MAX_STREAMS, settings.grace_period)
+        _serve_until_a_signal(app, sockets, _MAX_STREAMS, settings.grace_period)
     else:
         grace = settings.grace_period
         supervisor = Supervisor(process, settings, sockets, grace_period=grace)
@@ -63,16 +54,7 @@ def serve(settings: Settings, *, bind: str, workers: int = 1) -> None:
 def process(settings: Settings, sockets: Sockets) -> None:
     """The entry point of each of several processes."""
     app = _load(settings)
-    _serve_with_hypercorn(app, sockets, _MAX_STREAMS_SHARED, settings.grace_period)
-
-
-def _check_granian(workers: int) -> None:
-    if not find_spec("granian"):
-        raise StartError(
-            "granian is not installed: pip install 'parallelizework[granian]'"
-        )
-    if workers > 1:
-        raise StartError("granian runs in one process only: leave --workers at 1")
+    _serve_until_a_signal(app, sockets, _MAX_STREAMS_SHARED, settings.grace_period)
 
 
 def _load(settings: Settings) -> ProtocolGuard:
@@ -81,49 +63,24 @@ def _load(settings: Settings) -> ProtocolGuard:
     return app
 
 
-def _serve_with_hypercorn(
+def _serve_until_a_signal(
     app: ProtocolGuard, sockets: Sockets, max_streams: int, grace_period: float
 ) -> None:
-    hypercorn_fixes.apply()
-    _run(
-        lambda stop: hypercorn_server.serve(
-            app,
-            sockets,
-            stop=stop,
-            max_streams=max_streams,
-            grace_period=grace_period,
-        )
-    )
-    if threading.active_count() > 1:  # the exit would wait for sync functions
-        _exit(0)
-
-
-def _serve_with_granian(
-    app: ProtocolGuard, address: str, grace_period: float
-) -> NoReturn:
-    from parallelizework.serving import granian_server  # noqa: PLC0415 - an optional extra
-
-    _run(
-        lambda stop: granian_server.serve(
-            app,
-            address,
-            on_start=lambda: _logger.info("Serving on %s", address),
-            stop=stop,
-            grace_period=grace_period,
-        )
-    )
-    _exit(0)  # granian's threads would abort an interpreter that ends before them
-
-
-def _run(serve: Callable[[asyncio.Event], Coroutine[None, None, None]]) -> None:
-    """Serve until a signal, or until a subtask raises KeyboardInterrupt.
+    """Serve until SIGTERM or SIGINT, or until a subtask raises KeyboardInterrupt.
 
     KeyboardInterrupt stops the event loop. The loop is not closed then: closing would
     wait for calls that cannot end without the loop.
     """
+    hypercorn_fixes.apply()
 
     async def until_a_signal() -> None:
-        await serve(_set_at_a_signal())
+        await hypercorn_server.serve(
+            app,
+            sockets,
+            stop=_set_at_a_signal(),
+            max_streams=max_streams,
+            grace_period=grace_period,
+        )
 
     with asyncio.Runner() as runner:
         try:
@@ -131,6 +88,8 @@ def _run(serve: Callable[[asyncio.Event], Coroutine[None, None, None]]) -> None:
         except KeyboardInterrupt:
             _logger.error("KeyboardInterrupt: this process ends")  # noqa: TRY400 - no error of ours
             _exit(_INTERRUPTED)
+    if threading.active_count() > 1:  # the exit would wait for sync functions
+        _exit(0)
 
 
 def _set_at_a_signal() -> asyncio.Event:

@@ -21,11 +21,11 @@ from .test_dev import FAN_OUTS
 
 @contextmanager
 def alone(
-    *targets: str, workers: int = 1, grace: float = 8, server: str = "hypercorn"
+    *targets: str, workers: int = 1, grace: float = 8
 ) -> Generator[tuple[Running, str], None, None]:
     """A worker that a test may kill or stop, and its address."""
     bind = f"127.0.0.1:{Ports(0, 0, 0).chosen().worker}"
-    options = ["--bind", bind, "--workers", str(workers), "--server", server]
+    options = ["--bind", bind, "--workers", str(workers)]
     environment = {"PARALLELIZEWORK_GRACE_PERIOD": str(grace)}
     with running("serve", *targets, *options, environment=environment) as worker:
         eventually(lambda: healthy(f"http://{bind}/health") or worker.has_ended)
@@ -35,32 +35,26 @@ def alone(
 
 @contextmanager
 def served(
-    folder: Path,
-    *targets: str,
-    workers: int = 1,
-    grace: float = 8,
-    server: str = "hypercorn",
+    folder: Path, *targets: str, workers: int = 1, grace: float = 8
 ) -> Generator[tuple[Running, str], None, None]:
     """A server, and such a worker registered at it; with the ingress."""
     ports = Ports(0, 0, 0).chosen()
     with (
         restate_server(find("restate-server"), ports, folder, {}),
-        alone(*targets, workers=workers, grace=grace, server=server) as (worker, url),
+        alone(*targets, workers=workers, grace=grace) as (worker, url),
         Client(admin=f"http://127.0.0.1:{ports.admin}") as client,
     ):
         client.register(url)
         yield worker, f"http://127.0.0.1:{ports.ingress}"
 
 
-@pytest.mark.parametrize(
-    ("asgi", "workers"), [("hypercorn", 1), ("hypercorn", 2), ("granian", 1)]
-)
+@pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_a_stopped_worker_finishes_its_subtasks_in_flight(
-    tmp_path: Path, signum: signal.Signals, asgi: str, workers: int
+    tmp_path: Path, signum: signal.Signals, workers: int
 ) -> None:
     target = f"{FAN_OUTS}.concurrency:slow"
-    with served(tmp_path, target, workers=workers, server=asgi) as (worker, ingress):
+    with served(tmp_path, target, workers=workers) as (worker, ingress):
         send = f"{ingress}/restate/send/Slow/run"
         httpx.post(send, json=[1.0], timeout=LONG).raise_for_status()
         worker.wait_for("slow subtask starts")
@@ -92,22 +86,20 @@ sys.ending = UntilTheyAreBack()
 """
 
 
-@pytest.mark.parametrize("asgi", ["hypercorn", "granian"])
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_a_thread_that_ends_during_shutdown_does_not_crash_the_worker(
-    tmp_path: Path, signum: signal.Signals, asgi: str
+    tmp_path: Path, signum: signal.Signals
 ) -> None:
     (tmp_path / "late.py").write_text(LATE)
-    with alone(f"{tmp_path / 'late.py'}:squares", server=asgi) as (worker, _):
+    with alone(f"{tmp_path / 'late.py'}:squares") as (worker, _):
         worker.process.send_signal(signum)
 
         assert worker.ended() == 0
 
 
-@pytest.mark.parametrize("asgi", ["hypercorn", "granian"])
-def test_a_connected_client_does_not_delay_the_end_of_a_worker(asgi: str) -> None:
+def test_a_connected_client_does_not_delay_the_end_of_a_worker() -> None:
     with (
-        alone(f"{FAN_OUTS}.values:squares", server=asgi, grace=0.5) as (worker, url),
+        alone(f"{FAN_OUTS}.values:squares", grace=0.5) as (worker, url),
         httpx.Client(http1=False, http2=True, verify=False) as client,
     ):
         client.get(f"{url}/health").raise_for_status()
@@ -117,12 +109,11 @@ def test_a_connected_client_does_not_delay_the_end_of_a_worker(asgi: str) -> Non
         assert worker.ended() == 0
 
 
-@pytest.mark.parametrize("asgi", ["hypercorn", "granian"])
 def test_a_subtask_beyond_the_grace_period_is_executed_by_the_next_worker(
-    tmp_path: Path, key: str, asgi: str
+    tmp_path: Path, key: str
 ) -> None:
     target = f"{FAN_OUTS}.waiting:staggering"
-    with served(tmp_path, target, grace=0.5, server=asgi) as (worker, ingress):
+    with served(tmp_path, target, grace=0.5) as (worker, ingress):
         send = f"{ingress}/restate/send/Staggering/run"
         task = {"key": key, "count": 1, "free": 0}
         run = httpx.post(send, json=task, timeout=LONG).json()["invocationId"]
@@ -144,23 +135,6 @@ def test_two_processes_share_the_work(tmp_path: Path, key: str) -> None:
         answer = httpx.post(f"{ingress}/Processes/run", json=task, timeout=LONG)
 
         assert len(answer.json()) == 2
-
-
-def test_granian_serves_many_subtasks_and_large_values(tmp_path: Path) -> None:
-    targets = [f"{FAN_OUTS}.values:squares", f"{FAN_OUTS}.sizes:sizes_combined"]
-    with served(tmp_path, *targets, server="granian") as (_, ingress):
-        squares = httpx.post(f"{ingress}/Squares/run", json=3_000, timeout=LONG)
-        sizes = {"count": 20, "value": 1}
-        large = httpx.post(f"{ingress}/SizesCombined/run", json=sizes, timeout=LONG)
-
-    assert squares.json() == [number * number for number in range(3_000)]
-    assert large.is_success, large.text
-
-
-def test_granian_with_several_processes_is_refused() -> None:
-    with running("serve", "--server", "granian", "--workers", "2") as worker:
-        assert worker.ended() == 1
-        assert "leave --workers at 1" in worker.output
 
 
 def test_serve_without_targets_serves_the_fan_outs_named_in_the_environment() -> None:
@@ -213,13 +187,12 @@ def test_a_definition_error_of_the_users_module_is_one_line(tmp_path: Path) -> N
         assert "has no type hint" in worker.output
 
 
-@pytest.mark.parametrize("asgi", ["hypercorn", "granian"])
-def test_an_address_in_use_is_reported(asgi: str) -> None:
+def test_an_address_in_use_is_reported() -> None:
     port = Ports(0, 0, 0).chosen().worker
     bind = f"127.0.0.1:{port}"
     with running("serve", "--bind", bind):
         eventually(lambda: healthy(f"http://{bind}/health"))
-        with running("serve", "--bind", bind, "--server", asgi) as second:
+        with running("serve", "--bind", bind) as second:
             assert second.ended() == 1
             assert bind in second.output
             assert "in use" in second.output

@@ -231,13 +231,12 @@ def test_several_processes_report_an_address_in_use_in_one_line(
             )
 
 
-@pytest.mark.parametrize("asgi", ["hypercorn", "granian"])
 @pytest.mark.parametrize("name", ["Deadly", "DeadlyAsync", "DeadlyCode"])
 def test_a_keyboard_interrupt_in_a_subtask_ends_the_worker(
-    tmp_path: Path, key: str, asgi: str, name: str
+    tmp_path: Path, key: str, name: str
 ) -> None:
     targets = [f"{SERVING}:{n}" for n in ("deadly", "deadly_async", "deadly_code")]
-    with served(tmp_path, *targets, server=asgi) as (worker, ingress):
+    with served(tmp_path, *targets) as (worker, ingress):
         send = f"{ingress}/restate/send/{name}/run"
         task = {"key": key, "end": "interrupt"}
         run = httpx.post(send, json=task, timeout=LONG).json()["invocationId"]
