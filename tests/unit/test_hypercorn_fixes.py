@@ -261,6 +261,31 @@ async def test_an_app_that_sends_ends_when_the_connection_is_lost(
         assert bool(sent) == is_fixed
 
 
+@compare(H2Protocol, EndSending, fixes.FixedH2Protocol)
+async def test_an_app_that_ends_its_answer_ends_when_the_server_has_stopped_sending(
+    kind: Kind, is_fixed: bool
+) -> None:
+    stop, ended = asyncio.Event(), list[bool]()
+
+    async def ends(_scope: Any, _receive: Any, send: Any, *_: Any) -> None:
+        await send(START)
+        await stop.wait()
+        await send({"type": "http.response.body"})
+        ended.append(True)
+
+    async with connected(kind, ends) as connection:
+        connection.client.send_headers(1, GET, end_stream=True)
+        await connection.flush()
+        [sending] = [t for t in asyncio.all_tasks() if "send_task" in str(t.get_coro())]
+
+        sending.cancel()
+        await everything()
+        stop.set()
+        await everything()
+
+        assert bool(ended) == is_fixed
+
+
 @compare(H2Protocol, CloseOnError, fixes.FixedH2Protocol)
 async def test_an_error_that_hypercorn_does_not_expect_closes_the_connection(
     kind: Kind, is_fixed: bool
