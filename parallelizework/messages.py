@@ -131,6 +131,8 @@ class Slice(BaseModel, Generic[Item]):
         items: The items, as plain JSON: subtasks or shards.
         shard: The index of the shard that the items were expanded from, if any.
         overrides: The fields of the policy that the request overrides.
+        is_slow: Whether the subtasks of the run end slowly; None if that is not known
+            yet.
         rule: The completion rule for the slice: what remains of the rule of the run.
         report_request: Which reports the caller wants; None for no reports.
     """
@@ -143,6 +145,7 @@ class Slice(BaseModel, Generic[Item]):
     items: list[Item]
     shard: int | None = None
     overrides: Overrides = {}
+    is_slow: bool | None = None
     rule: Rule = Rule()
     report_request: ReportRequest | None = None
 

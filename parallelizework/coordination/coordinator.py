@@ -57,7 +57,7 @@ class Coordinator:
         self._definition = definition
         self._policy = definition.policy_for(overrides)
         self._steps = Steps(ctx, definition, self._policy)
-        self._events = Events()
+        self._events = Events(ctx)
         self._fan_in: FanIn | None = None
         self._deadline_passed = False
 
@@ -87,7 +87,7 @@ class Coordinator:
         """
         combine = self._steps.combine if self._definition.combine else None
         fan_in = self._fan_in = FanIn(slice_.rule, combine, total)
-        calls = dispatch.calls(slice_, self._policy)
+        calls = dispatch.calls(slice_, self._policy, self._is_slow)
         window = Window(
             self._ctx, calls, fan_in, self._events, has_caller=self._has_caller
         )
@@ -124,6 +124,10 @@ class Coordinator:
                 await self._events.wait()
             if self._deadline_passed:
                 return CompletionReason.DEADLINE_EXCEEDED
+
+    def _is_slow(self) -> bool:
+        """Whether the subtasks of the run end slowly."""
+        return False
 
     def _answers_at_deadline(self, reason: CompletionReason) -> bool:
         """Whether the run may answer at its deadline, with its unfinished subtasks.

@@ -1,6 +1,8 @@
 """Dispatch: turns the items of a slice into calls."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import accumulate, pairwise
 from math import ceil
 from typing import Any
@@ -24,7 +26,7 @@ from parallelizework.serde.message import Message
 
 # How many reports for progress a run receives, approximately. They are less than 1 % of
 # the cost of a large run.
-_UPDATES = 1_000
+_UPDATES = 100
 
 
 class SubtaskDispatch:
@@ -50,23 +52,47 @@ class SubtaskDispatch:
         # With `combine`, a coordinator has few subtasks: so it holds few values.
         self._segment = WINDOW if definition.combine else SEGMENT
 
-    def calls(self, slice_: Slice[Any], policy: Policy) -> Calls:
-        """Return the calls for a slice."""
+    def calls(
+        self, slice_: Slice[Any], policy: Policy, is_slow: Callable[[], bool]
+    ) -> Calls:
+        """Return the calls for a slice.
+
+        Args:
+            slice_: The slice.
+            policy: The policy of the run.
+            is_slow: Whether the subtasks of the run have ended slowly so far.
+        """
+        cost = min(slice_.slots, policy.max_items_per_batch)
+        calls = self._calls(slice_, policy, cost, is_slow)
+        return Calls(calls, slice_.slots, cost)
+
+    def _calls(
+        self,
+        slice_: Slice[Any],
+        policy: Policy,
+        cost: int,
+        is_slow: Callable[[], bool],
+    ) -> Iterator[Call | Known]:
         batch = policy.max_items_per_batch
         unit = self._unit(batch)
-        divided = partition(
-            ceil(len(slice_.items) / unit),
-            max(1, slice_.slots // batch),
-            wide=self._is_wide,
-            segment=self._segment,
+        units, at_once = ceil(len(slice_.items) / unit), max(1, slice_.slots // batch)
+        divide = partial(
+            partition, at_once=at_once, wide=self._is_wide, segment=self._segment
         )
-        cost = min(slice_.slots, batch)
-        if not divided.direct:
-            calls = self._slices(slice_, divided, unit, self._slice_handler)
-        else:
-            calls = self._units(slice_, policy, divided)
-        share, most = divided.share * cost, divided.most * cost
-        return Calls(calls, slice_.slots, cost, share, most)
+        part = Part(slice_, unit, cost)
+        divided = divide(units)
+        if divided.direct:
+            yield from self._units(part, policy, divided)
+            return
+        slow = slice_.is_slow
+        if slow is None and at_once <= WINDOW and not self._is_wide:
+            # Their duration tells how to divide the rest.
+            yield from self._units(part, policy, divide(WINDOW))
+            part = replace(part, position=WINDOW, start=WINDOW * unit)
+            units -= WINDOW
+            slow = is_slow()
+        divided = divide(units, slow=bool(slow))
+        yield from self._slices(part, divided, self._slice_handler, is_slow=bool(slow))
 
     def items_ended(self, fan_in: FanIn) -> int:
         """Return how many items have ended."""
@@ -77,19 +103,21 @@ class SubtaskDispatch:
         return batch
 
     def _units(
-        self, slice_: Slice[Any], policy: Policy, divided: Partition
+        self, part: "Part", policy: Policy, divided: Partition
     ) -> Iterator[Call | Known]:
-        batch = policy.max_items_per_batch
-        if batch > 1:
-            return self._slices(slice_, divided, batch, HandlerName.RUN_BATCH)
-        return self._subtasks(slice_, policy)
+        if policy.max_items_per_batch > 1:
+            return self._slices(part, divided, HandlerName.RUN_BATCH)
+        return self._subtasks(part.whole, policy, len(divided.sizes))
 
-    def _subtasks(self, slice_: Slice[Any], policy: Policy) -> Iterator[Call | Known]:
+    def _subtasks(
+        self, slice_: Slice[Any], policy: Policy, count: int
+    ) -> Iterator[Call | Known]:
         definition, shard = self._definition, slice_.shard
         policy_header = policy_headers(slice_.overrides)
         name = slice_name(slice_.run, shard)
-        known = known_values(slice_.items) if definition.may_have_done else {}
-        for position, item in enumerate(slice_.items):
+        items = slice_.items[:count]
+        known = known_values(items) if definition.may_have_done else {}
+        for position, item in enumerate(items):
             if position in known:
                 yield Known(position, known[position])
                 continue
@@ -107,26 +135,36 @@ class SubtaskDispatch:
             )
 
     def _slices(
-        self, whole: Slice[Any], divided: Partition, unit: int, handler: HandlerName
+        self,
+        part: "Part",
+        divided: Partition,
+        handler: HandlerName,
+        *,
+        is_slow: bool = False,
     ) -> Iterator[Call]:
+        whole = part.whole
         updates = whole.report_request.updates if whole.report_request else _UPDATES
-        share = updates / max(1, len(whole.items))
+        updates_each = updates / max(1, len(whole.items))
         is_batch = handler is HandlerName.RUN_BATCH  # one step, so it cannot report
         definition = self._definition
         service = definition.executor if is_batch else definition.name
-        ends = accumulate((size * unit for size in divided.sizes), initial=0)
-        for position, (start, end) in enumerate(pairwise(ends)):
+        sizes = (size * part.unit for size in divided.sizes)
+        ends = accumulate(sizes, initial=part.start)
+        for position, (start, end) in enumerate(pairwise(ends), part.position):
             count = min(end, len(whole.items)) - start
             yield SliceCall(
                 position=position,
                 service=service,
                 handler=handler,
                 is_coordinator=not is_batch,
+                share=divided.share * part.cost,
+                most=divided.most * part.cost,
                 whole=whole,
                 start_at=start,
                 end_at=end,
                 slice_json=self.slice_json,
-                updates=ceil(share * count),
+                updates=ceil(updates_each * count),
+                is_slow=is_slow,
             )
 
 
@@ -145,6 +183,25 @@ class ShardDispatch(SubtaskDispatch):
         return 1
 
     def _units(
-        self, slice_: Slice[Any], policy: Policy, divided: Partition
+        self, part: "Part", policy: Policy, divided: Partition
     ) -> Iterator[Call | Known]:
-        return self._slices(slice_, divided, 1, HandlerName.RUN_SHARD)
+        return self._slices(part, divided, HandlerName.RUN_SHARD)
+
+
+@dataclass(frozen=True)
+class Part:
+    """The items of a slice that have no call yet.
+
+    Attributes:
+        whole: The slice.
+        unit: How many items one unit of work has: the size of a batch.
+        cost: How many slots a call of one unit costs.
+        position: The position of the next call.
+        start: The position of the next item in `whole.items`.
+    """
+
+    whole: Slice[Any]
+    unit: int
+    cost: int
+    position: int = 0
+    start: int = 0

@@ -139,6 +139,10 @@ class Run(Coordinator):
     def _end(self, state: State, error: str | None = None) -> None:
         self._progress.end(self._fan_in, state, self._reason, error)
 
+    def _is_slow(self) -> bool:
+        """Whether the run already takes longer than a short run."""
+        return self._progress.is_open
+
     def _open(self) -> None:
         self._progress.open(self._fan_in)
 

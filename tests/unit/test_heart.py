@@ -42,8 +42,8 @@ class Recorded(Slots[Call]):
         super().add(slots)
         self.total += slots
 
-    def lease(self, call: Call, share: int) -> int:
-        free, slots = self.free, super().lease(call, share)
+    def lease(self, call: Call, share: int, most: int) -> int:
+        free, slots = self.free, super().lease(call, share, most)
         assert 0 < slots <= free, "a call must not lease more than the free slots"
         return slots
 
