@@ -158,7 +158,7 @@ class SliceCall(Call):
         end_at: The position after the last item of the call.
         slice_json: The JSON of slices.
         updates: How many reports are wanted for progress, approximately.
-        is_slow: Whether the subtasks of the run end slowly.
+        is_slow: Whether the subtasks of the run end slowly; None if that is not known.
     """
 
     whole: Slice[Any]
@@ -166,14 +166,17 @@ class SliceCall(Call):
     end_at: int
     slice_json: Message[Slice[Any]]
     updates: int = 0
-    is_slow: bool = False
+    is_slow: bool | None = None
 
     def start(self, ctx: Context, slots: int, fan_in: FanIn) -> Future:
         """Make the call with the slice, its slots and the rest of the rule."""
-        body = self.body(ctx.request().id, slots, fan_in.rest)
+        pace = fan_in.pace
+        body = self.body(ctx.request().id, slots, fan_in.rest, pace.seconds)
         return ctx.generic_call(self.service, self.handler, body)
 
-    def body(self, caller: str, slots: int, rule: Rule) -> bytes:
+    def body(
+        self, caller: str, slots: int, rule: Rule, seconds: float | None = None
+    ) -> bytes:
         """Return the slice as the bytes that are sent."""
         whole = self.whole
         slice_ = Slice[Any](
@@ -184,6 +187,7 @@ class SliceCall(Call):
             shard=whole.shard,
             overrides=whole.overrides,
             is_slow=self.is_slow,
+            seconds=seconds,
             rule=rule,
             report_request=self._report_request(caller, rule),
         )

@@ -1,8 +1,7 @@
 """Dispatch: turns the items of a slice into calls."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import accumulate, pairwise
 from math import ceil
 from typing import Any
@@ -15,6 +14,7 @@ from parallelizework.coordination.calls import (
     SubtaskCall,
 )
 from parallelizework.coordination.fan_in import FanIn
+from parallelizework.coordination.pace import Pace
 from parallelizework.coordination.partition import SEGMENT, Partition, partition
 from parallelizework.definition.definition import Definition
 from parallelizework.definition.execute import REFERENCE
@@ -52,47 +52,64 @@ class SubtaskDispatch:
         # With `combine`, a coordinator has few subtasks: so it holds few values.
         self._segment = WINDOW if definition.combine else SEGMENT
 
-    def calls(
-        self, slice_: Slice[Any], policy: Policy, is_slow: Callable[[], bool]
-    ) -> Calls:
+    def calls(self, slice_: Slice[Any], policy: Policy, pace: Pace) -> Calls:
         """Return the calls for a slice.
 
         Args:
             slice_: The slice.
             policy: The policy of the run.
-            is_slow: Whether the subtasks of the run have ended slowly so far.
+            pace: How fast the subtasks of the run end, as far as is known.
         """
-        cost = min(slice_.slots, policy.max_items_per_batch)
-        calls = self._calls(slice_, policy, cost, is_slow)
+        if policy.is_automatic and not self._is_wide:
+            cost = ceil(slice_.slots / WINDOW)
+            part = Part(slice_, 1, cost, slice_.slots // cost)
+            calls = self._automatic(part, policy, pace)
+        else:
+            cost = min(slice_.slots, policy.batch)
+            at_once = max(1, slice_.slots // policy.batch)
+            part = Part(slice_, self._unit(policy.batch), cost, at_once)
+            calls = self._calls(part, policy, pace)
         return Calls(calls, slice_.slots, cost)
 
     def _calls(
-        self,
-        slice_: Slice[Any],
-        policy: Policy,
-        cost: int,
-        is_slow: Callable[[], bool],
+        self, part: "Part", policy: Policy, pace: Pace
     ) -> Iterator[Call | Known]:
-        batch = policy.max_items_per_batch
-        unit = self._unit(batch)
-        units, at_once = ceil(len(slice_.items) / unit), max(1, slice_.slots // batch)
-        divide = partial(
-            partition, at_once=at_once, wide=self._is_wide, segment=self._segment
-        )
-        part = Part(slice_, unit, cost)
-        divided = divide(units)
+        is_narrow = part.at_once <= WINDOW and not self._is_wide
+        is_large = part.units > self._segment
+        if part.whole.is_slow is None and is_narrow and is_large:
+            # The duration of the first ones tells how to divide the others.
+            yield from self._units(part, policy, self._divide(part, WINDOW))
+            part = part.after(WINDOW, WINDOW * part.unit)
+        yield from self._divided(part, policy, pace)
+
+    def _automatic(
+        self, part: "Part", policy: Policy, pace: Pace
+    ) -> Iterator[Call | Known]:
+        """The calls, if this coordinator decides how many subtasks a batch has."""
+        is_known = pace.seconds is not None
+        while left := part.left:
+            part = replace(part, unit=pace.batch(left, part.cost, part.at_once))
+            calls = part.position + part.units  # of this coordinator
+            if calls > self._segment and (is_known or part.position >= WINDOW):
+                yield from self._divided(part, policy, pace)
+                return
+            yield from self._units(part, policy, self._divide(part, 1))
+            part = part.after(1, part.unit)
+
+    def _divided(
+        self, part: "Part", policy: Policy, pace: Pace
+    ) -> Iterator[Call | Known]:
+        """Calls for units, or calls of other coordinators for slices."""
+        slow = bool(pace.is_slow)
+        divided = self._divide(part, part.units, slow=slow)
         if divided.direct:
-            yield from self._units(part, policy, divided)
-            return
-        slow = slice_.is_slow
-        if slow is None and at_once <= WINDOW and not self._is_wide:
-            # Their duration tells how to divide the rest.
-            yield from self._units(part, policy, divide(WINDOW))
-            part = replace(part, position=WINDOW, start=WINDOW * unit)
-            units -= WINDOW
-            slow = is_slow()
-        divided = divide(units, slow=bool(slow))
-        yield from self._slices(part, divided, self._slice_handler, is_slow=bool(slow))
+            return self._units(part, policy, divided)
+        return self._slices(part, divided, self._slice_handler, is_slow=slow)
+
+    def _divide(self, part: "Part", units: int, *, slow: bool = False) -> Partition:
+        return partition(
+            units, part.at_once, wide=self._is_wide, segment=self._segment, slow=slow
+        )
 
     def items_ended(self, fan_in: FanIn) -> int:
         """Return how many items have ended."""
@@ -105,23 +122,23 @@ class SubtaskDispatch:
     def _units(
         self, part: "Part", policy: Policy, divided: Partition
     ) -> Iterator[Call | Known]:
-        if policy.max_items_per_batch > 1:
+        if policy.max_items_per_batch != 1:
             return self._slices(part, divided, HandlerName.RUN_BATCH)
-        return self._subtasks(part.whole, policy, len(divided.sizes))
+        return self._subtasks(part, policy, len(divided.sizes))
 
     def _subtasks(
-        self, slice_: Slice[Any], policy: Policy, count: int
+        self, part: "Part", policy: Policy, count: int
     ) -> Iterator[Call | Known]:
-        definition, shard = self._definition, slice_.shard
+        definition, slice_ = self._definition, part.whole
         policy_header = policy_headers(slice_.overrides)
-        name = slice_name(slice_.run, shard)
-        items = slice_.items[:count]
+        shard, name = slice_.shard, slice_name(slice_.run, slice_.shard)
+        items = slice_.items[part.start : part.start + count]
         known = known_values(items) if definition.may_have_done else {}
-        for position, item in enumerate(items):
-            if position in known:
-                yield Known(position, known[position])
+        for number, item in enumerate(items):
+            position, index = part.position + number, slice_.first + part.start + number
+            if number in known:
+                yield Known(position, known[number])
                 continue
-            index = slice_.first + position
             yield SubtaskCall(
                 position=position,
                 service=definition.executor,
@@ -140,7 +157,7 @@ class SubtaskDispatch:
         divided: Partition,
         handler: HandlerName,
         *,
-        is_slow: bool = False,
+        is_slow: bool | None = None,
     ) -> Iterator[Call]:
         whole = part.whole
         updates = whole.report_request.updates if whole.report_request else _UPDATES
@@ -196,6 +213,7 @@ class Part:
         whole: The slice.
         unit: How many items one unit of work has: the size of a batch.
         cost: How many slots a call of one unit costs.
+        at_once: How many units may be executed at the same time.
         position: The position of the next call.
         start: The position of the next item in `whole.items`.
     """
@@ -203,5 +221,20 @@ class Part:
     whole: Slice[Any]
     unit: int
     cost: int
+    at_once: int
     position: int = 0
     start: int = 0
+
+    @property
+    def left(self) -> int:
+        """The number of items."""
+        return len(self.whole.items) - self.start
+
+    @property
+    def units(self) -> int:
+        """The number of units."""
+        return ceil(self.left / self.unit)
+
+    def after(self, calls: int, items: int) -> "Part":
+        """Return what is left after some calls with some items."""
+        return replace(self, position=self.position + calls, start=self.start + items)

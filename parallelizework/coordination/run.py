@@ -139,11 +139,8 @@ class Run(Coordinator):
     def _end(self, state: State, error: str | None = None) -> None:
         self._progress.end(self._fan_in, state, self._reason, error)
 
-    def _is_slow(self) -> bool:
-        """Whether the run already takes longer than a short run."""
-        return self._progress.is_open
-
     def _open(self) -> None:
+        self._pace.is_slow = True  # unless it is known already
         self._progress.open(self._fan_in)
 
     def _pass_deadline(self) -> None:

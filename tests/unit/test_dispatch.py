@@ -13,6 +13,7 @@ from parallelizework import FanOut
 from parallelizework.completion import Rule
 from parallelizework.coordination.calls import Call, SliceCall, SubtaskCall
 from parallelizework.coordination.dispatch import ShardDispatch, SubtaskDispatch
+from parallelizework.coordination.pace import Pace
 from parallelizework.messages import HandlerName, Slice
 from parallelizework.policy import WINDOW, Policy
 
@@ -34,10 +35,6 @@ COMBINED = FanOut("Test", split=listed, execute=same, aggregate=total, combine=t
 SHARDED = FanOut("Test", split=listed, expand=listed, execute=same, aggregate=total)
 
 
-def fast() -> bool:
-    return False
-
-
 def policy(batch: int) -> Policy:
     return Policy(max_items_per_batch=batch)
 
@@ -46,7 +43,7 @@ def leaves(
     dispatch: SubtaskDispatch, slice_: Slice[Any], batch: int, *, slow: bool
 ) -> Iterator[tuple[int, int]]:
     """Each item's index and value."""
-    sent = dispatch.calls(slice_, policy(batch), lambda: slow)
+    sent = dispatch.calls(slice_, policy(batch), Pace(is_slow=slow))
     for call in sent.calls:
         if isinstance(call, SubtaskCall):
             yield call.index, int(call.body)
@@ -84,7 +81,7 @@ def test_shards_share_the_slots(count: int, slots: int, batch: int) -> None:
     dispatch = ShardDispatch(SHARDED.definition)
     whole = Slice[Any](slots=slots, items=list(range(count)))
 
-    sent = dispatch.calls(whole, policy(batch), fast)
+    sent = dispatch.calls(whole, policy(batch), Pace())
     bodies = [
         call.body("inv_caller", min(call.share, slots), Rule())
         for call in sent.calls
@@ -100,7 +97,7 @@ def test_shards_share_the_slots(count: int, slots: int, batch: int) -> None:
 def test_a_call_costs_a_slot_for_each_of_its_subtasks(slots: int, batch: int) -> None:
     whole = Slice[Any](slots=slots, items=list(range(500)))
 
-    sent = SubtaskDispatch(PLAIN.definition).calls(whole, policy(batch), fast)
+    sent = SubtaskDispatch(PLAIN.definition).calls(whole, policy(batch), Pace())
 
     assert sent.cost == min(batch, slots)
     for call in sent.calls:
@@ -111,7 +108,7 @@ def test_a_call_costs_a_slot_for_each_of_its_subtasks(slots: int, batch: int) ->
 def test_a_slice_has_the_rest_of_the_completion_rule_and_a_report_request() -> None:
     dispatch = SubtaskDispatch(PLAIN.definition)
     whole = Slice[Any](slots=WINDOW, items=list(range(3_000)))
-    calls = dispatch.calls(whole, Policy(), fast).calls
+    calls = dispatch.calls(whole, Policy(), Pace()).calls
     first, second, *_ = (call for call in calls if isinstance(call, SliceCall))
 
     left = Rule(min_successful=600)
@@ -135,6 +132,7 @@ SETS = """
 from pydantic import BaseModel
 from parallelizework import FanOut
 from parallelizework.coordination.dispatch import SubtaskDispatch
+from parallelizework.coordination.pace import Pace
 from parallelizework.messages import Slice
 from parallelizework.policy import Policy
 class Tagged(BaseModel):
@@ -150,7 +148,7 @@ dispatch = SubtaskDispatch(made.definition)
 journal = b'[{"tags": ["a", "b", "c", "d", "e", "f"]}]'
 items = made.definition.subtasks_json.deserialize(journal)
 slice_ = Slice(slots=1, items=items)
-print([call.body for call in dispatch.calls(slice_, Policy(), bool).calls])
+print([call.body for call in dispatch.calls(slice_, Policy(), Pace()).calls])
 """
 
 
