@@ -131,6 +131,10 @@ class Slice(BaseModel, Generic[Item]):
         items: The items, as plain JSON: subtasks or shards.
         shard: The index of the shard that the items were expanded from, if any.
         overrides: The fields of the policy that the request overrides.
+        is_slow: Whether the subtasks of the run end slowly; None if that is not known
+            yet.
+        seconds: How long one subtask takes, if coordinators decide about the size of
+            batches, and know it.
         rule: The completion rule for the slice: what remains of the rule of the run.
         report_request: Which reports the caller wants; None for no reports.
     """
@@ -143,6 +147,8 @@ class Slice(BaseModel, Generic[Item]):
     items: list[Item]
     shard: int | None = None
     overrides: Overrides = {}
+    is_slow: bool | None = None
+    seconds: float | None = None
     rule: Rule = Rule()
     report_request: ReportRequest | None = None
 
@@ -159,6 +165,7 @@ class Outcomes(BaseModel):
             executed, but their outcomes do not count.
         unfinished: The subtasks that had not ended when the deadline passed, if the run
             answers at its deadline. They are not counted.
+        seconds: How long one subtask takes on one slot; None if nobody needs that.
     """
 
     model_config = _CONFIG
@@ -169,6 +176,7 @@ class Outcomes(BaseModel):
     failures: list[Failure[Any]] = []
     after_end: Counts = Counts()
     unfinished: list[Failure[Any]] = []
+    seconds: float | None = None
 
     @property
     def counts(self) -> Counts:

@@ -16,11 +16,13 @@ from pydantic import (
 
 Overrides = dict[str, Any]  # the fields of a `Policy` that were set, as plain JSON
 
+# A request may set a number. A bound is needed: plans take memory in proportion to it.
+_LARGEST_NUMBER = 1_000_000
+
+BatchSize = Annotated[int, Field(ge=1, le=_LARGEST_NUMBER)]
 Duration = Annotated[timedelta, Gt(timedelta(0)), Le(timedelta(days=3_650))]
 
 WINDOW = 64  # calls that one coordinator has in flight, at most
-# A request may set a number. A bound is needed: plans take memory in proportion to it.
-_LARGEST_NUMBER = 1_000_000
 _TOLERANCE = {"tolerated_failure_count", "tolerated_failure_percentage"}
 _RULE = _TOLERANCE | {"min_successful", "race"}
 
@@ -65,11 +67,14 @@ class Policy(BaseModel):
     mostly wait. Maximum: 1,000,000.
     """
 
-    max_items_per_batch: int = Field(default=1, ge=1, le=_LARGEST_NUMBER)
-    """How many subtasks one call executes, as one durable step.
+    max_items_per_batch: BatchSize | Literal["auto"] = 1
+    """How many subtasks one call executes, as one durable step; or `"auto"`.
 
     Default: 1. A larger batch saves most of the cost of a call. If a worker dies, all
     subtasks of its batch are executed again. Maximum: 1,000,000.
+
+    With `"auto"`, a run begins with single subtasks, and measures how long they take.
+    Then a batch has as many subtasks as take about a quarter of a second, 128 at most.
     """
 
     tolerated_failure_count: int | None = Field(default=None, ge=0)
@@ -216,7 +221,18 @@ class Policy(BaseModel):
     @property
     def slots(self) -> int:
         """How many slots a run has."""
-        return self.max_concurrency or WINDOW * self.max_items_per_batch
+        return self.max_concurrency or WINDOW * self.batch
+
+    @property
+    def batch(self) -> int:
+        """How many subtasks a batch has; 1 if each coordinator decides that."""
+        size = self.max_items_per_batch
+        return 1 if size == "auto" else size
+
+    @property
+    def is_automatic(self) -> bool:
+        """Whether coordinators decide how many subtasks a batch has."""
+        return self.max_items_per_batch == "auto"
 
     def overridden(self, by: "Policy") -> "Policy":
         """Return this policy with the fields that another policy sets.

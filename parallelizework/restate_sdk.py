@@ -1,7 +1,8 @@
 """Internals of restate-sdk 1.3 that we need: its exceptions, suspension, cancelling."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeGuard, TypeVar, cast
 
@@ -50,6 +51,34 @@ def suspend_at_next_wait(ctx: Context) -> None:
     """
     if isinstance(ctx, ServerInvocationContext):
         ctx.vm.notify_input_closed()
+
+
+def is_resumed(ctx: Context) -> bool:
+    """Whether the invocation has a journal to replay, asked at the start of a handler.
+
+    Most often, it was suspended before. It may also have lost its worker.
+    """
+    return isinstance(ctx, ServerInvocationContext) and ctx.vm.is_replaying()
+
+
+@contextmanager
+def suspended_after(ctx: Context, seconds: float) -> Generator[None]:
+    """Suspend the invocation if the wait in this block takes longer than this."""
+    if not isinstance(ctx, ServerInvocationContext):
+        yield
+        return
+    receive, vm = ctx.receive, ctx.vm
+
+    def suspend() -> None:
+        vm.notify_input_closed()
+        waking = receive.enqueue_restate_event(_ENDED)
+        ctx.tasks.add(asyncio.ensure_future(waking))  # pyright: ignore[reportUnknownMemberType] - `Future` alone
+
+    timer = asyncio.get_running_loop().call_later(seconds, suspend)
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def hears_cancellation(ctx: Context) -> TypeGuard[ServerInvocationContext]:

@@ -49,6 +49,8 @@ class Call:
         is_coordinator: Whether the called handler is a coordinator. Coordinators send
             reports.
         timeout: How long the call may take; None for no limit.
+        share: How many slots the call may lease while other calls are left to start.
+        most: How many slots the call can use at most.
     """
 
     position: int
@@ -56,6 +58,8 @@ class Call:
     handler: HandlerName
     is_coordinator: bool = False
     timeout: timedelta | None = None
+    share: int = 1
+    most: int = 1
 
     def start(self, ctx: Context, slots: int, fan_in: FanIn) -> Future:
         """Make the call.
@@ -154,6 +158,7 @@ class SliceCall(Call):
         end_at: The position after the last item of the call.
         slice_json: The JSON of slices.
         updates: How many reports are wanted for progress, approximately.
+        is_slow: Whether the subtasks of the run end slowly; None if that is not known.
     """
 
     whole: Slice[Any]
@@ -161,13 +166,17 @@ class SliceCall(Call):
     end_at: int
     slice_json: Message[Slice[Any]]
     updates: int = 0
+    is_slow: bool | None = None
 
     def start(self, ctx: Context, slots: int, fan_in: FanIn) -> Future:
         """Make the call with the slice, its slots and the rest of the rule."""
-        body = self.body(ctx.request().id, slots, fan_in.rest)
+        pace = fan_in.pace
+        body = self.body(ctx.request().id, slots, fan_in.rest, pace.seconds)
         return ctx.generic_call(self.service, self.handler, body)
 
-    def body(self, caller: str, slots: int, rule: Rule) -> bytes:
+    def body(
+        self, caller: str, slots: int, rule: Rule, seconds: float | None = None
+    ) -> bytes:
         """Return the slice as the bytes that are sent."""
         whole = self.whole
         slice_ = Slice[Any](
@@ -177,6 +186,8 @@ class SliceCall(Call):
             items=self._items,
             shard=whole.shard,
             overrides=whole.overrides,
+            is_slow=self.is_slow,
+            seconds=seconds,
             rule=rule,
             report_request=self._report_request(caller, rule),
         )
@@ -217,18 +228,14 @@ class SliceCall(Call):
 
 @dataclass(frozen=True)
 class Calls:
-    """The calls of one coordinator, and how many slots each of them may lease.
+    """The calls of one coordinator.
 
     Attributes:
         calls: The calls, in the order of their items.
         slots: How many slots the coordinator has.
         cost: How many slots a call costs at least.
-        share: How many slots a call may lease while other calls are left to start.
-        most: How many slots a call can use at most.
     """
 
     calls: Iterator[Call | Known]
     slots: int
     cost: int
-    share: int
-    most: int

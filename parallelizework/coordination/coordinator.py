@@ -8,6 +8,7 @@ from parallelizework.attempts.steps import Steps
 from parallelizework.coordination.cancelled_calls import CancelledCalls
 from parallelizework.coordination.dispatch import SubtaskDispatch
 from parallelizework.coordination.fan_in import FanIn
+from parallelizework.coordination.pace import Pace
 from parallelizework.coordination.reports import SignalReporter
 from parallelizework.coordination.window import Events, Window
 from parallelizework.definition.definition import Definition
@@ -57,8 +58,9 @@ class Coordinator:
         self._definition = definition
         self._policy = definition.policy_for(overrides)
         self._steps = Steps(ctx, definition, self._policy)
-        self._events = Events()
+        self._events = Events(ctx)
         self._fan_in: FanIn | None = None
+        self._pace = Pace()
         self._deadline_passed = False
 
     async def _execute(
@@ -86,8 +88,9 @@ class Coordinator:
                 could not be combined.
         """
         combine = self._steps.combine if self._definition.combine else None
-        fan_in = self._fan_in = FanIn(slice_.rule, combine, total)
-        calls = dispatch.calls(slice_, self._policy)
+        pace = self._pace = Pace(is_slow=slice_.is_slow, seconds=slice_.seconds)
+        fan_in = self._fan_in = FanIn(slice_.rule, combine, total, pace)
+        calls = dispatch.calls(slice_, self._policy, pace)
         window = Window(
             self._ctx, calls, fan_in, self._events, has_caller=self._has_caller
         )

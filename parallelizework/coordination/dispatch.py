@@ -1,6 +1,7 @@
 """Dispatch: turns the items of a slice into calls."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from math import ceil
 from typing import Any
@@ -13,6 +14,7 @@ from parallelizework.coordination.calls import (
     SubtaskCall,
 )
 from parallelizework.coordination.fan_in import FanIn
+from parallelizework.coordination.pace import Pace
 from parallelizework.coordination.partition import SEGMENT, Partition, partition
 from parallelizework.definition.definition import Definition
 from parallelizework.definition.execute import REFERENCE
@@ -24,7 +26,7 @@ from parallelizework.serde.message import Message
 
 # How many reports for progress a run receives, approximately. They are less than 1 % of
 # the cost of a large run.
-_UPDATES = 1_000
+_UPDATES = 100
 
 
 class SubtaskDispatch:
@@ -50,23 +52,64 @@ class SubtaskDispatch:
         # With `combine`, a coordinator has few subtasks: so it holds few values.
         self._segment = WINDOW if definition.combine else SEGMENT
 
-    def calls(self, slice_: Slice[Any], policy: Policy) -> Calls:
-        """Return the calls for a slice."""
-        batch = policy.max_items_per_batch
-        unit = self._unit(batch)
-        divided = partition(
-            ceil(len(slice_.items) / unit),
-            max(1, slice_.slots // batch),
-            wide=self._is_wide,
-            segment=self._segment,
-        )
-        cost = min(slice_.slots, batch)
-        if not divided.direct:
-            calls = self._slices(slice_, divided, unit, self._slice_handler)
+    def calls(self, slice_: Slice[Any], policy: Policy, pace: Pace) -> Calls:
+        """Return the calls for a slice.
+
+        Args:
+            slice_: The slice.
+            policy: The policy of the run.
+            pace: How fast the subtasks of the run end, as far as is known.
+        """
+        if policy.is_automatic and not self._is_wide:
+            cost = ceil(slice_.slots / WINDOW)
+            part = Part(slice_, 1, cost, slice_.slots // cost)
+            calls = self._automatic(part, policy, pace)
         else:
-            calls = self._units(slice_, policy, divided)
-        share, most = divided.share * cost, divided.most * cost
-        return Calls(calls, slice_.slots, cost, share, most)
+            cost = min(slice_.slots, policy.batch)
+            at_once = max(1, slice_.slots // policy.batch)
+            part = Part(slice_, self._unit(policy.batch), cost, at_once)
+            calls = self._calls(part, policy, pace)
+        return Calls(calls, slice_.slots, cost)
+
+    def _calls(
+        self, part: "Part", policy: Policy, pace: Pace
+    ) -> Iterator[Call | Known]:
+        is_narrow = part.at_once <= WINDOW and not self._is_wide
+        is_large = part.units > self._segment
+        if part.whole.is_slow is None and is_narrow and is_large:
+            # The duration of the first ones tells how to divide the others.
+            yield from self._units(part, policy, self._divide(part, WINDOW))
+            part = part.after(WINDOW, WINDOW * part.unit)
+        yield from self._divided(part, policy, pace)
+
+    def _automatic(
+        self, part: "Part", policy: Policy, pace: Pace
+    ) -> Iterator[Call | Known]:
+        """The calls, if this coordinator decides how many subtasks a batch has."""
+        is_known = pace.seconds is not None
+        while left := part.left:
+            part = replace(part, unit=pace.batch(left, part.cost, part.at_once))
+            calls = part.position + part.units  # of this coordinator
+            if calls > self._segment and (is_known or part.position >= WINDOW):
+                yield from self._divided(part, policy, pace)
+                return
+            yield from self._units(part, policy, self._divide(part, 1))
+            part = part.after(1, part.unit)
+
+    def _divided(
+        self, part: "Part", policy: Policy, pace: Pace
+    ) -> Iterator[Call | Known]:
+        """Calls for units, or calls of other coordinators for slices."""
+        slow = bool(pace.is_slow)
+        divided = self._divide(part, part.units, slow=slow)
+        if divided.direct:
+            return self._units(part, policy, divided)
+        return self._slices(part, divided, self._slice_handler, is_slow=slow)
+
+    def _divide(self, part: "Part", units: int, *, slow: bool = False) -> Partition:
+        return partition(
+            units, part.at_once, wide=self._is_wide, segment=self._segment, slow=slow
+        )
 
     def items_ended(self, fan_in: FanIn) -> int:
         """Return how many items have ended."""
@@ -77,23 +120,25 @@ class SubtaskDispatch:
         return batch
 
     def _units(
-        self, slice_: Slice[Any], policy: Policy, divided: Partition
+        self, part: "Part", policy: Policy, divided: Partition
     ) -> Iterator[Call | Known]:
-        batch = policy.max_items_per_batch
-        if batch > 1:
-            return self._slices(slice_, divided, batch, HandlerName.RUN_BATCH)
-        return self._subtasks(slice_, policy)
+        if policy.max_items_per_batch != 1:
+            return self._slices(part, divided, HandlerName.RUN_BATCH)
+        return self._subtasks(part, policy, len(divided.sizes))
 
-    def _subtasks(self, slice_: Slice[Any], policy: Policy) -> Iterator[Call | Known]:
-        definition, shard = self._definition, slice_.shard
+    def _subtasks(
+        self, part: "Part", policy: Policy, count: int
+    ) -> Iterator[Call | Known]:
+        definition, slice_ = self._definition, part.whole
         policy_header = policy_headers(slice_.overrides)
-        name = slice_name(slice_.run, shard)
-        known = known_values(slice_.items) if definition.may_have_done else {}
-        for position, item in enumerate(slice_.items):
-            if position in known:
-                yield Known(position, known[position])
+        shard, name = slice_.shard, slice_name(slice_.run, slice_.shard)
+        items = slice_.items[part.start : part.start + count]
+        known = known_values(items) if definition.may_have_done else {}
+        for number, item in enumerate(items):
+            position, index = part.position + number, slice_.first + part.start + number
+            if number in known:
+                yield Known(position, known[number])
                 continue
-            index = slice_.first + position
             yield SubtaskCall(
                 position=position,
                 service=definition.executor,
@@ -107,26 +152,36 @@ class SubtaskDispatch:
             )
 
     def _slices(
-        self, whole: Slice[Any], divided: Partition, unit: int, handler: HandlerName
+        self,
+        part: "Part",
+        divided: Partition,
+        handler: HandlerName,
+        *,
+        is_slow: bool | None = None,
     ) -> Iterator[Call]:
+        whole = part.whole
         updates = whole.report_request.updates if whole.report_request else _UPDATES
-        share = updates / max(1, len(whole.items))
+        updates_each = updates / max(1, len(whole.items))
         is_batch = handler is HandlerName.RUN_BATCH  # one step, so it cannot report
         definition = self._definition
         service = definition.executor if is_batch else definition.name
-        ends = accumulate((size * unit for size in divided.sizes), initial=0)
-        for position, (start, end) in enumerate(pairwise(ends)):
+        sizes = (size * part.unit for size in divided.sizes)
+        ends = accumulate(sizes, initial=part.start)
+        for position, (start, end) in enumerate(pairwise(ends), part.position):
             count = min(end, len(whole.items)) - start
             yield SliceCall(
                 position=position,
                 service=service,
                 handler=handler,
                 is_coordinator=not is_batch,
+                share=divided.share * part.cost,
+                most=divided.most * part.cost,
                 whole=whole,
                 start_at=start,
                 end_at=end,
                 slice_json=self.slice_json,
-                updates=ceil(share * count),
+                updates=ceil(updates_each * count),
+                is_slow=is_slow,
             )
 
 
@@ -145,6 +200,41 @@ class ShardDispatch(SubtaskDispatch):
         return 1
 
     def _units(
-        self, slice_: Slice[Any], policy: Policy, divided: Partition
+        self, part: "Part", policy: Policy, divided: Partition
     ) -> Iterator[Call | Known]:
-        return self._slices(slice_, divided, 1, HandlerName.RUN_SHARD)
+        return self._slices(part, divided, HandlerName.RUN_SHARD)
+
+
+@dataclass(frozen=True)
+class Part:
+    """The items of a slice that have no call yet.
+
+    Attributes:
+        whole: The slice.
+        unit: How many items one unit of work has: the size of a batch.
+        cost: How many slots a call of one unit costs.
+        at_once: How many units may be executed at the same time.
+        position: The position of the next call.
+        start: The position of the next item in `whole.items`.
+    """
+
+    whole: Slice[Any]
+    unit: int
+    cost: int
+    at_once: int
+    position: int = 0
+    start: int = 0
+
+    @property
+    def left(self) -> int:
+        """The number of items."""
+        return len(self.whole.items) - self.start
+
+    @property
+    def units(self) -> int:
+        """The number of units."""
+        return ceil(self.left / self.unit)
+
+    def after(self, calls: int, items: int) -> "Part":
+        """Return what is left after some calls with some items."""
+        return replace(self, position=self.position + calls, start=self.start + items)

@@ -6,6 +6,7 @@ from typing import Any
 from restate import TerminalError
 
 from parallelizework.completion import Rule
+from parallelizework.coordination.pace import Pace
 from parallelizework.messages import Outcomes
 from parallelizework.outcomes import CompletionReason, Counts, Failure, in_order
 from parallelizework.terminal_errors import is_cancelled
@@ -32,6 +33,7 @@ class FanIn:
         combine: Combines values, as plain JSON, into one value. None for a fan-out
             without `combine`.
         total: The number of subtasks; None if it is unknown.
+        pace: Learns how long the subtasks take.
 
     Attributes:
         kept: How many outcomes have arrived and count, by outcome. An outcome that
@@ -44,12 +46,17 @@ class FanIn:
     """
 
     def __init__(
-        self, rule: Rule, combine: Combine | None, total: int | None = None
+        self,
+        rule: Rule,
+        combine: Combine | None,
+        total: int | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self.kept: Counts = _NO_COUNTS
         self.counts: Counts = _NO_COUNTS
         self.reason: CompletionReason | None = rule.reason(_NO_COUNTS)
         self.total = total
+        self.pace = pace or Pace()
         self.calls_ended = 0
         self.failures: list[Failure[Any]] = []
         self.is_cancelled = False
@@ -81,6 +88,8 @@ class FanIn:
             outcomes: Its outcomes.
             size: The size of its values, in bytes.
         """
+        if outcomes.seconds is not None:
+            self.pace.add(outcomes.seconds)
         needed, is_same = self._needed(outcomes), self.counts is self.kept
         if needed is outcomes and is_same and outcomes.after_end == _NO_COUNTS:
             # The usual case, done fast: nothing was reported, and all outcomes count.
@@ -123,6 +132,7 @@ class FanIn:
             failures=in_order(self.failures),
             after_end=self.counts - self.kept,
             unfinished=self._unfinished,
+            seconds=self.pace.seconds,
         )
 
     def _newly_ended(self, position: int, outcomes: Outcomes) -> Counts:

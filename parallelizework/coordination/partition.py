@@ -13,9 +13,9 @@ from math import ceil
 
 from parallelizework.policy import WINDOW
 
-SEGMENT = 1_000  # units that one coordinator calls itself: about 3,000 journal entries
+SEGMENT = 128
 _SLICES_AT_ONCE = WINDOW // 2  # slices in flight, while none of them is slow
-_UNITS_AT_ONCE = 4  # of a slice, approximately: fewer are not worth a coordinator
+_UNITS_AT_ONCE = 4
 _SLICES = 128  # of a coordinator, if possible: reports and leases are journal entries
 _ROUNDS = _SLICES // _SLICES_AT_ONCE  # rounds of slices, one after the other
 
@@ -40,7 +40,12 @@ class Partition:
 
 
 def partition(
-    units: int, at_once: int, *, wide: bool = False, segment: int = SEGMENT
+    units: int,
+    at_once: int,
+    *,
+    wide: bool = False,
+    segment: int = SEGMENT,
+    slow: bool = False,
 ) -> Partition:
     """Divide units of work into calls.
 
@@ -50,14 +55,18 @@ def partition(
         wide: Whether one unit can use the slots of several units. True for shards,
             which have many subtasks. False for batches.
         segment: How many units a coordinator calls itself, at most.
+        slow: Whether the units take so long that coordinators wait most of the time.
+            Then few coordinators are in flight, each with many slots. Otherwise many
+            are in flight, each with few slots: each completion then costs less.
     """
     if units <= segment and (wide or min(units, at_once) <= WINDOW):
         share = ceil(at_once / max(1, min(units, WINDOW))) if wide else 1
         most = max(WINDOW, share) if wide else 1
         return Partition((1,) * units, share, most, direct=True)
-    slices = min(_SLICES_AT_ONCE, ceil(at_once / _UNITS_AT_ONCE))
+    units_each = WINDOW if slow else _UNITS_AT_ONCE
+    slices = min(_SLICES_AT_ONCE, ceil(at_once / units_each))
     share = ceil(at_once / slices)
-    largest = max(segment, ceil(units / _SLICES))
+    largest = max(segment, ceil(units / _SLICES), share)
     least = min(largest, max(share, units // (_ROUNDS * slices)))
     sizes = tuple(_sizes(units, slices, least, largest))
     return Partition(sizes, share, max(WINDOW, share), direct=False)

@@ -10,12 +10,14 @@ from typing import Generic, TypeVar
 Call = TypeVar("Call", bound=Hashable)
 
 # A coordinator returns all of its slots in about 16 steps. Each step costs one report.
-_STEPS = 16
+_STEPS = 8
 
 
 @dataclass
 class _Lease:
     slots: int  # leased so far, including the returned ones
+    share: int
+    most: int
     returned: int = 0
     grown: int = 0  # how often slots were added
 
@@ -36,6 +38,7 @@ class Slots(Generic[Call]):
         self._total = total
         self._cost = cost
         self._leases: dict[Call, _Lease] = {}
+        self._growing = 0  # the number of calls that can use more than the cost
 
     @property
     def returnable(self) -> int:
@@ -52,29 +55,38 @@ class Slots(Generic[Call]):
         self._total += slots
         self.free += slots
 
-    def lease(self, call: Call, share: int) -> int:
+    def lease(self, call: Call, share: int, most: int) -> int:
         """Lease free slots to a new call: its share, or fewer if fewer are free.
+
+        Args:
+            call: The call.
+            share: How many slots the call may have while others are left to start.
+            most: How many slots the call can use at most.
 
         Returns:
             How many slots the call has now.
         """
         slots = min(self.free - self.free % self._cost, share)
-        self._leases[call] = _Lease(slots)
+        self._leases[call] = _Lease(slots, share, most)
+        self._growing += most > self._cost
         self.free -= slots
         return slots
 
-    def grow(self, most: int) -> Iterator[tuple[Call, int, int]]:
-        """Lease more slots to calls that have fewer than `most`.
+    def grow(self, *, beyond_share: bool) -> Iterator[tuple[Call, int, int]]:
+        """Lease more slots to calls that have less than their share, or can use more.
 
         Calls that have returned slots receive none.
 
         Yields:
             A call, how often its lease has grown before, and how many slots are added.
         """
+        if not self._growing:
+            return
         for call, lease in self._leases.items():
             if self.free < self._cost:
                 return
-            slots = min(self.free, most - lease.slots)
+            limit = lease.most if beyond_share else lease.share
+            slots = min(self.free, limit - lease.slots)
             slots -= slots % self._cost
             if slots > 0 and not lease.returned:
                 yield call, lease.grown, slots
@@ -97,3 +109,4 @@ class Slots(Generic[Call]):
         """Free all slots of a call that has ended."""
         lease = self._leases.pop(call)
         self.free += lease.slots - lease.returned
+        self._growing -= lease.most > self._cost

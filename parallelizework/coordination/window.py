@@ -18,9 +18,12 @@ from parallelizework.coordination.reports import (
 from parallelizework.coordination.slots import Slots
 from parallelizework.messages import Report
 from parallelizework.policy import WINDOW
+from parallelizework.restate_sdk import is_resumed, suspended_after
 from parallelizework.terminal_errors import cancelled
 
 Event = RestateDurableFuture[Any]
+
+_RESUMED_PATIENCE = 0.1
 
 
 class Events:
@@ -31,9 +34,15 @@ class Events:
     the order of the journal. So the callbacks run in the same order in every replay.
     Nothing else may decide what a coordinator does next: no clock, no random number, no
     order of tasks in the event loop.
+
+    Args:
+        ctx: The context of the coordinator.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ctx: Context) -> None:
+        self._ctx = ctx
+        # A coordinator that was suspended before waits for slow events.
+        self._patience = _RESUMED_PATIENCE if is_resumed(ctx) else None
         self._callbacks: dict[Event, Callable[[], Awaitable[None] | None]] = {}
 
     def on(self, future: Event, callback: Callable[[], Awaitable[None] | None]) -> None:
@@ -53,7 +62,11 @@ class Events:
         Returns:
             Whether one of the others completed.
         """
-        completed, _ = await restate.wait_completed(*others, *self._callbacks)
+        if self._patience is None:
+            completed, _ = await restate.wait_completed(*others, *self._callbacks)
+        else:
+            with suspended_after(self._ctx, self._patience):
+                completed, _ = await restate.wait_completed(*others, *self._callbacks)
         for future in completed:
             if callback := self._callbacks.pop(future, None):
                 called = callback()
@@ -130,7 +143,7 @@ class Window:
         Returns:
             Whether a call is in flight.
         """
-        await self._grow(self._calls.share)
+        await self._grow(beyond_share=False)
         while (
             not self._is_exhausted
             and self._slots.free >= self._calls.cost
@@ -144,13 +157,13 @@ class Window:
                 await self._fan_in.add(call.position, call.outcomes_without_call)
             else:
                 self._start(call)
-        await self._grow(self._calls.most)
+        await self._grow(beyond_share=True)
         if self._is_exhausted and self.in_flight and self._has_caller:
             self.returned = self._slots.returnable
         return bool(self.in_flight)
 
     def _start(self, call: Call) -> None:
-        slots = self._slots.lease(call.position, self._calls.share)
+        slots = self._slots.lease(call.position, call.share, call.most)
         started = InFlight(call, call.start(self._ctx, slots, self._fan_in))
         self.in_flight[call.position] = started
         self._events.on(started.future, lambda: self._end_call(started))
@@ -160,14 +173,11 @@ class Window:
         if call.is_coordinator:
             self._expect_report(started, 0)
 
-    async def _grow(self, most: int) -> None:
-        """Lease free slots to calls in flight that have fewer than `most`.
-
-        Only coordinators can use more slots than a call costs.
-        """
-        if self._calls.most == self._calls.cost or self._fan_in.reason:
+    async def _grow(self, *, beyond_share: bool) -> None:
+        """Lease free slots to calls in flight that can use more than they have."""
+        if self._fan_in.reason:
             return
-        for position, number, slots in self._slots.grow(most):
+        for position, number, slots in self._slots.grow(beyond_share=beyond_share):
             to = await self.in_flight[position].future.invocation_id()
             self._ctx.resolve_signal(to, slots_name(number), slots, serde=slots_json)
 

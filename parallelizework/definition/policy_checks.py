@@ -17,7 +17,7 @@ def check_policy(execute: Function, policy: Policy, served: Policy) -> None:
     Raises:
         DefinitionError: The policy is not possible.
     """
-    if policy.max_items_per_batch > 1:
+    if policy.max_items_per_batch != 1:
         check_batches(execute, policy)
     if policy.attempt_timeout and execute.accepts_context:
         raise DefinitionError(

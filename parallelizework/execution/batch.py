@@ -1,7 +1,8 @@
-"""The handler `runBatch`: several subtasks in one step, each with its own outcome."""
+"""The handler `runBatch`: several subtasks in one call, each with its own outcome."""
 
 import asyncio
 from random import random
+from time import monotonic
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -18,6 +19,7 @@ from parallelizework.headers import slice_name
 from parallelizework.messages import Outcomes, Slice
 from parallelizework.outcomes import Attempt, Counts, Failure, Fault, known_values
 from parallelizework.policy import Policy
+from parallelizework.restate_sdk import hears_cancellation, until_cancelled
 from parallelizework.serde.message import Message
 
 _Outcome = bytes | Fault  # a value as JSON, or why the subtask failed
@@ -49,20 +51,27 @@ class BatchHandler:
         self._fan_out = fan_out
 
     async def run_batch(self, ctx: Context, body: bytes) -> bytes:
-        """Execute a batch of subtasks as one durable step."""
+        """Execute a batch of subtasks; all their outcomes are durable together."""
         slice_ = self.slice_json.deserialize(body)
         policy = self._definition.policy_for(slice_.overrides, batch=True)
         batch = Batch(self._definition, policy, slice_, ctx.request().id)
 
         async def execute() -> bytes:
+            start = monotonic()
             outcomes = await batch.outcomes()
+            if policy.is_automatic:
+                seconds = (monotonic() - start) * batch.share
+                outcomes = outcomes.model_copy(update={"seconds": seconds})
             return self.outcomes_json.serialize(outcomes, len(body), "its subtasks")
 
+        combines = self._fan_out and self._fan_out.combine
+        if not combines and hears_cancellation(ctx):
+            return await until_cancelled(ctx, execute)  # an answer is durable anyway
         options = RunOptions[bytes](
             serde=BytesSerde(), max_attempts=policy.max_attempts
         )
         answer = await ctx.run_typed("execute", execute, options)
-        if not (self._fan_out and self._fan_out.combine):
+        if not (self._fan_out and combines):
             return answer
         outcomes = self.outcomes_json.deserialize(answer)
         if len(outcomes.values) <= 1:
@@ -98,6 +107,12 @@ class Batch:
         self._slots = asyncio.Semaphore(slice_.slots)
         self._counts = Counts()
         self._outcomes: dict[int, _Outcome] = {}
+
+    @property
+    def share(self) -> float:
+        """The part of its time that one subtask takes, on one slot."""
+        count = max(1, len(self._slice.items))
+        return min(count, self._slice.slots) / count
 
     async def outcomes(self) -> Outcomes:
         """Execute the subtasks, until all have ended or the rule ends the batch."""

@@ -99,7 +99,9 @@ def _policy(random: Random, service: str, count: int) -> dict[str, Any]:
     if "code" in KINDS[service]:
         return policy  # a request cannot change the attempts of handler code
     if random.random() < 0.4:
-        policy["max_items_per_batch"] = random.choice([2, 3, 10, 16, 100, 1_000])
+        policy["max_items_per_batch"] = random.choice(
+            [2, 3, 10, 16, 100, 1_000, "auto"]
+        )
     if random.random() < 0.06:
         policy["attempt_timeout"] = random.choice([0.4, 60])
     if random.random() < 0.5:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from parallelizework import FanOut
 from parallelizework.completion import Rule
-from parallelizework.coordination.calls import Known, SliceCall, SubtaskCall
+from parallelizework.coordination.calls import Call, SliceCall, SubtaskCall
 from parallelizework.coordination.dispatch import ShardDispatch, SubtaskDispatch
+from parallelizework.coordination.pace import Pace
 from parallelizework.messages import HandlerName, Slice
 from parallelizework.policy import WINDOW, Policy
 
@@ -39,20 +40,20 @@ def policy(batch: int) -> Policy:
 
 
 def leaves(
-    dispatch: SubtaskDispatch, slice_: Slice[Any], batch: int
+    dispatch: SubtaskDispatch, slice_: Slice[Any], batch: int, *, slow: bool
 ) -> Iterator[tuple[int, int]]:
     """Each item's index and value."""
-    sent = dispatch.calls(slice_, policy(batch))
+    sent = dispatch.calls(slice_, policy(batch), Pace(is_slow=slow))
     for call in sent.calls:
         if isinstance(call, SubtaskCall):
             yield call.index, int(call.body)
             continue
         assert isinstance(call, SliceCall)
-        slots = min(sent.share, slice_.slots)
+        slots = min(call.share, slice_.slots)
         inner = dispatch.slice_json.deserialize(call.body("inv_caller", slots, Rule()))
         assert inner.slots == slots
         if call.handler is HandlerName.RUN_SEGMENT:
-            yield from leaves(dispatch, inner, batch)
+            yield from leaves(dispatch, inner, batch, slow=slow)
         else:
             yield from enumerate(inner.items, inner.first)
 
@@ -62,14 +63,15 @@ def leaves(
     st.integers(1, 3_000),
     st.sampled_from([1, 3, 64]),
     st.sampled_from([PLAIN, COMBINED]),
+    st.booleans(),
 )
 def test_every_item_is_in_one_call_in_order_and_has_a_share_of_the_slots(
-    count: int, slots: int, batch: int, fan_out: FanOut[int, int, int, int]
+    count: int, slots: int, batch: int, fan_out: FanOut[int, int, int, int], slow: bool
 ) -> None:
     dispatch = SubtaskDispatch(fan_out.definition)
     whole = Slice[Any](slots=slots, items=list(range(count)))
 
-    found = list(leaves(dispatch, whole, batch))
+    found = list(leaves(dispatch, whole, batch, slow=slow))
 
     assert found == [(index, index) for index in range(count)]
 
@@ -79,9 +81,9 @@ def test_shards_share_the_slots(count: int, slots: int, batch: int) -> None:
     dispatch = ShardDispatch(SHARDED.definition)
     whole = Slice[Any](slots=slots, items=list(range(count)))
 
-    sent = dispatch.calls(whole, policy(batch))
+    sent = dispatch.calls(whole, policy(batch), Pace())
     bodies = [
-        call.body("inv_caller", min(sent.share, slots), Rule())
+        call.body("inv_caller", min(call.share, slots), Rule())
         for call in sent.calls
         if isinstance(call, SliceCall)
     ]
@@ -95,22 +97,19 @@ def test_shards_share_the_slots(count: int, slots: int, batch: int) -> None:
 def test_a_call_costs_a_slot_for_each_of_its_subtasks(slots: int, batch: int) -> None:
     whole = Slice[Any](slots=slots, items=list(range(500)))
 
-    sent = SubtaskDispatch(PLAIN.definition).calls(whole, policy(batch))
+    sent = SubtaskDispatch(PLAIN.definition).calls(whole, policy(batch), Pace())
 
     assert sent.cost == min(batch, slots)
-    assert sent.share % sent.cost == sent.most % sent.cost == 0
+    for call in sent.calls:
+        assert isinstance(call, Call)
+        assert call.share % sent.cost == call.most % sent.cost == 0
 
 
 def test_a_slice_has_the_rest_of_the_completion_rule_and_a_report_request() -> None:
     dispatch = SubtaskDispatch(PLAIN.definition)
     whole = Slice[Any](slots=WINDOW, items=list(range(3_000)))
-    first, second, *_ = (
-        call
-        for call in dispatch.calls(whole, Policy()).calls
-        if not isinstance(call, Known)
-    )
-    assert isinstance(first, SliceCall)
-    assert isinstance(second, SliceCall)
+    calls = dispatch.calls(whole, Policy(), Pace()).calls
+    first, second, *_ = (call for call in calls if isinstance(call, SliceCall))
 
     left = Rule(min_successful=600)
     one = dispatch.slice_json.deserialize(first.body("inv_caller", 1, left))
@@ -119,12 +118,13 @@ def test_a_slice_has_the_rest_of_the_completion_rule_and_a_report_request() -> N
 
     assert one.rule == left
     assert one.report_request
-    assert (one.report_request.to, one.report_request.name) == ("inv_caller", "0")
+    assert one.report_request.to == "inv_caller"
+    assert one.report_request.name == str(WINDOW)
     assert one.report_request.successes == 2
-    assert one.report_request.updates == ceil(len(one.items) / 3)
+    assert one.report_request.updates == ceil(len(one.items) / 30)
     assert other.rule == last
     assert other.report_request
-    assert other.report_request.name == "1"
+    assert other.report_request.name == str(WINDOW + 1)
     assert other.report_request.successes == 0  # the first ends it, and the run
 
 
@@ -132,6 +132,7 @@ SETS = """
 from pydantic import BaseModel
 from parallelizework import FanOut
 from parallelizework.coordination.dispatch import SubtaskDispatch
+from parallelizework.coordination.pace import Pace
 from parallelizework.messages import Slice
 from parallelizework.policy import Policy
 class Tagged(BaseModel):
@@ -147,7 +148,7 @@ dispatch = SubtaskDispatch(made.definition)
 journal = b'[{"tags": ["a", "b", "c", "d", "e", "f"]}]'
 items = made.definition.subtasks_json.deserialize(journal)
 slice_ = Slice(slots=1, items=items)
-print([call.body for call in dispatch.calls(slice_, Policy()).calls])
+print([call.body for call in dispatch.calls(slice_, Policy(), Pace()).calls])
 """
 
 

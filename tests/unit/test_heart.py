@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from parallelizework.coordination.slots import Call, Slots
-from parallelizework.policy import WINDOW
+from parallelizework.policy import Policy
 from tests.integration.random_cases import KINDS, Case
 from tests.integration.reference import Reference
 
 from .heart import Observed, Record, run_in_memory
 
-BATCHES = (2, 3, 16)
+BATCHES = (2, 3, 16, "auto")
 
 
 @pytest.fixture(autouse=True)
@@ -42,8 +42,8 @@ class Recorded(Slots[Call]):
         super().add(slots)
         self.total += slots
 
-    def lease(self, call: Call, share: int) -> int:
-        free, slots = self.free, super().lease(call, share)
+    def lease(self, call: Call, share: int, most: int) -> int:
+        free, slots = self.free, super().lease(call, share, most)
         assert 0 < slots <= free, "a call must not lease more than the free slots"
         return slots
 
@@ -119,8 +119,8 @@ def errors(case: Case, run: Observed, *, is_cancelled: bool = False) -> Iterator
 
 def execution_errors(case: Case, record: Record, model: Reference) -> Iterator[str]:
     """Return the errors in how often subtasks were executed."""
-    batch = case.policy.get("max_items_per_batch", 1)
-    most = case.policy.get("max_concurrency", WINDOW * batch)
+    policy = Policy.model_validate(case.policy)
+    most = policy.slots
     if record.most > most:
         yield f"{record.most} executed at once; the limit is {most}"
     for index, times in record.attempts.items():

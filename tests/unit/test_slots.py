@@ -5,41 +5,59 @@ from hypothesis import strategies as st
 
 from parallelizework.coordination.slots import Slots
 
+_FACTORS = st.tuples(st.integers(1, 8), st.integers(1, 8))
+
 
 def test_free_slots_go_to_calls_that_have_less_than_their_share() -> None:
     slots = Slots[str](10)
-    slots.lease("a", 4)
-    slots.lease("b", 2)
+    slots.lease("busy", 6, 6)
+    slots.lease("a", 4, 8)
+    slots.end("busy")
+    slots.lease("b", 4, 8)
+    slots.take_back("a", 0)
+    slots.add(3)
+    slots.lease("c", 5, 8)
 
-    grown = list(slots.grow(4))
+    grown = list(slots.grow(beyond_share=False))
 
-    assert grown == [("b", 0, 2)]
-    assert slots.free == 2
-    assert list(slots.grow(8)) == [("a", 0, 2)]
-    assert list(slots.grow(8)) == []
+    assert grown == []
+    assert slots.free == 0
+    slots.add(6)
+    assert list(slots.grow(beyond_share=True)) == [("a", 0, 4), ("b", 0, 2)]
+    assert list(slots.grow(beyond_share=True)) == []
+
+
+def test_a_call_that_began_with_less_than_its_share_receives_it() -> None:
+    slots = Slots[str](5)
+    slots.lease("a", 4, 8)
+    slots.lease("b", 4, 8)
+    slots.add(6)
+
+    assert list(slots.grow(beyond_share=False)) == [("b", 0, 3)]
+    assert slots.free == 3
 
 
 def test_a_call_is_leased_no_more_slots_than_it_can_use() -> None:
     slots = Slots[str](10)
-    slots.lease("a", 1)
+    slots.lease("a", 1, 3)
 
-    assert list(slots.grow(3)) == [("a", 0, 2)]
+    assert list(slots.grow(beyond_share=True)) == [("a", 0, 2)]
     assert slots.free == 7
 
 
 def test_a_call_that_has_returned_slots_is_leased_no_more() -> None:
     slots = Slots[str](10)
-    slots.lease("a", 10)
+    slots.lease("a", 10, 20)
 
     slots.take_back("a", 3)
 
     assert slots.free == 3
-    assert list(slots.grow(20)) == []
+    assert list(slots.grow(beyond_share=True)) == []
 
 
 def test_an_older_report_returns_no_slot_twice() -> None:
     slots = Slots[str](10)
-    slots.lease("a", 10)
+    slots.lease("a", 10, 10)
 
     slots.take_back("a", 5)
     slots.take_back("a", 5)
@@ -52,9 +70,9 @@ def test_an_older_report_returns_no_slot_twice() -> None:
 @given(st.integers(1, 200), st.integers(0, 200))
 def test_all_but_a_few_free_slots_are_returned(count: int, busy: int) -> None:
     slots = Slots[str](count)
-    slots.lease("busy", min(busy, count))
+    slots.lease("busy", min(busy, count), count)
 
-    assert 0 <= slots.free - slots.returnable <= count // 16
+    assert 0 <= slots.free - slots.returnable <= count // 8
     assert slots.returnable <= slots.free
 
 
@@ -66,8 +84,8 @@ def test_no_slot_is_leased_twice_and_no_slot_is_lost(
     for call in range(data.draw(st.integers(0, 20))):
         if slots.free:
             held[call] = data.draw(st.integers(1, slots.free))
-            slots.lease(call, held[call])
-        for other, _, more in slots.grow(data.draw(st.integers(0, 40))):
+            slots.lease(call, held[call], data.draw(st.integers(held[call], count)))
+        for other, _, more in slots.grow(beyond_share=data.draw(st.booleans())):
             held[other] += more
         if held:
             some = data.draw(st.sampled_from(list(held)))
@@ -87,8 +105,9 @@ def test_a_lease_is_a_multiple_of_what_a_call_costs(
     slots, leased = Slots[int](total, cost), dict[int, int]()
     for call in range(data.draw(st.integers(1, 20))):
         if slots.free >= cost:
-            leased[call] = slots.lease(call, data.draw(st.integers(1, 8)) * cost)
-        for other, _, more in slots.grow(data.draw(st.integers(0, 8)) * cost):
+            share, most = sorted(data.draw(_FACTORS))
+            leased[call] = slots.lease(call, share * cost, most * cost)
+        for other, _, more in slots.grow(beyond_share=data.draw(st.booleans())):
             leased[other] += more
 
     assert all(count and count % cost == 0 for count in leased.values())
@@ -101,7 +120,7 @@ def test_slots_are_returned_in_multiples_of_what_a_call_costs(
 ) -> None:
     slots, returned = Slots[int](units * cost, cost), 0
     for call in range(units):
-        slots.lease(call, cost)
+        slots.lease(call, cost, cost)
 
     for call in range(units):
         slots.end(call)
@@ -112,6 +131,6 @@ def test_slots_are_returned_in_multiples_of_what_a_call_costs(
 
 def test_the_one_free_batch_of_two_is_returned_whole() -> None:
     slots = Slots[str](200, 100)
-    slots.lease("slow", 100)
+    slots.lease("slow", 100, 100)
 
     assert slots.returnable == 100

@@ -7,7 +7,7 @@ from hypercorn.protocol.h2 import H2Protocol
 
 
 class EndSending(H2Protocol):
-    """Close the buffers when nothing is sent any more, so that applications do not wait.
+    """Close the buffers when sending has ended, so that applications do not wait.
 
     An application that sends more data than a buffer holds waits until the client has
     read some of them. An application that ends its answer waits until the answer is
