@@ -23,7 +23,7 @@ from benchmarks.first_and_last import median as median_of_times
 from benchmarks.measurement import Measured, measured, median, note
 from benchmarks.peers import PEERS, Peer
 from benchmarks.small_requests import Requests, requests
-from benchmarks.systems import System, checked, system
+from benchmarks.systems import System, checked, end_on_sigterm, system
 from benchmarks.tables import (
     comparison_table,
     first_and_last_table,
@@ -67,6 +67,7 @@ LONG = 15  # seconds; a form that takes longer is measured once
 
 def main() -> None:
     """Measure; print tables; write `results.json` and the plot of the docs."""
+    end_on_sigterm()
     with system(hypercorn(), seed) as started:
         for name in ("Plain", "SeedRpc"):
             started.total(name, 500)  # warm up

@@ -6,14 +6,13 @@ from functools import partial
 
 from benchmarks.alternation import Comparison, alternating
 from benchmarks.crowd import crowd
-from benchmarks.fan_outs import AUTO, SLOTS
+from benchmarks.fan_outs import SLOTS
 from benchmarks.late import late_ms
 from benchmarks.small_requests import Requests, requests
 from benchmarks.systems import System, system
 from benchmarks.workers import hypercorn, seed
 
 _INVOKER_LIMIT = "RESTATE_WORKER__INVOKER__CONCURRENT_INVOCATIONS_LIMIT"
-_BATCHES = f"max_items_per_batch={AUTO!r}"
 _ALONE = 4  # runs, one after the other
 
 
@@ -68,7 +67,7 @@ def no_ops(started: System, sizes: Sizes) -> list[Comparison]:
             to_reach="at most 1.15 ms",
         ),
         Comparison(
-            f"rate, {_BATCHES} at {sizes.auto:,} / plain at {sizes.plain:,}",
+            f'rate, "auto" at {sizes.auto:,} / plain at {sizes.plain:,}',
             "/s",
             [row.rate for row in auto],
             [row.rate for row in plain],
@@ -140,7 +139,7 @@ def auto_for_long_subtasks(started: System, rounds: int) -> Comparison:
         rounds,
     )
     return Comparison(
-        f"time of 128 subtasks of 1 s with 64 slots, {_BATCHES} / plain",
+        'time of 128 subtasks of 1 s with 64 slots, "auto" / plain',
         "s",
         [row.seconds for row in auto],
         [row.seconds for row in plain],

@@ -7,7 +7,6 @@ from parallelizework import FanOut, Policy
 
 SHARD = 1_000
 SLOTS = 40  # of `slots`
-AUTO = 64  # the `max_items_per_batch` of `Auto`; "auto", when `Policy` accepts it
 LATE = [2.5, 4.0, 5.5, 7.0]  # the seconds of the late subtasks of `late`
 
 Span = tuple[int, int]  # start and end, in nanoseconds since 1970
@@ -142,7 +141,7 @@ auto = FanOut(
     split=numbers,
     execute=nothing,
     aggregate=total,
-    policy=Policy(max_items_per_batch=AUTO),
+    policy=Policy(max_items_per_batch="auto"),
 )
 seconds = FanOut(
     "Seconds",
@@ -156,5 +155,5 @@ auto_seconds = FanOut(
     split=numbers,
     execute=wait_a_second,
     aggregate=total,
-    policy=Policy(max_items_per_batch=AUTO, max_concurrency=64),
+    policy=Policy(max_items_per_batch="auto", max_concurrency=64),
 )

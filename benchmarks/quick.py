@@ -1,6 +1,7 @@
 """`make bench-quick`: print the ratios, within three minutes on two cores."""
 
 from benchmarks.comparisons import Sizes, comparisons
+from benchmarks.systems import end_on_sigterm
 from benchmarks.tables import comparison_table
 
 SIZES = Sizes(
@@ -18,6 +19,7 @@ SIZES = Sizes(
 
 def main() -> None:
     """Measure, and print one table."""
+    end_on_sigterm()
     print(comparison_table(list(comparisons(SIZES))))
 
 

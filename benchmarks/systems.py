@@ -1,6 +1,8 @@
 """`System`: a restate-server on loopback with its registered workers."""
 
 import os
+import signal
+import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -83,6 +85,11 @@ def system(
             services = admin.register(url(port))
             processes |= dict.fromkeys(services, process.pid)
         yield System(url(ports.ingress), server.pid, processes, client)
+
+
+def end_on_sigterm() -> None:
+    """Let SIGTERM end the blocks of this process, so that no server is left."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
 
 
 def checked(run: Callable[[int], int], count: int) -> int:
