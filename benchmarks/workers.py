@@ -1,6 +1,7 @@
 """The workers of the benchmarks. Each serves on a port until its block ends."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -8,11 +9,7 @@ from pathlib import Path
 from subprocess import Popen
 
 from parallelizework.local.ports import HOST, url
-from parallelizework.local.process import (
-    RestartableProcess,
-    await_ready,
-    stopped_at_the_end,
-)
+from parallelizework.local.process import RestartableProcess, await_ready
 from parallelizework.local.worker import serve
 
 FAN_OUTS = "benchmarks.fan_outs"
@@ -70,9 +67,12 @@ def _running(command: list[str]) -> Generator["Popen[bytes]", None, None]:
         return Popen(program, env=environment, cwd=folder, start_new_session=True)
 
     process = RestartableProcess(command[0], start)
-    with stopped_at_the_end(process):
+    try:
         await_ready(process, [url(int(command[-1])) + "/health"])
         yield process.process
+    finally:  # without a wait for the server's connections
+        os.killpg(process.process.pid, signal.SIGKILL)
+        process.process.wait()
 
 
 def _program(name: str) -> Path:
