@@ -8,7 +8,7 @@ from parallelizework.attempts.steps import Steps
 from parallelizework.coordination.cancelled_calls import CancelledCalls
 from parallelizework.coordination.dispatch import SubtaskDispatch
 from parallelizework.coordination.fan_in import FanIn
-from parallelizework.coordination.pace import Pace
+from parallelizework.coordination.planning.pace import Pace
 from parallelizework.coordination.reports import SignalReporter
 from parallelizework.coordination.window import Events, Window
 from parallelizework.definition.definition import Definition

@@ -14,8 +14,12 @@ from parallelizework.coordination.calls import (
     SubtaskCall,
 )
 from parallelizework.coordination.fan_in import FanIn
-from parallelizework.coordination.pace import Pace
-from parallelizework.coordination.partition import SEGMENT, Partition, partition
+from parallelizework.coordination.planning.pace import Pace
+from parallelizework.coordination.planning.partition import (
+    SEGMENT,
+    Partition,
+    partition,
+)
 from parallelizework.definition.definition import Definition
 from parallelizework.definition.execute import REFERENCE
 from parallelizework.headers import SUBTASK_HEADER, policy_headers, slice_name
@@ -87,8 +91,10 @@ class SubtaskDispatch:
     ) -> Iterator[Call | Known]:
         """The calls, if this coordinator decides how many subtasks a batch has."""
         is_known = pace.seconds is not None
-        while left := part.left:
-            part = replace(part, unit=pace.batch(left, part.cost, part.at_once))
+        while part.left:
+            items = part.whole.items
+            unit = pace.batch(items, part.start, part.cost, part.at_once)
+            part = replace(part, unit=unit)
             calls = part.position + part.units  # of this coordinator
             if calls > self._segment and (is_known or part.position >= WINDOW):
                 yield from self._divided(part, policy, pace)

@@ -6,7 +6,7 @@ from typing import Any
 from restate import TerminalError
 
 from parallelizework.completion import Rule
-from parallelizework.coordination.pace import Pace
+from parallelizework.coordination.planning.pace import Pace
 from parallelizework.messages import Outcomes
 from parallelizework.outcomes import CompletionReason, Counts, Failure, in_order
 from parallelizework.terminal_errors import is_cancelled

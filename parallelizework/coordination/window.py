@@ -9,13 +9,13 @@ from restate import Context, RestateDurableFuture, TerminalError
 
 from parallelizework.coordination.calls import CANCEL_GRACE, Call, Calls, Future, Known
 from parallelizework.coordination.fan_in import FanIn
+from parallelizework.coordination.planning.slots import Slots
 from parallelizework.coordination.reports import (
     report_json,
     report_name,
     slots_json,
     slots_name,
 )
-from parallelizework.coordination.slots import Slots
 from parallelizework.messages import Report
 from parallelizework.policy import WINDOW
 from parallelizework.restate_sdk import is_resumed, suspended_after

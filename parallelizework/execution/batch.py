@@ -13,6 +13,7 @@ from parallelizework.attempts.attempt import about, failed_attempt
 from parallelizework.attempts.schedule import FailedAttempt, Schedule
 from parallelizework.attempts.steps import Steps
 from parallelizework.completion import Rule
+from parallelizework.coordination.planning.pace import seconds_of_one
 from parallelizework.definition.definition import Definition
 from parallelizework.definition.execute import ExecuteDefinition
 from parallelizework.headers import slice_name
@@ -59,10 +60,13 @@ class BatchHandler:
         async def execute() -> bytes:
             start = monotonic()
             outcomes = await batch.outcomes()
-            if policy.is_automatic:
-                seconds = (monotonic() - start) * batch.share
-                outcomes = outcomes.model_copy(update={"seconds": seconds})
-            return self.outcomes_json.serialize(outcomes, len(body), "its subtasks")
+            answer = self.outcomes_json.serialize(outcomes, len(body), "its subtasks")
+            if not policy.is_automatic:
+                return answer
+            took, size = monotonic() - start, len(body) + len(answer)
+            each = seconds_of_one(took, size, len(slice_.items), slice_.slots)
+            timed = outcomes.model_copy(update={"seconds": each})
+            return self.outcomes_json.serialize(timed)
 
         combines = self._fan_out and self._fan_out.combine
         if not combines and hears_cancellation(ctx):
@@ -107,12 +111,6 @@ class Batch:
         self._slots = asyncio.Semaphore(slice_.slots)
         self._counts = Counts()
         self._outcomes: dict[int, _Outcome] = {}
-
-    @property
-    def share(self) -> float:
-        """The part of its time that one subtask takes, on one slot."""
-        count = max(1, len(self._slice.items))
-        return min(count, self._slice.slots) / count
 
     async def outcomes(self) -> Outcomes:
         """Execute the subtasks, until all have ended or the rule ends the batch."""

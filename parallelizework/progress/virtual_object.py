@@ -95,8 +95,9 @@ async def _record(ctx: ObjectSharedContext) -> Record:
     record = await ctx.get(_STATE, serde=_RECORD)
     if not record:
         raise TerminalError(
-            f"the run {ctx.key()} is unknown: it started less than a second ago, or is "
-            "not a run of a fan-out, or its retention has passed",
+            f"the run {ctx.key()} is unknown: it started less than a second ago, or it "
+            "succeeded within half a second, or it is not a run of a fan-out, or its "
+            "retention has passed",
             _NOT_FOUND,
         )
     return record

@@ -10,6 +10,7 @@ from itertools import count
 from pathlib import Path
 from random import Random
 from time import monotonic
+from typing import Any
 
 import httpx
 from pydantic import JsonValue
@@ -55,7 +56,7 @@ class Watched:
         # Submit each time: the same key must return the same run during any fault.
         name, key = self.work.fan_out.name, self.task.run
         run = client.submit(name, task, idempotency_key=key)
-        self._read(run.id)
+        self._read(run)
         if len(self.answers) < _ANSWERS:
             with suppress(RunNotFinished):
                 self.answers.append(self._answer(run))
@@ -70,13 +71,15 @@ class Watched:
         values = [value - self.task.first for value in result.values]
         return Answer(monotonic(), values, result.failed, result.stamp)
 
-    def _read(self, run: str) -> None:
-        url = f"{self.site.ingress}/FanOutProgress/{run}/get"
+    def _read(self, run: Submitted[JsonValue]) -> None:
+        url = f"{self.site.ingress}/FanOutProgress/{run.id}/get"
         with suppress(httpx.TransportError):
             answer = self.site.http.get(url)
-            if not answer.is_success:
+            known: dict[str, Any] = answer.json() if answer.is_success else {}
+            if not known and self.answers:  # it succeeded too soon to send any
+                known = run.progress().model_dump()
+            if not known:
                 return  # the run has no progress yet
-            known = answer.json()
             counts = ("succeeded", "failed", "timed_out", "cancelled", "total")
             ended = known["state"] != "running"
             reading = {name: known[name] for name in counts}

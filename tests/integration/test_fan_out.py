@@ -78,7 +78,7 @@ def test_split_and_aggregate_are_journaled_steps(
         select name from sys_journal where id = '{run}' and entry_type = 'Command: Run'
         order by index
     """
-    assert [row["name"] for row in server.query(steps)] == ["split", "aggregate"]
+    assert [row["name"] for row in server.query(steps)] == ["split", "aggregate of 2"]
 
 
 @pytest.mark.parametrize("service", ["Poison", "PoisonCode"])

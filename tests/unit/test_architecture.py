@@ -26,8 +26,8 @@ LAYERS = [  # a package may import from its own line and the lines above
 PURE = [
     "attempts.schedule",
     "completion",
-    "coordination.partition",
-    "coordination.slots",
+    "coordination.planning.partition",
+    "coordination.planning.slots",
     "errors",
     "headers",
     "messages",

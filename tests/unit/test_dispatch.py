@@ -13,7 +13,7 @@ from parallelizework import FanOut
 from parallelizework.completion import Rule
 from parallelizework.coordination.calls import Call, SliceCall, SubtaskCall
 from parallelizework.coordination.dispatch import ShardDispatch, SubtaskDispatch
-from parallelizework.coordination.pace import Pace
+from parallelizework.coordination.planning.pace import Pace
 from parallelizework.messages import HandlerName, Slice
 from parallelizework.policy import WINDOW, Policy
 
@@ -132,7 +132,7 @@ SETS = """
 from pydantic import BaseModel
 from parallelizework import FanOut
 from parallelizework.coordination.dispatch import SubtaskDispatch
-from parallelizework.coordination.pace import Pace
+from parallelizework.coordination.planning.pace import Pace
 from parallelizework.messages import Slice
 from parallelizework.policy import Policy
 class Tagged(BaseModel):

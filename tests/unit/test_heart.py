@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from parallelizework.coordination.slots import Call, Slots
+from parallelizework.coordination.planning.slots import Call, Slots
 from parallelizework.policy import Policy
 from tests.integration.random_cases import KINDS, Case
 from tests.integration.reference import Reference

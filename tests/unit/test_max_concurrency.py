@@ -3,7 +3,7 @@
 import asyncio
 
 from parallelizework import FanOut, Policy
-from parallelizework.coordination.partition import partition
+from parallelizework.coordination.planning.partition import partition
 from parallelizework.policy import WINDOW
 from parallelizework.testing import run_inline
 

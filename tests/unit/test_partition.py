@@ -3,7 +3,11 @@
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from parallelizework.coordination.partition import SEGMENT, Partition, partition
+from parallelizework.coordination.planning.partition import (
+    SEGMENT,
+    Partition,
+    partition,
+)
 from parallelizework.policy import WINDOW
 
 UNITS = st.integers(0, 3_000_000)

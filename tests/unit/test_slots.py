@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parallelizework.coordination.slots import Slots
+from parallelizework.coordination.planning.slots import Slots
 
 _FACTORS = st.tuples(st.integers(1, 8), st.integers(1, 8))
 

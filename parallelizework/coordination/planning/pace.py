@@ -1,8 +1,12 @@
 """`Pace`: how fast the subtasks of a run end, as far as a coordinator knows. Pure."""
 
+from collections.abc import Sequence
 from math import ceil
 
+from pydantic_core import to_json
+
 _BATCH_SECONDS = 0.25  # how long a batch shall take
+_BATCH_BYTES = 4 * 1024 * 1024  # the size of its items or values: far below any limit
 _MAX_BATCH = 128  # items; more would hardly save anything
 
 
@@ -33,11 +37,14 @@ class Pace:
         before = seconds if self.seconds is None else self.seconds
         self.seconds = max(seconds, (before + seconds) / 2)
 
-    def batch(self, items: int, slots: int, at_once: int) -> int:
+    def batch(
+        self, items: Sequence[object], start: int, slots: int, at_once: int
+    ) -> int:
         """Return the size of the next batch: 1 while nothing is known.
 
         Args:
-            items: How many items have no call yet.
+            items: The items, as plain JSON.
+            start: The position of the first item that has no call yet.
             slots: How many items of a batch are executed at the same time.
             at_once: How many batches are executed at the same time. Each of them shall
                 have a part of the items.
@@ -45,4 +52,23 @@ class Pace:
         if self.seconds is None:
             return 1
         in_time = _BATCH_SECONDS * slots / max(self.seconds, 1e-9)
-        return max(1, int(min(in_time, _MAX_BATCH, ceil(items / at_once))))
+        share = ceil((len(items) - start) / at_once)
+        size = max(1, int(min(in_time, _MAX_BATCH, share)))
+        while size > 1 and len(to_json(items[start : start + size])) > _BATCH_BYTES:
+            size //= 2
+        return size
+
+
+def seconds_of_one(seconds: float, size: int, items: int, slots: int) -> float:
+    """Return how long one subtask of a batch took, on one slot.
+
+    A large subtask or value counts as a slow one, so that batches stay small.
+
+    Args:
+        seconds: How long the batch took.
+        size: The size of the subtasks and of their values as JSON, in bytes.
+        items: The number of subtasks.
+        slots: How many subtasks of the batch were executed at the same time, at most.
+    """
+    slots = min(items, slots)
+    return max(seconds, _BATCH_SECONDS * size / _BATCH_BYTES) * slots / items

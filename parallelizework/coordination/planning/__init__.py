@@ -1,0 +1,1 @@
+"""Planning: which items one call has, and which slots it leases. Pure."""
