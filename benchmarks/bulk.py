@@ -25,7 +25,11 @@ ALLOWED = {"PARALLELIZEWORK_HTTP_ALLOWED_HOSTS": "127.0.0.1"}
 
 COUNTS = [1_000, 5_000]
 IN_FILE = 100_000
-BATCHES = {"HTTP: HttpFanOut": 1, "HTTP: HttpFanOut, batched": 64}
+BATCHES: dict[str, int | str] = {
+    "HTTP: HttpFanOut": 1,
+    "HTTP: HttpFanOut, auto": "auto",
+    "HTTP: HttpFanOut, batched": 64,
+}
 
 Send = Callable[[str, int], None]
 
@@ -68,7 +72,7 @@ def answering() -> Generator[str]:
             process.wait()
 
 
-def fan_out(system: System, batch: int) -> Send:
+def fan_out(system: System, batch: int | str) -> Send:
     """Return a function that sends requests with HttpFanOut."""
 
     def send(url: str, count: int) -> None:

@@ -135,6 +135,13 @@ slots = FanOut(
     aggregate=occupancy,
     policy=Policy(max_concurrency=SLOTS),
 )
+auto_slots = FanOut(
+    "AutoSlots",
+    split=numbers,
+    execute=span_of_100_ms,
+    aggregate=occupancy,
+    policy=Policy(max_concurrency=SLOTS, max_items_per_batch="auto"),
+)
 late = FanOut("Late", split=delays, execute=wait, aggregate=late_ends)
 auto = FanOut(
     "Auto",
