@@ -26,15 +26,16 @@ def _comparison(each: Comparison) -> list[str]:
     smallest, largest = each.spread
     return [
         each.what,
-        _median(each.ours, each.unit),
-        _median(each.other, each.unit),
+        median_figure(each.ours, each.unit),
+        median_figure(each.other, each.unit),
         "" if each.ratio is None else f"{each.ratio:.2f}",
         f"{figure(smallest)} to {figure(largest)}",
         each.to_reach,
     ]
 
 
-def _median(figures: Sequence[float], unit: str) -> str:
+def median_figure(figures: Sequence[float], unit: str) -> str:
+    """Return the median with its unit; empty without figures."""
     if not figures:
         return ""
     return f"{figure(statistics.median(figures))} {unit}".strip()

@@ -20,6 +20,7 @@ from parallelizework.attempts.attempt import (
     failed_attempt,
     name_of,
 )
+from parallelizework.attempts.recorded_answer import is_collected, recorded_answer
 from parallelizework.attempts.schedule import FailedAttempt, Schedule
 from parallelizework.definition.function import Function
 from parallelizework.messages import HandlerName
@@ -98,8 +99,10 @@ class Retries:
         An answer is durable anyway. So the first attempt is not executed in a step. The
         journal has it only if it has failed and another one follows.
         """
+        if (recorded := recorded_answer()) is not None:
+            return recorded
         attempts = _Attempts(self, function, execute, function.role)
-        if not hears_cancellation(self.ctx):
+        if not (is_collected() and hears_cancellation(self.ctx)):
             return await attempts.value(await attempts.make(1))
         outcome = await until_cancelled(self.ctx, attempts.attempt(1))
         if isinstance(outcome, FailedAttempt) and outcome.again:

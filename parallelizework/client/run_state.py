@@ -122,7 +122,7 @@ async def recent(server: Server, limit: int) -> list[Listed]:
     listed = [
         Listed.of(run, stalled.added_to(_known(run, records.get(run.id), soon)))
         for run in found
-        if run.target_service_name in names or run.id in records
+        if run.target_service_name in names or run.id in records or run.id in soon
     ]
     return listed[:limit]
 

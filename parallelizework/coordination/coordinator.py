@@ -88,7 +88,10 @@ class Coordinator:
                 could not be combined.
         """
         combine = self._steps.combine if self._definition.combine else None
-        pace = self._pace = Pace(is_slow=slice_.is_slow, seconds=slice_.seconds)
+        pace = self._pace
+        pace.seconds = slice_.seconds
+        if slice_.is_slow is not None:
+            pace.is_slow = slice_.is_slow
         fan_in = self._fan_in = FanIn(slice_.rule, combine, total, pace)
         calls = dispatch.calls(slice_, self._policy, pace)
         window = Window(

@@ -140,7 +140,7 @@ class Run(Coordinator):
         self._progress.end(self._fan_in, state, self._reason, error)
 
     def _open(self) -> None:
-        self._pace.is_slow = True  # unless it is known already
+        self._pace.is_slow = True
         self._progress.open(self._fan_in)
 
     def _pass_deadline(self) -> None:

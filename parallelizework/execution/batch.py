@@ -10,6 +10,7 @@ from restate import Context, RunOptions
 from restate.serde import BytesSerde
 
 from parallelizework.attempts.attempt import about, failed_attempt
+from parallelizework.attempts.recorded_answer import is_collected, recorded_answer
 from parallelizework.attempts.schedule import FailedAttempt, Schedule
 from parallelizework.attempts.steps import Steps
 from parallelizework.completion import Rule
@@ -69,7 +70,9 @@ class BatchHandler:
             return self.outcomes_json.serialize(timed)
 
         combines = self._fan_out and self._fan_out.combine
-        if not combines and hears_cancellation(ctx):
+        if not combines and (recorded := recorded_answer()) is not None:
+            return recorded
+        if not combines and is_collected() and hears_cancellation(ctx):
             return await until_cancelled(ctx, execute)  # an answer is durable anyway
         options = RunOptions[bytes](
             serde=BytesSerde(), max_attempts=policy.max_attempts

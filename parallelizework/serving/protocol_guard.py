@@ -12,6 +12,7 @@ from typing import Any
 
 from restate.server_context import DisconnectedException
 
+from parallelizework.attempts.recorded_answer import RecordedAnswer, collect
 from parallelizework.serving import shutdown
 
 Event = Mapping[str, Any]
@@ -55,7 +56,8 @@ class ProtocolGuard:
         elif scope["type"] != "http":
             await self._app(scope, receive, send)
         else:
-            call = _Call(receive, send, Messages(self._max_message, self._max_call))
+            messages = Messages(self._max_message, self._max_call, collect())
+            call = _Call(receive, send, messages)
             try:
                 await self._app(scope, call.receive, call.send)
             except Exception:  # the SDK has logged it; the protocol was broken
@@ -144,8 +146,12 @@ class Messages:
         size: The number of bytes that were read.
     """
 
-    def __init__(self, max_message: int, max_call: int) -> None:
+    def __init__(
+        self, max_message: int, max_call: int, answer: RecordedAnswer | None = None
+    ) -> None:
         self.begun = False
+        self._answer = answer or RecordedAnswer()
+        self._is_answer = False  # the current message
         self.size = 0
         self._max_message = max_message
         self._max_call = max_call
@@ -161,6 +167,8 @@ class Messages:
         while offset < len(data) and not self._is_wrong:
             if self._body:
                 step = min(self._body, len(data) - offset)
+                if self._is_answer and self._answer.body is not None:
+                    self._answer.body += data[offset : offset + step]
                 self._body -= step
             else:
                 step = min(_HEAD.size - len(self._head), len(data) - offset)
@@ -174,6 +182,7 @@ class Messages:
             return
         kind, _, self._body = _HEAD.unpack(self._head)
         self._head = b""
+        self._is_answer = self._answer.begin(kind)
         is_start = kind == _START and self._body > 0
         self._is_wrong |= self._body > self._max_message or is_start == self.begun
         self.begun = not self._is_wrong

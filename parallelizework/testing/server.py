@@ -21,6 +21,7 @@ from restate.server_types import ReceiveChannel
 from restate.vm import Failure
 from restate.vm import Invocation as Input
 
+from parallelizework.attempts.recorded_answer import collect
 from parallelizework.errors import ParallelizeworkError
 from parallelizework.served import RestateService
 from parallelizework.testing.journal import CANCEL, Journal, Request, Value
@@ -226,6 +227,7 @@ class Invocation:
             self._end(Failure(404, message))
 
     async def _attempt(self, handler: Handler[Any, Any]) -> None:
+        collect()
         channel = _Channel(is_closed=self._server.replays)
         machine = self._machine = Machine(
             self.journal, self, suspends=self._server.replays, wake=channel.wake

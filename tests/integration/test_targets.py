@@ -126,7 +126,6 @@ def test_an_address_that_cannot_be_bound_is_reported_in_one_line(bind: str) -> N
     [
         ("GRACE_PERIOD", "soon"),
         ("FAN_OUTS", "'one quote"),
-        ("SERVER", "apache"),
         ("MAX_PAUSE", "-1"),
         ("HTTP_MAX_BODY", "many"),
         ("HTTP_HOSTS_OF_SECRETS", "TOKEN"),

@@ -1,0 +1,119 @@
+"""`RecordedAnswer`: the answer in the journal of an invocation that has ended once.
+
+A restate-server stores an answer before it stores the end of the invocation. If the
+server fails in between, the invocation is executed again. Then the SDK compares the new
+answer to the recorded one; a different answer would stop the invocation. A function
+that is executed in a step has the same value again. A first attempt has no step, so its
+answer is read from the journal. The SDK (1.3) does not offer this: `ProtocolGuard`
+collects the answer.
+"""
+
+from collections.abc import Iterator
+from contextvars import ContextVar
+
+from restate import TerminalError
+
+_COMMANDS, _KINDS = 0x0400, 0xFC00  # the first command, and the bits of a kind
+_OUTPUT = 0x0401
+_VALUE, _FAILURE = 14, 15  # fields of an output
+_VARINT = 0  # a wire type of Protocol Buffers; all others have a length here
+
+
+class RecordedAnswer:
+    """Collects the answer from the messages of one call, if its journal has only that.
+
+    Attributes:
+        body: The recorded answer as a message of the protocol, as far as it was read;
+            None if the first command of the journal is another one.
+    """
+
+    def __init__(self) -> None:
+        self.body: bytearray | None = None
+        self._commands = 0
+
+    def begin(self, kind: int) -> bool:
+        """Begin a message, and return whether its content belongs to the answer."""
+        self._commands += kind & _KINDS == _COMMANDS
+        is_answer = kind == _OUTPUT and self._commands == 2  # noqa: PLR2004 - the first command is the input
+        if is_answer:
+            self.body = bytearray()
+        return is_answer
+
+    def value(self) -> bytes | None:
+        """Return the recorded answer; None if there is none.
+
+        Raises:
+            TerminalError: The recorded answer is this error.
+        """
+        if self.body is None:
+            return None
+        fields = dict(_fields(bytes(self.body)))
+        if _FAILURE in fields:
+            raise _error(_bytes(fields[_FAILURE]))
+        return _bytes(dict(_fields(_bytes(fields.get(_VALUE)))).get(1))
+
+
+_answer = ContextVar[RecordedAnswer]("parallelizework.recorded_answer")
+
+
+def collect() -> RecordedAnswer:
+    """Collect the recorded answer of the call that this task serves."""
+    collected = RecordedAnswer()
+    _answer.set(collected)
+    return collected
+
+
+def is_collected() -> bool:
+    """Whether the recorded answer of this call would be known."""
+    return _answer.get(None) is not None
+
+
+def recorded_answer() -> bytes | None:
+    """Return the recorded answer of this call; None if there is none.
+
+    Raises:
+        TerminalError: The recorded answer is this error.
+    """
+    collected = _answer.get(None)
+    return collected.value() if collected else None
+
+
+def _error(failure: bytes) -> TerminalError:
+    code, message, metadata = 500, "", dict[str, str]()
+    for number, field in _fields(failure):
+        if number == 1 and isinstance(field, int):
+            code = field
+        elif number == 2:  # noqa: PLR2004 - the number of the field `message`
+            message = _bytes(field).decode()
+        elif number == 3:  # noqa: PLR2004 - the number of the field `metadata`
+            entry = dict(_fields(_bytes(field)))
+            metadata[_bytes(entry.get(1)).decode()] = _bytes(entry.get(2)).decode()
+    return TerminalError(message, code, metadata=metadata or None)
+
+
+def _bytes(field: int | bytes | None) -> bytes:
+    return field if isinstance(field, bytes) else b""
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """Yield the fields of a message of Protocol Buffers: number and content."""
+    at = 0
+    while at < len(message):
+        tag, at = _varint(message, at)
+        number, at = _varint(message, at)
+        if tag & 7 == _VARINT:
+            yield tag >> 3, number
+        else:
+            yield tag >> 3, message[at : at + number]
+            at += number
+
+
+def _varint(message: bytes, at: int) -> tuple[int, int]:
+    """Return the number at a position, and the position after it."""
+    number = shift = 0
+    while True:
+        byte = message[at]
+        number |= (byte & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if byte < 0x80:  # noqa: PLR2004 - the last byte of a number
+            return number, at
