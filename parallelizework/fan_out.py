@@ -47,9 +47,9 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
             `aggregate` receives an empty list. For a subtask whose value is known,
             `split` may return `Done(value)`: the subtask is not executed. A request
             overrides `policy` if the task model has a field `policy: Policy`.
-        execute: `(Subtask) -> Value`, one durable step. A second parameter may accept
-            the `Attempt`. Or handler code, `(restate.Context, Subtask) -> Value`:
-            `async def` that may sleep, call and wait durably, and is not a step.
+        execute: `(Subtask) -> Value`, in one durable call. A second parameter may
+            accept the `Attempt`. Or handler code, `(restate.Context, Subtask) ->
+            Value`: `async def` that may sleep, call and wait durably.
         executor: The name of an `Executor` that other workers serve. Set either
             `execute` or `executor`.
         aggregate: `(list[Value]) -> Result`, one durable step. More parameters may

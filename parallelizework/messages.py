@@ -11,6 +11,7 @@ How slots are leased and returned
 
     1. Lease. A call costs slots. A call of a subtask costs one slot. A call of a batch
        costs `max_items_per_batch` slots, or all slots of its caller if these are fewer.
+       With `"auto"`, it costs a 64th of the slots of its caller, but at least one.
        A call of a coordinator leases several slots (`Slice.slots`): its share. The
        called coordinator uses them for its own calls in the same way.
     2. Grow. When slots become free, the caller first leases them to calls in flight

@@ -61,20 +61,23 @@ class Policy(BaseModel):
     max_concurrency: int | None = Field(default=None, ge=1, le=_LARGEST_NUMBER)
     """How many subtasks of one run may execute at the same time, on all workers.
 
-    Default: 64 times `max_items_per_batch`. 64 calls keep a worker busy, and need
-    little memory. A restate-server executes 1,000 invocations at the same time in one
-    partition; 64 calls are a small part of them. Use a larger number for subtasks that
-    mostly wait. Maximum: 1,000,000.
+    Default: 64 times `max_items_per_batch`; 64 if that is `"auto"`. 64 calls keep a
+    worker busy, and need little memory. A restate-server executes 1,000 invocations at
+    the same time in one partition; 64 calls are a small part of them. Use a larger
+    number for subtasks that mostly wait. Maximum: 1,000,000.
     """
 
     max_items_per_batch: BatchSize | Literal["auto"] = 1
-    """How many subtasks one call executes, as one durable step; or `"auto"`.
+    """How many subtasks one call executes; or `"auto"`.
 
-    Default: 1. A larger batch saves most of the cost of a call. If a worker dies, all
-    subtasks of its batch are executed again. Maximum: 1,000,000.
+    Default: 1. A larger batch saves most of the cost of a call. Only the answer of the
+    call is durable. So if a worker dies, all subtasks of its batch are executed again,
+    and a pause between two attempts is not durable. Maximum: 1,000,000.
 
     With `"auto"`, a run begins with single subtasks, and measures how long they take.
-    Then a batch has as many subtasks as take about a quarter of a second, 128 at most.
+    Then a batch has as many subtasks as take about a quarter of a second: at most 128,
+    and about 4 MiB. Use `"auto"` for many subtasks of similar duration that take less
+    than about 0.1 seconds. Do not use it for subtasks that may be postponed for long.
     """
 
     tolerated_failure_count: int | None = Field(default=None, ge=0)

@@ -28,10 +28,10 @@ class Postponed(RetryableError):
 
     Use it for rate limits, such as an answer 429 with `Retry-After`. `max_attempts` and
     `Attempt.number` do not count a postponed attempt. Instead, `within` limits the sum
-    of the pauses. The pause is durable, except in a batch, which is one step. The pause
-    is a little longer than `retry_after`, by a random time: so subtasks that were
-    postponed together do not all return at the same moment. During the pause, the
-    subtask keeps its slot of the run, but no invoker slot of the server.
+    of the pauses. The pause is durable, except in a batch: only the answer of a batch
+    is durable. The pause is a little longer than `retry_after`, by a random time: so
+    subtasks that were postponed together do not all return at the same moment. During
+    the pause, the subtask keeps its slot of the run, but no invoker slot of the server.
 
     In handler code, a `Postponed` counts as an attempt, like any
     `restate.exceptions.RetryableError`.

@@ -1,8 +1,11 @@
-"""`Retries`: makes attempts at one of the user's functions; each is a durable step.
+"""`Retries`: makes durable attempts at one of the user's functions.
 
 The journal has each attempt, so the number of attempts is exact also after crashes. An
 outage of the worker is not an attempt. A pause between two attempts is durable. During
 a long pause, the invocation does not hold an invoker slot of the server.
+
+Each attempt is a durable step. The exception is the first attempt at a function whose
+value is the answer of the invocation (`Retries.answer`).
 """
 
 from collections.abc import Awaitable, Callable, Coroutine

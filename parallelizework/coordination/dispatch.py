@@ -168,7 +168,7 @@ class SubtaskDispatch:
         whole = part.whole
         updates = whole.report_request.updates if whole.report_request else _UPDATES
         updates_each = updates / max(1, len(whole.items))
-        is_batch = handler is HandlerName.RUN_BATCH  # one step, so it cannot report
+        is_batch = handler is HandlerName.RUN_BATCH  # only its answer is durable
         definition = self._definition
         service = definition.executor if is_batch else definition.name
         sizes = (size * part.unit for size in divided.sizes)
