@@ -82,6 +82,11 @@ def aggregate_step(succeeded: int | str) -> str:
     return f"{_AGGREGATE}{succeeded}"
 
 
+def is_aggregate_step(step: str) -> bool:
+    """Whether this is the name of a step `aggregate`."""
+    return step.startswith(_AGGREGATE)
+
+
 def succeeded_in(step: str) -> int:
     """Return the number of subtasks in the name of a step `aggregate`."""
     return int(step.removeprefix(_AGGREGATE))

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -22,9 +23,9 @@ from parallelizework.executor import Executor
 from parallelizework.fan_out import FanOut
 from parallelizework.fan_out import services as served
 from parallelizework.headers import name_in
-from parallelizework.messages import HandlerName
+from parallelizework.messages import HandlerName, is_aggregate_step, succeeded_in
 from parallelizework.outcomes import CompletionReason, Counts, Failure
-from parallelizework.progress.models import NAME, Progress
+from parallelizework.progress.models import NAME, Progress, Record, Update
 from parallelizework.served import Served
 from parallelizework.testing.clock import SkippingLoop
 from parallelizework.testing.journal import Request
@@ -235,7 +236,9 @@ class _Inline(Generic[Task, Subtask, Result]):
             id=root.id,
             error=_error(root),
             failures=self._typed(failures),
-            progress=Progress.model_validate_json(progress) if progress else None,
+            progress=(
+                Progress.model_validate_json(progress) if progress else _alone(root)
+            ),
             calls=calls,
             duration=timedelta(seconds=ended - (root.began or 0.0)),
             _result=partial(
@@ -299,6 +302,24 @@ def _is_postponed(value: object) -> bool:
     if not isinstance(value, bytes) or not value.startswith(b'{"fault":'):
         return False
     return FailedAttempt.model_validate_json(value).within is not None
+
+
+def _alone(root: Invocation) -> Progress | None:
+    """The progress of a run that succeeded so soon that it sent nothing."""
+    steps = [
+        str(command[1]) for command in root.journal.commands if command[0] == "run"
+    ]
+    if not root.answer or not is_aggregate_step(steps[-1]):
+        return None
+    count = succeeded_in(steps[-1])
+    update = Update(
+        fan_out=root.request.service,
+        total=count,
+        counts=Counts(succeeded=count),
+        state="succeeded",
+        completion_reason=CompletionReason.ALL_COMPLETED,
+    )
+    return Progress.of(root.id, Record.of(update, time.time()))
 
 
 def _error(each: Invocation) -> TerminalError | None:

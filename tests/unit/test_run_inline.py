@@ -81,6 +81,14 @@ def test_a_run_answers_in_the_order_of_the_split() -> None:
     assert run.counts == Counts(succeeded=2)
 
 
+@pytest.mark.parametrize("batch", [1, 2, "auto"])
+def test_a_run_that_ends_at_once_has_counts(batch: Any) -> None:
+    run = run_inline(fan_out(policy=Policy(max_items_per_batch=batch)), names("abc"))
+
+    assert run.counts == Counts(succeeded=3)
+    assert run.completion_reason is CompletionReason.ALL_COMPLETED
+
+
 def test_an_async_sleep_takes_no_time() -> None:
     began = time.monotonic()
 
