@@ -43,12 +43,12 @@ RUNS = {  # the numbers of subtasks for each service
     "ShardedBatched": [100_000, 1_000_000],
     "Tree": [100, 1_000, 5_000, 10_000],
     "SeedRpc": [100, 1_000, 5_000],
-    "SeedRuns": [100, 1_000, 5_000],
+    "SeedRuns": [100, 1_000],
     "Sleeping": [1_000, 10_000],
 }
 FIRST_AND_LAST = [64, 256, 1_000, 10_000]
-CONFIGURED = 10_000
-PEER_RUNS = [100, 1_000, 10_000]
+CONFIGURED = 5_000
+PEER_RUNS = [100, 1_000]
 SIZES = Sizes(
     rounds=3,
     slow_rounds=1,
@@ -61,7 +61,7 @@ SIZES = Sizes(
     limit=100,
 )
 REQUESTS = {1: 100, 16: 400}  # the numbers of requests for each number of clients
-ROUNDS = 3
+ROUNDS = 2
 LONG = 15  # seconds; a form that takes longer is measured once
 
 

@@ -24,7 +24,7 @@ LONGEST = 1_800  # seconds; a script that takes longer has failed
 ALLOWED = {"PARALLELIZEWORK_HTTP_ALLOWED_HOSTS": "127.0.0.1"}
 
 COUNTS = [1_000, 5_000]
-IN_FILE = 100_000
+IN_FILE = 20_000
 BATCHES: dict[str, int | str] = {
     "HTTP: HttpFanOut": 1,
     "HTTP: HttpFanOut, auto": "auto",

@@ -53,19 +53,22 @@ class CancelledCalls:
             await self._wait()
 
     async def _wait(self) -> None:
-        """Wait until all calls have ended, for a limited time.
+        """Wait until all calls have ended; for subtasks, a limited time.
 
-        The worker of a call may be unavailable, or not answer. Such a call ends later,
-        and its outcome is not used.
+        The worker of a subtask may be unavailable, or not answer. Such a call ends
+        later, and its outcome is not used. But a coordinator may have reported the
+        outcomes that ended the run: then its answer is needed, even if it arrives after
+        an outage. A run that has passed its deadline does not wait for it either.
         """
         is_inner = any(each.call.is_coordinator for each in self._in_flight.values())
         timer = self._ctx.sleep(_COORDINATORS_GRACE if is_inner else CANCEL_GRACE)
         pending: dict[Any, int] = {
             each.future: position for position, each in self._in_flight.items()
         }
+        awaited: tuple[Any, ...] = (timer,)
         while pending:
             try:
-                ended, _ = await restate.wait_completed(*pending, timer)
+                ended, _ = await restate.wait_completed(*pending, *awaited)
             except TerminalError:
                 self._fan_in.cancel()
                 continue
@@ -73,7 +76,18 @@ class CancelledCalls:
                 pending.pop(each) for each in ended if each is not timer
             }
             if timer in ended:
-                return
+                pending = self._needed(pending)
+                awaited = ()
+
+    def _needed(self, pending: Mapping[Any, int]) -> dict[Any, int]:
+        """The calls whose answers are needed after the grace period."""
+        if self._fan_in.reason is None:  # the deadline has passed, or a call has failed
+            return {}
+        return {
+            future: position
+            for future, position in pending.items()
+            if self._in_flight[position].call.is_coordinator
+        }
 
     async def collect(self, unstarted: Iterable[Call | Known] | None = None) -> None:
         """Add the outcomes of the cancelled calls to the fan-in.
