@@ -32,7 +32,7 @@ def test_the_figures_of_the_readme_are_among_them() -> None:
         (each["name"], each["count"]): f"{each['seconds']:.1f}"
         for each in BENCH["rows"]
     }
-    names = "Plain", "Batched", "SeedRpc"
+    names = "Plain", "Auto", "SeedRpc"
 
     for count in (1_000, 5_000, 100_000):
         cells = [seconds.get((name, count), "") for name in names]
