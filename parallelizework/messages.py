@@ -74,22 +74,8 @@ COORDINATORS = (
 )
 
 
-_AGGREGATE = "aggregate of "
-
-
-def aggregate_step(succeeded: int | str) -> str:
-    """Return the name of the step `aggregate`, which tells how many subtasks it has."""
-    return f"{_AGGREGATE}{succeeded}"
-
-
-def is_aggregate_step(step: str) -> bool:
-    """Whether this is the name of a step `aggregate`."""
-    return step.startswith(_AGGREGATE)
-
-
-def succeeded_in(step: str) -> int:
-    """Return the number of subtasks in the name of a step `aggregate`."""
-    return int(step.removeprefix(_AGGREGATE))
+# The name of the step `aggregate`; the number of subtasks that have succeeded follows.
+AGGREGATE_STEP = "aggregate of "
 
 
 class ReportRequest(BaseModel):

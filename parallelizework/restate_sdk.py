@@ -121,7 +121,6 @@ async def until_cancelled(
     ctx.tasks.add(task)  # pyright: ignore[reportUnknownMemberType] - `Future` alone
     await asyncio.sleep(0)  # a function that waits for nothing has ended after this
     while not task.done():
-        _check_cancelled(ctx, never)
         event = await ctx.receive()
         if event["type"] == "http.disconnect":
             raise DisconnectedException
@@ -132,6 +131,7 @@ async def until_cancelled(
         if not event.get("more_body"):
             ctx.vm.notify_input_closed()  # asking for progress would suspend now
             break
+        _check_cancelled(ctx, never)
     return await task
 
 

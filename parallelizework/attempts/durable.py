@@ -23,17 +23,13 @@ from parallelizework.attempts.attempt import (
     failed_attempt,
     name_of,
 )
-from parallelizework.attempts.recorded_answer import is_collected, recorded_answer
+from parallelizework.attempts.recorded_answer import needs_no_step, recorded_answer
 from parallelizework.attempts.schedule import FailedAttempt, Schedule
 from parallelizework.definition.function import Function
 from parallelizework.messages import HandlerName
 from parallelizework.outcomes import CompletionReason, Fault
 from parallelizework.policy import Policy
-from parallelizework.restate_sdk import (
-    hears_cancellation,
-    suspend_at_next_wait,
-    until_cancelled,
-)
+from parallelizework.restate_sdk import suspend_at_next_wait, until_cancelled
 from parallelizework.terminal_errors import error_of
 
 T = TypeVar("T")
@@ -104,9 +100,9 @@ class Retries:
         """
         if (recorded := recorded_answer()) is not None:
             return recorded
+        if not needs_no_step(self.ctx):
+            return await self.value(function, execute)
         attempts = _Attempts(self, function, execute, function.role)
-        if not (is_collected() and hears_cancellation(self.ctx)):
-            return await attempts.value(await attempts.make(1))
         outcome = await until_cancelled(self.ctx, attempts.attempt(1))
         if isinstance(outcome, FailedAttempt) and outcome.again:
             outcome = await attempts.record(outcome)

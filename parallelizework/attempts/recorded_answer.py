@@ -10,8 +10,12 @@ collects the answer.
 
 from collections.abc import Iterator
 from contextvars import ContextVar
+from typing import TypeGuard
 
-from restate import TerminalError
+from restate import Context, TerminalError
+from restate.server_context import ServerInvocationContext
+
+from parallelizework.restate_sdk import hears_cancellation
 
 _COMMANDS, _KINDS = 0x0400, 0xFC00  # the first command, and the bits of a kind
 _OUTPUT = 0x0401
@@ -63,9 +67,12 @@ def collect() -> RecordedAnswer:
     return collected
 
 
-def is_collected() -> bool:
-    """Whether the recorded answer of this call would be known."""
-    return _answer.get(None) is not None
+def needs_no_step(ctx: Context) -> TypeGuard[ServerInvocationContext]:
+    """Whether a function whose value is the answer can be executed without a step now.
+
+    Then execute it by `until_cancelled`. Ask for the `recorded_answer` before.
+    """
+    return _answer.get(None) is not None and hears_cancellation(ctx)
 
 
 def recorded_answer() -> bytes | None:

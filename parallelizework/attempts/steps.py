@@ -10,7 +10,7 @@ from parallelizework.attempts.durable import Retries, Settle
 from parallelizework.definition.checks import Extra
 from parallelizework.definition.definition import Definition
 from parallelizework.definition.function import Function
-from parallelizework.messages import Outcomes, aggregate_step
+from parallelizework.messages import AGGREGATE_STEP, Outcomes
 from parallelizework.outcomes import CompletionReason, in_order
 from parallelizework.policy import Policy
 from parallelizework.serde.message import JsonList
@@ -101,7 +101,7 @@ class Steps:
                 definition.result_json.checked(answer, held, _HELD)
             return answer
 
-        name = aggregate_step(outcomes.succeeded)
+        name = f"{AGGREGATE_STEP}{outcomes.succeeded}"
         return await self._retries.value(definition.aggregate, execute, name)
 
     def _extras(

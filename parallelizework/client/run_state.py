@@ -7,7 +7,7 @@ the admin API does not answer, or has no record, FanOutProgress itself is called
 from __future__ import annotations
 
 from asyncio import sleep
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -120,7 +120,9 @@ async def recent(server: Server, limit: int) -> list[Listed]:
     soon = await _successes(server.sql, [r for r in found if r.id not in records])
     stalled = await stalled_calls(server.sql)
     listed = [
-        Listed.of(run, stalled.added_to(_known(run, records.get(run.id), soon)))
+        Listed.of(
+            run, stalled.added_to(_known(run, records.get(run.id), soon.get(run.id)))
+        )
         for run in found
         if run.target_service_name in names or run.id in records or run.id in soon
     ]
@@ -146,13 +148,12 @@ async def _successes(sql: Sql, runs: Iterable[Invocation]) -> dict[str, int]:
 
 
 def _known(
-    invocation: Invocation, record: str | None, soon: Mapping[str, int]
+    invocation: Invocation, record: str | None, succeeded: int | None
 ) -> Progress:
     try:
         progress = _recorded(invocation.id, record)[0] if record else None
     except ValidationError:  # a worker of another version wrote the record
         progress = None
-    succeeded = soon.get(invocation.id)
     return RunState(invocation, progress, succeeded=succeeded).known
 
 

@@ -23,6 +23,7 @@ from parallelizework.terminal_errors import cancelled
 
 Event = RestateDurableFuture[Any]
 
+# Seconds that a resumed coordinator waits for an event before it is suspended again.
 _RESUMED_PATIENCE = 0.1
 
 
@@ -62,11 +63,12 @@ class Events:
         Returns:
             Whether one of the others completed.
         """
+        waiting = restate.wait_completed(*others, *self._callbacks)
         if self._patience is None:
-            completed, _ = await restate.wait_completed(*others, *self._callbacks)
+            completed, _ = await waiting
         else:
             with suspended_after(self._ctx, self._patience):
-                completed, _ = await restate.wait_completed(*others, *self._callbacks)
+                completed, _ = await waiting
         for future in completed:
             if callback := self._callbacks.pop(future, None):
                 called = callback()

@@ -10,7 +10,7 @@ from restate import Context, RunOptions
 from restate.serde import BytesSerde
 
 from parallelizework.attempts.attempt import about, failed_attempt
-from parallelizework.attempts.recorded_answer import is_collected, recorded_answer
+from parallelizework.attempts.recorded_answer import needs_no_step, recorded_answer
 from parallelizework.attempts.schedule import FailedAttempt, Schedule
 from parallelizework.attempts.steps import Steps
 from parallelizework.completion import Rule
@@ -21,7 +21,7 @@ from parallelizework.headers import slice_name
 from parallelizework.messages import Outcomes, Slice
 from parallelizework.outcomes import Attempt, Counts, Failure, Fault, known_values
 from parallelizework.policy import Policy
-from parallelizework.restate_sdk import hears_cancellation, until_cancelled
+from parallelizework.restate_sdk import until_cancelled
 from parallelizework.serde.message import Message
 
 _Outcome = bytes | Fault  # a value as JSON, or why the subtask failed
@@ -61,25 +61,23 @@ class BatchHandler:
         async def execute() -> bytes:
             start = monotonic()
             outcomes = await batch.outcomes()
-            answer = self.outcomes_json.serialize(outcomes, len(body), "its subtasks")
-            if not policy.is_automatic:
-                return answer
-            took, size = monotonic() - start, len(body) + len(answer)
-            each = seconds_of_one(took, size, len(slice_.items), slice_.slots)
-            timed = outcomes.model_copy(update={"seconds": each})
-            return self.outcomes_json.serialize(timed)
+            if policy.is_automatic:
+                took, size = monotonic() - start, len(body) + batch.size
+                each = seconds_of_one(took, size, len(slice_.items), slice_.slots)
+                outcomes = outcomes.model_copy(update={"seconds": each})
+            return self.outcomes_json.serialize(outcomes, len(body), "its subtasks")
 
-        combines = self._fan_out and self._fan_out.combine
-        if not combines and (recorded := recorded_answer()) is not None:
-            return recorded
-        if not combines and is_collected() and hears_cancellation(ctx):
-            return await until_cancelled(ctx, execute)  # an answer is durable anyway
         options = RunOptions[bytes](
             serde=BytesSerde(), max_attempts=policy.max_attempts
         )
+        if not (self._fan_out and self._fan_out.combine):
+            # The answer is durable as it is.
+            if (recorded := recorded_answer()) is not None:
+                return recorded
+            if needs_no_step(ctx):
+                return await until_cancelled(ctx, execute)
+            return await ctx.run_typed("execute", execute, options)
         answer = await ctx.run_typed("execute", execute, options)
-        if not (self._fan_out and combines):
-            return answer
         outcomes = self.outcomes_json.deserialize(answer)
         if len(outcomes.values) <= 1:
             return answer
@@ -114,6 +112,12 @@ class Batch:
         self._slots = asyncio.Semaphore(slice_.slots)
         self._counts = Counts()
         self._outcomes: dict[int, _Outcome] = {}
+
+    @property
+    def size(self) -> int:
+        """The size of the values so far as JSON, in bytes."""
+        values = (each for each in self._outcomes.values() if isinstance(each, bytes))
+        return sum(map(len, values))
 
     async def outcomes(self) -> Outcomes:
         """Execute the subtasks, until all have ended or the rule ends the batch."""

@@ -23,7 +23,7 @@ from parallelizework.executor import Executor
 from parallelizework.fan_out import FanOut
 from parallelizework.fan_out import services as served
 from parallelizework.headers import name_in
-from parallelizework.messages import HandlerName, is_aggregate_step, succeeded_in
+from parallelizework.messages import AGGREGATE_STEP, HandlerName
 from parallelizework.outcomes import CompletionReason, Counts, Failure
 from parallelizework.progress.models import NAME, Progress, Record, Update
 from parallelizework.served import Served
@@ -309,9 +309,9 @@ def _alone(root: Invocation) -> Progress | None:
     steps = [
         str(command[1]) for command in root.journal.commands if command[0] == "run"
     ]
-    if not root.answer or not is_aggregate_step(steps[-1]):
+    if not root.answer or not steps[-1].startswith(AGGREGATE_STEP):
         return None
-    count = succeeded_in(steps[-1])
+    count = int(steps[-1].removeprefix(AGGREGATE_STEP))
     update = Update(
         fan_out=root.request.service,
         total=count,

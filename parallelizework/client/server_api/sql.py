@@ -16,7 +16,7 @@ from parallelizework.client.server_messages import (
     SEND_ENTRY,
 )
 from parallelizework.errors import Refused, UnknownRun
-from parallelizework.messages import aggregate_step, succeeded_in
+from parallelizework.messages import AGGREGATE_STEP
 
 Row = TypeVar("Row", bound=BaseModel)
 
@@ -128,12 +128,12 @@ class Sql:
         """
         rows = await self._of(
             "select id, name as content from sys_journal where "
-            f"entry_type = '{RUN_ENTRY}' and name like '{aggregate_step('%')}' "
+            f"entry_type = '{RUN_ENTRY}' and name like '{AGGREGATE_STEP}%' "
             "and id in",
             runs,
             _Text,
         )
-        return {row.id: succeeded_in(row.content) for row in rows}
+        return {row.id: int(row.content.removeprefix(AGGREGATE_STEP)) for row in rows}
 
     async def family(self, run: str) -> list[Call]:
         """A run and all its calls that have not ended: id, target, status."""
