@@ -2,6 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from parallelizework import FanOut, Policy
 
@@ -88,21 +90,22 @@ def total(values: list[int]) -> int:
     return sum(values)
 
 
-plain = FanOut("Plain", split=numbers, execute=nothing, aggregate=total)
-batched = FanOut(
-    "Batched",
-    split=numbers,
-    execute=nothing,
-    aggregate=total,
-    policy=Policy(max_items_per_batch=64),
-)
-batched_sync = FanOut(
-    "BatchedSync",
-    split=numbers,
-    execute=nothing_in_a_thread,
-    aggregate=total,
-    policy=Policy(max_items_per_batch=64),
-)
+def summed(
+    name: str, execute: Callable[[int], int | Awaitable[int]], **policy: Any
+) -> FanOut[int, int, int, int]:
+    """Return a fan-out over numbers whose result is the sum of its values."""
+    return FanOut(
+        name,
+        split=numbers,
+        execute=execute,
+        aggregate=total,
+        policy=Policy(**policy),
+    )
+
+
+plain = summed("Plain", nothing)
+batched = summed("Batched", nothing, max_items_per_batch=64)
+batched_sync = summed("BatchedSync", nothing_in_a_thread, max_items_per_batch=64)
 sharded = FanOut(
     "Sharded",
     split=shards,
@@ -120,13 +123,7 @@ sharded_batched = FanOut(
     aggregate=total,
     policy=Policy(max_items_per_batch=64),
 )
-sleeping = FanOut(
-    "Sleeping",
-    split=numbers,
-    execute=wait_a_second,
-    aggregate=total,
-    policy=Policy(max_concurrency=1_000),
-)
+sleeping = summed("Sleeping", wait_a_second, max_concurrency=1_000)
 timed = FanOut("Timed", split=numbers, execute=span, aggregate=first_and_last)
 slots = FanOut(
     "Slots",
@@ -143,24 +140,8 @@ auto_slots = FanOut(
     policy=Policy(max_concurrency=SLOTS, max_items_per_batch="auto"),
 )
 late = FanOut("Late", split=delays, execute=wait, aggregate=late_ends)
-auto = FanOut(
-    "Auto",
-    split=numbers,
-    execute=nothing,
-    aggregate=total,
-    policy=Policy(max_items_per_batch="auto"),
-)
-seconds = FanOut(
-    "Seconds",
-    split=numbers,
-    execute=wait_a_second,
-    aggregate=total,
-    policy=Policy(max_concurrency=64),
-)
-auto_seconds = FanOut(
-    "AutoSeconds",
-    split=numbers,
-    execute=wait_a_second,
-    aggregate=total,
-    policy=Policy(max_items_per_batch="auto", max_concurrency=64),
+auto = summed("Auto", nothing, max_items_per_batch="auto")
+seconds = summed("Seconds", wait_a_second, max_concurrency=64)
+auto_seconds = summed(
+    "AutoSeconds", wait_a_second, max_items_per_batch="auto", max_concurrency=64
 )
