@@ -1,5 +1,6 @@
 """Free TCP ports of this machine."""
 
+import os
 import socket
 from itertools import islice
 from random import SystemRandom
@@ -22,8 +23,21 @@ def is_free(port: int) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Return free ports, chosen at random: several processes may call this at once."""
-    ports = SystemRandom().sample(_RANGE, len(_RANGE))
+    """Return free ports, chosen at random among those of this process of pytest-xdist.
+
+    A port is free until its program listens. So the processes of one test run must
+    not choose from the same ports.
+    """
+    own = _RANGE[_process_number() :: _process_count()]
+    ports = SystemRandom().sample(own, len(own))
     free = list(islice(filter(is_free, ports), count))
     assert len(free) == count, "too few ports are free"
     return free
+
+
+def _process_number() -> int:
+    return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+
+
+def _process_count() -> int:
+    return int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))

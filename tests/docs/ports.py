@@ -25,7 +25,7 @@ class PagePorts:
 
     @classmethod
     def chosen(cls) -> "PagePorts":
-        """Choose free ports at random: several pages may run at once."""
+        """Choose free ports: several pages may run at once."""
         free = free_ports(len(DOCUMENTED))
         return cls(dict(zip(DOCUMENTED, free, strict=True)))
 
