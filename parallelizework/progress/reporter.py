@@ -37,16 +37,18 @@ class ProgressReporter:
     Args:
         ctx: The context of the run.
         fan_out: The name of the fan-out.
+        redrive_of: The id of the run that this run redrives, if any.
 
     Attributes:
         opening: The timer for the first update: call `open` when it completes.
         is_open: Whether the first update has been sent.
     """
 
-    def __init__(self, ctx: Context, fan_out: str) -> None:
+    def __init__(self, ctx: Context, fan_out: str, redrive_of: str | None) -> None:
         self.opening = ctx.sleep(_UNWATCHED)
         self._ctx = ctx
         self._fan_out = fan_out
+        self._redrive_of = redrive_of
         self.is_open = False
         self._settled = 0  # how many subtasks had ended in the last update
         self._failures = 0  # how many failures were sent
@@ -79,8 +81,42 @@ class ProgressReporter:
         itself knows everything about it. It would cost as much as a subtask.
         """
         is_complete = reason is CompletionReason.ALL_COMPLETED and state == "succeeded"
-        if is_complete and not self.is_open and not (ended and ended.failures):
+        is_silent = not self.is_open and self._redrive_of is None
+        if is_complete and is_silent and not (ended and ended.failures):
             return
+        self._send_state(ended, state, reason, error)
+
+    def hold(
+        self, ended: Ended | None, reason: CompletionReason | None, error: str
+    ) -> None:
+        """Send that the run is held, and why."""
+        self._send_state(ended, "held", reason, error)
+
+    def restart(self, total: int | None, succeeded: int) -> None:
+        """Send that the run executes the subtasks that have not succeeded.
+
+        Args:
+            total: The number of subtasks; None if it is unknown.
+            succeeded: How many have succeeded before.
+        """
+        self.is_open = True
+        self._settled, self._failures, self._bytes = succeeded, 0, 0
+        update = Update(
+            fan_out=self._fan_out,
+            total=total,
+            counts=Counts(succeeded=succeeded),
+            redrive_of=self._redrive_of,
+            is_restart=True,
+        )
+        self._send(update)
+
+    def _send_state(
+        self,
+        ended: Ended | None,
+        state: State,
+        reason: CompletionReason | None,
+        error: str | None,
+    ) -> None:
         update = self._update(ended)
         counts, total = update.counts, update.total
         settled = counts.settled
@@ -94,9 +130,15 @@ class ProgressReporter:
 
     def _update(self, ended: Ended | None) -> Update:
         if ended is None:
-            return Update(fan_out=self._fan_out, total=None, counts=Counts())
+            return Update(
+                fan_out=self._fan_out,
+                total=None,
+                counts=Counts(),
+                redrive_of=self._redrive_of,
+            )
         return Update(
             fan_out=self._fan_out,
+            redrive_of=self._redrive_of,
             total=ended.total,
             counts=ended.counts,
             failures=self._new(ended.failures),
