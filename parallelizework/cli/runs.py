@@ -116,6 +116,10 @@ def list_runs(*, limit: int = 20, as_json: Json = False, where: Where = HERE) ->
         return
     header = ("RUN", "FAN-OUT", "STATE", "PROGRESS", "AGE")
     print(formats.table([header, *map(_listed, found)]))
+    for redrive in (run for run in found if run.progress.redrive_of):
+        note(f"{redrive.run} is a redrive of {redrive.progress.redrive_of}")
+    for held in (run for run in found if run.state == "held"):
+        note(f"{held.run} waits for `parallelizework redrive` or `settle`")
     if unanswered := {name for run in found for name in run.progress.unanswered}:
         note(formats.unanswered(sorted(unanswered)))
     if paused := [run.run for run in found if run.progress.paused]:

@@ -33,6 +33,7 @@ from parallelizework.errors import (
 )
 from parallelizework.messages import REASON, HandlerName
 from parallelizework.outcomes import CompletionReason
+from parallelizework.redrive.models import Redrivable
 
 _NOT_READY = 470
 _NOT_FOUND = 404
@@ -73,22 +74,32 @@ class Ingress:
             Refused: The server did not accept the task, or it is an admin API.
         """
         key = {} if idempotency_key is None else _key(idempotency_key)
-        request = Request(
-            "POST",
-            f"{self.url}/restate/send/{quote(name, safe='')}/{HandlerName.RUN}",
-            query={} if delay is None else {"delay": f"{_milliseconds(delay)}ms"},
-            headers=key,
-            body=task,
-            repeatable=bool(key),
-        )
-        answer = await self.http.ask(request)
-        await self._refuse_admin(answer)
-        if answer.status == _NOT_FOUND:
-            raise UnknownFanOut(f"no worker serves a fan-out {name!r}")
-        if not answer.ok:
-            raise Refused(f"{name} was not submitted: {answer.message}")
-        sent = from_json(answer.body)
-        return Submitted(sent["invocationId"], sent["status"] != "PreviouslyAccepted")
+        query = {} if delay is None else {"delay": f"{_milliseconds(delay)}ms"}
+        return await self._send(name, HandlerName.RUN, task, key, query)
+
+    async def redrivable(self, run: str) -> Redrivable | None:
+        """Whether a run can be redriven; None if nothing is kept of it (yet)."""
+        answer = await self._object("FanOutRedrive", run, "get")
+        return Redrivable.model_validate_json(answer.body) if answer else None
+
+    async def redrive(self, name: str, body: bytes, key: str) -> Submitted:
+        """Start a redrive of a run of the fan-out `name`.
+
+        Raises:
+            UnknownFanOut: No worker serves that fan-out.
+            Refused: The server did not accept the request.
+        """
+        return await self._send(name, HandlerName.REDRIVE, body, _key(key), {})
+
+    async def order(self, run: str, order: str, body: bytes) -> None:
+        """Send an order to a held run: `redrive` or `settle`.
+
+        Raises:
+            Refused: The run is no longer held, or the order is invalid.
+        """
+        url = f"{self.url}/restate/call/FanOutRedrive/{run}/{order}"
+        request = Request("POST", url, body=body)
+        succeeded(request, await self.http.ask(request))
 
     async def result(self, run: str, within: float) -> bytes | None:
         """The result of a run as JSON; None if the run does not end in time.
@@ -116,27 +127,53 @@ class Ingress:
 
     async def progress(self, run: str) -> Progress | None:
         """The progress of a run; None if FanOutProgress does not know the run (yet)."""
-        answer = await self._progress(run, "get")
+        answer = await self._object("FanOutProgress", run, "get")
         return Progress.of(from_json(answer.body)) if answer else None
 
     async def failures(self, run: str) -> list[FailedSubtask]:
         """The first subtasks that failed; none if FanOutProgress has no record."""
-        answer = await self._progress(run, "failures")
+        answer = await self._object("FanOutProgress", run, "failures")
         return _FAILURES.validate_json(answer.body) if answer else []
 
-    async def _progress(self, run: str, handler: str) -> Answer | None:
-        url = f"{self.url}/FanOutProgress/{run}/{handler}"
+    async def _send(
+        self,
+        name: str,
+        handler: str,
+        body: bytes,
+        headers: dict[str, str],
+        query: dict[str, str],
+    ) -> Submitted:
+        request = Request(
+            "POST",
+            f"{self.url}/restate/send/{quote(name, safe='')}/{handler}",
+            query=query,
+            headers=headers,
+            body=body,
+            repeatable=bool(headers),
+        )
+        answer = await self.http.ask(request)
+        await self._refuse_admin(answer)
+        if answer.status == _NOT_FOUND:
+            raise UnknownFanOut(f"no worker serves a fan-out {name!r}")
+        if not answer.ok:
+            raise Refused(f"{name} was not submitted: {answer.message}")
+        sent = from_json(answer.body)
+        return Submitted(sent["invocationId"], sent["status"] != "PreviouslyAccepted")
+
+    async def _object(self, name: str, run: str, handler: str) -> Answer | None:
+        """The answer of a virtual object; None if it does not know the run."""
+        url = f"{self.url}/{name}/{run}/{handler}"
         request = Request("GET", url, timeout=_PROGRESS, repeatable=True)
         try:
             answer = await self.http.ask(request)
         except TimedOut as error:
             raise Unreachable(
-                "no worker answers for FanOutProgress: run `parallelizework doctor`"
+                f"no worker answers for {name}: run `parallelizework doctor`"
             ) from error
         if answer.status == _NOT_FOUND:
             return None
         if not answer.ok:
-            raise Refused(f"the progress of {run} cannot be read: {answer.message}")
+            raise Refused(f"{name} cannot be read for {run}: {answer.message}")
         return answer
 
     async def serves_progress(self, run: str) -> bool:
