@@ -6,6 +6,7 @@ held run waits for an order of this object.
 """
 
 from datetime import timedelta
+from typing import Any
 
 from restate import ObjectContext, ObjectSharedContext, TerminalError, VirtualObject
 from restate.serde import BytesSerde
@@ -74,13 +75,11 @@ def redrive_object() -> VirtualObject:
             invocation_retry_policy=RETRIED_WITHOUT_END,
         )
         register(handler)
-    for handler in (redrive, settle):
-        kept.handler(input_serde=BytesSerde(), output_serde=BytesSerde())(handler)
-    for handler in (get, read):
-        register = kept.handler(
-            kind="shared", input_serde=BytesSerde(), output_serde=BytesSerde()
-        )
-        register(handler)
+    raw: dict[str, Any] = {"input_serde": BytesSerde(), "output_serde": BytesSerde()}
+    kept.handler(**raw)(redrive)
+    kept.handler(**raw)(settle)
+    kept.handler(kind="shared", **raw)(get)
+    kept.handler(kind="shared", **raw)(read)
     return kept
 
 
@@ -137,13 +136,13 @@ async def redrive(ctx: ObjectContext, body: bytes) -> bytes:
     return b""
 
 
-async def settle(ctx: ObjectContext, _body: bytes) -> bytes:
+async def settle(ctx: ObjectContext) -> bytes:
     """Let a held run end now."""
     await _send_order(ctx, Order(redrive=None))
     return b""
 
 
-async def get(ctx: ObjectSharedContext, _body: bytes) -> bytes:
+async def get(ctx: ObjectSharedContext) -> bytes:
     """Return whether the run can be redriven, and its latest redrive."""
     held = await ctx.get(_HELD, serde=hold_json)
     kept = await ctx.get(_KEPT, serde=kept_json)

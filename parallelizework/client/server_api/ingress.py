@@ -91,7 +91,7 @@ class Ingress:
         """
         return await self._send(name, HandlerName.REDRIVE, body, _key(key), {})
 
-    async def order(self, run: str, order: str, body: bytes) -> None:
+    async def order(self, run: str, order: str, body: bytes | None) -> None:
         """Send an order to a held run: `redrive` or `settle`.
 
         Raises:

@@ -80,7 +80,7 @@ async def settle(server: Server, run: str) -> None:
     """
     if not (await _redrivable(server, run)).is_held:
         raise NotRedrivable(f"{run} is not held")
-    await server.ingress.order(run, "settle", b"")
+    await server.ingress.order(run, "settle", None)
 
 
 async def _redrivable(server: Server, run: str) -> Redrivable:
