@@ -17,6 +17,7 @@ from parallelizework.definition.signatures import (
     SplitFunction,
 )
 from parallelizework.errors import DefinitionError
+from parallelizework.labels import Labels, labels_headers
 from parallelizework.messages import HandlerName
 from parallelizework.outcomes import Done
 from parallelizework.policy import Policy
@@ -140,7 +141,12 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
         return f"FanOut({self.name!r})"
 
     async def call(
-        self, ctx: Context, task: Task, *, idempotency_key: str | None = None
+        self,
+        ctx: Context,
+        task: Task,
+        *,
+        idempotency_key: str | None = None,
+        labels: Labels | None = None,
     ) -> Result:
         """Run a task from a handler of your own.
 
@@ -153,6 +159,8 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
             task: The task of the run.
             idempotency_key: All calls with the same key have the result of the first
                 one, also if the task is another one. Default: no key.
+            labels: Names and values by which `list` and `Client.recent` find the run.
+                Default: no labels.
 
         Returns:
             The result of the run.
@@ -169,7 +177,11 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
         definition = self.definition
         body = definition.task_json.serialize(task)
         answer = await ctx.generic_call(
-            definition.name, HandlerName.RUN, body, idempotency_key=idempotency_key
+            definition.name,
+            HandlerName.RUN,
+            body,
+            idempotency_key=idempotency_key,
+            headers=labels_headers(labels) or None,
         )
         return definition.result_json.deserialize(answer)
 

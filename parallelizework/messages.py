@@ -117,7 +117,7 @@ class Slice(BaseModel, Generic[Item]):
     """A bounded part of the items of a run, for one call.
 
     Attributes:
-        run: The id of the run, for logs.
+        run: The id of the run and its labels, for logs.
         first: The index of the first item.
         slots: How many slots the call has.
         items: The items, as plain JSON: subtasks or shards.

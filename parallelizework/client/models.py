@@ -47,6 +47,7 @@ class Progress(FrozenModel):
         updated: When this progress was reported.
         completion_reason: Which rule ended the run, such as `ALL_COMPLETED`.
         error: The error message of a run that failed.
+        labels: The labels of the run; none before it has started.
     """
 
     run: str
@@ -66,6 +67,7 @@ class Progress(FrozenModel):
     updated: datetime | None = None
     completion_reason: str | None = None
     error: str | None = None
+    labels: Mapping[str, str] = {}
 
     @classmethod
     def of(cls, found: Mapping[str, object]) -> Self:
@@ -211,6 +213,7 @@ class Listed(FrozenModel):
         age: The time since the run was submitted, in seconds.
         created: When the run was submitted.
         progress: The progress of the run.
+        labels: The labels of the run; none before it has started.
     """
 
     run: str
@@ -219,6 +222,7 @@ class Listed(FrozenModel):
     age: float
     created: datetime
     progress: Progress
+    labels: Mapping[str, str] = {}
 
     @classmethod
     def of(cls, invocation: Invocation, progress: Progress) -> "Listed":
@@ -231,4 +235,5 @@ class Listed(FrozenModel):
             age=max(age, 0.0),
             created=invocation.created_at,
             progress=progress,
+            labels=progress.labels,
         )

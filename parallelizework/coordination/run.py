@@ -10,6 +10,7 @@ from parallelizework.completion import Rule, failure_of, final
 from parallelizework.coordination.coordinator import Coordinator
 from parallelizework.coordination.dispatch import SubtaskDispatch
 from parallelizework.definition.definition import Definition
+from parallelizework.labels import labels_in, with_labels
 from parallelizework.messages import REASON, Outcomes, Slice
 from parallelizework.outcomes import CompletionReason
 from parallelizework.policy import requested
@@ -30,7 +31,8 @@ class Run(Coordinator):
         body: The task, as JSON.
 
     Raises:
-        TerminalError: 400; the body is not a task, or its policy is not possible.
+        TerminalError: 400; the body is not a task, or its policy is not possible, or
+            the labels in the headers are invalid.
     """
 
     _has_caller = False
@@ -43,7 +45,9 @@ class Run(Coordinator):
         self._items: list[Any] = []
         self._total: int | None = None  # the number of subtasks; None if unknown
         self._reason: CompletionReason | None = None
-        self._progress = ProgressReporter(ctx, definition.name)
+        labels = _labels(ctx)
+        self._name = with_labels(ctx.request().id, labels)  # for logs
+        self._progress = ProgressReporter(ctx, definition.name, labels)
         self._events.on(self._progress.opening, self._open)
         if self._policy.deadline:
             self._events.on(ctx.sleep(self._policy.deadline), self._pass_deadline)
@@ -76,7 +80,7 @@ class Run(Coordinator):
         if self._reason:
             return Outcomes()
         slice_ = Slice[Any](
-            run=self._ctx.request().id,
+            run=self._name,
             slots=self._policy.slots,
             items=items,
             overrides=self._overrides,
@@ -156,3 +160,10 @@ class Run(Coordinator):
             if await self._events.wait(future):
                 return await future
         raise Interrupted(CompletionReason.DEADLINE_EXCEEDED)
+
+
+def _labels(ctx: Context) -> dict[str, str]:
+    try:
+        return labels_in(ctx.request().headers)
+    except ValueError as error:
+        raise TerminalError(str(error), 400) from error

@@ -1,13 +1,15 @@
 """The messages that `FanOutProgress` receives, stores and answers. Pure."""
 
+import operator
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from parallelizework.outcomes import CompletionReason, Counts, Failure
 
 NAME = "FanOutProgress"
+LABEL = "label."  # the first part of a key in its state; the key of the label follows
 
 _SAMPLES = 16  # the number of latest updates that the rate is computed from
 
@@ -26,6 +28,7 @@ class Update(BaseModel):
         state: The state of the run.
         completion_reason: Why the run ended, if a rule ended it.
         error: The message of the error, if the run failed.
+        labels: The labels of the run. JSON has this field only if there are labels.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -37,6 +40,7 @@ class Update(BaseModel):
     state: State = "running"
     completion_reason: CompletionReason | None = None
     error: str | None = None
+    labels: dict[str, str] = Field(default={}, exclude_if=operator.not_)
 
 
 class Record(BaseModel):
@@ -101,6 +105,7 @@ class Progress(Counts):
         updated: The time of the last update.
         completion_reason: Why the run ended, if a rule ended it.
         error: The message of the error, if the run failed.
+        labels: The labels of the run.
     """
 
     run: str
@@ -114,6 +119,7 @@ class Progress(Counts):
     updated: datetime
     completion_reason: CompletionReason | None
     error: str | None
+    labels: dict[str, str]
 
     @classmethod
     def of(cls, run: str, record: Record) -> "Progress":
@@ -124,6 +130,7 @@ class Progress(Counts):
         left = None if total is None else total - settled
         return cls(
             run=run,
+            labels=latest.labels,
             **latest.model_dump(
                 include={"fan_out", "state", "total", "completion_reason", "error"}
             ),

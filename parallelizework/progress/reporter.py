@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from restate import Context
 
+from parallelizework.labels import Labels
 from parallelizework.outcomes import CompletionReason, Counts, Failure
 from parallelizework.progress.models import NAME, State, Update
 from parallelizework.serde.message import Message
@@ -37,20 +38,24 @@ class ProgressReporter:
     Args:
         ctx: The context of the run.
         fan_out: The name of the fan-out.
+        labels: The labels of the run.
 
     Attributes:
         opening: The timer for the first update: call `open` when it completes.
         is_open: Whether the first update has been sent.
     """
 
-    def __init__(self, ctx: Context, fan_out: str) -> None:
+    def __init__(self, ctx: Context, fan_out: str, labels: Labels) -> None:
         self.opening = ctx.sleep(_UNWATCHED)
         self._ctx = ctx
         self._fan_out = fan_out
+        self._labels = dict(labels)
         self.is_open = False
         self._settled = 0  # how many subtasks had ended in the last update
         self._failures = 0  # how many failures were sent
         self._bytes = 0  # the size of these failures
+        if labels:  # from now on, the run is found by its labels
+            self._send(self._update(None))
 
     def open(self, ended: Ended | None) -> None:
         """Send the first update. From now on, `send` sends updates."""
@@ -76,10 +81,12 @@ class ProgressReporter:
         """Send the last update. Subtasks without an outcome count as cancelled.
 
         A run that has succeeded soon, with all of its subtasks, sends nothing: Restate
-        itself knows everything about it. It would cost as much as a subtask.
+        itself knows everything about it. It would cost as much as a subtask. A run with
+        labels sends its end: Restate does not know its labels.
         """
         is_complete = reason is CompletionReason.ALL_COMPLETED and state == "succeeded"
-        if is_complete and not self.is_open and not (ended and ended.failures):
+        is_silent = not (self.is_open or self._labels)
+        if is_complete and is_silent and not (ended and ended.failures):
             return
         update = self._update(ended)
         counts, total = update.counts, update.total
@@ -94,12 +101,18 @@ class ProgressReporter:
 
     def _update(self, ended: Ended | None) -> Update:
         if ended is None:
-            return Update(fan_out=self._fan_out, total=None, counts=Counts())
+            return Update(
+                fan_out=self._fan_out,
+                total=None,
+                counts=Counts(),
+                labels=self._labels,
+            )
         return Update(
             fan_out=self._fan_out,
             total=ended.total,
             counts=ended.counts,
             failures=self._new(ended.failures),
+            labels=self._labels,
         )
 
     def _send(self, update: Update) -> None:
