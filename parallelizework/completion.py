@@ -60,6 +60,13 @@ class Rule(BaseModel):
             return CompletionReason.FAILURE_TOLERANCE_EXCEEDED
         return CompletionReason.MIN_SUCCESSFUL_UNREACHABLE
 
+    def has_failed(self, counts: Counts) -> bool:
+        """Whether a run with these counts has ended without success."""
+        reason = self.reason(counts)
+        if reason is CompletionReason.FIRST_SETTLED:
+            return not counts.succeeded
+        return reason not in (None, CompletionReason.MIN_SUCCESSFUL_REACHED)
+
     def rest(self, counts: Counts) -> "Rule":
         """Return the rule for a slice that starts when the run has these counts.
 

@@ -14,6 +14,7 @@ ParallelizeworkError
     ├── Refused         the restate-server refused a request
     ├── UnknownFanOut   no registered worker serves a fan-out of that name
     ├── UnknownRun      the restate-server has no run with that id
+    ├── NotRedrivable   the run cannot be redriven, for example because it succeeded
     ├── UnfitData       a task, a result or an option has an invalid value
     ├── RunFailed       the run ended without a result
     └── RunNotFinished  the run did not end in time; it continues
@@ -174,6 +175,14 @@ class UnknownRun(ClientError):
     """The restate-server has no run with that id.
 
     Correct the id. By default, the server forgets a run one day after its end.
+    """
+
+
+class NotRedrivable(ClientError):
+    """The run cannot be redriven.
+
+    It has succeeded, or it has not ended, or nothing is kept of it. The message says
+    which.
     """
 
 

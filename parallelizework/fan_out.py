@@ -17,11 +17,12 @@ from parallelizework.definition.signatures import (
     SplitFunction,
 )
 from parallelizework.errors import DefinitionError
-from parallelizework.labels import Labels, labels_headers
 from parallelizework.messages import HandlerName
 from parallelizework.outcomes import Done
 from parallelizework.policy import Policy
+from parallelizework.progress.labels import Labels, labels_headers
 from parallelizework.progress.virtual_object import RETENTION, progress_object
+from parallelizework.redrive.virtual_object import redrive_object
 from parallelizework.restate_service import service
 from parallelizework.served import RestateService, Served
 
@@ -192,12 +193,12 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
 
     @property
     def service(self) -> Service:
-        """The Restate service of the fan-out, without `FanOutProgress`."""
+        """The Restate service of the fan-out alone."""
         return service(self.definition)
 
     @property
     def services(self) -> list[RestateService]:
-        """The Restate services of the fan-out: its own and `FanOutProgress`."""
+        """The Restate services of the fan-out: its own, and those that it needs."""
         return services(self)
 
 
@@ -206,7 +207,8 @@ def services(
 ) -> list[RestateService]:
     """Return the Restate services of fan-outs and executors, for `restate.app`.
 
-    If there is a `FanOut`, the virtual object `FanOutProgress` is one of the services.
+    If there is a `FanOut`, the virtual objects `FanOutProgress` and `FanOutRedrive` are
+    among the services.
 
     Args:
         served: Fan-outs, executors and other Restate services.
@@ -225,7 +227,7 @@ def services(
         each if isinstance(each, RestateService) else each.service for each in served
     ]
     if any(isinstance(each, FanOut) for each in served):
-        all_services.append(progress_object(progress_retention))
+        all_services += [progress_object(progress_retention), redrive_object()]
     names = Counter(each.name for each in all_services)
     if repeated := [name for name, count in names.items() if count > 1]:
         raise DefinitionError(

@@ -38,16 +38,19 @@ How reports end a run in time
 """
 
 from collections import Counter
+from collections.abc import Iterator
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from parallelizework.completion import Rule
-from parallelizework.outcomes import Counts, Failure
+from parallelizework.outcomes import Counts, Failure, Fault, is_known
 from parallelizework.policy import Overrides
 
 Item = TypeVar("Item")
+
+_EXPANDED = "parallelizework.Expanded"  # the JSON field; no user's shard has this name
 
 REASON = "completion_reason"  # the key in the metadata of the error of a failed run
 
@@ -58,6 +61,7 @@ class HandlerName(StrEnum):
     """The handlers of a fan-out's service."""
 
     RUN = "run"
+    REDRIVE = "redrive"
     RUN_SUBTASK = "runSubtask"
     RUN_BATCH = "runBatch"
     RUN_SEGMENT = "runSegment"
@@ -68,10 +72,12 @@ class HandlerName(StrEnum):
 
 COORDINATORS = (
     HandlerName.RUN,
+    HandlerName.REDRIVE,
     HandlerName.RUN_SEGMENT,
     HandlerName.RUN_SHARD,
     HandlerName.RUN_SHARDS,
 )
+RUNS = (HandlerName.RUN, HandlerName.REDRIVE)  # the first coordinator of a run
 
 
 # The name of the step `aggregate`; the number of subtasks that have succeeded follows.
@@ -118,7 +124,8 @@ class Slice(BaseModel, Generic[Item]):
 
     Attributes:
         run: The id of the run and its labels, for logs.
-        first: The index of the first item.
+        first: The index of the first item, if the indexes are consecutive.
+        indexes: The index of each item, in a redrive. None for consecutive indexes.
         slots: How many slots the call has.
         items: The items, as plain JSON: subtasks or shards.
         shard: The index of the shard that the items were expanded from, if any.
@@ -135,6 +142,7 @@ class Slice(BaseModel, Generic[Item]):
 
     run: str = ""
     first: int = 0
+    indexes: list[int] | None = None
     slots: int
     items: list[Item]
     shard: int | None = None
@@ -144,19 +152,103 @@ class Slice(BaseModel, Generic[Item]):
     rule: Rule = Rule()
     report_request: ReportRequest | None = None
 
+    def index_of(self, position: int) -> int:
+        """Return the index of an item, from its position in `items`."""
+        return self.indexes[position] if self.indexes else self.first + position
+
+    def indexes_of(self, start: int, end: int) -> list[int] | None:
+        """Return the indexes of some items; None if they are consecutive."""
+        return None if self.indexes is None else self.indexes[start:end]
+
+
+class Rest(BaseModel):
+    """Items of a slice that have no outcome, because the slice has ended before.
+
+    Attributes:
+        first: The index of the first item, if the indexes are consecutive.
+        indexes: The index of each item; None for consecutive indexes.
+        shard: The index of the shard that the items were expanded from, if any.
+        are_shards: Whether the items are shards.
+        items: The items, as plain JSON.
+    """
+
+    model_config = _CONFIG
+
+    first: int
+    indexes: list[int] | None = None
+    shard: int | None = None
+    are_shards: bool = False
+    items: list[Any]
+
+    def indexed(self) -> Iterator[tuple[int, Any]]:
+        """Yield each item with its index."""
+        indexes = self.indexes or range(self.first, self.first + len(self.items))
+        return zip(indexes, self.items, strict=True)
+
+    def failures(self) -> list[Failure[Any]]:
+        """Return the subtasks as failures: they had not ended at the deadline.
+
+        Subtasks that are `Done` are no failures. Shards have no subtasks yet.
+        """
+        if self.are_shards:
+            return []
+        return [
+            Fault.unfinished().failure(item, index=index, shard=self.shard)
+            for index, item in self.indexed()
+            if not is_known(item)
+        ]
+
+
+class Expanded(BaseModel):
+    """The subtasks of a shard that a redrive executes, instead of the shard.
+
+    Attributes:
+        indexes: The indexes of the subtasks in the shard.
+        subtasks: The subtasks, as plain JSON.
+    """
+
+    model_config = _CONFIG
+
+    indexes: list[int]
+    subtasks: list[Any]
+
+    def as_item(self) -> dict[str, Any]:
+        """Return the subtasks as one item of a slice of shards."""
+        return {_EXPANDED: self.model_dump(mode="json")}
+
+
+def expanded(item: object) -> Expanded | None:
+    """Return the subtasks that an item of a slice of shards has; None for a shard."""
+    if isinstance(item, dict) and list(item) == [_EXPANDED]:  # pyright: ignore[reportUnknownArgumentType] - of any type
+        return Expanded.model_validate(item[_EXPANDED])
+    return None
+
+
+Place = tuple[int | None, int]  # the index of a shard, if any, and of a subtask
+
 
 class Outcomes(BaseModel):
     """The outcomes of a slice.
 
+    The completion rule decides which outcomes count. If the run has failed, a redrive
+    needs the others too. So a slice of a run that can be redriven also returns values
+    and failures that do not count, and the items without an outcome.
+
     Attributes:
         succeeded: How many subtasks have succeeded.
         cancelled: The slice was cancelled before all of its subtasks had ended.
-        values: The values of these subtasks, in order; fewer if they are combined.
+        values: The values of these subtasks, in order; fewer if they are combined. If a
+            rule has failed the slice, with the values of subtasks that ended later.
         failures: The subtasks that did not succeed, in order.
         after_end: How many subtasks ended after the rule had ended the slice. They were
             executed, but their outcomes do not count.
-        unfinished: The subtasks that had not ended when the deadline passed, if the run
-            answers at its deadline. They are not counted.
+        late_successes: How many subtasks succeeded after a rule had failed the slice.
+        late_failures: The subtasks that failed after a rule had failed the slice.
+        rest: The items that have no outcome, if the run may be redriven, or answers at
+            its deadline. They are not counted.
+        shard_values: How many of the values belong to each shard. Empty if there are no
+            shards, or if values are combined.
+        places: The place of each value, in a redrive. Empty in all other runs.
         seconds: How long one subtask takes on one slot; None if nobody needs that.
     """
 
@@ -167,7 +259,11 @@ class Outcomes(BaseModel):
     values: list[Any] = []
     failures: list[Failure[Any]] = []
     after_end: Counts = Counts()
-    unfinished: list[Failure[Any]] = []
+    late_successes: int = 0
+    late_failures: list[Failure[Any]] = []
+    rest: list[Rest] = []
+    shard_values: dict[int, int] = {}
+    places: list[Place] = []
     seconds: float | None = None
 
     @property
@@ -182,5 +278,9 @@ class Outcomes(BaseModel):
         """Return at most this many successes; all of them if they are combined."""
         if self.succeeded <= successes or len(self.values) != self.succeeded:
             return self
-        update = {"succeeded": successes, "values": self.values[:successes]}
+        update = {
+            "succeeded": successes,
+            "values": self.values[:successes],
+            "places": self.places[:successes],
+        }
         return self.model_copy(update=update)

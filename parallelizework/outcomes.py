@@ -133,11 +133,12 @@ def known_values(items: list[Any]) -> dict[int, Any]:
     Args:
         items: Items of a split, as plain JSON.
     """
-    return {
-        index: item[_DONE]
-        for index, item in enumerate(items)
-        if isinstance(item, dict) and list(item) == [_DONE]  # pyright: ignore[reportUnknownArgumentType] - of any type
-    }
+    return {index: item[_DONE] for index, item in enumerate(items) if is_known(item)}
+
+
+def is_known(item: object) -> bool:
+    """Whether an item of a split, as plain JSON, is `Done`."""
+    return isinstance(item, dict) and list(item) == [_DONE]  # pyright: ignore[reportUnknownArgumentType] - of any type
 
 
 class Fault(BaseModel):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Annotated, Any, Literal, Self, cast
 
-from annotated_types import Gt, Le
+from annotated_types import Ge, Gt, Le
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -20,7 +20,8 @@ Overrides = dict[str, Any]  # the fields of a `Policy` that were set, as plain J
 _LARGEST_NUMBER = 1_000_000
 
 BatchSize = Annotated[int, Field(ge=1, le=_LARGEST_NUMBER)]
-Duration = Annotated[timedelta, Gt(timedelta(0)), Le(timedelta(days=3_650))]
+_LONGEST = Le(timedelta(days=3_650))
+Duration = Annotated[timedelta, Gt(timedelta(0)), _LONGEST]
 
 WINDOW = 64  # calls that one coordinator has in flight, at most
 _TOLERANCE = {"tolerated_failure_count", "tolerated_failure_percentage"}
@@ -164,6 +165,22 @@ class Policy(BaseModel):
     the run. The function then has all of its attempts again.
     """
 
+    redrivable_for: Annotated[timedelta, Ge(timedelta(0)), _LONGEST] = timedelta(days=1)
+    """How long a run that ended with failures can be redriven: a duration, or 0.
+
+    Until then, Restate stores the values of the subtasks that have succeeded, and the
+    other subtasks. Default: 1 day, as long as Restate stores the run itself. With 0,
+    the run cannot be redriven. A run without failures stores nothing.
+    """
+
+    hold: Duration | None = None
+    """How long a run that would fail waits for a redrive instead: a duration.
+
+    Meanwhile the run is `held`: it does not answer, and occupies no slot. A redrive
+    executes what has no value, within the same run. `parallelizework settle` ends the
+    waiting. Default: a run is not held; it fails at once.
+    """
+
     @classmethod
     def all_successful(cls) -> Self:
         """Return the default policy: all subtasks must succeed."""
@@ -236,6 +253,11 @@ class Policy(BaseModel):
     def is_automatic(self) -> bool:
         """Whether coordinators decide how many subtasks a batch has."""
         return self.max_items_per_batch == "auto"
+
+    @property
+    def is_redrivable(self) -> bool:
+        """Whether a run with failures can be redriven, during the run or afterwards."""
+        return self.hold is not None or self.redrivable_for > timedelta(0)
 
     def overridden(self, by: "Policy") -> "Policy":
         """Return this policy with the fields that another policy sets.

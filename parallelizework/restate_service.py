@@ -70,6 +70,8 @@ def service(definition: Definition) -> Service:
     )
     types = (definition.task_json, definition.result_json)
     _add(restate_service, HandlerName.RUN, handlers.run, types, _COORDINATES)
+    types = (handlers.redrive_json, definition.result_json)
+    _add(restate_service, HandlerName.REDRIVE, handlers.redrive, types, _COORDINATES)
     if execute := definition.execute:
         _add_execution(restate_service, execute, BatchHandler(execute, definition))
     _add_pause(restate_service)

@@ -47,3 +47,8 @@ def is_cancelled(error: TerminalError) -> bool:
     if error.metadata and _STATUS in error.metadata:
         return False
     return error.status_code == _CANCELLED and error.message in ("cancelled", "killed")
+
+
+def is_killed(error: TerminalError) -> bool:
+    """Whether an invocation ended because somebody killed it."""
+    return is_cancelled(error) and error.message == "killed"

@@ -114,7 +114,8 @@ class Steps:
         extras: dict[Extra, object] = {"reason": reason}
         if "failures" in definition.extras:
             at_deadline = reason is CompletionReason.DEADLINE_EXCEEDED
-            unfinished = outcomes.unfinished if at_deadline else []
+            rest = outcomes.rest if at_deadline else []
+            unfinished = [failure for each in rest for failure in each.failures()]
             failed = in_order([*outcomes.failures, *unfinished])
             extras["failures"] = definition.failures_json.typed(failed)
         if "task" in definition.extras:  # read again: `split` may have changed its task

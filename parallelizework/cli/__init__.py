@@ -1,12 +1,13 @@
 """The command line: each command parses, calls one function and prints."""
 
-from parallelizework.cli import running, runs, serving
+from parallelizework.cli import redriving, running, runs, serving
 from parallelizework.cli.app import cli, main
 
-__all__ = ["main", "running", "runs", "serving"]
+__all__ = ["main", "redriving", "running", "runs", "serving"]
 
 _ORDER = (
-    "watch result list failures cancel pause resume dev serve server register doctor"
+    "watch result list failures redrive settle cancel pause resume "
+    "dev serve server register doctor"
 )
 
 for _index, _name in enumerate(_ORDER.split()):  # the order in the help

@@ -18,6 +18,7 @@ from parallelizework.cli.output import note
 from parallelizework.cli.task import UsageError
 from parallelizework.client import Client
 from parallelizework.errors import (
+    NotRedrivable,
     ParallelizeworkError,
     RunFailed,
     RunNotFinished,
@@ -30,11 +31,12 @@ Start a server and a worker with `parallelizework dev`. In another terminal, run
 `parallelizework run FanOutWorker '{"description": "make coffee,shower"}'`.
 """
 _EPILOGUE = """Results are printed to stdout, all other texts to stderr. Exit codes: 0
-success; 1 the run failed, or the command failed; 2 the command line is wrong; 130 the
-command was ended by Ctrl-C.
+success; 1 the run failed, or the command failed; 2 the command line is wrong, or there
+is nothing to redrive; 130 the command was ended by Ctrl-C.
 """
 
 _USAGE = 2  # the exit code of a usage error
+_USAGE_ERRORS = (UsageError, UnfitData, NotRedrivable)
 
 RUN = Group("Run a fan-out", sort_key=1)
 FOLLOW = Group("Follow and control runs", sort_key=2)
@@ -123,8 +125,10 @@ def _code() -> int:
         message = " ".join(str(error).split())
         return _failed(message, {"error": message}, _USAGE)
     except ParallelizeworkError as error:
-        code = _USAGE if isinstance(error, (UsageError, UnfitData)) else 1
-        return _failed(str(error), _as_json(error), code)
+        code = _USAGE if isinstance(error, _USAGE_ERRORS) else 1
+        code = _failed(str(error), _as_json(error), code)
+        _note_next(error)
+        return code
     except KeyboardInterrupt:
         return 130
     except SystemExit as end:
@@ -139,6 +143,13 @@ def _failed(text: str, as_json: dict[str, JsonValue], code: int) -> int:
         print(json.dumps(as_json), flush=True)
     note(_line(text))
     return code
+
+
+def _note_next(error: ParallelizeworkError) -> None:
+    """Print what to do next after a run that has failed."""
+    if isinstance(error, RunFailed) and error.reason:
+        note(f"  parallelizework failures {error.run}   lists its failures")
+        note(f"  parallelizework redrive {error.run}    executes them once more")
 
 
 def _as_json(error: ParallelizeworkError) -> dict[str, JsonValue]:

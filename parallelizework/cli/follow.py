@@ -51,6 +51,11 @@ def _show_progress(run: Run[bytes], shown: Display) -> None:
         shown.note_once(str(error))
         return
     shown.show(progress)
+    if progress.state == "held":
+        shown.note_once(
+            f"{run.id} would fail: {progress.error}. It waits for `parallelizework "
+            f"redrive {run.id}`, or for `parallelizework settle {run.id}`"
+        )
     if progress.paused and not progress.ended:
         shown.note_once(_paused(run))
 

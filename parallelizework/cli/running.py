@@ -79,20 +79,26 @@ def run(  # noqa: PLR0913 - each is one switch of the command
         if not submitted.is_new:
             note(f"the key {idempotency_key!r} was used before: no new run is started")
         if detach:
-            _print_id(submitted.id, as_json=as_json)
+            print_id(submitted.id, as_json=as_json)
             return
         note(f"{name} {submitted.id}")
-        with _detached_by_ctrl_c(submitted.id):
-            _wait(submitted, wait, timeout, as_json=as_json)
+        with detached_by_ctrl_c(submitted.id):
+            wait_for(submitted, wait, timeout, as_json=as_json)
 
 
-def _wait(
+def wait_for(
     run: Run[bytes],
     wait: timedelta | None,
     timeout: timedelta | None,
     *,
     as_json: bool,
 ) -> None:
+    """Show the progress of a run, and print its result, or its id after `wait`.
+
+    Raises:
+        RunFailed: The run ended without a result.
+        RunNotFinished: The run did not end within `timeout`.
+    """
     bounds = [bound.total_seconds() for bound in (wait, timeout) if bound is not None]
     try:
         result = follow(run, min(bounds, default=None))
@@ -100,17 +106,19 @@ def _wait(
         if wait is None or (timeout is not None and timeout < wait):
             raise
         note(str(error))
-        _print_id(run.id, as_json=as_json)
+        print_id(run.id, as_json=as_json)
     else:
         print_result(run.id, result, as_json=as_json)
 
 
-def _print_id(run: str, *, as_json: bool) -> None:
+def print_id(run: str, *, as_json: bool) -> None:
+    """Print the id of a run that continues."""
     print(json.dumps({"run": run, "state": "running"}) if as_json else run, flush=True)
 
 
 @contextmanager
-def _detached_by_ctrl_c(run: str) -> Generator[None, None, None]:
+def detached_by_ctrl_c(run: str) -> Generator[None, None, None]:
+    """Print how to follow the run, if Ctrl-C ends the command."""
     try:
         yield
     except KeyboardInterrupt:

@@ -129,6 +129,10 @@ def list_runs(
     if not any(run.labels for run in found):
         rows = [row[:-1] for row in rows]
     print(formats.table(rows))
+    for redrive in (run for run in found if run.progress.redrive_of):
+        note(f"{redrive.run} is a redrive of {redrive.progress.redrive_of}")
+    for held in (run for run in found if run.state == "held"):
+        note(f"{held.run} waits for `parallelizework redrive` or `settle`")
     if unanswered := {name for run in found for name in run.progress.unanswered}:
         note(formats.unanswered(sorted(unanswered)))
     if paused := [run.run for run in found if run.progress.paused]:

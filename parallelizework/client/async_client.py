@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from parallelizework.client.models import Listed
     from parallelizework.client.server_api.deployments import Registered
     from parallelizework.fan_out import FanOut
-    from parallelizework.labels import Labels
+    from parallelizework.progress.labels import Labels
 
 
 class AsyncClient:

@@ -10,7 +10,14 @@ from parallelizework.client.server_messages import CANCELLED_IN_SQL, KILLED_IN_S
 from parallelizework.outcomes import CompletionReason, Failure
 
 State = Literal[
-    "scheduled", "starting", "running", "paused", "succeeded", "failed", "cancelled"
+    "scheduled",
+    "starting",
+    "running",
+    "paused",
+    "held",
+    "succeeded",
+    "failed",
+    "cancelled",
 ]
 _ENDED = ("succeeded", "failed", "cancelled")
 _NOT_RUNNING: dict[str, State] = {"scheduled": "scheduled", "paused": "paused"}
@@ -29,7 +36,8 @@ class Progress(FrozenModel):
         run: The run's id.
         fan_out: The name of the fan-out.
         state: `scheduled` (it starts after a delay), `starting` (it has reported
-            nothing yet), `running`, `paused`, `succeeded`, `failed` or `cancelled`.
+            nothing yet), `running`, `paused`, `held` (it waits for a redrive),
+            `succeeded`, `failed` or `cancelled`.
         total: The number of subtasks; None while it is not known.
         succeeded: The number of subtasks that have succeeded.
         failed: The number of subtasks that have failed.
@@ -46,7 +54,8 @@ class Progress(FrozenModel):
         started: When the run began.
         updated: When this progress was reported.
         completion_reason: Which rule ended the run, such as `ALL_COMPLETED`.
-        error: The error message of a run that failed.
+        error: The error message of a run that failed or is held.
+        redrive_of: The id of the run that this run redrives; None for other runs.
         labels: The labels of the run; none before it has started.
     """
 
@@ -67,6 +76,7 @@ class Progress(FrozenModel):
     updated: datetime | None = None
     completion_reason: str | None = None
     error: str | None = None
+    redrive_of: str | None = None
     labels: Mapping[str, str] = {}
 
     @classmethod

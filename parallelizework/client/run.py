@@ -1,17 +1,25 @@
 """`AsyncRun`: one run on a restate-server, and its progress, failures and result."""
 
+from __future__ import annotations
+
 import re
 import warnings
 from asyncio import sleep
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from time import monotonic
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-from parallelizework.client import pause, run_state
+from parallelizework.client import run_state
 from parallelizework.client.models import Failures, Paused, Progress
 from parallelizework.client.server_api.server import Server
 from parallelizework.client.stalled_calls import paused_calls
+from parallelizework.client.steering import pause
+from parallelizework.client.steering.redrive import redrive, selected, settle
 from parallelizework.errors import OtherTask, RunNotFinished, UnknownRun
+
+if TYPE_CHECKING:
+    from parallelizework.policy import Policy
+    from parallelizework.redrive.models import Index
 
 Result = TypeVar("Result")
 
@@ -148,6 +156,44 @@ class AsyncRun(Generic[Result]):
             Refused: Nothing of the run is paused.
         """
         await pause.resume(self._checked, self.id)
+
+    async def redrive(
+        self,
+        policy: Policy | None = None,
+        *,
+        failed_only: bool = False,
+        indexes: Sequence[Index] | None = None,
+    ) -> AsyncRun[Result]:
+        """Redrive the run: execute what has no value, and aggregate all values.
+
+        The redrive uses the code that is registered now. If the run is being redriven
+        already, that redrive is returned. A run that is held executes what has no value
+        itself.
+
+        Args:
+            policy: The fields of the policy that the redrive overrides.
+            failed_only: Leave out subtasks that were cancelled or never started.
+            indexes: Execute these subtasks only. With `expand`, an index is a pair: the
+                index of the shard, and the index in the shard.
+
+        Returns:
+            The redrive. It is a new run, unless this run is held.
+
+        Raises:
+            NotRedrivable: The run has succeeded or has not ended; or nothing is kept of
+                it.
+        """
+        selection = selected(policy, failed_only=failed_only, indexes=indexes)
+        started = await redrive(self._checked, self.id, selection)
+        return AsyncRun(self._server, started.run, self._load, is_new=started.is_new)
+
+    async def settle(self) -> None:
+        """Let the run end now, if it is held.
+
+        Raises:
+            NotRedrivable: The run is not held.
+        """
+        await settle(self._checked, self.id)
 
     async def _state(self) -> run_state.RunState:
         return await run_state.settled_state(self._checked, self.id)

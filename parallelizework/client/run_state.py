@@ -19,8 +19,8 @@ from parallelizework.client.server_api.ingress import valid
 from parallelizework.client.server_api.sql import Sql, have_labels, texts
 from parallelizework.client.stalled_calls import stalled_calls
 from parallelizework.errors import Refused, UnknownRun, Unreachable
-from parallelizework.labels import Labels
 from parallelizework.outcomes import in_order
+from parallelizework.progress.labels import Labels
 from parallelizework.progress.models import NAME, Record
 from parallelizework.progress.models import Progress as Kept
 

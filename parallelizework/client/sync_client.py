@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Generic, Self, overload
 
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from parallelizework.client.models import Failures, Listed, Paused, Progress
     from parallelizework.client.server_api.deployments import Registered
     from parallelizework.fan_out import FanOut
-    from parallelizework.labels import Labels
+    from parallelizework.policy import Policy
+    from parallelizework.progress.labels import Labels
+    from parallelizework.redrive.models import Index
 
 
 class Run(Generic[Result]):
@@ -122,6 +124,43 @@ class Run(Generic[Result]):
             Refused: Nothing of the run is paused.
         """
         self._thread.run(self._run.resume())
+
+    def redrive(
+        self,
+        policy: Policy | None = None,
+        *,
+        failed_only: bool = False,
+        indexes: Sequence[Index] | None = None,
+    ) -> Run[Result]:
+        """Redrive the run: execute what has no value, and aggregate all values.
+
+        The redrive uses the code that is registered now. If the run is being redriven
+        already, that redrive is returned. A run that is held executes what has no value
+        itself.
+
+        Args:
+            policy: The fields of the policy that the redrive overrides.
+            failed_only: Leave out subtasks that were cancelled or never started.
+            indexes: Execute these subtasks only. With `expand`, an index is a pair: the
+                index of the shard, and the index in the shard.
+
+        Returns:
+            The redrive. It is a new run, unless this run is held.
+
+        Raises:
+            NotRedrivable: The run has succeeded or has not ended; or nothing is kept of
+                it.
+        """
+        redrive = self._run.redrive(policy, failed_only=failed_only, indexes=indexes)
+        return Run(self._thread.run(redrive), self._thread)
+
+    def settle(self) -> None:
+        """Let the run end now, if it is held.
+
+        Raises:
+            NotRedrivable: The run is not held.
+        """
+        self._thread.run(self._run.settle())
 
 
 class Client:

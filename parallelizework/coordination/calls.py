@@ -13,10 +13,12 @@ from parallelizework.coordination.fan_in import FanIn
 from parallelizework.messages import (
     HandlerName,
     Outcomes,
+    Place,
     ReportRequest,
+    Rest,
     Slice,
 )
-from parallelizework.outcomes import Failure, Fault, known_values
+from parallelizework.outcomes import Failure, Fault
 from parallelizework.serde.message import Message
 from parallelizework.terminal_errors import fault_of, is_cancelled
 
@@ -27,15 +29,21 @@ CANCEL_GRACE = timedelta(seconds=1)  # how long a cancelled call may take to end
 
 @dataclass(frozen=True)
 class Known:
-    """A subtask that needs no call, because its value is known (`Done`)."""
+    """A subtask that needs no call, because its value is known (`Done`).
+
+    Attributes:
+        position: The position among the calls of the coordinator; 0 for the first.
+        value: The value.
+        places: The place of the subtask, in a redrive.
+    """
 
     position: int
     value: object
+    places: list[Place]
 
-    @property
-    def outcomes_without_call(self) -> Outcomes:
-        """The outcome of the subtask."""
-        return Outcomes(succeeded=1, values=[self.value])
+    def without_answer(self) -> Outcomes:
+        """Return the outcome of the subtask."""
+        return Outcomes(succeeded=1, values=[self.value], places=self.places)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,14 +100,9 @@ class Call:
             message = f"{self.service}/{self.handler} was {error.message}"
         raise TerminalError(message, error.status_code) from error
 
-    def unfinished(self) -> list[Failure[Any]]:
-        """Return the subtasks as failures: the call had not ended at the deadline."""
-        return []
-
-    @property
-    def outcomes_without_call(self) -> Outcomes:
-        """The outcomes of a call that was not started before the deadline."""
-        return Outcomes(unfinished=self.unfinished())
+    def without_answer(self) -> Outcomes:
+        """Return the items as items without an outcome: the call has not ended."""
+        raise NotImplementedError
 
     @property
     def _shard(self) -> int:
@@ -116,6 +119,7 @@ class SubtaskCall(Call):
         headers: The headers of the call: the name of the subtask, and its policy.
         index: The index of the subtask in the split, or in its shard.
         shard: The index of the shard, if any.
+        places: The place of the subtask, in a redrive.
     """
 
     subtask: Any
@@ -123,6 +127,7 @@ class SubtaskCall(Call):
     headers: dict[str, str] = field(default_factory=dict[str, str])
     index: int
     shard: int | None
+    places: list[Place] = field(default_factory=list[Place])
 
     def start(self, ctx: Context, slots: int, fan_in: FanIn) -> Future:
         """Make the call with the subtask as body."""
@@ -131,7 +136,8 @@ class SubtaskCall(Call):
 
     def outcomes(self, answer: bytes) -> Outcomes:
         """Return the value in the answer."""
-        return Outcomes(succeeded=1, values=[from_json(answer)])
+        value = from_json(answer)
+        return Outcomes(succeeded=1, values=[value], places=self.places)
 
     def failed(self, error: TerminalError, *, has_timed_out: bool) -> Outcomes:
         """Return the failure of the subtask."""
@@ -140,9 +146,10 @@ class SubtaskCall(Call):
             fault = Fault.timed_out_after(self.timeout)
         return Outcomes(failures=[self._failure(fault)])
 
-    def unfinished(self) -> list[Failure[Any]]:
-        """Return the subtask as a failure: it had not ended at the deadline."""
-        return [self._failure(Fault.unfinished())]
+    def without_answer(self) -> Outcomes:
+        """Return the subtask as a subtask without an outcome."""
+        rest = Rest(first=self.index, shard=self.shard, items=[self.subtask])
+        return Outcomes(rest=[rest])
 
     def _failure(self, fault: Fault) -> Failure[Any]:
         return fault.failure(self.subtask, index=self.index, shard=self.shard)
@@ -182,6 +189,7 @@ class SliceCall(Call):
         slice_ = Slice[Any](
             run=whole.run,
             first=whole.first + self.start_at,
+            indexes=whole.indexes_of(self.start_at, self.end_at),
             slots=slots,
             items=self._items,
             shard=whole.shard,
@@ -193,17 +201,17 @@ class SliceCall(Call):
         )
         return self.slice_json.serialize(slice_)
 
-    def unfinished(self) -> list[Failure[Any]]:
-        """Return the subtasks as failures. Shards that are not expanded have none."""
-        if self.handler in (HandlerName.RUN_SHARD, HandlerName.RUN_SHARDS):
-            return []
-        first, shard = self.whole.first + self.start_at, self.whole.shard
-        known = known_values(self._items)
-        return [
-            Fault.unfinished().failure(item, index=first + i, shard=shard)
-            for i, item in enumerate(self._items)
-            if i not in known
-        ]
+    def without_answer(self) -> Outcomes:
+        """Return the items as items without an outcome."""
+        whole = self.whole
+        rest = Rest(
+            first=whole.first + self.start_at,
+            indexes=whole.indexes_of(self.start_at, self.end_at),
+            shard=whole.shard,
+            are_shards=self.handler in (HandlerName.RUN_SHARD, HandlerName.RUN_SHARDS),
+            items=self._items,
+        )
+        return Outcomes(rest=[rest])
 
     def _report_request(self, caller: str, rule: Rule) -> ReportRequest | None:
         if not self.is_coordinator:
@@ -223,7 +231,7 @@ class SliceCall(Call):
 
     @property
     def _shard(self) -> int:
-        return self.whole.first + self.start_at
+        return self.whole.index_of(self.start_at)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # How long cancelled coordinators may take to end. They cancel their own calls first.
 _COORDINATORS_GRACE = timedelta(seconds=5)
+_NONE, _NONE_CANCELLED = Outcomes(), Outcomes(cancelled=True)
 
 
 class CancelledCalls:
@@ -28,14 +29,21 @@ class CancelledCalls:
         ctx: The context of the coordinator.
         in_flight: The calls that have not ended, by position.
         fan_in: Collects the outcomes.
+        is_redrivable: Whether a redrive may need the outcomes.
     """
 
     def __init__(
-        self, ctx: Context, in_flight: Mapping[int, InFlight], fan_in: FanIn
+        self,
+        ctx: Context,
+        in_flight: Mapping[int, InFlight],
+        fan_in: FanIn,
+        *,
+        is_redrivable: bool,
     ) -> None:
         self._ctx = ctx
         self._in_flight = in_flight
         self._fan_in = fan_in
+        self._is_redrivable = is_redrivable
         self._ended_positions = set[int]()  # the cancelled calls that have ended
 
     async def cancel(self) -> None:
@@ -57,8 +65,8 @@ class CancelledCalls:
 
         The worker of a subtask may be unavailable, or not answer. Such a call ends
         later, and its outcome is not used. But a coordinator may have reported the
-        outcomes that ended the run: then its answer is needed, even if it arrives after
-        an outage. A run that has passed its deadline does not wait for it either.
+        outcomes that ended the run, or may have values that a redrive needs: then its
+        answer is needed, even if it arrives after an outage.
         """
         is_inner = any(each.call.is_coordinator for each in self._in_flight.values())
         timer = self._ctx.sleep(_COORDINATORS_GRACE if is_inner else CANCEL_GRACE)
@@ -81,41 +89,62 @@ class CancelledCalls:
 
     def _needed(self, pending: Mapping[Any, int]) -> dict[Any, int]:
         """The calls whose answers are needed after the grace period."""
-        if self._fan_in.reason is None:  # the deadline has passed, or a call has failed
-            return {}
+        if self._fan_in.reason is None and not self._is_redrivable:
+            return {}  # the deadline has passed, or a call has failed
         return {
             future: position
             for future, position in pending.items()
             if self._in_flight[position].call.is_coordinator
         }
 
-    async def collect(self, unstarted: Iterable[Call | Known] | None = None) -> None:
+    async def collect(
+        self, unstarted: Iterable[Call | Known] | None
+    ) -> TerminalError | None:
         """Add the outcomes of the cancelled calls to the fan-in.
 
         Args:
-            unstarted: The calls that were not started, if the run answers at its
-                deadline. Then all subtasks that have not ended are added, as
-                unfinished. None in all other cases.
+            unstarted: The calls that were not started. Then all items without an
+                outcome are added too. None if nobody needs them.
 
-        Raises:
-            TerminalError: A call ended with an error that is not an outcome.
+        Returns:
+            The first error that is not an outcome, if any.
         """
+        errors: list[TerminalError] = []
         for position, each in self._in_flight.items():
-            outcomes, size = await self._outcomes(position, each)
-            if unstarted is not None and outcomes == Outcomes():
-                outcomes = Outcomes(unfinished=each.call.unfinished())
-            await self._fan_in.add(position, outcomes, size)
+            outcomes, size = _NONE, 0
+            try:
+                outcomes, size = await self._outcomes(position, each)
+            except TerminalError as error:
+                errors.append(error)
+            if unstarted is not None and outcomes in (_NONE, _NONE_CANCELLED):
+                outcomes = each.call.without_answer()
+            errors += await self._add(position, outcomes, size)
         for call in unstarted or ():
-            await self._fan_in.add(call.position, call.outcomes_without_call)
+            errors += await self._add(call.position, call.without_answer())
+        return errors[0] if errors else None
+
+    async def _add(
+        self, position: int, outcomes: Outcomes, size: int = 0
+    ) -> list[TerminalError]:
+        """Add outcomes; return the error if values cannot be combined."""
+        try:
+            await self._fan_in.add(position, outcomes, size)
+        except TerminalError as error:
+            return [error]
+        return []
 
     async def _outcomes(self, position: int, each: InFlight) -> tuple[Outcomes, int]:
-        """The outcomes of a cancelled call, and their size; none before its end."""
+        """The outcomes of a cancelled call, and their size; none before its end.
+
+        Raises:
+            TerminalError: The call ended with an error that is not an outcome.
+        """
         if position not in self._ended_positions:
-            return Outcomes(), 0
+            return _NONE, 0
         try:
             answer = await each.future
             return each.call.outcomes(answer), len(answer)
         except TerminalError as error:
             if is_cancelled(error):
-                return Outcomes(), 0
+                return _NONE, 0
             return each.call.failed(error, has_timed_out=False), 0

@@ -12,10 +12,12 @@ from parallelizework.coordination.planning.pace import Pace
 from parallelizework.coordination.reports import SignalReporter
 from parallelizework.coordination.window import Events, Window
 from parallelizework.definition.definition import Definition
-from parallelizework.messages import Outcomes, Slice
+from parallelizework.messages import Outcomes, Slice, expanded
 from parallelizework.outcomes import CompletionReason
 from parallelizework.policy import Overrides
 from parallelizework.terminal_errors import is_cancelled
+
+_NOTHING = Outcomes()
 
 
 class Reporter(Protocol):
@@ -69,6 +71,7 @@ class Coordinator:
         slice_: Slice[Any],
         reporter: Reporter,
         total: int | None = None,
+        before: Outcomes = _NOTHING,
     ) -> tuple[CompletionReason, Outcomes]:
         """Execute the items of a slice.
 
@@ -79,6 +82,7 @@ class Coordinator:
             slice_: The slice.
             reporter: Sends the progress.
             total: The number of subtasks; None if it is unknown.
+            before: The outcomes from before a redrive.
 
         Returns:
             Why the slice has ended, and the outcomes.
@@ -92,23 +96,29 @@ class Coordinator:
         pace.seconds = slice_.seconds
         if slice_.is_slow is not None:
             pace.is_slow = slice_.is_slow
-        fan_in = self._fan_in = FanIn(slice_.rule, combine, total, pace)
+        fan_in = self._fan_in = FanIn(slice_.rule, combine, total, pace, before)
         calls = dispatch.calls(slice_, self._policy, pace)
         window = Window(
             self._ctx, calls, fan_in, self._events, has_caller=self._has_caller
         )
-        cancelled = CancelledCalls(self._ctx, window.in_flight, fan_in)
-        reason = CompletionReason.CANCELLED
+        is_redrivable = self._policy.is_redrivable
+        cancelled = CancelledCalls(
+            self._ctx, window.in_flight, fan_in, is_redrivable=is_redrivable
+        )
+        reason, failed = CompletionReason.CANCELLED, None
         try:
             reason = await self._until_ended(window, fan_in, reporter)
         except TerminalError as error:
-            if not is_cancelled(error):
-                await cancelled.cancel()
-                raise
-            fan_in.cancel()
+            if is_cancelled(error):
+                fan_in.cancel()
+            else:
+                failed = error
         await cancelled.cancel()
         at_deadline = self._answers_at_deadline(fan_in.reason or reason)
-        await cancelled.collect(window.unstarted if at_deadline else None)
+        has_rest = is_redrivable or at_deadline
+        collected = await cancelled.collect(window.unstarted if has_rest else None)
+        if error := failed or collected:
+            raise error
         return fan_in.reason or reason, await fan_in.outcomes()
 
     async def _until_ended(
@@ -158,13 +168,25 @@ class InnerCoordinator(Coordinator):
         Args:
             size: The size of the slice with the shard as JSON, in bytes.
         """
-        shard = self._definition.shard_json.typed(self._slice.items[0])
-        subtasks = await self._steps.expand(shard, size)
-        update = {"first": 0, "shard": self._slice.first, "items": subtasks}
-        self._slice = self._slice.model_copy(update=update)
+        slice_, [item] = self._slice, self._slice.items
+        known = expanded(item)
+        indexes = known.indexes if known else None
+        if known:
+            subtasks = known.subtasks
+        else:
+            shard = self._definition.shard_json.typed(item)
+            subtasks = await self._steps.expand(shard, size)
+        if slice_.indexes is not None and indexes is None:  # a shard of a redrive
+            indexes = list(range(len(subtasks)))
+        update = {"first": 0, "indexes": indexes, "items": subtasks}
+        update |= {"shard": slice_.index_of(0)}
+        self._slice = slice_.model_copy(update=update)
 
     async def outcomes(self, dispatch: SubtaskDispatch) -> Outcomes:
         """Execute the items of the slice, and return their outcomes."""
         reporter = SignalReporter(self._ctx, self._slice, dispatch)
         _, outcomes = await self._execute(dispatch, self._slice, reporter)
-        return outcomes
+        if self._slice.shard is None or self._definition.combine:
+            return outcomes
+        counts = {self._slice.shard: len(outcomes.values)}
+        return outcomes.model_copy(update={"shard_values": counts})

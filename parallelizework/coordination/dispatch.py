@@ -23,7 +23,7 @@ from parallelizework.coordination.planning.partition import (
 from parallelizework.definition.definition import Definition
 from parallelizework.definition.execute import REFERENCE
 from parallelizework.headers import SUBTASK_HEADER, policy_headers, slice_name
-from parallelizework.messages import HandlerName, Slice
+from parallelizework.messages import HandlerName, Place, Slice
 from parallelizework.outcomes import known_values
 from parallelizework.policy import WINDOW, Policy
 from parallelizework.serde.message import Message
@@ -141,9 +141,13 @@ class SubtaskDispatch:
         items = slice_.items[part.start : part.start + count]
         known = known_values(items) if definition.may_have_done else {}
         for number, item in enumerate(items):
-            position, index = part.position + number, slice_.first + part.start + number
+            position, index = (
+                part.position + number,
+                slice_.index_of(part.start + number),
+            )
+            places: list[Place] = [] if slice_.indexes is None else [(shard, index)]
             if number in known:
-                yield Known(position, known[number])
+                yield Known(position, known[number], places)
                 continue
             yield SubtaskCall(
                 position=position,
@@ -155,6 +159,7 @@ class SubtaskDispatch:
                 headers=policy_header | {SUBTASK_HEADER: f"{name} index={index}"},
                 index=index,
                 shard=shard,
+                places=places,
             )
 
     def _slices(

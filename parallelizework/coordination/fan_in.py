@@ -7,7 +7,7 @@ from restate import TerminalError
 
 from parallelizework.completion import Rule
 from parallelizework.coordination.planning.pace import Pace
-from parallelizework.messages import Outcomes
+from parallelizework.messages import Outcomes, Place, Rest
 from parallelizework.outcomes import CompletionReason, Counts, Failure, in_order
 from parallelizework.terminal_errors import is_cancelled
 
@@ -28,12 +28,17 @@ class FanIn:
     the run as soon as possible. `kept` has only outcomes that have arrived and count:
     it decides which values the result has.
 
+    Outcomes that arrive after the rule has failed the run do not count. A redrive needs
+    their values, so the fan-in collects these outcomes too.
+
     Args:
         rule: The completion rule.
         combine: Combines values, as plain JSON, into one value. None for a fan-out
             without `combine`.
         total: The number of subtasks; None if it is unknown.
         pace: Learns how long the subtasks take.
+        before: The outcomes from before a redrive; the successes count. If the fan-out
+            has `combine`, new values are combined after these values.
 
     Attributes:
         kept: How many outcomes have arrived and count, by outcome. An outcome that
@@ -51,10 +56,12 @@ class FanIn:
         combine: Combine | None,
         total: int | None = None,
         pace: Pace | None = None,
+        before: Outcomes = _NO_OUTCOMES,
     ) -> None:
-        self.kept: Counts = _NO_COUNTS
-        self.counts: Counts = _NO_COUNTS
-        self.reason: CompletionReason | None = rule.reason(_NO_COUNTS)
+        start = Counts(succeeded=before.succeeded) if before.succeeded else _NO_COUNTS
+        self.kept: Counts = start
+        self.counts: Counts = start
+        self.reason: CompletionReason | None = rule.reason(start)
         self.total = total
         self.pace = pace or Pace()
         self.calls_ended = 0
@@ -62,13 +69,20 @@ class FanIn:
         self.is_cancelled = False
         self._rule = rule
         self._is_full = self.reason is not None  # `kept` alone has met the rule
+        self._has_failed = False  # so no value is aggregated
         self._combine = combine
         self._reported: dict[int, Counts] = {}  # by position of the call
-        self._early: dict[int, list[Any]] = {}  # values that wait for previous calls
+        # Outcomes whose values wait for those of previous calls.
+        self._early: dict[int, Outcomes] = {}
         self._next = 0  # the position of the call whose values come next
-        self._values: list[Any] = []  # the values of all previous calls, in order
+        # The values of all previous calls, in order, and their places.
+        self._values: list[Any] = list(before.values) if combine else []
+        self._places: list[Place] = []
         self._bytes = 0  # the size of the values that were added since the last fold
-        self._unfinished: list[Failure[Any]] = []
+        self._late_successes = 0
+        self._late_failures: list[Failure[Any]] = []
+        self._rest: list[Rest] = []
+        self._shard_values: dict[int, int] = {}
 
     @property
     def rest(self) -> Rule:
@@ -91,6 +105,7 @@ class FanIn:
         if outcomes.seconds is not None:
             self.pace.add(outcomes.seconds)
         needed, is_same = self._needed(outcomes), self.counts is self.kept
+        is_late = self._has_failed
         if needed is outcomes and is_same and outcomes.after_end == _NO_COUNTS:
             # The usual case, done fast: nothing was reported, and all outcomes count.
             self.kept = self.counts = self.kept + outcomes.counts
@@ -99,12 +114,12 @@ class FanIn:
             self.counts = self.counts + self._newly_ended(position, outcomes)
         self._check()
         self.failures += needed.failures
-        self._unfinished += outcomes.unfinished
+        self._add_late(outcomes, is_late=is_late)
         self.calls_ended += 1
         self._bytes += size
-        self._early[position] = needed.values
+        self._early[position] = outcomes if is_late else needed
         while self._next in self._early:
-            self._values += self._early.pop(self._next)
+            self._append(self._early.pop(self._next))
             self._next += 1
         await self._fold(2 if self._bytes >= _FOLD_BYTES else _FOLD)
 
@@ -120,20 +135,56 @@ class FanIn:
         self.counts = self.counts + (counts - before)
         self._check()
 
+    def count_others(self, failures: list[Failure[Any]]) -> None:
+        """Count failures from before a redrive that the redrive did not execute."""
+        if failures:
+            others = Outcomes(failures=failures).counts
+            self.kept, self.counts = self.kept + others, self.counts + others
+            self.failures += failures
+
     async def outcomes(self) -> Outcomes:
         """Return all outcomes; at most one value if the fan-out has `combine`."""
-        for position in sorted(self._early):
-            self._values += self._early.pop(position)
+        self._append_early()
         await self._fold(2)
+        return self.collected()
+
+    def collected(self) -> Outcomes:
+        """Return all outcomes so far; their values are not combined further."""
+        self._append_early()
         return Outcomes(
             succeeded=self.kept.succeeded,
             cancelled=self.is_cancelled,
             values=self._values,
             failures=in_order(self.failures),
             after_end=self.counts - self.kept,
-            unfinished=self._unfinished,
+            late_successes=self._late_successes,
+            late_failures=self._late_failures,
+            rest=self._rest,
+            shard_values=self._shard_values,
+            places=self._places,
             seconds=self.pace.seconds,
         )
+
+    def _add_late(self, outcomes: Outcomes, *, is_late: bool) -> None:
+        """Collect what does not count, for a redrive."""
+        if is_late:
+            self._late_successes += outcomes.succeeded
+            self._late_failures += outcomes.failures
+        self._late_successes += outcomes.late_successes
+        self._late_failures += outcomes.late_failures
+        self._rest += outcomes.rest
+
+    def _append(self, outcomes: Outcomes) -> None:
+        self._values += outcomes.values
+        if self._combine:
+            return
+        self._places += outcomes.places
+        for shard, count in outcomes.shard_values.items():
+            self._shard_values[shard] = self._shard_values.get(shard, 0) + count
+
+    def _append_early(self) -> None:
+        for position in sorted(self._early):
+            self._append(self._early.pop(position))
 
     def _newly_ended(self, position: int, outcomes: Outcomes) -> Counts:
         """How many subtasks of a call have ended since its last report."""
@@ -146,6 +197,7 @@ class FanIn:
         reason = self._rule.reason(self.counts)
         is_same = self.kept is self.counts
         self._is_full = bool(reason if is_same else self._rule.reason(self.kept))
+        self._has_failed = self._is_full and self._rule.has_failed(self.kept)
         if not self.is_cancelled:
             self.reason = reason
 

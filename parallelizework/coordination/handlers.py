@@ -3,23 +3,28 @@
 `run` calls `runSubtask` or `runBatch`, of this service or of an executor. For a large
 run, it calls `runSegment` with slices, and `runSegment` continues in the same way. With
 `expand`, `run` has shards: it calls `runShard` to expand one, or `runShards` with a
-slice of shards.
+slice of shards. `redrive` is a run that executes what another run has left.
 """
 
 from restate import Context
 
 from parallelizework.coordination.coordinator import InnerCoordinator
 from parallelizework.coordination.dispatch import ShardDispatch, SubtaskDispatch
+from parallelizework.coordination.redrive import Redrive
 from parallelizework.coordination.run import Run
 from parallelizework.definition.definition import Definition
 from parallelizework.messages import Outcomes
+from parallelizework.redrive.claim import claimed
+from parallelizework.redrive.models import RedriveRequest
 from parallelizework.serde.message import Message
+from parallelizework.serde.validated_json import Json
 
 
 class Handlers:
     """The handlers of one definition.
 
     Attributes:
+        redrive_json: JSON of the request that `redrive` accepts.
         slice_json: JSON of the slice that an inner coordinator accepts.
         outcomes_json: JSON of the outcomes that an inner coordinator returns.
     """
@@ -28,6 +33,9 @@ class Handlers:
         self._definition = definition
         self._subtasks = SubtaskDispatch(definition)
         self._shards = ShardDispatch(definition)
+        self.redrive_json = Json[RedriveRequest](
+            RedriveRequest, f"the request of a redrive of {definition.name}", status=400
+        )
         self.slice_json = self._subtasks.slice_json
         self.outcomes_json = Message[Outcomes](
             Outcomes,
@@ -41,7 +49,20 @@ class Handlers:
         with run:
             items = await run.split()
             outcomes = await run.fan_out(self._run_dispatch, items)
+            outcomes = await run.hold(self._run_dispatch, outcomes)
             return await run.aggregate(outcomes)
+
+    async def redrive(self, ctx: Context, body: bytes) -> bytes:
+        """Execute what a run has left without a value, aggregate all values."""
+        request = self.redrive_json.accept(body)
+        run = await claimed(ctx, self._definition.name, request)
+        if isinstance(run, bytes):
+            return run
+        redrive = Redrive(ctx, self._definition, run, request)
+        with redrive:
+            outcomes = await redrive.outcomes(self._run_dispatch)
+            outcomes = await redrive.hold(self._run_dispatch, outcomes)
+            return await redrive.aggregate(outcomes)
 
     async def run_segment(self, ctx: Context, body: bytes) -> bytes:
         """Execute a slice of the subtasks of a large run."""

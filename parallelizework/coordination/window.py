@@ -156,7 +156,7 @@ class Window:
             if call is None:
                 self._is_exhausted = True
             elif isinstance(call, Known):
-                await self._fan_in.add(call.position, call.outcomes_without_call)
+                await self._fan_in.add(call.position, call.without_answer())
             else:
                 self._start(call)
         await self._grow(beyond_share=True)

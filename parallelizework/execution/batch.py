@@ -18,7 +18,7 @@ from parallelizework.coordination.planning.pace import seconds_of_one
 from parallelizework.definition.definition import Definition
 from parallelizework.definition.execute import ExecuteDefinition
 from parallelizework.headers import slice_name
-from parallelizework.messages import Outcomes, Slice
+from parallelizework.messages import Outcomes, Place, Rest, Slice
 from parallelizework.outcomes import Attempt, Counts, Failure, Fault, known_values
 from parallelizework.policy import Policy
 from parallelizework.restate_sdk import until_cancelled
@@ -185,26 +185,47 @@ class Batch:
             return definition.value_json.serialize(value)
         except Exception as error:
             name = slice_name(slice_.run, slice_.shard)
-            name += f" index={slice_.first + index}"
+            name += f" index={slice_.index_of(index)}"
             logged = about(definition.name, definition.function, name)
             return failed_attempt(f"{logged} attempt={number}", error)
 
     def _collected(self) -> Outcomes:
-        slice_ = self._slice
+        slice_, shard = self._slice, self._slice.shard
         values: list[bytes] = []
         failures: list[Failure[Any]] = []
-        for index, outcome in sorted(self._outcomes.items()):
+        places: list[Place] = []
+        for position, outcome in sorted(self._outcomes.items()):
+            index = slice_.index_of(position)
             if isinstance(outcome, Fault):
-                failure = outcome.failure(
-                    slice_.items[index],
-                    index=slice_.first + index,
-                    shard=slice_.shard,
-                )
-                failures.append(failure)
+                item = slice_.items[position]
+                failures.append(outcome.failure(item, index=index, shard=shard))
             else:
                 values.append(outcome)
+                places.append((shard, index))
         plain = from_json(b"[" + b",".join(values) + b"]")
-        return Outcomes(succeeded=len(values), values=plain, failures=failures)
+        return Outcomes(
+            succeeded=len(values),
+            values=plain,
+            failures=failures,
+            places=[] if slice_.indexes is None else places,
+            rest=self._rest(),
+        )
+
+    def _rest(self) -> list[Rest]:
+        """The subtasks that had not ended when the rule failed the batch."""
+        slice_ = self._slice
+        if not self._policy.is_redrivable or not slice_.rule.has_failed(self._counts):
+            return []
+        others = [n for n in range(len(slice_.items)) if n not in self._outcomes]
+        if not others:
+            return []
+        rest = Rest(
+            first=0,
+            indexes=[slice_.index_of(position) for position in others],
+            shard=slice_.shard,
+            items=[slice_.items[position] for position in others],
+        )
+        return [rest]
 
 
 def _needed_successes(rule: Rule) -> int | None:

@@ -13,7 +13,8 @@ LABEL = "label."  # the first part of a key in its state; the key of the label f
 
 _SAMPLES = 16  # the number of latest updates that the rate is computed from
 
-State = Literal["running", "succeeded", "failed", "cancelled"]
+State = Literal["running", "held", "succeeded", "failed", "cancelled"]
+_UNDECIDED = ("running", "held")
 
 
 class Update(BaseModel):
@@ -27,7 +28,10 @@ class Update(BaseModel):
         failures: The failures since the last update.
         state: The state of the run.
         completion_reason: Why the run ended, if a rule ended it.
-        error: The message of the error, if the run failed.
+        error: The message of the error, if the run failed or is held.
+        redrive_of: The id of the run that this run redrives, if any.
+        is_restart: The run was held, and executes subtasks again: forget what earlier
+            updates have reported.
         labels: The labels of the run. JSON has this field only if there are labels.
     """
 
@@ -40,6 +44,8 @@ class Update(BaseModel):
     state: State = "running"
     completion_reason: CompletionReason | None = None
     error: str | None = None
+    redrive_of: str | None = None
+    is_restart: bool = False
     labels: dict[str, str] = Field(default={}, exclude_if=operator.not_)
 
 
@@ -71,8 +77,13 @@ class Record(BaseModel):
     def updated(self, update: Update, now: float) -> "Record":
         """Return the record with one more update. A late update changes nothing."""
         settled = update.counts.settled
+        if update.is_restart:
+            samples = [(now, settled)]
+            return self.model_copy(
+                update={"latest": update, "samples": samples, "failures": []}
+            )
         is_late = update.state == "running" and settled < self.samples[-1][1]
-        if self.latest.state != "running" or is_late:
+        if self.latest.state not in _UNDECIDED or is_late:
             return self
         return Record(
             latest=update,
@@ -93,7 +104,8 @@ class Progress(Counts):
         cancelled: How many subtasks were cancelled.
         run: The id of the run.
         fan_out: The name of the fan-out.
-        state: `running`, `succeeded`, `failed` or `cancelled`.
+        state: `running`, `held`, `succeeded`, `failed` or `cancelled`. A run that is
+            `held` waits for a redrive.
         total: The number of subtasks. `None` while it is unknown, because shards are
             still expanded.
         percent: How many percent of all subtasks have ended: 0 to 100. `None` while
@@ -104,7 +116,8 @@ class Progress(Counts):
         started: The time of the first update.
         updated: The time of the last update.
         completion_reason: Why the run ended, if a rule ended it.
-        error: The message of the error, if the run failed.
+        error: The message of the error, if the run failed or is held.
+        redrive_of: The id of the run that this run redrives, if any.
         labels: The labels of the run.
     """
 
@@ -120,6 +133,7 @@ class Progress(Counts):
     completion_reason: CompletionReason | None
     error: str | None
     labels: dict[str, str]
+    redrive_of: str | None = None
 
     @classmethod
     def of(cls, run: str, record: Record) -> "Progress":
@@ -132,7 +146,14 @@ class Progress(Counts):
             run=run,
             labels=latest.labels,
             **latest.model_dump(
-                include={"fan_out", "state", "total", "completion_reason", "error"}
+                include={
+                    "fan_out",
+                    "state",
+                    "total",
+                    "completion_reason",
+                    "error",
+                    "redrive_of",
+                }
             ),
             **latest.counts.model_dump(),
             percent=None if total is None else _percent(settled, total),

@@ -5,8 +5,8 @@ from typing import Any, Protocol
 
 from restate import Context
 
-from parallelizework.labels import Labels
 from parallelizework.outcomes import CompletionReason, Counts, Failure
+from parallelizework.progress.labels import Labels
 from parallelizework.progress.models import NAME, State, Update
 from parallelizework.serde.message import Message
 
@@ -38,6 +38,7 @@ class ProgressReporter:
     Args:
         ctx: The context of the run.
         fan_out: The name of the fan-out.
+        redrive_of: The id of the run that this run redrives, if any.
         labels: The labels of the run.
 
     Attributes:
@@ -45,10 +46,13 @@ class ProgressReporter:
         is_open: Whether the first update has been sent.
     """
 
-    def __init__(self, ctx: Context, fan_out: str, labels: Labels) -> None:
+    def __init__(
+        self, ctx: Context, fan_out: str, redrive_of: str | None, labels: Labels
+    ) -> None:
         self.opening = ctx.sleep(_UNWATCHED)
         self._ctx = ctx
         self._fan_out = fan_out
+        self._redrive_of = redrive_of
         self._labels = dict(labels)
         self.is_open = False
         self._settled = 0  # how many subtasks had ended in the last update
@@ -85,9 +89,43 @@ class ProgressReporter:
         labels sends its end: Restate does not know its labels.
         """
         is_complete = reason is CompletionReason.ALL_COMPLETED and state == "succeeded"
-        is_silent = not (self.is_open or self._labels)
+        is_silent = not (self.is_open or self._redrive_of or self._labels)
         if is_complete and is_silent and not (ended and ended.failures):
             return
+        self._send_state(ended, state, reason, error)
+
+    def hold(
+        self, ended: Ended | None, reason: CompletionReason | None, error: str
+    ) -> None:
+        """Send that the run is held, and why."""
+        self._send_state(ended, "held", reason, error)
+
+    def restart(self, total: int | None, succeeded: int) -> None:
+        """Send that the run executes the subtasks that have not succeeded.
+
+        Args:
+            total: The number of subtasks; None if it is unknown.
+            succeeded: How many have succeeded before.
+        """
+        self.is_open = True
+        self._settled, self._failures, self._bytes = succeeded, 0, 0
+        update = Update(
+            fan_out=self._fan_out,
+            total=total,
+            counts=Counts(succeeded=succeeded),
+            redrive_of=self._redrive_of,
+            is_restart=True,
+            labels=self._labels,
+        )
+        self._send(update)
+
+    def _send_state(
+        self,
+        ended: Ended | None,
+        state: State,
+        reason: CompletionReason | None,
+        error: str | None,
+    ) -> None:
         update = self._update(ended)
         counts, total = update.counts, update.total
         settled = counts.settled
@@ -105,10 +143,12 @@ class ProgressReporter:
                 fan_out=self._fan_out,
                 total=None,
                 counts=Counts(),
+                redrive_of=self._redrive_of,
                 labels=self._labels,
             )
         return Update(
             fan_out=self._fan_out,
+            redrive_of=self._redrive_of,
             total=ended.total,
             counts=ended.counts,
             failures=self._new(ended.failures),

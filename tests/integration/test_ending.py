@@ -119,6 +119,7 @@ def test_progress_counts_never_decrease_and_agree_with_the_executions(
     [
         ("TrialsSharded", ["run", "runSegment", "runShard", "runShards"]),
         ("FanOutProgress", ["update", "forget"]),
+        ("FanOutRedrive", ["add", "keep", "forget", "claim", "release", "hold"]),
     ],
 )
 def test_the_server_retries_coordinators_and_progress_without_limit(

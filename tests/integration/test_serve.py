@@ -152,7 +152,7 @@ def test_serve_without_targets_serves_the_fan_outs_named_in_the_environment() ->
         )
 
     names = {service["name"] for service in discovered.json()["services"]}
-    assert names == {"FanOutProgress", "FanOutWorker", "Squares"}
+    assert names == {"FanOutProgress", "FanOutRedrive", "FanOutWorker", "Squares"}
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_a_module_without_a_name_serves_all_its_fan_outs_and_services() -> None:
         names = discovered(url)
 
     fan_outs = {"Deadly", "DeadlyAsync", "DeadlyCode"}
-    assert names == {*fan_outs, greeter.name, "FanOutProgress"}
+    assert names == {*fan_outs, greeter.name, "FanOutProgress", "FanOutRedrive"}
 
 
 def test_a_module_may_be_named_as_it_is_imported() -> None:
@@ -50,7 +50,12 @@ def test_a_module_may_be_named_as_it_is_imported() -> None:
 
 def test_a_plain_service_is_served_together_with_a_fan_out() -> None:
     with alone(f"{FAN_OUTS}.values:squares", f"{SERVING}:greeter") as (_, url):
-        assert discovered(url) == {"Squares", "Greeter", "FanOutProgress"}
+        assert discovered(url) == {
+            "FanOutProgress",
+            "FanOutRedrive",
+            "Greeter",
+            "Squares",
+        }
 
 
 def test_dev_serves_fan_outs_and_restate_services() -> None:

@@ -72,7 +72,8 @@ async def names(app: ProtocolGuard) -> set[str]:
 async def test_fan_outs_executors_and_services_are_served_with_progress() -> None:
     app = parallelizework.app(codes, coder, greeter)
 
-    assert await names(app) == {"Codes", "Coder", "Greeter", "FanOutProgress"}
+    objects = {"FanOutProgress", "FanOutRedrive"}
+    assert await names(app) == {"Codes", "Coder", "Greeter", *objects}
 
 
 async def test_an_executor_alone_is_served_without_progress() -> None:

@@ -347,6 +347,7 @@ def test_progress_is_served_with_fan_outs_but_not_with_executors() -> None:
     fan_out = FanOut("Test", split=split, executor="Elsewhere", aggregate=aggregate)
     executor = Executor("Elsewhere", execute=execute)
 
-    assert [s.name for s in fan_out.services] == ["Test", "FanOutProgress"]
+    names = [service.name for service in fan_out.services]
+    assert names == ["Test", "FanOutProgress", "FanOutRedrive"]
     assert [s.name for s in executor.services] == ["Elsewhere"]
-    assert len(services(fan_out, executor)) == 3
+    assert len(services(fan_out, executor)) == 4

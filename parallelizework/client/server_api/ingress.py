@@ -31,9 +31,10 @@ from parallelizework.errors import (
     UnknownRun,
     Unreachable,
 )
-from parallelizework.labels import Labels, checked, labels_headers
 from parallelizework.messages import REASON, HandlerName
 from parallelizework.outcomes import CompletionReason
+from parallelizework.progress.labels import Labels, checked, labels_headers
+from parallelizework.redrive.models import Redrivable
 
 _NOT_READY = 470
 _NOT_FOUND = 404
@@ -42,6 +43,7 @@ _READ = 30.0  # seconds
 _HEALTH = 5.0  # seconds
 _PROGRESS = 3.0  # seconds; a worker that is running answers at once
 _LONGEST_DELAY = 10 * 365 * 86_400  # seconds
+_KEY = "idempotency-key"
 _HEADER = re.compile(r"[!-~]([ -~]*[!-~])?")  # values that a header can contain
 
 _FAILURES = TypeAdapter(list[FailedSubtask])
@@ -106,22 +108,33 @@ class Ingress:
             Unreachable: No server answers.
             Refused: The server did not accept the task, or it is an admin API.
         """
-        request = Request(
-            "POST",
-            f"{self.url}/restate/send/{quote(name, safe='')}/{HandlerName.RUN}",
-            query=options.query,
-            headers=options.headers,
-            body=task,
-            repeatable=options.idempotency_key is not None,
+        return await self._send(
+            name, HandlerName.RUN, task, options.headers, options.query
         )
-        answer = await self.http.ask(request)
-        await self._refuse_admin(answer)
-        if answer.status == _NOT_FOUND:
-            raise UnknownFanOut(f"no worker serves a fan-out {name!r}")
-        if not answer.ok:
-            raise Refused(f"{name} was not submitted: {answer.message}")
-        sent = from_json(answer.body)
-        return Submitted(sent["invocationId"], sent["status"] != "PreviouslyAccepted")
+
+    async def redrivable(self, run: str) -> Redrivable | None:
+        """Whether a run can be redriven; None if nothing is kept of it (yet)."""
+        answer = await self._object("FanOutRedrive", run, "get")
+        return Redrivable.model_validate_json(answer.body) if answer else None
+
+    async def redrive(self, name: str, body: bytes, key: str) -> Submitted:
+        """Start a redrive of a run of the fan-out `name`.
+
+        Raises:
+            UnknownFanOut: No worker serves that fan-out.
+            Refused: The server did not accept the request.
+        """
+        return await self._send(name, HandlerName.REDRIVE, body, _key(key), {})
+
+    async def order(self, run: str, order: str, body: bytes | None) -> None:
+        """Send an order to a held run: `redrive` or `settle`.
+
+        Raises:
+            Refused: The run is no longer held, or the order is invalid.
+        """
+        url = f"{self.url}/restate/call/FanOutRedrive/{run}/{order}"
+        request = Request("POST", url, body=body)
+        succeeded(request, await self.http.ask(request))
 
     async def result(self, run: str, within: float) -> bytes | None:
         """The result of a run as JSON; None if the run does not end in time.
@@ -149,27 +162,53 @@ class Ingress:
 
     async def progress(self, run: str) -> Progress | None:
         """The progress of a run; None if FanOutProgress does not know the run (yet)."""
-        answer = await self._progress(run, "get")
+        answer = await self._object("FanOutProgress", run, "get")
         return Progress.of(from_json(answer.body)) if answer else None
 
     async def failures(self, run: str) -> list[FailedSubtask]:
         """The first subtasks that failed; none if FanOutProgress has no record."""
-        answer = await self._progress(run, "failures")
+        answer = await self._object("FanOutProgress", run, "failures")
         return _FAILURES.validate_json(answer.body) if answer else []
 
-    async def _progress(self, run: str, handler: str) -> Answer | None:
-        url = f"{self.url}/FanOutProgress/{run}/{handler}"
+    async def _send(
+        self,
+        name: str,
+        handler: str,
+        body: bytes,
+        headers: dict[str, str],
+        query: dict[str, str],
+    ) -> Submitted:
+        request = Request(
+            "POST",
+            f"{self.url}/restate/send/{quote(name, safe='')}/{handler}",
+            query=query,
+            headers=headers,
+            body=body,
+            repeatable=_KEY in headers,
+        )
+        answer = await self.http.ask(request)
+        await self._refuse_admin(answer)
+        if answer.status == _NOT_FOUND:
+            raise UnknownFanOut(f"no worker serves a fan-out {name!r}")
+        if not answer.ok:
+            raise Refused(f"{name} was not submitted: {answer.message}")
+        sent = from_json(answer.body)
+        return Submitted(sent["invocationId"], sent["status"] != "PreviouslyAccepted")
+
+    async def _object(self, name: str, run: str, handler: str) -> Answer | None:
+        """The answer of a virtual object; None if it does not know the run."""
+        url = f"{self.url}/{name}/{run}/{handler}"
         request = Request("GET", url, timeout=_PROGRESS, repeatable=True)
         try:
             answer = await self.http.ask(request)
         except TimedOut as error:
             raise Unreachable(
-                "no worker answers for FanOutProgress: run `parallelizework doctor`"
+                f"no worker answers for {name}: run `parallelizework doctor`"
             ) from error
         if answer.status == _NOT_FOUND:
             return None
         if not answer.ok:
-            raise Refused(f"the progress of {run} cannot be read: {answer.message}")
+            raise Refused(f"{name} cannot be read for {run}: {answer.message}")
         return answer
 
     async def serves_progress(self, run: str) -> bool:
@@ -234,7 +273,7 @@ def _key(idempotency_key: str) -> dict[str, str]:
             f"the idempotency key {idempotency_key!r} is invalid: use one or more "
             "printable ASCII characters, and no space at the start or at the end"
         )
-    return {"idempotency-key": idempotency_key}
+    return {_KEY: idempotency_key}
 
 
 def valid(labels: Labels | None) -> dict[str, str]:

@@ -16,8 +16,8 @@ from parallelizework.client.server_messages import (
     SEND_ENTRY,
 )
 from parallelizework.errors import Refused, UnknownRun
-from parallelizework.labels import Labels
-from parallelizework.messages import AGGREGATE_STEP
+from parallelizework.messages import AGGREGATE_STEP, RUNS
+from parallelizework.progress.labels import Labels
 from parallelizework.progress.models import LABEL, NAME
 
 Row = TypeVar("Row", bound=BaseModel)
@@ -27,6 +27,7 @@ _COLUMNS = (
     "id, target_service_name, status, journal_size, created_at, modified_at, "
     "completion_result, completion_failure"
 )
+_IS_RUN = f"target_handler_name in ({', '.join(map(repr, map(str, RUNS)))})"
 _CALL = "id, target, target_service_name, target_handler_name, status, invoked_by_id"
 _MAX_STALLED = 10_000  # rows
 _MAX_INPUT = 64 * 1024  # bytes of a task or subtask that is read
@@ -95,7 +96,7 @@ class Sql:
     async def recent(self, where: str, limit: int) -> list[Invocation]:
         """The latest runs of some services, the newest first."""
         return await self.query(
-            f"select {_COLUMNS} {_FROM} where target_handler_name = 'run' and {where} "
+            f"select {_COLUMNS} {_FROM} where {_IS_RUN} and {where} "
             f"order by created_at desc limit {limit}",
             Invocation,
         )

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any, cast
 
 from pydantic import BaseModel, TypeAdapter
+from restate import VirtualObject
 
 from parallelizework.fan_out import services
 from parallelizework.outcomes import Failure
@@ -29,7 +30,7 @@ def paths() -> Iterator[str]:
     yield "| --- | --- |"
     checklist = fan_out_worker.checklist(max_pause=Settings().max_pause)
     for service in services(checklist, http_fan_out(HttpSettings())):
-        key = "/RUN" if service.name == "FanOutProgress" else ""
+        key = "/RUN" if isinstance(service, VirtualObject) else ""
         for name, handler in cast("Any", service).handlers.items():
             if not handler.ingress_private:
                 about = one_line((handler.description or "").partition("\n\n")[0])

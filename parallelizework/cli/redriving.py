@@ -1,0 +1,103 @@
+"""`redrive` and `settle`: what to do with a run that has failures."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+from pydantic import ValidationError
+
+from parallelizework.cli.app import FOLLOW, HERE, Duration, Flag, Json, Where, cli
+from parallelizework.cli.output import note
+from parallelizework.cli.running import detached_by_ctrl_c, print_id, wait_for
+from parallelizework.cli.runs import RunId
+from parallelizework.cli.task import UsageError
+from parallelizework.client.codec import raw
+from parallelizework.policy import Policy
+
+Index = int | tuple[int, int]
+
+_ANY = raw("")
+
+
+@cli.command(group=FOLLOW)
+def redrive(  # noqa: PLR0913 - each is one switch of the command
+    run: RunId,
+    /,
+    *,
+    failed_only: Flag = False,
+    index: str | None = None,
+    policy: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None,
+    detach: Flag = False,
+    wait: Duration | None = None,
+    timeout: Duration | None = None,
+    as_json: Json = False,
+    where: Where = HERE,
+) -> None:
+    """Redrive a run with failures: execute only what has no value.
+
+    The redrive is a new run, on the code that is registered now. Its result has the
+    values of both runs. A run that is held continues instead.
+
+    Parameters
+    ----------
+    failed_only
+        Leave out subtasks that were cancelled or never started.
+    index
+        Execute these subtasks only, such as 17,99. With shards: 3/17,3/99.
+    policy
+        The fields of the policy to override, as JSON: {"max_attempts": 3}.
+    detach
+        Print the id of the redrive and do not wait.
+    wait
+        Wait this long at most, such as 30s. If the redrive has not ended then, print
+        its id instead of the result.
+    timeout
+        Wait this long at most, such as 30s. Fail if the redrive has not ended; the
+        redrive continues.
+    as_json
+        Print a JSON object with run, state, and result or error.
+    """
+    with where.client() as client:
+        started = client.attach(_ANY, run).redrive(
+            _policy(policy),
+            failed_only=failed_only,
+            indexes=None
+            if index is None
+            else [_index(each) for each in index.split(",")],
+        )
+        if started.id == run:
+            note(f"{run} was held and continues")
+        elif not started.is_new:
+            note(f"{run} is being redriven already")
+        if detach:
+            print_id(started.id, as_json=as_json)
+            return
+        note(f"redrive {started.id}")
+        with detached_by_ctrl_c(started.id):
+            wait_for(started, wait, timeout, as_json=as_json)
+
+
+@cli.command(group=FOLLOW)
+def settle(run: RunId, /, *, where: Where = HERE) -> None:
+    """Let a run end now that is held and waits for a redrive."""
+    with where.client() as client:
+        client.attach(_ANY, run).settle()
+    note(f"{run} ends now")
+
+
+def _policy(text: str | None) -> Policy | None:
+    try:
+        return None if text is None else Policy.model_validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UsageError(f"--policy {text}: {where}: {first['msg']}") from error
+
+
+def _index(text: str) -> Index:
+    shard, slash, index = text.strip().rpartition("/")
+    try:
+        return (int(shard), int(index)) if slash else int(index)
+    except ValueError as error:
+        raise UsageError(
+            f"--index {text!r}: pass indexes such as 17,99 or, with shards, 3/17,3/99"
+        ) from error

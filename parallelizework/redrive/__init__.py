@@ -1,0 +1,1 @@
+"""`FanOutRedrive`: what a run with failures keeps, so that it can be redriven."""

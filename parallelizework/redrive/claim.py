@@ -1,0 +1,132 @@
+"""`claimed`: claims a run for a redrive, and reads what is kept of the run."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+import restate
+from restate import Context, TerminalError
+from restate.serde import BytesSerde
+
+from parallelizework.messages import Outcomes
+from parallelizework.redrive.models import (
+    NAME,
+    Claim,
+    ClaimRequest,
+    Kept,
+    RedriveRequest,
+    Selection,
+)
+from parallelizework.redrive.pieces import joined
+from parallelizework.redrive.virtual_object import (
+    NOT_KEPT,
+    claim_json,
+    claim_request_json,
+    outcomes_json,
+)
+from parallelizework.serde.message import Message
+from parallelizework.terminal_errors import is_killed
+
+_NOT_FOUND, _CONFLICT = 404, 409
+# What a run keeps takes some milliseconds to arrive after the end of the run; in the
+# worst case, some seconds.
+_WAITS, _WAIT = 30, timedelta(seconds=0.1)
+_READS = 8  # pieces that are read at the same time
+
+_selection_json = Message[Selection](Selection, "a redrive")
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A run that was claimed for a redrive.
+
+    Attributes:
+        run: The id of the run. If the requested run was redriven before without
+            success, this is the latest redrive.
+        kept: What is kept of the run.
+    """
+
+    run: str
+    kept: Kept
+
+
+async def claimed(
+    ctx: Context, fan_out: str, request: RedriveRequest
+) -> Claimed | bytes:
+    """Claim a run for the redrive that this invocation is.
+
+    Returns:
+        The claimed run. Or, if the run is held, or another redrive has claimed it: the
+        result of the run or of the other redrive.
+
+    Raises:
+        TerminalError: Nothing is kept of the run, or a redrive of it has succeeded; or
+            the held run, or the other redrive, has failed.
+    """
+    run, killed = request.run, None
+    while True:
+        claim = await _claim(ctx, run, fan_out, killed)
+        match claim.status:
+            case "claimed":
+                assert claim.kept, "a run that can be claimed is kept"
+                return Claimed(run, claim.kept)
+            case "held":
+                return await _of_held(ctx, run, request)
+            case "moved":
+                run = claim.by
+            case "taken":
+                result = await _of_other(ctx, claim.by)
+                if result is not None:
+                    return result
+                killed = claim.by
+            case "succeeded":
+                by = claim.by
+                message = f"{run} was redriven before: the run {by} has succeeded"
+                raise TerminalError(message, _CONFLICT)
+            case _:
+                raise TerminalError(NOT_KEPT.format(run), _NOT_FOUND)
+
+
+async def outcomes_of(ctx: Context, run: Claimed) -> Outcomes:
+    """Return the outcomes that are kept of a claimed run."""
+    pieces: list[Outcomes] = []
+    for first in range(0, run.kept.pieces, _READS):
+        numbers = range(first, min(first + _READS, run.kept.pieces))
+        calls = [
+            ctx.generic_call(NAME, "read", str(number).encode(), key=run.run)
+            for number in numbers
+        ]
+        await restate.gather(*calls)
+        pieces += [outcomes_json.deserialize(await call) for call in calls]
+    return joined(pieces)
+
+
+async def _claim(ctx: Context, run: str, fan_out: str, killed: str | None) -> Claim:
+    """Claim a run, as soon as everything that is kept of the run has arrived."""
+    request = ClaimRequest(by=ctx.request().id, fan_out=fan_out, instead_of=killed)
+    body = claim_request_json.serialize(request)
+    for _ in range(_WAITS):
+        answer = await ctx.generic_call(NAME, "claim", body, key=run)
+        claim = claim_json.deserialize(answer)
+        if claim.status != "unknown":
+            return claim
+        await ctx.sleep(_WAIT)
+    return Claim(status="unknown")
+
+
+async def _of_held(ctx: Context, run: str, request: RedriveRequest) -> bytes:
+    """The result of a held run, after it has executed what has no value."""
+    selection = Selection(**request.model_dump(exclude={"run"}, exclude_unset=True))
+    await ctx.generic_call(
+        NAME, "redrive", _selection_json.serialize(selection), key=run
+    )
+    return await ctx.attach_invocation(run, BytesSerde())
+
+
+async def _of_other(ctx: Context, redrive: str) -> bytes | None:
+    """The result of another redrive; None if somebody has killed that redrive."""
+    try:
+        return await ctx.attach_invocation(redrive, BytesSerde())
+    except TerminalError as error:
+        if is_killed(error):
+            return None
+        raise

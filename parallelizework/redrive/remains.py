@@ -1,0 +1,194 @@
+"""`Remains`: what a run has when it ends, and what a redrive makes of it. Pure.
+
+A redrive executes items that have no value. Then it puts the old and the new values
+into the order of the split.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from parallelizework.messages import Expanded, Outcomes, Place, Rest, expanded
+from parallelizework.outcomes import Failure
+from parallelizework.redrive.models import Index, Selection
+
+
+@dataclass(frozen=True)
+class Items:
+    """Items to execute, as plain JSON.
+
+    Attributes:
+        indexes: The index of each item, in order.
+        items: Subtasks; or shards, with `expand`.
+    """
+
+    indexes: list[int] = field(default_factory=list[int])
+    items: list[Any] = field(default_factory=list[Any])
+
+
+@dataclass(frozen=True)
+class Remains:
+    """The outcomes of a run at its end.
+
+    Attributes:
+        succeeded: How many subtasks have succeeded.
+        values: Their values, in order; fewer if they are combined.
+        failures: The subtasks that did not succeed, and why.
+        rest: The subtasks without an outcome.
+        shards: The shards without an outcome, by index.
+        shard_values: How many of the values belong to each shard.
+        gaps: The places that have no value.
+    """
+
+    succeeded: int
+    values: list[Any]
+    failures: list[Failure[Any]]
+    rest: dict[Place, Any]
+    shards: dict[int, Any]
+    shard_values: dict[int, int]
+    gaps: frozenset[Place]
+
+    @classmethod
+    def of(cls, outcomes: Outcomes) -> "Remains":
+        """Return what remains of a run with these outcomes."""
+        failures = [*outcomes.failures, *outcomes.late_failures]
+        rest: dict[Place, Any] = {}
+        shards: dict[int, Any] = {}
+        for each in outcomes.rest:
+            if not each.are_shards:
+                rest |= {(each.shard, index): item for index, item in each.indexed()}
+                continue
+            for index, item in each.indexed():
+                if known := expanded(item):  # of a redrive that did not execute it
+                    subtasks = zip(known.indexes, known.subtasks, strict=True)
+                    rest |= {(index, inner): subtask for inner, subtask in subtasks}
+                else:
+                    shards[index] = item
+        return cls(
+            succeeded=outcomes.succeeded + outcomes.late_successes,
+            values=outcomes.values,
+            failures=failures,
+            rest=rest,
+            shards=shards,
+            shard_values=outcomes.shard_values,
+            gaps=frozenset([*map(_place, failures), *rest]),
+        )
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every subtask has a value."""
+        return not (self.failures or self.rest or self.shards)
+
+    def selected(self, selection: Selection) -> tuple[Items, "Remains"]:
+        """Return the items to execute, and what remains without them.
+
+        Raises:
+            LookupError: A selected subtask has a value, or does not exist.
+        """
+        chosen = set(selection.indexes or ())
+        failed_only = selection.failed_only
+        found: dict[Place, Any] = {}
+        failures: list[Failure[Any]] = []
+        rest: dict[Place, Any] = {}
+        for failure in self.failures:
+            is_left_out = failed_only and failure.status == "cancelled"
+            if is_left_out or (chosen and _index(_place(failure)) not in chosen):
+                failures.append(failure)
+            else:
+                found[_place(failure)] = failure.subtask
+        for place, item in self.rest.items():
+            if failed_only or (chosen and _index(place) not in chosen):
+                rest[place] = item
+            else:
+                found[place] = item
+        if others := chosen - set(map(_index, found)):
+            raise LookupError(", ".join(sorted(map(str, others))[:3]))
+        has_all = not (failed_only or chosen)
+        shards = {} if has_all else self.shards
+        left = replace(self, failures=failures, rest=rest, shards=shards)
+        return _items(found, self.shards if has_all else {}), left
+
+    def merged(self, new: Outcomes, *, combines: bool) -> Outcomes:
+        """Return the outcomes of a redrive together with what remains without it.
+
+        Args:
+            new: The outcomes of the redrive. They count the old successes. If values
+                are combined, they have the old values too.
+            combines: Whether the fan-out has `combine`.
+        """
+        update: dict[str, Any] = {
+            "failures": [*self.failures, *new.failures],
+            "rest": [*self._rest(), *new.rest],
+            "places": [],
+        }
+        if not combines:
+            placed = dict(self._placed())
+            placed |= dict(zip(new.places, new.values, strict=True))
+            in_order = sorted(placed, key=_order)
+            counts: dict[int, int] = {}
+            for shard, _ in in_order:
+                if shard is not None:
+                    counts[shard] = counts.get(shard, 0) + 1
+            values = [placed[place] for place in in_order]
+            update |= {"values": values, "shard_values": counts}
+        return new.model_copy(update=update)
+
+    def _placed(self) -> Iterator[tuple[Place, Any]]:
+        """The values with their places: all places in order that are no gaps."""
+        counts: dict[int | None, int] = {None: len(self.values)}
+        if self.shard_values:
+            counts = dict(sorted(self.shard_values.items()))
+        values = iter(self.values)
+        for shard, count in counts.items():
+            index = 0
+            for _ in range(count):
+                while (shard, index) in self.gaps:
+                    index += 1
+                yield (shard, index), next(values)
+                index += 1
+
+    def _rest(self) -> Iterator[Rest]:
+        """The items without an outcome, as few messages."""
+        by_shard: dict[int | None, tuple[list[int], list[Any]]] = {}
+        for (shard, index), item in self.rest.items():
+            indexes, items = by_shard.setdefault(shard, ([], []))
+            indexes.append(index)
+            items.append(item)
+        for shard, (indexes, items) in by_shard.items():
+            yield Rest(first=0, indexes=indexes, shard=shard, items=items)
+        if self.shards:
+            indexes, items = list(self.shards), list(self.shards.values())
+            yield Rest(first=0, indexes=indexes, are_shards=True, items=items)
+
+
+def _items(found: dict[Place, Any], shards: dict[int, Any]) -> Items:
+    """The items for some subtasks and shards.
+
+    Subtasks of a shard become one item, instead of the shard.
+    """
+    items = dict(shards)
+    of_shards: dict[int, Expanded] = {}
+    for shard, index in sorted(found, key=_order):
+        if shard is None:
+            items[index] = found[shard, index]
+            continue
+        part = of_shards.setdefault(shard, Expanded(indexes=[], subtasks=[]))
+        part.indexes.append(index)
+        part.subtasks.append(found[shard, index])
+    items |= {shard: part.as_item() for shard, part in of_shards.items()}
+    indexes = sorted(items)
+    return Items(indexes, [items[index] for index in indexes])
+
+
+def _place(failure: Failure[Any]) -> Place:
+    return failure.shard, failure.index
+
+
+def _index(place: Place) -> Index:
+    """A place as users name it."""
+    shard, index = place
+    return index if shard is None else (shard, index)
+
+
+def _order(place: Place) -> tuple[int, int]:
+    return place[0] or 0, place[1]
