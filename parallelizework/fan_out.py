@@ -160,7 +160,7 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
             task: The task of the run.
             idempotency_key: All calls with the same key have the result of the first
                 one, also if the task is another one. Default: no key.
-            labels: Names and values by which `list` and `Client.recent` find the run.
+            labels: Keys and values by which `list` and `Client.recent` find the run.
                 Default: no labels.
 
         Returns:

@@ -86,8 +86,8 @@ class AsyncClient:
                 day. If that run has another task, an `OtherTask` warning is issued.
             delay: Start the run after this time, in seconds. By default, it starts at
                 once.
-            labels: Names and values by which `recent` finds the run. A name has 1 to
-                63 of the characters `A-Z`, `a-z`, `0-9`, `_`, `.` and `-`. A value has
+            labels: Keys and values by which `recent` finds the run. A key has 1 to 63
+                of the characters `A-Z`, `a-z`, `0-9`, `_`, `.` and `-`. A value has
                 1 to 256 printable characters. A run has at most 16 labels.
 
         Returns:

@@ -1,4 +1,4 @@
-"""Labels: the names and values by which callers find their runs. Pure.
+"""Labels: the keys and values by which callers find their runs. Pure.
 
 The ingress request that starts a run has the labels in a header, as a JSON object.
 """
