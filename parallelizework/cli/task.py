@@ -58,7 +58,7 @@ def read_labels(texts: Iterable[str]) -> dict[str, str]:
         if not equals:
             raise UsageError(f"{text!r} is not a label: use KEY=VALUE")
         if key in labels:
-            raise UsageError(f"the label {key} has two values: use one --label {key}=")
+            raise UsageError(f"the label {key} has two values: use one value")
         labels[key] = value
     return labels
 

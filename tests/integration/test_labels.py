@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -211,6 +212,14 @@ def test_a_client_refuses_invalid_labels(
 
     assert message in str(submitted.value)
     assert message in str(listed.value)
+
+
+@pytest.mark.parametrize("labels", [{"tenant": 1}, {1: "a"}, {"tenant": None}])
+def test_a_client_refuses_labels_that_are_no_strings(
+    client: Client, labels: Any
+) -> None:
+    with pytest.raises(UnfitData, match="labels are a dict of strings, not {"):
+        client.submit(squares, 3, labels=labels)
 
 
 def test_the_command_line_starts_and_lists_runs_with_labels(

@@ -284,6 +284,8 @@ def valid(labels: Labels | None) -> dict[str, str]:
     """
     try:
         return checked(labels or {})
+    except TypeError as error:
+        raise UnfitData(f"labels are a dict of strings, not {labels!r:.80}") from error
     except ValueError as error:
         raise UnfitData(str(error)) from error
 
