@@ -218,7 +218,7 @@ def test_a_client_refuses_invalid_labels(
 def test_a_client_refuses_labels_that_are_no_strings(
     client: Client, labels: Any
 ) -> None:
-    with pytest.raises(UnfitData, match="labels are a dict of strings, not {"):
+    with pytest.raises(UnfitData, match=r"labels are a dict of strings, not \{"):
         client.submit(squares, 3, labels=labels)
 
 
