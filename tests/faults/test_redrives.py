@@ -44,8 +44,9 @@ def kill_everything(system: Site) -> None:
 
 def succeeded(key: str) -> Counter[int]:
     """How often each subtask has succeeded."""
-    found = (line.split() for line in lines(key))
-    return Counter(int(number) for event, number in found if event == "succeeded")
+    prefix = "succeeded "
+    found = (line for line in lines(key) if line.startswith(prefix))
+    return Counter(int(line.removeprefix(prefix)) for line in found)
 
 
 def until_succeeded(key: str, least: int) -> None:
