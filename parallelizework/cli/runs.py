@@ -158,6 +158,7 @@ def _paused_json(paused: Paused) -> JsonValue:
     return {
         "index": paused.index,
         "shard": paused.shard,
+        "name": paused.name,
         "status": "paused",
         "message": paused.error,
         "subtask": paused.subtask,
