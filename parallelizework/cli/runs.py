@@ -12,6 +12,7 @@ from parallelizework.cli.follow import follow
 from parallelizework.cli.output import note, print_result
 from parallelizework.client.codec import raw
 from parallelizework.client.models import FailedSubtask, Listed, Paused
+from parallelizework.client.subtasks import MAX_SUBTASKS, ListedSubtask, SubtaskStatus
 
 RunId = Annotated[str, Parameter(help="The run's id.")]
 
@@ -98,6 +99,42 @@ def failures(run: RunId, /, *, as_json: Json = False, where: Where = HERE) -> No
         note(f"fix the cause of each pause, then run `parallelizework resume {run}`")
 
 
+@cli.command(group=FOLLOW)
+def subtasks(
+    run: RunId,
+    /,
+    *,
+    status: SubtaskStatus | None = None,
+    limit: int = MAX_SUBTASKS,
+    as_json: Json = False,
+    where: Where = HERE,
+) -> None:
+    """List the subtasks of a run that have not ended, and those that failed.
+
+    Parameters
+    ----------
+    status
+        List only the subtasks with this status.
+    limit
+        List at most this many subtasks; those with an error first.
+    as_json
+        Print a JSON list.
+    """
+    with where.client() as client:
+        found = client.attach(_ANY, run).subtasks(status, limit=limit)
+    if as_json:
+        print(json.dumps([each.model_dump(mode="json") for each in found]))
+    elif found:
+        header = ("INDEX", "NAME", "STATUS", "ATTEMPTS", "DURATION", "ERROR")
+        print(formats.table([header, *map(_subtask_row, found)]))
+    else:
+        about = f" with the status {status}" if status else ""
+        note(f"no subtask of {run}{about} is listed")
+    if found.more:
+        note(f"{found.more:,} more are not listed")
+    note(f"{run} {formats.numbers_line(found.progress)}")
+
+
 @cli.command(name="list", group=FOLLOW)
 def list_runs(*, limit: int = 20, as_json: Json = False, where: Where = HERE) -> None:
     """List the latest runs of all fan-outs: id, fan-out, state, progress, age.
@@ -130,6 +167,15 @@ def list_runs(*, limit: int = 20, as_json: Json = False, where: Where = HERE) ->
 def _listed(run: Listed) -> tuple[str, ...]:
     counted = formats.counted(run.progress)
     return run.run, run.fan_out, run.state, counted, formats.age(run.age)
+
+
+def _subtask_row(subtask: ListedSubtask) -> tuple[str, ...]:
+    index = _index(subtask.index, subtask.shard)
+    attempts = "" if subtask.attempts is None else str(subtask.attempts)
+    duration = "" if subtask.duration is None else formats.clock(subtask.duration)
+    error = " ".join((subtask.error or "").split())
+    name = subtask.name or ""
+    return index, name, subtask.status, attempts, duration, error
 
 
 def _row(failure: FailedSubtask) -> tuple[str, ...]:

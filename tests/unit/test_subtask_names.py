@@ -52,10 +52,10 @@ def name_of(photo: Photo) -> str:
 
 
 def build(**parts: Any) -> FanOut[int, Photo, str, list[str | None]]:
-    defaults: dict[str, Any] = {"split": split, "aggregate": aggregate}
     if "executor" not in parts:
-        defaults["execute"] = execute
-    return FanOut("Photos", **{**defaults, "name_of": name_of, **parts})
+        parts = {"execute": execute, **parts}
+    parts = {"split": split, "aggregate": aggregate, "name_of": name_of, **parts}
+    return FanOut("Photos", **parts)
 
 
 @pytest.mark.parametrize("policy", [ALL_SETTLED, BATCHES])
@@ -201,13 +201,17 @@ def of_number(photo: Photo) -> int:
     return 1
 
 
+def without_hint(photo) -> str:  # pyright: ignore[reportMissingParameterType, reportUnknownParameterType]
+    return str(photo)  # pyright: ignore[reportUnknownArgumentType]
+
+
 @pytest.mark.parametrize(
     ("function", "problem"),
     [
         (async_name, "is async, but coordinators call it directly: use `def`"),
         (of_text, r"name_of of Photos .*accepts str, but split .* of type Photo"),
         (of_number, "must return a str, not int"),
-        (lambda photo: photo.file, "parameter 'photo' has no type hint"),
+        (without_hint, "parameter 'photo' has no type hint"),
         ("file", "name_of of Photos is 'file': pass a function"),
     ],
 )
