@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -28,7 +28,7 @@ def client(server: Server) -> Iterator[Client]:
         yield client
 
 
-def until_listed(run: Run[object], *statuses: SubtaskStatus) -> Subtasks:
+def until_listed(run: Run[Any], *statuses: SubtaskStatus) -> Subtasks:
     """Wait until the statuses of the listed subtasks are these."""
     found = run.subtasks()
 
@@ -129,7 +129,7 @@ def test_the_subtasks_of_shards_are_listed_in_the_order_of_the_split(
     fates = Fates(key=key, fates=["waits", "waits"])
     run = client.submit("NamedShards", fates.model_dump())
 
-    found = until_listed(run, *["running"] * 4)
+    found = until_listed(run, "running", "running", "running", "running")
     server.repair(key)
     run.result(LONG)
 
@@ -169,7 +169,8 @@ def test_the_calls_of_a_subtasks_own_fan_outs_are_not_listed(
         "select lowest.id from sys_invocation lowest "
         "join sys_invocation called on lowest.invoked_by_id = called.id "
         "join sys_invocation highest on called.invoked_by_id = highest.id "
-        f"where highest.invoked_by_id = '{run.id}' and lowest.target = 'Named/runSubtask'"
+        f"where highest.invoked_by_id = '{run.id}' "
+        "and lowest.target = 'Named/runSubtask'"
     )
 
     eventually(lambda: len(server.query(called)) == 2)

@@ -201,17 +201,13 @@ def of_number(photo: Photo) -> int:
     return 1
 
 
-def without_hint(photo) -> str:  # pyright: ignore[reportMissingParameterType, reportUnknownParameterType]
-    return str(photo)  # pyright: ignore[reportUnknownArgumentType]
-
-
 @pytest.mark.parametrize(
     ("function", "problem"),
     [
         (async_name, "is async, but coordinators call it directly: use `def`"),
         (of_text, r"name_of of Photos .*accepts str, but split .* of type Photo"),
         (of_number, "must return a str, not int"),
-        (without_hint, "parameter 'photo' has no type hint"),
+        (str.lower, "has no type hint"),
         ("file", "name_of of Photos is 'file': pass a function"),
     ],
 )
