@@ -15,6 +15,12 @@ _BAD_REQUEST = 400
 _REPORTS = 256
 
 
+_BY_FAILURES = (
+    CompletionReason.FAILURE_TOLERANCE_EXCEEDED,
+    CompletionReason.MIN_SUCCESSFUL_UNREACHABLE,
+)
+
+
 class Rule(BaseModel):
     """The completion rule, as a function of counts alone.
 
@@ -61,11 +67,8 @@ class Rule(BaseModel):
         return CompletionReason.MIN_SUCCESSFUL_UNREACHABLE
 
     def has_failed(self, counts: Counts) -> bool:
-        """Whether a run with these counts has ended without success."""
-        reason = self.reason(counts)
-        if reason is CompletionReason.FIRST_SETTLED:
-            return not counts.succeeded
-        return reason not in (None, CompletionReason.MIN_SUCCESSFUL_REACHED)
+        """Whether failures have ended a run with these counts. Not for a race."""
+        return self.reason(counts) in _BY_FAILURES
 
     def rest(self, counts: Counts) -> "Rule":
         """Return the rule for a slice that starts when the run has these counts.

@@ -109,11 +109,14 @@ async def until_cancelled(
     """
     never = SingleUnresolvedFuture(ctx.vm.sys_signal("parallelizework.never"))
     _check_cancelled(ctx, never)
+    has_ended = False
 
     async def execute() -> T:
+        nonlocal has_ended
         try:
             return await function()
         finally:  # wakes `ctx.receive()`
+            has_ended = True
             await ctx.receive.enqueue_restate_event(_ENDED)
 
     task = asyncio.create_task(execute())
@@ -131,7 +134,8 @@ async def until_cancelled(
         if not event.get("more_body"):
             ctx.vm.notify_input_closed()  # asking for progress would suspend now
             break
-        _check_cancelled(ctx, never)
+        if not has_ended:  # a value that exists has priority
+            _check_cancelled(ctx, never)
     return await task
 
 

@@ -14,7 +14,7 @@ from parallelizework.coordination.hold import Hold
 from parallelizework.definition.definition import Definition
 from parallelizework.messages import REASON, Outcomes, Rest, Slice
 from parallelizework.outcomes import CompletionReason
-from parallelizework.policy import requested
+from parallelizework.policy import Policy, requested
 from parallelizework.progress.models import State
 from parallelizework.progress.reporter import ProgressReporter
 from parallelizework.redrive.keep import Keeper
@@ -72,6 +72,7 @@ class Run(Coordinator):
         self._total: int | None = None  # the number of subtasks; None if unknown
         self._reason: CompletionReason | None = None
         self._outcomes = Outcomes()  # of all subtasks, before and after they execute
+        self._unstarted = Outcomes()  # all subtasks, before they execute
         self._left: Remains | None = None  # what a redrive does not execute
         self._is_executing = False
         self._deadline: RestateDurableFuture[None] | None = None
@@ -109,7 +110,7 @@ class Run(Coordinator):
         self._total = None if has_shards or self._reason else len(items)
         if items:
             rest = Rest(first=0, are_shards=has_shards, items=items)
-            self._outcomes = Outcomes(rest=[rest])
+            self._outcomes = self._unstarted = Outcomes(rest=[rest])
         rule = self._rule()
         if self._reason:
             return Outcomes()
@@ -153,7 +154,7 @@ class Run(Coordinator):
             WrongSelection: The selection is not possible. Nothing was executed.
             TerminalError: As for `fan_out`.
         """
-        self._outcomes = outcomes
+        self._outcomes = self._unstarted = outcomes
         remains = Remains.of(outcomes)
         try:
             items, left = remains.selected(selection)
@@ -226,12 +227,14 @@ class Run(Coordinator):
     def _set_policy(self, selection: Selection) -> None:
         """Apply the policy of a redrive. The deadline starts again."""
         if selection.policy:
-            overrides = selection.policy.model_dump(mode="json", exclude_unset=True)
+            before = Policy.model_validate(self._overrides)
+            changed = before.overridden(selection.policy)
+            overrides = changed.model_dump(mode="json", exclude_unset=True)
             try:
-                self._policy = self._definition.policy_for(self._overrides | overrides)
+                self._policy = self._definition.policy_for(overrides)
             except TerminalError as error:
                 raise WrongSelection(error.message) from error
-            self._overrides |= overrides
+            self._overrides = overrides
             self._steps = Steps(self._ctx, self._definition, self._policy)
         self._start_deadline()
 
@@ -284,7 +287,12 @@ class Run(Coordinator):
         )
 
     def _all_outcomes(self) -> Outcomes:
-        """The outcomes of all subtasks, also if an error has ended the run."""
+        """The outcomes of all subtasks, also if an error has ended the run.
+
+        In a race, no outcome but the first one counts: a redrive is a new race.
+        """
+        if self._policy.race:
+            return self._unstarted
         if not self._is_executing or self._fan_in is None:
             return self._outcomes
         collected = self._fan_in.collected()

@@ -25,11 +25,13 @@ class Observation:
     """The observed events of the run of a case.
 
     Attributes:
+        key: The name of the ledger.
         readings: The progress at several times, in order; the last one is final.
         ledger: How often each subtask began, ended and raised.
     """
 
     case: Case
+    key: str
     run: str
     answer: Answer
     readings: Sequence[dict[str, Any]]
@@ -110,9 +112,14 @@ def observed(server: Server, case: Case) -> Observation:
             readings.append(reading)
             deadline = time.monotonic() + LONG
     final = final_progress(server, run)
+    answer = answer or Answer(0)
+    return Observation(case, key, run, answer, [*readings, final], ledger(server, key))
+
+
+def ledger(server: Server, key: str) -> Counter[tuple[str, int]]:
+    """How often each subtask began, ended and raised."""
     lines = server.run("RandomLedger", key).json()
-    ledger = Counter((event, int(index)) for event, index in map(str.split, lines))
-    return Observation(case, run, answer or Answer(0), [*readings, final], ledger)
+    return Counter((event, int(index)) for event, index in map(str.split, lines))
 
 
 def final_progress(server: Server, run: str) -> dict[str, Any]:
@@ -132,6 +139,11 @@ def _answer(server: Server, run: str) -> Answer | None:
         answer = HTTP.get(url, timeout=0.3)
     except httpx.TimeoutException:
         return None
+    return answer_of(answer)
+
+
+def answer_of(answer: httpx.Response) -> Answer:
+    """How a run ended, from its answer."""
     if answer.is_error:
         return Answer(answer.status_code)
     report = answer.json()

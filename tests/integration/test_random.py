@@ -7,9 +7,10 @@ RANDOM_CASE is the number of a single case to run again.
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
+from typing import TypeVar
 
 import pytest
 
@@ -17,6 +18,8 @@ from .conftest import Server
 from .observation import Observation, observed
 from .processes import eventually
 from .random_cases import Case, random_case
+
+T = TypeVar("T")
 
 SECONDS = float(os.environ.get("RANDOM_SECONDS") or 0)
 SEED = int(os.environ.get("RANDOM_SEED") or 1)
@@ -40,21 +43,20 @@ def cases(server_kind: str) -> Iterator[Case]:
         yield random_case(SEED, number)
 
 
-def judged(server: Server, some: Iterator[Case]) -> list[tuple[Observation, list[str]]]:
-    """Run the cases, several at once; return each observation with its errors."""
-    lock, found = threading.Lock(), list[tuple[Observation, list[str]]]()
+def in_parallel(some: Iterator[Case], do: Callable[[Case], T]) -> list[T]:
+    """Do something with each case, with several at once; return the results."""
+    lock, found = threading.Lock(), list[T]()
 
-    def run_some() -> None:
+    def do_some() -> None:
         while True:
             with lock:
                 case = next(some, None)
             if not case:
                 return
-            each = observed(server, case)
-            found.append((each, list(each.errors())))
+            found.append(do(case))
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for done in [pool.submit(run_some) for _ in range(AT_ONCE)]:
+        for done in [pool.submit(do_some) for _ in range(AT_ONCE)]:
             done.result()
     return found
 
@@ -63,7 +65,11 @@ def judged(server: Server, some: Iterator[Case]) -> list[tuple[Observation, list
 def test_every_random_run_ends_as_the_reference_model_allows(
     server: Server, request: pytest.FixtureRequest
 ) -> None:
-    found = judged(server, cases(request.node.callspec.params["server"]))
+    def judged(case: Case) -> tuple[Observation, list[str]]:
+        each = observed(server, case)
+        return each, list(each.errors())
+
+    found = in_parallel(cases(request.node.callspec.params["server"]), judged)
 
     errors = [
         f"{each}\n{''.join(f'  - {line}{chr(10)}' for line in wrong[:8])}"

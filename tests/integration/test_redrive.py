@@ -382,7 +382,7 @@ def test_a_redrive_that_was_killed_can_be_repeated(
     trial = start("Redriven", 10, hanging=[5], policy={"deadline": 1})
     run = client.attach("Redriven", trial.run)
     killed = run.redrive(Policy(deadline=timedelta(minutes=1)))
-    eventually(lambda: progress(trial.server, killed.id))
+    eventually(lambda: bool(progress(trial.server, killed.id)))
     url = f"{trial.server.admin}/invocations/{killed.id}/kill"
     HTTP.patch(url).raise_for_status()
     trial.repair()

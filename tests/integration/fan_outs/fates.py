@@ -12,6 +12,7 @@ from restate import Context, TerminalError
 from parallelizework import Executor, FanOut
 
 from ..random_fan_outs import EXECUTOR, SLOW, Subtask, fan_outs
+from .ledger import repairs
 
 HANGING = 2.0  # seconds that a sync subtask hangs: a thread cannot be cancelled
 
@@ -40,31 +41,38 @@ def count_attempts(subtask: Subtask) -> int:
 
 def outcome(subtask: Subtask) -> list[int]:
     """Return or raise the outcome of a subtask after its duration."""
-    if subtask.fate == "f":
+    if subtask.fate == "f" and not repairs(subtask.key):
         record(subtask, "raised")
         raise TerminalError("it fails", 418)
-    if subtask.fate.isdigit() and count_attempts(subtask) <= int(subtask.fate):
+    is_digit = subtask.fate.isdigit() and not repairs(subtask.key)
+    if is_digit and count_attempts(subtask) <= int(subtask.fate):
         record(subtask, "raised")
         raise ValueError("not yet")
     record(subtask, "ended")
     return [subtask.index]
 
 
+def seconds(subtask: Subtask, hanging: float) -> float:
+    """Return how long a subtask takes."""
+    if subtask.fate == "h":
+        return 0 if repairs(subtask.key) else hanging
+    return SLOW if subtask.fate == "s" else 0
+
+
 async def execute(subtask: Subtask) -> list[int]:
     record(subtask, "began")
-    await asyncio.sleep({"s": SLOW, "h": 3_600}.get(subtask.fate, 0))
+    await asyncio.sleep(seconds(subtask, 3_600))
     return outcome(subtask)
 
 
 def execute_in_a_thread(subtask: Subtask) -> list[int]:
     record(subtask, "began")
-    time.sleep({"s": SLOW, "h": HANGING}.get(subtask.fate, 0))
+    time.sleep(seconds(subtask, HANGING))
     return outcome(subtask)
 
 
 async def execute_durably(ctx: Context, subtask: Subtask) -> list[int]:
-    seconds = {"s": SLOW, "h": 3_600}.get(subtask.fate, 0.001)
-    await ctx.sleep(timedelta(seconds=seconds))
+    await ctx.sleep(timedelta(seconds=seconds(subtask, 3_600) or 0.001))
     record(subtask, "began")
     return outcome(subtask)
 
