@@ -63,10 +63,11 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
             one list. `combine` makes one value from several, in each part of the run.
             `aggregate` then receives a list of one value, or an empty list.
         name_of: `(Subtask) -> str`, sync: a short name of a subtask for people. Log
-            lines, failures and the list of subtasks show the first 80 characters. It
-            must be fast and depend on the subtask alone, because each replay of a
-            coordinator calls it again, and must send the same name. If it raises an
-            error, the subtask has no name. Default: no names.
+            lines, failures and the list of subtasks show the first 80 characters. The
+            function must be fast, and the name must depend on the subtask alone. Each
+            replay of a coordinator calls the function again: if the name then differs,
+            the run does not continue. If the function raises an error, the subtask has
+            no name. Default: no names.
         policy: The limits and the completion rule of a run. Default: `Policy()`.
         max_threads: How many sync `execute`s may run at the same time in one worker
             process. The other functions of the fan-out share the same number of other

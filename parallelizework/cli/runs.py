@@ -89,8 +89,10 @@ def failures(run: RunId, /, *, as_json: Json = False, where: Where = HERE) -> No
     if as_json:
         print(json.dumps([*map(_failed_json, found), *map(_paused_json, paused)]))
     elif found or paused:
-        header = ("INDEX", "STATUS", "ERROR", "SUBTASK")
-        print(formats.table([header, *map(_row, found), *map(_paused_row, paused)]))
+        header = ("INDEX", "NAME", "STATUS", "ERROR", "SUBTASK")
+        rows = [header, *map(_row, found), *map(_paused_row, paused)]
+        has_names = any(each.name for each in [*found, *paused])
+        print(formats.table(rows if has_names else _without_names(rows)))
     elif not found.more:
         note(f"no subtask of {run} has failed or is paused")
     if found.more:
@@ -132,7 +134,8 @@ def subtasks(
         note(f"no subtask of {run}{about} is listed")
     if found.more:
         note(f"{found.more:,} more are not listed")
-    note(f"{run} {formats.numbers_line(found.progress)}")
+    if not as_json:
+        note(formats.progress_line(found.progress))
 
 
 @cli.command(name="list", group=FOLLOW)
@@ -180,14 +183,19 @@ def _subtask_row(subtask: ListedSubtask) -> tuple[str, ...]:
 
 def _row(failure: FailedSubtask) -> tuple[str, ...]:
     index = _index(failure.index, failure.shard)
-    return index, failure.status, failure.message, json.dumps(failure.subtask)
+    subtask, name = json.dumps(failure.subtask), failure.name or ""
+    return index, name, failure.status, failure.message, subtask
 
 
 def _paused_row(paused: Paused) -> tuple[str, ...]:
     index = _index(paused.index, paused.shard)
     subtask = "" if paused.subtask is None else json.dumps(paused.subtask)
     error = paused.error or "paused by a user"
-    return index, "paused", error, subtask or paused.target
+    return index, paused.name or "", "paused", error, subtask or paused.target
+
+
+def _without_names(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    return [(index, *others) for index, _, *others in rows]
 
 
 def _index(index: int | None, shard: int | None) -> str:

@@ -216,6 +216,7 @@ def test_the_command_line_prints_a_table_or_json(
     table = command("subtasks", run.id)
     as_json = command("subtasks", run.id, "--status", "failed", "--json")
     nothing = command("subtasks", run.id, "--status", "paused")
+    failures = command("failures", run.id)
     wrong = command("subtasks", run.id, "--status", "lost")
     server.repair(key)
     run.cancel()
@@ -238,3 +239,5 @@ def test_the_command_line_prints_a_table_or_json(
     assert f"no subtask of {run.id} with the status paused is listed" in nothing.stderr
     assert (nothing.stdout, nothing.returncode) == ("", 0)
     assert wrong.returncode == 2
+    first = failures.stdout.splitlines()[1]
+    assert first.startswith(f"2      {name(2, 'fails')}  failed  as its fate says  {{")
