@@ -49,7 +49,8 @@ hostile: $(READY) ## Many more hostile requests, other ones each time
 
 random: $(READY) ## Judge random runs by a reference model, for RANDOM_SECONDS (600)
 	RANDOM_SECONDS=$${RANDOM_SECONDS:-600} \
-		$(BIN)/pytest tests/integration/test_random.py -k "$(or $(KIND),plain)"
+		$(BIN)/pytest tests/integration/test_random.py \
+		tests/integration/test_random_redrives.py -k "$(or $(KIND),plain)"
 
 overload: $(READY) ## 1,000 clients at once, for a minute
 	OVERLOAD_CLIENTS=1000 OVERLOAD_SECONDS=60 $(BIN)/pytest -s tests/hostile/test_overload.py

@@ -20,6 +20,7 @@ from parallelizework.errors import DefinitionError
 from parallelizework.messages import HandlerName
 from parallelizework.outcomes import Done
 from parallelizework.policy import Policy
+from parallelizework.progress.labels import Labels, labels_headers
 from parallelizework.progress.virtual_object import RETENTION, progress_object
 from parallelizework.redrive.virtual_object import redrive_object
 from parallelizework.restate_service import service
@@ -151,7 +152,12 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
         return f"FanOut({self.name!r})"
 
     async def call(
-        self, ctx: Context, task: Task, *, idempotency_key: str | None = None
+        self,
+        ctx: Context,
+        task: Task,
+        *,
+        idempotency_key: str | None = None,
+        labels: Labels | None = None,
     ) -> Result:
         """Run a task from a handler of your own.
 
@@ -164,6 +170,8 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
             task: The task of the run.
             idempotency_key: All calls with the same key have the result of the first
                 one, also if the task is another one. Default: no key.
+            labels: Keys and values by which `list` and `Client.recent` find the run.
+                Default: no labels.
 
         Returns:
             The result of the run.
@@ -180,7 +188,11 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
         definition = self.definition
         body = definition.task_json.serialize(task)
         answer = await ctx.generic_call(
-            definition.name, HandlerName.RUN, body, idempotency_key=idempotency_key
+            definition.name,
+            HandlerName.RUN,
+            body,
+            idempotency_key=idempotency_key,
+            headers=labels_headers(labels) or None,
         )
         return definition.result_json.deserialize(answer)
 

@@ -15,8 +15,12 @@ SUBTASK_HEADER = "x-parallelizework-subtask"  # see `SubtaskId`
 
 _MAX_NAME = 80  # characters: a name is part of log lines and of tables
 _MORE = "..."
-# The name is last and may contain anything, so the fields before it are unambiguous.
-_SUBTASK_ID = re.compile(r"run=(\S*)(?: shard=(\d+))? index=(\d+)(?: name=(.+))?")
+# A run has labels, with quotes around values that have a space. No label has the key
+# `shard` or `index`. The name is last and may contain anything.
+_LABEL = r' (?!shard=|index=)[\w.-]+=(?:"(?:[^"\\]|\\.)*"|[^"\s]+)'
+_SUBTASK_ID = re.compile(
+    rf"run=(\S*(?:{_LABEL})*)(?: shard=(\d+))? index=(\d+)(?: name=(.+))?"
+)
 
 
 def policy_headers(overrides: Overrides) -> dict[str, str]:
@@ -46,10 +50,10 @@ class SubtaskId:
     """Which subtask of which run a call executes.
 
     As a text, it is the value of the header, and a part of log lines:
-    `run=inv_1 shard=2 index=17 name=photo-17.jpg`.
+    `run=inv_1 tenant=acme shard=2 index=17 name=photo-17.jpg`.
 
     Attributes:
-        run: The id of the run.
+        run: The id of the run and its labels, as the log shows them.
         index: The index of the subtask in the split, or in its shard.
         shard: The index of the shard; None without `expand`.
         name: What `name_of` returned for the subtask; None for no name.

@@ -127,7 +127,7 @@ class Slice(BaseModel, Generic[Item]):
     """A bounded part of the items of a run, for one call.
 
     Attributes:
-        run: The id of the run, for logs.
+        run: The id of the run and its labels, for logs.
         first: The index of the first item, if the indexes are consecutive.
         indexes: The index of each item, in a redrive. None for consecutive indexes.
         slots: How many slots the call has.

@@ -109,17 +109,8 @@ async def until_cancelled(
     """
     never = SingleUnresolvedFuture(ctx.vm.sys_signal("parallelizework.never"))
     _check_cancelled(ctx, never)
-    has_ended = False
-
-    async def execute() -> T:
-        nonlocal has_ended
-        try:
-            return await function()
-        finally:  # wakes `ctx.receive()`
-            has_ended = True
-            await ctx.receive.enqueue_restate_event(_ENDED)
-
-    task = asyncio.create_task(execute())
+    has_ended = asyncio.Event()
+    task = asyncio.create_task(_executed(ctx, function, has_ended))
     # The SDK cancels the task at the end of the attempt.
     ctx.tasks.add(task)  # pyright: ignore[reportUnknownMemberType] - `Future` alone
     await asyncio.sleep(0)  # a function that waits for nothing has ended after this
@@ -134,9 +125,21 @@ async def until_cancelled(
         if not event.get("more_body"):
             ctx.vm.notify_input_closed()  # asking for progress would suspend now
             break
-        if not has_ended:  # a value that exists has priority
+        if not has_ended.is_set():  # a value that exists has priority
             _check_cancelled(ctx, never)
     return await task
+
+
+async def _executed(
+    ctx: ServerInvocationContext,
+    function: Callable[[], Awaitable[T]],
+    has_ended: asyncio.Event,
+) -> T:
+    try:
+        return await function()
+    finally:
+        has_ended.set()
+        await ctx.receive.enqueue_restate_event(_ENDED)  # wakes `ctx.receive()`
 
 
 def _check_cancelled(

@@ -74,6 +74,10 @@ def _duration(_type: Any, tokens: Sequence[Token]) -> timedelta:
 Duration = Annotated[timedelta, Parameter(converter=_duration)]
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 Json = Annotated[Flag, Parameter(name="--json")]
+Label = Annotated[
+    list[str] | None,
+    Parameter(name="--label", negative="", allow_leading_hyphen=True),
+]
 
 
 @Parameter(name="*")

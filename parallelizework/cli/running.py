@@ -9,10 +9,10 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from parallelizework.cli.app import HERE, RUN, Duration, Flag, Json, Where, cli
+from parallelizework.cli.app import HERE, RUN, Duration, Flag, Json, Label, Where, cli
 from parallelizework.cli.follow import follow
 from parallelizework.cli.output import note, print_result
-from parallelizework.cli.task import read_task
+from parallelizework.cli.task import read_labels, read_task
 from parallelizework.client import Run
 from parallelizework.client.codec import raw
 from parallelizework.errors import RunNotFinished
@@ -32,6 +32,7 @@ def run(  # noqa: PLR0913 - each is one switch of the command
     timeout: Duration | None = None,
     idempotency_key: str | None = None,
     delay: Duration | None = None,
+    labels: Label = None,
     as_json: Json = False,
     where: Where = HERE,
 ) -> None:
@@ -61,6 +62,9 @@ def run(  # noqa: PLR0913 - each is one switch of the command
         Requests with the same key return the same run, for a day.
     delay
         Start the run after this time, such as 10s.
+    labels
+        A label of the run, such as tenant=a. You can repeat the option. `list --label`
+        finds the run.
     as_json
         Print a JSON object with run, state, and result or error.
     """
@@ -70,6 +74,7 @@ def run(  # noqa: PLR0913 - each is one switch of the command
             read_task(task, from_lines),
             idempotency_key=idempotency_key,
             delay=None if delay is None else delay.total_seconds(),
+            labels=read_labels(labels or ()),
         )
         if not submitted.is_new:
             note(f"the key {idempotency_key!r} was used before: no new run is started")

@@ -7,9 +7,10 @@ from cyclopts import Parameter
 from pydantic import JsonValue
 
 from parallelizework.cli import formats
-from parallelizework.cli.app import FOLLOW, HERE, Duration, Json, Where, cli
+from parallelizework.cli.app import FOLLOW, HERE, Duration, Json, Label, Where, cli
 from parallelizework.cli.follow import follow
 from parallelizework.cli.output import note, print_result
+from parallelizework.cli.task import read_labels
 from parallelizework.client.codec import raw
 from parallelizework.client.models import FailedSubtask, Listed, Paused
 from parallelizework.client.subtasks import MAX_SUBTASKS, ListedSubtask, SubtaskStatus
@@ -139,23 +140,35 @@ def subtasks(
 
 
 @cli.command(name="list", group=FOLLOW)
-def list_runs(*, limit: int = 20, as_json: Json = False, where: Where = HERE) -> None:
+def list_runs(
+    *,
+    limit: int = 20,
+    labels: Label = None,
+    as_json: Json = False,
+    where: Where = HERE,
+) -> None:
     """List the latest runs of all fan-outs: id, fan-out, state, progress, age.
 
     Parameters
     ----------
     limit
         Print at most this many runs.
+    labels
+        Print only runs with this label, such as tenant=a. You can repeat the option:
+        then runs have all of these labels.
     as_json
         Print a JSON list.
     """
     with where.client() as client:
-        found = client.recent(limit)
+        found = client.recent(limit, labels=read_labels(labels or ()))
     if as_json:
         print(json.dumps([listed.model_dump(mode="json") for listed in found]))
         return
-    header = ("RUN", "FAN-OUT", "STATE", "PROGRESS", "AGE")
-    print(formats.table([header, *map(_listed, found)]))
+    header = ("RUN", "FAN-OUT", "STATE", "PROGRESS", "AGE", "LABELS")
+    rows = [header, *map(_listed, found)]
+    if not any(run.labels for run in found):
+        rows = [row[:-1] for row in rows]
+    print(formats.table(rows))
     for redrive in (run for run in found if run.progress.redrive_of):
         note(f"{redrive.run} is a redrive of {redrive.progress.redrive_of}")
     for held in (run for run in found if run.state == "held"):
@@ -169,7 +182,8 @@ def list_runs(*, limit: int = 20, as_json: Json = False, where: Where = HERE) ->
 
 def _listed(run: Listed) -> tuple[str, ...]:
     counted = formats.counted(run.progress)
-    return run.run, run.fan_out, run.state, counted, formats.age(run.age)
+    labels = " ".join(f"{key}={value}" for key, value in sorted(run.labels.items()))
+    return run.run, run.fan_out, run.state, counted, formats.age(run.age), labels
 
 
 def _subtask_row(subtask: ListedSubtask) -> tuple[str, ...]:

@@ -1,7 +1,8 @@
-"""The task of `run`: JSON from the command line, a file or stdin; or lines of text."""
+"""The task of `run`: JSON from the command line, a file or stdin; and its labels."""
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from parallelizework.errors import ParallelizeworkError
@@ -43,6 +44,23 @@ def read_task(task: str | None, lines: str | None) -> bytes:
             "quotes of the shell: '\"text\"'"
         ) from error
     return text.encode()
+
+
+def read_labels(texts: Iterable[str]) -> dict[str, str]:
+    """The labels in texts such as `tenant=a`.
+
+    Raises:
+        UsageError: A text has no `=`, or two texts have the same key.
+    """
+    labels: dict[str, str] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"{text!r} is not a label: use KEY=VALUE")
+        if key in labels:
+            raise UsageError(f"the label {key} has two values: use one value")
+        labels[key] = value
+    return labels
 
 
 def _text(path: str) -> str:

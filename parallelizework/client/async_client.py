@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self, overload
 from parallelizework.client import run_state
 from parallelizework.client.codec import Codec, Result, Subtask, Task, Value, codec_of
 from parallelizework.client.run import AsyncRun, warn_of_other_task
+from parallelizework.client.server_api.ingress import Options
 from parallelizework.client.server_api.server import Server
 from parallelizework.client.submission import submit
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from parallelizework.client.models import Listed
     from parallelizework.client.server_api.deployments import Registered
     from parallelizework.fan_out import FanOut
+    from parallelizework.progress.labels import Labels
 
 
 class AsyncClient:
@@ -51,6 +53,7 @@ class AsyncClient:
         *,
         idempotency_key: str | None = None,
         delay: float | None = None,
+        labels: Labels | None = None,
     ) -> AsyncRun[Result]: ...
 
     @overload
@@ -61,6 +64,7 @@ class AsyncClient:
         *,
         idempotency_key: str | None = None,
         delay: float | None = None,
+        labels: Labels | None = None,
     ) -> AsyncRun[JsonValue]: ...
 
     async def submit(
@@ -70,6 +74,7 @@ class AsyncClient:
         *,
         idempotency_key: str | None = None,
         delay: float | None = None,
+        labels: Labels | None = None,
     ) -> AsyncRun[Result]:
         """Start a run and return without waiting for it.
 
@@ -81,6 +86,9 @@ class AsyncClient:
                 day. If that run has another task, an `OtherTask` warning is issued.
             delay: Start the run after this time, in seconds. By default, it starts at
                 once.
+            labels: Keys and values by which `recent` finds the run. A key has 1 to 63
+                of the characters `A-Z`, `a-z`, `0-9`, `_`, `.` and `-`. A value has
+                1 to 256 printable characters. A run has at most 16 labels.
 
         Returns:
             The run. Its `is_new` is False if the idempotency key was used before.
@@ -89,11 +97,12 @@ class AsyncClient:
             UnknownFanOut: No registered worker serves that fan-out.
             UnfitData: The task does not fit the types of the fan-out. Or the key is
                 empty or not printable ASCII, or the delay is negative or longer than
-                ten years.
+                ten years, or a label is invalid.
             Refused: The server did not accept the task.
         """
         codec = codec_of(fan_out)
-        run = await submit(self._server, codec, task, idempotency_key, delay)
+        options = Options(idempotency_key, delay, labels)
+        run = await submit(self._server, codec, task, options)
         warn_of_other_task(run, idempotency_key)
         return run
 
@@ -130,6 +139,7 @@ class AsyncClient:
         *,
         wait: float | None = 30.0,
         idempotency_key: str | None = None,
+        labels: Labels | None = None,
     ) -> Result: ...
 
     @overload
@@ -140,6 +150,7 @@ class AsyncClient:
         *,
         wait: float | None = 30.0,
         idempotency_key: str | None = None,
+        labels: Labels | None = None,
     ) -> JsonValue: ...
 
     async def run(
@@ -149,6 +160,7 @@ class AsyncClient:
         *,
         wait: float | None = 30.0,
         idempotency_key: str | None = None,
+        labels: Labels | None = None,
     ) -> Result:
         """Start a run, wait for its result and return the result.
 
@@ -158,6 +170,7 @@ class AsyncClient:
             wait: The longest time to wait for the result, in seconds; None for no
                 limit.
             idempotency_key: As for `submit`.
+            labels: As for `submit`.
 
         Returns:
             The result, in the result type of the fan-out.
@@ -168,20 +181,29 @@ class AsyncClient:
                 `run` is the id for `attach`.
             UnknownFanOut: No registered worker serves that fan-out.
             UnfitData: The task or the result does not fit the types of the fan-out. Or
-                the key is empty or not printable ASCII.
+                the key is empty or not printable ASCII, or a label is invalid.
             Refused: The server did not accept the task.
         """
         codec = codec_of(fan_out)
-        run = await self.submit(codec, task, idempotency_key=idempotency_key)
+        run = await self.submit(
+            codec, task, idempotency_key=idempotency_key, labels=labels
+        )
         return await run.result(wait)
 
-    async def recent(self, limit: int = 20) -> list[Listed]:
+    async def recent(
+        self, limit: int = 20, *, labels: Labels | None = None
+    ) -> list[Listed]:
         """Return the latest runs of all fan-outs, the newest first.
 
         Args:
             limit: The largest number of runs to return.
+            labels: Return only runs that have all of these labels, each with this
+                value.
+
+        Raises:
+            UnfitData: A label is invalid.
         """
-        return await run_state.recent(self._server, limit)
+        return await run_state.recent(self._server, limit, labels)
 
     async def register(self, worker: str, *, force: bool = False) -> Registered:
         """Register the worker at a URL with the restate-server.

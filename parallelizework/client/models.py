@@ -56,6 +56,7 @@ class Progress(FrozenModel):
         completion_reason: Which rule ended the run, such as `ALL_COMPLETED`.
         error: The error message of a run that failed or is held.
         redrive_of: The id of the run that this run redrives; None for other runs.
+        labels: The labels of the run; none before it has started.
     """
 
     run: str
@@ -76,6 +77,7 @@ class Progress(FrozenModel):
     completion_reason: str | None = None
     error: str | None = None
     redrive_of: str | None = None
+    labels: Mapping[str, str] = {}
 
     @classmethod
     def of(cls, found: Mapping[str, object]) -> Self:
@@ -223,6 +225,7 @@ class Listed(FrozenModel):
         age: The time since the run was submitted, in seconds.
         created: When the run was submitted.
         progress: The progress of the run.
+        labels: The labels of the run; none before it has started.
     """
 
     run: str
@@ -231,6 +234,7 @@ class Listed(FrozenModel):
     age: float
     created: datetime
     progress: Progress
+    labels: Mapping[str, str] = {}
 
     @classmethod
     def of(cls, invocation: Invocation, progress: Progress) -> "Listed":
@@ -243,4 +247,5 @@ class Listed(FrozenModel):
             age=max(age, 0.0),
             created=invocation.created_at,
             progress=progress,
+            labels=progress.labels,
         )

@@ -15,10 +15,12 @@ from pydantic import ValidationError
 
 from parallelizework.client.models import Failures, Invocation, Listed, Progress
 from parallelizework.client.server_api.deployments import fan_outs
-from parallelizework.client.server_api.sql import Sql, texts
+from parallelizework.client.server_api.ingress import valid
+from parallelizework.client.server_api.sql import Sql, have_labels, texts
 from parallelizework.client.stalled_calls import stalled_calls
 from parallelizework.errors import Refused, UnknownRun, Unreachable
 from parallelizework.outcomes import in_order
+from parallelizework.progress.labels import Labels
 from parallelizework.progress.models import NAME, Record
 from parallelizework.progress.models import Progress as Kept
 
@@ -111,11 +113,23 @@ async def with_stalled_calls(sql: Sql, progress: Progress) -> Progress:
         return progress
 
 
-async def recent(server: Server, limit: int) -> list[Listed]:
-    """The latest runs of all fan-outs, served or not, the newest first."""
+async def recent(
+    server: Server, limit: int, labels: Labels | None = None
+) -> list[Listed]:
+    """The latest runs of all fan-outs, served or not, the newest first.
+
+    Args:
+        server: The server.
+        limit: The largest number of runs.
+        labels: The labels that all of these runs have.
+
+    Raises:
+        UnfitData: A label is invalid.
+    """
+    has_labels = have_labels(valid(labels))
     services = await server.admin.services()
     names, served = fan_outs(services), [service.name for service in services]
-    found = await _recent(server.sql, names, served, limit)
+    found = await _recent(server.sql, names, served, has_labels, limit)
     records = await server.sql.records([run.id for run in found])
     soon = await _successes(server.sql, [r for r in found if r.id not in records])
     stalled = await stalled_calls(server.sql)
@@ -130,15 +144,15 @@ async def recent(server: Server, limit: int) -> list[Listed]:
 
 
 async def _recent(
-    sql: Sql, names: list[str], served: list[str], limit: int
+    sql: Sql, names: list[str], served: list[str], has_labels: str, limit: int
 ) -> list[Invocation]:
     """The latest runs of these fan-outs, and of services that are no longer served."""
     column = "target_service_name"
     found: list[Invocation] = []
     if names:
-        found += await sql.recent(f"{column} in ({texts(names)})", limit)
+        found += await sql.recent(f"{column} in ({texts(names)}){has_labels}", limit)
     where = f"{column} not in ({texts(served)})" if served else "true"
-    found += await sql.recent(where, limit)
+    found += await sql.recent(where + has_labels, limit)
     return sorted(found, key=lambda run: run.created_at, reverse=True)
 
 

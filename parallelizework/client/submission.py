@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from parallelizework.client.codec import Codec, Result, Task
 from parallelizework.client.run import AsyncRun
+from parallelizework.client.server_api.ingress import Options
 from parallelizework.client.server_api.server import Server
 from parallelizework.errors import ClientError, UnknownFanOut
 
@@ -16,19 +17,16 @@ async def submit(
     server: Server,
     codec: Codec[Task, Result],
     task: Task,
-    idempotency_key: str | None,
-    delay: float | None,
+    options: Options,
 ) -> AsyncRun[Result]:
-    """Start a run after `delay` seconds.
+    """Start a run.
 
     Raises:
         UnknownFanOut: No worker serves that fan-out; the message has similar names.
     """
     body = codec.dump(task)
     try:
-        submitted = await server.ingress.submit(
-            codec.name, body, idempotency_key, delay
-        )
+        submitted = await server.ingress.submit(codec.name, body, options)
     except UnknownFanOut as error:
         hint = await _hint(server, codec.name)
         raise UnknownFanOut(f"{error}; {hint}") from None

@@ -10,6 +10,7 @@ from parallelizework.client import run_state
 from parallelizework.client.codec import Codec, Result, Subtask, Task, Value, codec_of
 from parallelizework.client.event_loop_thread import EventLoopThread
 from parallelizework.client.run import AsyncRun, next_update, warn_of_other_task
+from parallelizework.client.server_api.ingress import Options
 from parallelizework.client.server_api.server import Server
 from parallelizework.client.submission import submit
 from parallelizework.client.subtasks import MAX_SUBTASKS
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from parallelizework.client.subtasks import Subtasks, SubtaskStatus
     from parallelizework.fan_out import FanOut
     from parallelizework.policy import Policy
+    from parallelizework.progress.labels import Labels
     from parallelizework.redrive.models import Index
 
 
@@ -215,6 +217,7 @@ class Client:
         *,
         idempotency_key: str | None = None,
         delay: float | None = None,
+        labels: Labels | None = None,
     ) -> Run[Result]: ...
 
     @overload
@@ -225,6 +228,7 @@ class Client:
         *,
         idempotency_key: str | None = None,
         delay: float | None = None,
+        labels: Labels | None = None,
     ) -> Run[JsonValue]: ...
 
     def submit(
@@ -234,6 +238,7 @@ class Client:
         *,
         idempotency_key: str | None = None,
         delay: float | None = None,
+        labels: Labels | None = None,
     ) -> Run[Result]:
         """Start a run and return without waiting for it.
 
@@ -245,6 +250,9 @@ class Client:
                 day. If that run has another task, an `OtherTask` warning is issued.
             delay: Start the run after this time, in seconds. By default, it starts at
                 once.
+            labels: Keys and values by which `recent` finds the run. A key has 1 to 63
+                of the characters `A-Z`, `a-z`, `0-9`, `_`, `.` and `-`. A value has
+                1 to 256 printable characters. A run has at most 16 labels.
 
         Returns:
             The run. Its `is_new` is False if the idempotency key was used before.
@@ -253,11 +261,12 @@ class Client:
             UnknownFanOut: No registered worker serves that fan-out.
             UnfitData: The task does not fit the types of the fan-out. Or the key is
                 empty or not printable ASCII, or the delay is negative or longer than
-                ten years.
+                ten years, or a label is invalid.
             Refused: The server did not accept the task.
         """
         codec = codec_of(fan_out)
-        submitted = submit(self._server, codec, task, idempotency_key, delay)
+        options = Options(idempotency_key, delay, labels)
+        submitted = submit(self._server, codec, task, options)
         run = self._thread.run(submitted)
         warn_of_other_task(run, idempotency_key)
         return Run(run, self._thread)
@@ -296,6 +305,7 @@ class Client:
         *,
         wait: float | None = 30.0,
         idempotency_key: str | None = None,
+        labels: Labels | None = None,
     ) -> Result: ...
 
     @overload
@@ -306,6 +316,7 @@ class Client:
         *,
         wait: float | None = 30.0,
         idempotency_key: str | None = None,
+        labels: Labels | None = None,
     ) -> JsonValue: ...
 
     def run(
@@ -315,6 +326,7 @@ class Client:
         *,
         wait: float | None = 30.0,
         idempotency_key: str | None = None,
+        labels: Labels | None = None,
     ) -> Result:
         """Start a run, wait for its result and return the result.
 
@@ -324,6 +336,7 @@ class Client:
             wait: The longest time to wait for the result, in seconds; None for no
                 limit.
             idempotency_key: As for `submit`.
+            labels: As for `submit`.
 
         Returns:
             The result, in the result type of the fan-out.
@@ -334,19 +347,25 @@ class Client:
                 `run` is the id for `attach`.
             UnknownFanOut: No registered worker serves that fan-out.
             UnfitData: The task or the result does not fit the types of the fan-out. Or
-                the key is empty or not printable ASCII.
+                the key is empty or not printable ASCII, or a label is invalid.
             Refused: The server did not accept the task.
         """
         codec = codec_of(fan_out)
-        return self.submit(codec, task, idempotency_key=idempotency_key).result(wait)
+        run = self.submit(codec, task, idempotency_key=idempotency_key, labels=labels)
+        return run.result(wait)
 
-    def recent(self, limit: int = 20) -> list[Listed]:
+    def recent(self, limit: int = 20, *, labels: Labels | None = None) -> list[Listed]:
         """Return the latest runs of all fan-outs, the newest first.
 
         Args:
             limit: The largest number of runs to return.
+            labels: Return only runs that have all of these labels, each with this
+                value.
+
+        Raises:
+            UnfitData: A label is invalid.
         """
-        return self._thread.run(run_state.recent(self._server, limit))
+        return self._thread.run(run_state.recent(self._server, limit, labels))
 
     def register(self, worker: str, *, force: bool = False) -> Registered:
         """Register the worker at a URL with the restate-server.

@@ -35,9 +35,10 @@ class Redrive(Run):
         claimed: Claimed,
         request: RedriveRequest,
     ) -> None:
-        body, run = claimed.kept.task.encode(), claimed.run
+        kept, run = claimed.kept, claimed.run
+        body, labels = kept.task.encode(), kept.labels
         try:
-            super().__init__(ctx, definition, body, redrive_of=run)
+            super().__init__(ctx, definition, body, redrive_of=run, labels=labels)
         except TerminalError:
             keeper = Keeper(ctx, definition.name, timedelta(0), run)
             keeper.release(has_succeeded=False, is_kept=False)

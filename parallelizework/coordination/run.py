@@ -15,6 +15,7 @@ from parallelizework.definition.definition import Definition
 from parallelizework.messages import REASON, Outcomes, Rest, Slice
 from parallelizework.outcomes import CompletionReason
 from parallelizework.policy import Policy, requested
+from parallelizework.progress.labels import Labels, labels_in, with_labels
 from parallelizework.progress.models import State
 from parallelizework.progress.reporter import ProgressReporter
 from parallelizework.redrive.keep import Keeper
@@ -48,9 +49,11 @@ class Run(Coordinator):
         definition: The fan-out.
         body: The task, as JSON.
         redrive_of: The id of the run that this run redrives, if any.
+        labels: The labels of the run, unless the headers of the request have labels.
 
     Raises:
-        TerminalError: 400; the body is not a task, or its policy is not possible.
+        TerminalError: 400; the body is not a task, or its policy is not possible, or
+            the labels in the headers are invalid.
     """
 
     _has_caller = False
@@ -62,6 +65,7 @@ class Run(Coordinator):
         body: bytes,
         *,
         redrive_of: str | None = None,
+        labels: Labels | None = None,
     ) -> None:
         self._body = body
         self._task = definition.task_json.accept(body)
@@ -76,9 +80,11 @@ class Run(Coordinator):
         self._left: Remains | None = None  # what a redrive does not execute
         self._is_executing = False
         self._deadline: RestateDurableFuture[None] | None = None
-        self._progress = ProgressReporter(ctx, definition.name, redrive_of)
+        labels = _labels(ctx) or labels or {}
+        self._name = with_labels(ctx.request().id, labels)  # for logs
+        self._progress = ProgressReporter(ctx, definition.name, redrive_of, labels)
         kept_for = self._policy.redrivable_for
-        self._keeper = Keeper(ctx, definition.name, kept_for, redrive_of)
+        self._keeper = Keeper(ctx, definition.name, kept_for, redrive_of, labels)
         self._hold = Hold(ctx, self._events, self._keeper)
         self._events.on(self._progress.opening, self._open)
         self._start_deadline()
@@ -202,7 +208,7 @@ class Run(Coordinator):
     ) -> Slice[Any]:
         """The slice with all items that the run executes."""
         return Slice[Any](
-            run=self._ctx.request().id,
+            run=self._name,
             indexes=indexes,
             slots=self._policy.slots,
             items=items,
@@ -328,3 +334,10 @@ class Run(Coordinator):
             if await self._events.wait(future):
                 return await future
         raise Interrupted(CompletionReason.DEADLINE_EXCEEDED)
+
+
+def _labels(ctx: Context) -> dict[str, str]:
+    try:
+        return labels_in(ctx.request().headers)
+    except ValueError as error:
+        raise TerminalError(str(error), 400) from error

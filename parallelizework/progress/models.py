@@ -1,13 +1,15 @@
 """The messages that `FanOutProgress` receives, stores and answers. Pure."""
 
+import operator
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from parallelizework.outcomes import CompletionReason, Counts, Failure
 
 NAME = "FanOutProgress"
+LABEL = "label."  # the first part of a key in its state; the key of the label follows
 
 _SAMPLES = 16  # the number of latest updates that the rate is computed from
 
@@ -30,6 +32,7 @@ class Update(BaseModel):
         redrive_of: The id of the run that this run redrives, if any.
         is_restart: The run was held, and executes subtasks again: forget what earlier
             updates have reported.
+        labels: The labels of the run. JSON has this field only if there are labels.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -43,6 +46,7 @@ class Update(BaseModel):
     error: str | None = None
     redrive_of: str | None = None
     is_restart: bool = False
+    labels: dict[str, str] = Field(default={}, exclude_if=operator.not_)
 
 
 class Record(BaseModel):
@@ -114,6 +118,7 @@ class Progress(Counts):
         completion_reason: Why the run ended, if a rule ended it.
         error: The message of the error, if the run failed or is held.
         redrive_of: The id of the run that this run redrives, if any.
+        labels: The labels of the run.
     """
 
     run: str
@@ -127,6 +132,7 @@ class Progress(Counts):
     updated: datetime
     completion_reason: CompletionReason | None
     error: str | None
+    labels: dict[str, str]
     redrive_of: str | None = None
 
     @classmethod
@@ -138,6 +144,7 @@ class Progress(Counts):
         left = None if total is None else total - settled
         return cls(
             run=run,
+            labels=latest.labels,
             **latest.model_dump(
                 include={
                     "fan_out",

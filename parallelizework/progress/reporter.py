@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from restate import Context
 
 from parallelizework.outcomes import CompletionReason, Counts, Failure
+from parallelizework.progress.labels import Labels
 from parallelizework.progress.models import NAME, State, Update
 from parallelizework.serde.message import Message
 
@@ -38,21 +39,27 @@ class ProgressReporter:
         ctx: The context of the run.
         fan_out: The name of the fan-out.
         redrive_of: The id of the run that this run redrives, if any.
+        labels: The labels of the run.
 
     Attributes:
         opening: The timer for the first update: call `open` when it completes.
         is_open: Whether the first update has been sent.
     """
 
-    def __init__(self, ctx: Context, fan_out: str, redrive_of: str | None) -> None:
+    def __init__(
+        self, ctx: Context, fan_out: str, redrive_of: str | None, labels: Labels
+    ) -> None:
         self.opening = ctx.sleep(_UNWATCHED)
         self._ctx = ctx
         self._fan_out = fan_out
         self._redrive_of = redrive_of
+        self._labels = dict(labels)
         self.is_open = False
         self._settled = 0  # how many subtasks had ended in the last update
         self._failures = 0  # how many failures were sent
         self._bytes = 0  # the size of these failures
+        if labels:  # from now on, the run is found by its labels
+            self._send(self._update(None))
 
     def open(self, ended: Ended | None) -> None:
         """Send the first update. From now on, `send` sends updates."""
@@ -78,10 +85,11 @@ class ProgressReporter:
         """Send the last update. Subtasks without an outcome count as cancelled.
 
         A run that has succeeded soon, with all of its subtasks, sends nothing: Restate
-        itself knows everything about it. It would cost as much as a subtask.
+        itself knows everything about it. It would cost as much as a subtask. A run with
+        labels sends its end: Restate does not know its labels.
         """
         is_complete = reason is CompletionReason.ALL_COMPLETED and state == "succeeded"
-        is_silent = not self.is_open and self._redrive_of is None
+        is_silent = not (self.is_open or self._redrive_of or self._labels)
         if is_complete and is_silent and not (ended and ended.failures):
             return
         self._send_state(ended, state, reason, error)
@@ -107,6 +115,7 @@ class ProgressReporter:
             counts=Counts(succeeded=succeeded),
             redrive_of=self._redrive_of,
             is_restart=True,
+            labels=self._labels,
         )
         self._send(update)
 
@@ -135,6 +144,7 @@ class ProgressReporter:
                 total=None,
                 counts=Counts(),
                 redrive_of=self._redrive_of,
+                labels=self._labels,
             )
         return Update(
             fan_out=self._fan_out,
@@ -142,6 +152,7 @@ class ProgressReporter:
             total=ended.total,
             counts=ended.counts,
             failures=self._new(ended.failures),
+            labels=self._labels,
         )
 
     def _send(self, update: Update) -> None:

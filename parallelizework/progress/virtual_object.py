@@ -16,7 +16,7 @@ from restate import (
 from restate.serde import BytesSerde
 
 from parallelizework.outcomes import Failure, in_order
-from parallelizework.progress.models import NAME, Progress, Record, Update
+from parallelizework.progress.models import LABEL, NAME, Progress, Record, Update
 from parallelizework.progress.reporter import update_json
 from parallelizework.restate_sdk import RETRIED_WITHOUT_END
 from parallelizework.serde.message import Message
@@ -62,6 +62,8 @@ def progress_object(retention: timedelta = RETENTION) -> VirtualObject:
             serde=_RECORD,
         )
         if not record:
+            for key, value in update.labels.items():  # `Sql` finds the run by them
+                ctx.set(LABEL + key, value.encode(), serde=BytesSerde())
             ctx.generic_send(NAME, "forget", b"", key=ctx.key(), send_delay=retention)
         return b""
 

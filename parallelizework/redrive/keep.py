@@ -6,6 +6,7 @@ from datetime import timedelta
 from restate import Context, TerminalError
 
 from parallelizework.messages import Outcomes
+from parallelizework.progress.labels import Labels
 from parallelizework.redrive.models import NAME, Hold, Kept, Piece, Release
 from parallelizework.redrive.pieces import pieces
 from parallelizework.redrive.virtual_object import (
@@ -26,6 +27,7 @@ class Keeper:
         fan_out: The name of the fan-out.
         kept_for: How long the run can be redriven.
         redrive_of: The id of the run that this run redrives, if any.
+        labels: The labels of the run.
     """
 
     def __init__(
@@ -34,11 +36,13 @@ class Keeper:
         fan_out: str,
         kept_for: timedelta,
         redrive_of: str | None,
+        labels: Labels | None = None,
     ) -> None:
         self._ctx = ctx
         self._fan_out = fan_out
         self._kept_for = kept_for
         self._redrive_of = redrive_of
+        self._labels = dict(labels or {})
 
     def keep(
         self, task: bytes, outcomes: Outcomes, total: int | None, *, is_split: bool
@@ -62,6 +66,7 @@ class Keeper:
             pieces=len(found),
             succeeded=found[0].succeeded,
             kept_for=self._kept_for,
+            labels=self._labels,
             first=found[0],
         )
         try:

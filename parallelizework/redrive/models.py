@@ -1,5 +1,6 @@
 """The messages of `FanOutRedrive`, and the request of a redrive. Pure."""
 
+import operator
 from datetime import timedelta
 from typing import Annotated, Literal
 
@@ -54,6 +55,7 @@ class Kept(BaseModel):
         pieces: The number of pieces.
         succeeded: How many subtasks have succeeded.
         kept_for: How long the run is kept.
+        labels: The labels of the run. JSON has this field only if there are labels.
         first: The first piece, in the message of the run. Each other piece has its own
             message.
     """
@@ -67,6 +69,7 @@ class Kept(BaseModel):
     pieces: int
     succeeded: int
     kept_for: timedelta
+    labels: dict[str, str] = Field(default={}, exclude_if=operator.not_)
     first: Outcomes | None = None
 
 

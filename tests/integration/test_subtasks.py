@@ -127,7 +127,8 @@ def test_the_subtasks_of_shards_are_listed_in_the_order_of_the_split(
     client: Client, server: Server, key: str
 ) -> None:
     fates = Fates(key=key, fates=["waits", "waits"])
-    run = client.submit("NamedShards", fates.model_dump())
+    labels = {"tenant": "a b index=3", "city": "Zürich"}
+    run = client.submit("NamedShards", fates.model_dump(), labels=labels)
 
     found = until_listed(run, "running", "running", "running", "running")
     server.repair(key)
@@ -135,6 +136,7 @@ def test_the_subtasks_of_shards_are_listed_in_the_order_of_the_split(
 
     places = [(each.shard, each.index) for each in found]
     assert places == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert [each.name for each in found] == [name(0, "waits"), name(1, "waits")] * 2
 
 
 def test_a_list_has_a_limit_and_a_status(

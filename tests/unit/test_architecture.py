@@ -34,6 +34,7 @@ PURE = [
     "messages",
     "outcomes",
     "policy",
+    "progress.labels",
     "progress.models",
     "redrive.models",
     "redrive.pieces",

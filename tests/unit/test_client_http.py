@@ -9,7 +9,7 @@ from parallelizework.client.codec import plain
 from parallelizework.client.server_api import http
 from parallelizework.client.server_api.admin import Admin
 from parallelizework.client.server_api.http import Answer, Http, Request, TimedOut
-from parallelizework.client.server_api.ingress import Ingress
+from parallelizework.client.server_api.ingress import Ingress, Options
 from parallelizework.client.server_api.server import Server
 from parallelizework.client.server_api.sql import Sql
 from parallelizework.client.submission import submit
@@ -164,7 +164,7 @@ async def test_the_url_of_an_admin_api_is_not_the_url_of_an_ingress(
 
     with pytest.raises(Refused, match=is_refused):
         await Ingress(connect(NOT_FOUND, BY_ADMIN), "http://a").submit(
-            "Squares", b"3", None, None
+            "Squares", b"3", Options()
         )
     with pytest.raises(Refused, match=is_refused):
         await Ingress(connect(NOT_FOUND, BY_ADMIN), "http://a").result("inv_1", 1)
@@ -178,13 +178,13 @@ async def test_an_empty_404_of_a_proxy_is_not_an_answer_of_an_admin_api(
     ingress = Ingress(connect(NOT_FOUND), "http://a")
 
     with pytest.raises(UnknownFanOut):
-        await ingress.submit("Squares", b"3", None, None)
+        await ingress.submit("Squares", b"3", Options())
     with pytest.raises(Refused, match="status 404"):
         await ingress.check()
 
     ingress = Ingress(connect(NOT_FOUND, BAD_GATEWAY), "http://a")
     with pytest.raises(UnknownFanOut):
-        await ingress.submit("Squares", b"3", None, None)
+        await ingress.submit("Squares", b"3", Options())
 
 
 async def test_the_url_of_an_ingress_is_not_the_url_of_an_admin_api(
@@ -218,7 +218,7 @@ async def test_a_fan_out_of_another_server_is_not_suggested(connect: Connect) ->
     )
 
     with pytest.raises(UnknownFanOut) as refused:
-        await submit(server, plain("Squares"), 3, None, None)
+        await submit(server, plain("Squares"), 3, Options())
 
     assert str(refused.value) == (
         "no worker serves a fan-out 'Squares'; http://b lists it: check that this "

@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel
 from restate import TerminalError
 
@@ -18,7 +20,10 @@ from parallelizework.coordination.planning.pace import Pace
 from parallelizework.errors import DefinitionError
 from parallelizework.headers import SUBTASK_HEADER, SubtaskId, short_name
 from parallelizework.messages import Slice
+from parallelizework.progress.labels import with_labels
 from parallelizework.testing import run_inline
+
+from .test_labels import VALID
 
 ALL_SETTLED = Policy(tolerated_failure_percentage=100)
 BATCHES = Policy(tolerated_failure_percentage=100, max_items_per_batch=2)
@@ -178,9 +183,20 @@ def test_a_name_is_one_short_printable_line(name: str, short: str | None) -> Non
         SubtaskId("", 0, 3),
         SubtaskId("inv_1", 17, 0, "a b"),
         SubtaskId("inv_1", 17, None, "index=3"),
+        SubtaskId(with_labels("inv_1", {"tenant": "acme"}), 17, None, "a index=3"),
+        SubtaskId(with_labels("inv_1", {"a": 'x" index=3', "b": "\\"}), 17, 2),
     ],
 )
 def test_a_subtask_id_can_be_read_again(subtask: SubtaskId) -> None:
+    assert SubtaskId.read(str(subtask)) == subtask
+
+
+@given(VALID, st.text(), st.none() | st.integers(min_value=0))
+def test_no_label_and_no_name_hides_the_index_of_a_subtask(
+    labels: dict[str, str], name: str, shard: int | None
+) -> None:
+    subtask = SubtaskId(with_labels("inv_1", labels), 17, shard, short_name(name))
+
     assert SubtaskId.read(str(subtask)) == subtask
 
 

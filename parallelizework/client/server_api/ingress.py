@@ -33,6 +33,7 @@ from parallelizework.errors import (
 )
 from parallelizework.messages import REASON, HandlerName
 from parallelizework.outcomes import CompletionReason
+from parallelizework.progress.labels import Labels, checked, labels_headers
 from parallelizework.redrive.models import Redrivable
 
 _NOT_READY = 470
@@ -42,9 +43,45 @@ _READ = 30.0  # seconds
 _HEALTH = 5.0  # seconds
 _PROGRESS = 3.0  # seconds; a worker that is running answers at once
 _LONGEST_DELAY = 10 * 365 * 86_400  # seconds
+_KEY = "idempotency-key"
 _HEADER = re.compile(r"[!-~]([ -~]*[!-~])?")  # values that a header can contain
 
 _FAILURES = TypeAdapter(list[FailedSubtask])
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of a submit.
+
+    Attributes:
+        idempotency_key: The key that all submits of the same run have.
+        delay: Start the run after this time, in seconds.
+        labels: The labels of the run.
+    """
+
+    idempotency_key: str | None = None
+    delay: float | None = None
+    labels: Labels | None = None
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The parameters of the query.
+
+        Raises:
+            UnfitData: The delay is invalid.
+        """
+        delay = self.delay
+        return {} if delay is None else {"delay": f"{_milliseconds(delay)}ms"}
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers.
+
+        Raises:
+            UnfitData: A header cannot contain that key, or a label is invalid.
+        """
+        key = self.idempotency_key
+        return ({} if key is None else _key(key)) | labels_headers(valid(self.labels))
 
 
 @dataclass(frozen=True)
@@ -62,20 +99,18 @@ class Ingress:
     http: Http
     url: str
 
-    async def submit(
-        self, name: str, task: bytes, idempotency_key: str | None, delay: float | None
-    ) -> Submitted:
-        """Start a run of the fan-out `name` after `delay` seconds.
+    async def submit(self, name: str, task: bytes, options: Options) -> Submitted:
+        """Start a run of the fan-out `name`.
 
         Raises:
             UnknownFanOut: No worker serves that fan-out.
-            UnfitData: A header cannot contain that key, or the delay is invalid.
+            UnfitData: An option is invalid.
             Unreachable: No server answers.
             Refused: The server did not accept the task, or it is an admin API.
         """
-        key = {} if idempotency_key is None else _key(idempotency_key)
-        query = {} if delay is None else {"delay": f"{_milliseconds(delay)}ms"}
-        return await self._send(name, HandlerName.RUN, task, key, query)
+        return await self._send(
+            name, HandlerName.RUN, task, options.headers, options.query
+        )
 
     async def redrivable(self, run: str) -> Redrivable | None:
         """Whether a run can be redriven; None if nothing is kept of it (yet)."""
@@ -149,7 +184,7 @@ class Ingress:
             query=query,
             headers=headers,
             body=body,
-            repeatable=bool(headers),
+            repeatable=_KEY in headers,
         )
         answer = await self.http.ask(request)
         await self._refuse_admin(answer)
@@ -238,7 +273,21 @@ def _key(idempotency_key: str) -> dict[str, str]:
             f"the idempotency key {idempotency_key!r} is invalid: use one or more "
             "printable ASCII characters, and no space at the start or at the end"
         )
-    return {"idempotency-key": idempotency_key}
+    return {_KEY: idempotency_key}
+
+
+def valid(labels: Labels | None) -> dict[str, str]:
+    """Return the labels.
+
+    Raises:
+        UnfitData: A label is invalid.
+    """
+    try:
+        return checked(labels or {})
+    except TypeError as error:
+        raise UnfitData(f"labels are a dict of strings, not {labels!r:.80}") from error
+    except ValueError as error:
+        raise UnfitData(str(error)) from error
 
 
 def _milliseconds(delay: float) -> int:

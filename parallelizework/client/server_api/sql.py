@@ -17,6 +17,8 @@ from parallelizework.client.server_messages import (
 )
 from parallelizework.errors import Refused, UnknownRun
 from parallelizework.messages import AGGREGATE_STEP, RUNS
+from parallelizework.progress.labels import Labels
+from parallelizework.progress.models import LABEL, NAME
 
 Row = TypeVar("Row", bound=BaseModel)
 
@@ -251,3 +253,13 @@ class Sql:
 def texts(values: Iterable[str]) -> str:
     """The values as SQL literals, separated by commas."""
     return ", ".join("'{}'".format(value.replace("'", "''")) for value in values)
+
+
+def have_labels(labels: Labels) -> str:
+    """The condition that runs have labels, in SQL; empty if there are no labels."""
+    return "".join(
+        " and id in (select service_key from state where "
+        f"service_name = '{NAME}' and key = {texts([LABEL + key])} "
+        f"and value_utf8 = {texts([value])})"
+        for key, value in labels.items()
+    )

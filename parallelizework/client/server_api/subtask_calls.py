@@ -18,8 +18,9 @@ from parallelizework.messages import COORDINATORS, HandlerName
 _MAX_CALLS = 10_000  # rows of less than a kilobyte, usually
 _IDS = 500  # ids in one query
 _LINE = 4_096  # characters of an error
-# The headers of a call come first in its input, before a subtask of any size.
-_HEADERS = 4_096  # characters
+# The headers of a call come first in its input, before a subtask of any size. Labels of
+# a run may be long, and are a part of them.
+_HEADERS = 16_384  # characters
 _HEADER = re.compile(rf'"{SUBTASK_HEADER}","value":("(?:[^"\\]|\\.)*")')
 
 

@@ -28,7 +28,7 @@ def misread() -> FanOut[Numbers, int, int, list[int]]:
 
 async def sheet_of(ctx: Context, number: int) -> Sheet:
     task = Numbers(name=f"of {number}", numbers=[number, -number])
-    return await sheets.call(ctx, task)
+    return await sheets.call(ctx, task, labels={"caller": "sheet_of"})
 
 
 async def misread_sheet_of(ctx: Context, number: int) -> list[int]:

@@ -1,5 +1,6 @@
 """Fan-outs whose failures a test repairs, before a redrive."""
 
+import asyncio
 import os
 import tempfile
 from datetime import timedelta
@@ -28,6 +29,7 @@ class Task(BaseModel):
         shards: The number of shards, for a fan-out with shards.
         is_broken: Whether `aggregate` fails until the key is repaired.
         repairs: How many repairs are needed.
+        pause: The duration of an execution in seconds.
     """
 
     key: str
@@ -37,6 +39,7 @@ class Task(BaseModel):
     shards: int = 7
     is_broken: bool = False
     repairs: int = 1
+    pause: float = 0
     policy: Policy = Policy()
 
 
@@ -46,6 +49,7 @@ class Subtask(BaseModel):
     is_bad: bool = False
     hangs: bool = False
     repairs: int = 1
+    pause: float = 0
 
 
 class Shard(BaseModel):
@@ -62,6 +66,7 @@ def _subtasks(task: Task, numbers: range) -> list[Subtask]:
             is_bad=number in task.bad,
             hangs=number in task.hanging,
             repairs=task.repairs,
+            pause=task.pause,
         )
         for number in numbers
     ]
@@ -103,6 +108,7 @@ def _outcome(subtask: Subtask) -> list[int]:
 async def execute(subtask: Subtask) -> list[int]:
     if subtask.hangs:
         await until_repaired(subtask.key)
+    await asyncio.sleep(subtask.pause)
     return _outcome(subtask)
 
 
