@@ -63,6 +63,12 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
         combine: `(list[Value]) -> Value`, associative, for values that are too many for
             one list. `combine` makes one value from several, in each part of the run.
             `aggregate` then receives a list of one value, or an empty list.
+        name_of: `(Subtask) -> str`, sync: a short name of a subtask for people. Log
+            lines, failures and the list of subtasks show the first 80 characters. The
+            function must be fast, and the name must depend on the subtask alone. Each
+            replay of a coordinator calls the function again: if the name then differs,
+            the run does not continue. If the function raises an error, the subtask has
+            no name. Default: no names.
         policy: The limits and the completion rule of a run. Default: `Policy()`.
         max_threads: How many sync `execute`s may run at the same time in one worker
             process. The other functions of the fan-out share the same number of other
@@ -92,6 +98,7 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
         executor: str | None = None,
         aggregate: AggregateFunction[Value, Result, Subtask, Task],
         combine: CombineFunction[Value, Value] | None = None,
+        name_of: Callable[[Subtask], str] | None = None,
         policy: Policy | None = None,
         max_threads: int = 256,
     ) -> None: ...
@@ -107,6 +114,7 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
         executor: str | None = None,
         aggregate: AggregateFunction[Value, Result, Subtask, Task],
         combine: CombineFunction[Value, Value] | None = None,
+        name_of: Callable[[Subtask], str] | None = None,
         policy: Policy | None = None,
         max_threads: int = 256,
     ) -> None: ...
@@ -121,6 +129,7 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
         aggregate: Callable[..., Any],
         expand: Callable[..., Any] | None = None,
         combine: Callable[..., Any] | None = None,
+        name_of: Callable[..., str] | None = None,
         policy: Policy | None = None,
         max_threads: int = 256,
     ) -> None:
@@ -134,6 +143,7 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
             "execute": execute,
             "combine": combine,
             "aggregate": aggregate,
+            "name_of": name_of,
         }
         policy = policy or Policy()
         self.definition = define(name, functions, policy, max_threads, executor)

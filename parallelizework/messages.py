@@ -38,11 +38,11 @@ How reports end a run in time
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from parallelizework.completion import Rule
 from parallelizework.outcomes import Counts, Failure, Fault, is_known
@@ -119,6 +119,10 @@ class Report(BaseModel):
     returned: int
 
 
+def _is_empty(names: list[str | None]) -> bool:
+    return not names
+
+
 class Slice(BaseModel, Generic[Item]):
     """A bounded part of the items of a run, for one call.
 
@@ -128,6 +132,8 @@ class Slice(BaseModel, Generic[Item]):
         indexes: The index of each item, in a redrive. None for consecutive indexes.
         slots: How many slots the call has.
         items: The items, as plain JSON: subtasks or shards.
+        names: The name of each item of a batch, if the fan-out has `name_of`. An
+            executor does not have that function. Empty in all other slices.
         shard: The index of the shard that the items were expanded from, if any.
         overrides: The fields of the policy that the request overrides.
         is_slow: Whether the subtasks of the run end slowly; None if that is not known
@@ -145,6 +151,7 @@ class Slice(BaseModel, Generic[Item]):
     indexes: list[int] | None = None
     slots: int
     items: list[Item]
+    names: list[str | None] = Field(default=[], exclude_if=_is_empty)
     shard: int | None = None
     overrides: Overrides = {}
     is_slow: bool | None = None
@@ -155,6 +162,10 @@ class Slice(BaseModel, Generic[Item]):
     def index_of(self, position: int) -> int:
         """Return the index of an item, from its position in `items`."""
         return self.indexes[position] if self.indexes else self.first + position
+
+    def name_of(self, position: int) -> str | None:
+        """Return the name of an item of a batch, from its position in `items`."""
+        return self.names[position] if self.names else None
 
     def indexes_of(self, start: int, end: int) -> list[int] | None:
         """Return the indexes of some items; None if they are consecutive."""
@@ -185,15 +196,25 @@ class Rest(BaseModel):
         indexes = self.indexes or range(self.first, self.first + len(self.items))
         return zip(indexes, self.items, strict=True)
 
-    def failures(self) -> list[Failure[Any]]:
+    def failures(
+        self, name_of: Callable[[Any], str | None] | None = None
+    ) -> list[Failure[Any]]:
         """Return the subtasks as failures: they had not ended at the deadline.
 
         Subtasks that are `Done` are no failures. Shards have no subtasks yet.
+
+        Args:
+            name_of: Returns the name of an item; None if the items have no names.
         """
         if self.are_shards:
             return []
         return [
-            Fault.unfinished().failure(item, index=index, shard=self.shard)
+            Fault.unfinished().failure(
+                item,
+                index=index,
+                shard=self.shard,
+                name=name_of(item) if name_of else None,
+            )
             for index, item in self.indexed()
             if not is_known(item)
         ]

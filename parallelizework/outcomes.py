@@ -141,6 +141,10 @@ def is_known(item: object) -> bool:
     return isinstance(item, dict) and list(item) == [_DONE]  # pyright: ignore[reportUnknownArgumentType] - of any type
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class Fault(BaseModel):
     """Why a subtask did not succeed.
 
@@ -171,10 +175,12 @@ class Fault(BaseModel):
         return cls(status="cancelled", message=message, code=TIMED_OUT)
 
     def failure(
-        self, subtask: object, *, index: int, shard: int | None
+        self, subtask: object, *, index: int, shard: int | None, name: str | None = None
     ) -> "Failure[Any]":
         """Return the failure of a subtask with this fault."""
-        return Failure[Any](index=index, shard=shard, subtask=subtask, **dict(self))
+        return Failure[Any](
+            index=index, shard=shard, name=name, subtask=subtask, **dict(self)
+        )
 
 
 class Failure(Fault, Generic[Subtask]):
@@ -185,6 +191,9 @@ class Failure(Fault, Generic[Subtask]):
             `expand`, the index in the list that `expand` returned for the shard.
         shard: The index of the shard in the list that `split` returned. `None` for a
             fan-out without `expand`.
+        name: What `name_of` of the fan-out returned for the subtask, in one line of at
+            most 80 characters. `None`, and absent from JSON, if the subtask has no
+            name.
         subtask: The subtask itself.
         status: `failed`, `timed_out` or `cancelled`.
         message: The message of the error.
@@ -194,12 +203,16 @@ class Failure(Fault, Generic[Subtask]):
 
     index: int
     shard: int | None = None
+    # Absent if there is none: messages without names have the same bytes as before.
+    name: str | None = Field(default=None, exclude_if=_is_none)
     subtask: Subtask
 
     def __str__(self) -> str:
         name = f"subtask {self.index}"
         if self.shard is not None:
             name += f" of shard {self.shard}"
+        if self.name is not None:
+            name += f" ({self.name})"
         about = f"subtask: {_short(self.subtask)}"
         if self.attempts is not None:
             about += f", attempts: {self.attempts}"

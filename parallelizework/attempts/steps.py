@@ -115,7 +115,10 @@ class Steps:
         if "failures" in definition.extras:
             at_deadline = reason is CompletionReason.DEADLINE_EXCEEDED
             rest = outcomes.rest if at_deadline else []
-            unfinished = [failure for each in rest for failure in each.failures()]
+            name_of = definition.name_of
+            unfinished = [
+                failure for each in rest for failure in each.failures(name_of)
+            ]
             failed = in_order([*outcomes.failures, *unfinished])
             extras["failures"] = definition.failures_json.typed(failed)
         if "task" in definition.extras:  # read again: `split` may have changed its task

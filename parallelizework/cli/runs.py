@@ -13,6 +13,7 @@ from parallelizework.cli.output import note, print_result
 from parallelizework.cli.task import read_labels
 from parallelizework.client.codec import raw
 from parallelizework.client.models import FailedSubtask, Listed, Paused
+from parallelizework.client.subtasks import MAX_SUBTASKS, ListedSubtask, SubtaskStatus
 
 RunId = Annotated[str, Parameter(help="The run's id.")]
 
@@ -89,14 +90,53 @@ def failures(run: RunId, /, *, as_json: Json = False, where: Where = HERE) -> No
     if as_json:
         print(json.dumps([*map(_failed_json, found), *map(_paused_json, paused)]))
     elif found or paused:
-        header = ("INDEX", "STATUS", "ERROR", "SUBTASK")
-        print(formats.table([header, *map(_row, found), *map(_paused_row, paused)]))
+        header = ("INDEX", "NAME", "STATUS", "ERROR", "SUBTASK")
+        rows = [header, *map(_row, found), *map(_paused_row, paused)]
+        has_names = any(each.name for each in [*found, *paused])
+        print(formats.table(rows if has_names else _without_names(rows)))
     elif not found.more:
         note(f"no subtask of {run} has failed or is paused")
     if found.more:
         note(f"{found.more:,} more have failed; only their number is stored")
     if paused:
         note(f"fix the cause of each pause, then run `parallelizework resume {run}`")
+
+
+@cli.command(group=FOLLOW)
+def subtasks(
+    run: RunId,
+    /,
+    *,
+    status: SubtaskStatus | None = None,
+    limit: int = MAX_SUBTASKS,
+    as_json: Json = False,
+    where: Where = HERE,
+) -> None:
+    """List the subtasks of a run that have not ended, and those that failed.
+
+    Parameters
+    ----------
+    status
+        List only the subtasks with this status.
+    limit
+        List at most this many subtasks; those with an error first.
+    as_json
+        Print a JSON list.
+    """
+    with where.client() as client:
+        found = client.attach(_ANY, run).subtasks(status, limit=limit)
+    if as_json:
+        print(json.dumps([each.model_dump(mode="json") for each in found]))
+    elif found:
+        header = ("INDEX", "NAME", "STATUS", "ATTEMPTS", "DURATION", "ERROR")
+        print(formats.table([header, *map(_subtask_row, found)]))
+    else:
+        about = f" with the status {status}" if status else ""
+        note(f"no subtask of {run}{about} is listed")
+    if found.more:
+        note(f"{found.more:,} more are not listed")
+    if not as_json:
+        note(formats.progress_line(found.progress))
 
 
 @cli.command(name="list", group=FOLLOW)
@@ -146,16 +186,30 @@ def _listed(run: Listed) -> tuple[str, ...]:
     return run.run, run.fan_out, run.state, counted, formats.age(run.age), labels
 
 
+def _subtask_row(subtask: ListedSubtask) -> tuple[str, ...]:
+    index = _index(subtask.index, subtask.shard)
+    attempts = "" if subtask.attempts is None else str(subtask.attempts)
+    duration = "" if subtask.duration is None else formats.clock(subtask.duration)
+    error = " ".join((subtask.error or "").split())
+    name = subtask.name or ""
+    return index, name, subtask.status, attempts, duration, error
+
+
 def _row(failure: FailedSubtask) -> tuple[str, ...]:
     index = _index(failure.index, failure.shard)
-    return index, failure.status, failure.message, json.dumps(failure.subtask)
+    subtask, name = json.dumps(failure.subtask), failure.name or ""
+    return index, name, failure.status, failure.message, subtask
 
 
 def _paused_row(paused: Paused) -> tuple[str, ...]:
     index = _index(paused.index, paused.shard)
     subtask = "" if paused.subtask is None else json.dumps(paused.subtask)
     error = paused.error or "paused by a user"
-    return index, "paused", error, subtask or paused.target
+    return index, paused.name or "", "paused", error, subtask or paused.target
+
+
+def _without_names(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    return [(index, *others) for index, _, *others in rows]
 
 
 def _index(index: int | None, shard: int | None) -> str:
@@ -172,6 +226,7 @@ def _paused_json(paused: Paused) -> JsonValue:
     return {
         "index": paused.index,
         "shard": paused.shard,
+        "name": paused.name,
         "status": "paused",
         "message": paused.error,
         "subtask": paused.subtask,

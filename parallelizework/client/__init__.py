@@ -9,6 +9,7 @@ from parallelizework.client.models import (
     Progress,
 )
 from parallelizework.client.server_api.health import healthy
+from parallelizework.client.subtasks import ListedSubtask, Subtasks
 from parallelizework.client.sync_client import Client, Run
 
 __all__ = [
@@ -18,8 +19,10 @@ __all__ = [
     "FailedSubtask",
     "Failures",
     "Listed",
+    "ListedSubtask",
     "Paused",
     "Progress",
     "Run",
+    "Subtasks",
     "healthy",
 ]

@@ -136,6 +136,7 @@ class Paused(FrozenModel):
         error: The error that paused the call; None if a user paused it.
         index: The index of the subtask; None if the call is not a subtask.
         shard: The index of the subtask's shard; None without `expand`.
+        name: The name of the subtask; None if it has no name.
         subtask: The subtask as a JSON value; None if the call is not a subtask, or if
             the subtask is larger than 64 KiB.
     """
@@ -145,6 +146,7 @@ class Paused(FrozenModel):
     error: str | None = None
     index: int | None = None
     shard: int | None = None
+    name: str | None = None
     subtask: JsonValue = None
 
 

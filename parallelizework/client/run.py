@@ -15,6 +15,12 @@ from parallelizework.client.server_api.server import Server
 from parallelizework.client.stalled_calls import paused_calls
 from parallelizework.client.steering import pause
 from parallelizework.client.steering.redrive import redrive, selected, settle
+from parallelizework.client.subtasks import (
+    MAX_SUBTASKS,
+    Subtasks,
+    SubtaskStatus,
+    subtasks,
+)
 from parallelizework.errors import OtherTask, RunNotFinished, UnknownRun
 
 if TYPE_CHECKING:
@@ -126,6 +132,24 @@ class AsyncRun(Generic[Result]):
         """
         await self._checked.sql.invocation(self.id)  # raises UnknownRun
         return await paused_calls(self._server.sql, self.id)
+
+    async def subtasks(
+        self, status: SubtaskStatus | None = None, *, limit: int = MAX_SUBTASKS
+    ) -> Subtasks:
+        """Return the subtasks of the run, one by one, as far as they are known.
+
+        While the run executes, these are the subtasks that have not ended, and those
+        that failed. Of those that succeeded, only the number is known.
+
+        Args:
+            status: Return only subtasks with this status. By default, return all.
+            limit: Return at most this many. Subtasks with an error come first then.
+
+        Returns:
+            A list in the order of the split. Its attribute `more` counts all others,
+            and its attribute `progress` has the number of subtasks by outcome.
+        """
+        return await subtasks(self._checked, self.id, status, limit)
 
     async def cancel(self) -> None:
         """Cancel the run and all its calls.

@@ -1,19 +1,17 @@
 """`StalledCalls`: calls that are paused, or for which no worker answers."""
 
 import json
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from parallelizework.client.models import Paused, Progress
 from parallelizework.client.server_api.sql import Call, Input, Sql
-from parallelizework.headers import name_in
+from parallelizework.headers import SubtaskId, name_in
 from parallelizework.messages import COORDINATORS, HandlerName
 
 _MAX_DEPTH = 32  # of calls within calls
 _SHOWN = 100  # subtasks whose input is read
-_POSITION = re.compile(r"(?:shard=(\d+) )?index=(\d+)$")
 
 
 @dataclass(frozen=True)
@@ -131,11 +129,12 @@ def _paused(stalled: StalledCall, called_with: Input | None) -> Paused:
     )
     if not called_with:
         return paused
-    position = _POSITION.search(name_in(called_with.headers))
-    shard, index = position.groups() if position else (None, None)
-    update = {
-        "index": index and int(index),
-        "shard": shard and int(shard),
-        "subtask": json.loads(called_with.body),
-    }
+    subtask_id = SubtaskId.read(name_in(called_with.headers))
+    update: dict[str, object] = {"subtask": json.loads(called_with.body)}
+    if subtask_id:
+        update |= {
+            "index": subtask_id.index,
+            "shard": subtask_id.shard,
+            "name": subtask_id.name,
+        }
     return paused.model_copy(update=update)

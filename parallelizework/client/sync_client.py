@@ -13,12 +13,14 @@ from parallelizework.client.run import AsyncRun, next_update, warn_of_other_task
 from parallelizework.client.server_api.ingress import Options
 from parallelizework.client.server_api.server import Server
 from parallelizework.client.submission import submit
+from parallelizework.client.subtasks import MAX_SUBTASKS
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from parallelizework.client.models import Failures, Listed, Paused, Progress
     from parallelizework.client.server_api.deployments import Registered
+    from parallelizework.client.subtasks import Subtasks, SubtaskStatus
     from parallelizework.fan_out import FanOut
     from parallelizework.policy import Policy
     from parallelizework.progress.labels import Labels
@@ -94,6 +96,24 @@ class Run(Generic[Result]):
         Fix the cause of an error, then call `resume`.
         """
         return self._thread.run(self._run.paused())
+
+    def subtasks(
+        self, status: SubtaskStatus | None = None, *, limit: int = MAX_SUBTASKS
+    ) -> Subtasks:
+        """Return the subtasks of the run, one by one, as far as they are known.
+
+        While the run executes, these are the subtasks that have not ended, and those
+        that failed. Of those that succeeded, only the number is known.
+
+        Args:
+            status: Return only subtasks with this status. By default, return all.
+            limit: Return at most this many. Subtasks with an error come first then.
+
+        Returns:
+            A list in the order of the split. Its attribute `more` counts all others,
+            and its attribute `progress` has the number of subtasks by outcome.
+        """
+        return self._thread.run(self._run.subtasks(status, limit=limit))
 
     def cancel(self) -> None:
         """Cancel the run and all its calls.

@@ -1,6 +1,6 @@
 """`Call`: one call that a coordinator makes, and the outcomes in its answer."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -119,6 +119,7 @@ class SubtaskCall(Call):
         headers: The headers of the call: the name of the subtask, and its policy.
         index: The index of the subtask in the split, or in its shard.
         shard: The index of the shard, if any.
+        name: The name of the subtask, if any.
         places: The place of the subtask, in a redrive.
     """
 
@@ -127,6 +128,7 @@ class SubtaskCall(Call):
     headers: dict[str, str] = field(default_factory=dict[str, str])
     index: int
     shard: int | None
+    name: str | None = None
     places: list[Place] = field(default_factory=list[Place])
 
     def start(self, ctx: Context, slots: int, fan_in: FanIn) -> Future:
@@ -152,7 +154,9 @@ class SubtaskCall(Call):
         return Outcomes(rest=[rest])
 
     def _failure(self, fault: Fault) -> Failure[Any]:
-        return fault.failure(self.subtask, index=self.index, shard=self.shard)
+        return fault.failure(
+            self.subtask, index=self.index, shard=self.shard, name=self.name
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,6 +170,8 @@ class SliceCall(Call):
         slice_json: The JSON of slices.
         updates: How many reports are wanted for progress, approximately.
         is_slow: Whether the subtasks of the run end slowly; None if that is not known.
+        name_of: Returns the name of an item, if the call is for a batch of a fan-out
+            that has `name_of`.
     """
 
     whole: Slice[Any]
@@ -174,6 +180,7 @@ class SliceCall(Call):
     slice_json: Message[Slice[Any]]
     updates: int = 0
     is_slow: bool | None = None
+    name_of: Callable[[Any], str | None] | None = None
 
     def start(self, ctx: Context, slots: int, fan_in: FanIn) -> Future:
         """Make the call with the slice, its slots and the rest of the rule."""
@@ -192,6 +199,7 @@ class SliceCall(Call):
             indexes=whole.indexes_of(self.start_at, self.end_at),
             slots=slots,
             items=self._items,
+            names=[self.name_of(item) for item in self._items] if self.name_of else [],
             shard=whole.shard,
             overrides=whole.overrides,
             is_slow=self.is_slow,

@@ -22,7 +22,7 @@ from parallelizework.coordination.planning.partition import (
 )
 from parallelizework.definition.definition import Definition
 from parallelizework.definition.execute import REFERENCE
-from parallelizework.headers import SUBTASK_HEADER, policy_headers, slice_name
+from parallelizework.headers import SUBTASK_HEADER, SubtaskId, policy_headers
 from parallelizework.messages import HandlerName, Place, Slice
 from parallelizework.outcomes import known_values
 from parallelizework.policy import WINDOW, Policy
@@ -137,7 +137,7 @@ class SubtaskDispatch:
     ) -> Iterator[Call | Known]:
         definition, slice_ = self._definition, part.whole
         policy_header = policy_headers(slice_.overrides)
-        shard, name = slice_.shard, slice_name(slice_.run, slice_.shard)
+        shard, name_of = slice_.shard, definition.name_of
         items = slice_.items[part.start : part.start + count]
         known = known_values(items) if definition.may_have_done else {}
         for number, item in enumerate(items):
@@ -149,6 +149,8 @@ class SubtaskDispatch:
             if number in known:
                 yield Known(position, known[number], places)
                 continue
+            name = name_of(item) if name_of else None
+            subtask_id = SubtaskId(slice_.run, index, shard, name)
             yield SubtaskCall(
                 position=position,
                 service=definition.executor,
@@ -156,9 +158,10 @@ class SubtaskDispatch:
                 timeout=policy.subtask_timeout,
                 subtask=item,
                 body=self._item_json.serialize(item),
-                headers=policy_header | {SUBTASK_HEADER: f"{name} index={index}"},
+                headers=policy_header | {SUBTASK_HEADER: str(subtask_id)},
                 index=index,
                 shard=shard,
+                name=name,
                 places=places,
             )
 
@@ -193,6 +196,7 @@ class SubtaskDispatch:
                 slice_json=self.slice_json,
                 updates=ceil(updates_each * count),
                 is_slow=is_slow,
+                name_of=definition.name_of if is_batch else None,
             )
 
 

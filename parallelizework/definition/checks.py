@@ -122,6 +122,18 @@ def check_returns(combine: Function, value: object) -> None:
         )
 
 
+def check_names(name_of: Function) -> None:
+    """Check that `name_of` is a sync function that returns a text."""
+    if name_of.is_async:
+        raise DefinitionError(
+            f"{name_of.name} is async, but coordinators call it directly: use `def`"
+        )
+    if name_of.returns is not str:
+        raise DefinitionError(
+            f"{name_of.name} must return a str, not {type_name(name_of.returns)}"
+        )
+
+
 def without_done(items: object, value: object, source: Function) -> object:
     """Return the type of the items that are executed: all except `Done`.
 

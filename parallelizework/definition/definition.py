@@ -10,6 +10,7 @@ from parallelizework.definition.checks import (
     check_accepts_attempt,
     check_accepts_list,
     check_carried,
+    check_names,
     check_returns,
     checked_executor,
     checked_name,
@@ -26,6 +27,7 @@ from parallelizework.definition.execute import (
     value_json,
 )
 from parallelizework.definition.function import Function
+from parallelizework.definition.names import SubtaskNames
 from parallelizework.definition.policy_checks import check_executor_policy
 from parallelizework.errors import DefinitionError
 from parallelizework.policy import ABOUT_SUBTASKS, Overrides, Policy
@@ -45,6 +47,7 @@ class Definition:
         executor: The name of the service that executes the subtasks.
         execute: How this service executes subtasks; None if another service does.
         may_have_done: A `Done` may be among the subtasks.
+        name_of: Returns the name of a subtask, as plain JSON; None without `name_of`.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Definition:
     executor: str
     execute: ExecuteDefinition | None
     may_have_done: bool
+    name_of: SubtaskNames | None
     task_json: Json[Any]
     shard_json: Json[Any]
     shards_json: JsonList
@@ -120,6 +124,7 @@ def define(
         check_accepts_attempt(execute)
         check_accepts(execute, execute.parameter, subtask, expand or split)
     check_accepts_list(aggregate, value)
+    subtask_json = Json[Any](subtask, f"a subtask of {name}")
     extras = extras_of(aggregate, subtask, split.parameter)
     if combine:
         check_accepts_list(combine, value)
@@ -136,6 +141,7 @@ def define(
         executor=checked_executor(executor, name) if executor else name,
         execute=executes,
         may_have_done=subtask is not items,
+        name_of=_names(roles.get("name_of"), subtask_json, expand or split),
         task_json=Json(split.parameter, f"the task of {name}", status=400),
         shard_json=Json(shard, f"a shard of {name}", remedy=REFERENCE),
         shards_json=_list_json(shard, name),
@@ -147,7 +153,9 @@ def define(
         ),
         result_json=Json(aggregate.returns, f"the result of {name}", remedy=REFERENCE),
     )
-    _check(definition, subtask)
+    if expand:
+        check_carried(definition.shard_json)
+    check_carried(subtask_json, definition.value_json, definition.result_json)
     return definition
 
 
@@ -156,11 +164,14 @@ def _list_json(item: object, name: str) -> JsonList:
     return JsonList(item, f"the list of subtasks of {name}", remedy=remedy)
 
 
-def _check(definition: Definition, subtask: object) -> None:
-    if definition.expand:
-        check_carried(definition.shard_json)
-    subtask_json = Json[Any](subtask, f"a subtask of {definition.name}")
-    check_carried(subtask_json, definition.value_json, definition.result_json)
+def _names(
+    name_of: Function | None, subtask_json: Json[Any], source: Function
+) -> SubtaskNames | None:
+    if not name_of:
+        return None
+    check_accepts(name_of, name_of.parameter, subtask_json.hint, source)
+    check_names(name_of)
+    return SubtaskNames(name_of, subtask_json)
 
 
 def define_executor(

@@ -178,6 +178,15 @@ class Function:
             ) from error
 
     @property
+    def is_async(self) -> bool:
+        """Whether the function is async."""
+        return self._is_async
+
+    def call_sync(self, *args: object) -> object:
+        """Call a short sync function here: in the event loop, and not in a thread."""
+        return self._function(*args)
+
+    @property
     def is_busy(self) -> bool:
         """Whether a function runs in one of this function's threads now."""
         return self._threads.is_busy

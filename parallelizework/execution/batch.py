@@ -17,7 +17,7 @@ from parallelizework.completion import Rule
 from parallelizework.coordination.planning.pace import seconds_of_one
 from parallelizework.definition.definition import Definition
 from parallelizework.definition.execute import ExecuteDefinition
-from parallelizework.headers import slice_name
+from parallelizework.headers import SubtaskId
 from parallelizework.messages import Outcomes, Place, Rest, Slice
 from parallelizework.outcomes import Attempt, Counts, Failure, Fault, known_values
 from parallelizework.policy import Policy
@@ -184,9 +184,9 @@ class Batch:
             value = await definition.function(*arguments, seconds=self._seconds)
             return definition.value_json.serialize(value)
         except Exception as error:
-            name = slice_name(slice_.run, slice_.shard)
-            name += f" index={slice_.index_of(index)}"
-            logged = about(definition.name, definition.function, name)
+            number_in_run, name = slice_.index_of(index), slice_.name_of(index)
+            subtask_id = SubtaskId(slice_.run, number_in_run, slice_.shard, name)
+            logged = about(definition.name, definition.function, str(subtask_id))
             return failed_attempt(f"{logged} attempt={number}", error)
 
     def _collected(self) -> Outcomes:
@@ -198,7 +198,9 @@ class Batch:
             index = slice_.index_of(position)
             if isinstance(outcome, Fault):
                 item = slice_.items[position]
-                failures.append(outcome.failure(item, index=index, shard=shard))
+                name = slice_.name_of(position)
+                failure = outcome.failure(item, index=index, shard=shard, name=name)
+                failures.append(failure)
             else:
                 values.append(outcome)
                 places.append((shard, index))

@@ -16,7 +16,8 @@ Labels = Mapping[str, str]
 _MOST = 16  # labels of a run: each is a key in the state of FanOutProgress
 _LONGEST = 256  # characters of a value: each log line of a subtask has all labels
 _KEY = re.compile(r"[A-Za-z0-9_.-]{1,63}")
-_LOG_FIELDS = ("run", "shard", "index", "attempt")  # of a subtask, beside the labels
+# The fields of a subtask in the log, beside the labels.
+_LOG_FIELDS = ("run", "shard", "index", "name", "attempt")
 _PLAIN = re.compile(r"[A-Za-z0-9_.:/@+-]+")  # values that a log has without quotes
 
 _LABELS = TypeAdapter(dict[str, str])

@@ -1,7 +1,6 @@
 """`run_inline`: executes a run of a fan-out in memory, without a server."""
 
 import asyncio
-import re
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +21,7 @@ from parallelizework.errors import RunFailed, UnfitData
 from parallelizework.executor import Executor
 from parallelizework.fan_out import FanOut
 from parallelizework.fan_out import services as served
-from parallelizework.headers import name_in
+from parallelizework.headers import SubtaskId, name_in
 from parallelizework.messages import AGGREGATE_STEP, HandlerName
 from parallelizework.outcomes import CompletionReason, Counts, Failure
 from parallelizework.progress.models import NAME, Progress, Record, Update
@@ -37,7 +36,6 @@ Result = TypeVar("Result")
 
 _PROGRESS_RETENTION = timedelta(days=36_500)  # longer than any run
 _NOT_ENDED = 504
-_INDEX = re.compile(r"(?: shard=(\d+))? index=(\d+)$")
 _FAILURES = TypeAdapter(list[Failure[Any]])
 
 AnyFanOut = FanOut[Any, Any, Any, Any]
@@ -278,11 +276,10 @@ def _call(each: Invocation, root: Invocation) -> InlineCall:
 
 
 def _index(name: str) -> Index | None:
-    found = _INDEX.search(name)
+    found = SubtaskId.read(name)
     if not found:
         return None
-    shard, index = found.groups()
-    return int(index) if shard is None else (int(shard), int(index))
+    return found.index if found.shard is None else (found.shard, found.index)
 
 
 def _attempts(each: Invocation) -> int:

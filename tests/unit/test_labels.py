@@ -35,7 +35,7 @@ def anyio_backend() -> str:
 
 VALID = st.dictionaries(
     st.from_regex(r"[A-Za-z0-9_.-]{4}[A-Za-z0-9_.-]{0,59}", fullmatch=True).filter(
-        lambda key: key not in ("shard", "index", "attempt")
+        lambda key: key not in ("shard", "index", "name", "attempt")
     ),
     st.text(min_size=1, max_size=256).filter(str.isprintable),
     max_size=16,
