@@ -147,9 +147,8 @@ def _failed(text: str, as_json: dict[str, JsonValue], code: int) -> int:
 
 def _note_next(error: ParallelizeworkError) -> None:
     """Print what to do next after a run that has failed."""
-    if isinstance(error, RunFailed) and error.reason:
-        note(f"  parallelizework failures {error.run}   lists its failures")
-        note(f"  parallelizework redrive {error.run}    executes them once more")
+    if isinstance(error, RunFailed) and error.reason and not error.cancelled:
+        note(f"`parallelizework redrive {error.run}` executes what has no value")
 
 
 def _as_json(error: ParallelizeworkError) -> dict[str, JsonValue]:

@@ -90,7 +90,11 @@ def test_a_failed_run_exits_with_1_and_failures_lists_the_failed_subtasks(
 
     assert completed.returncode == 1
     assert (answer["state"], answer["status"]) == ("failed", 404)
-    assert completed.stderr.endswith(f"404: {answer['error']}\n")
+    *_, error, remedy = completed.stderr.splitlines()
+    assert error.endswith(f"404: {answer['error']}")
+    assert remedy == (
+        f"`parallelizework redrive {answer['run']}` executes what has no value"
+    )
     assert "Traceback" not in completed.stderr
     assert ["2", "failed", "no", "such", "number", "2"] in [
         line.split() for line in failures.stdout.splitlines()

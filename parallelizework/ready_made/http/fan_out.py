@@ -118,7 +118,9 @@ class _Worker:
         failed = [Failed.of(failure) for failure in failures]
         job = whole.job or next((f.subtask.job for f in failures), None)
         if job is None:
-            return Responses(responses=whole.responses, failures=failed)
+            # A redrive adds new responses after the old ones.
+            responses = sorted(whole.responses, key=lambda response: response.index)
+            return Responses(responses=responses, failures=failed)
         results = self._results(job)
         results.finish(whole.parts, [_line(each) for each in failed])
         return Written(

@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import merge
+from itertools import groupby
 from pathlib import Path
 
 from restate import TerminalError
@@ -42,6 +43,10 @@ class ResultsFile:
     def finish(self, parts: Sequence[str], others: Iterable[bytes]) -> None:
         """Merge all parts and the other lines into the file, then remove the parts.
 
+        If parts are missing, their lines are in the file: a worker has finished the
+        file before. Either the worker crashed before it answered; or this is a redrive,
+        and its lines replace those of the same index.
+
         Args:
             parts: The names of the parts, in the order of their lines.
             others: The other lines, in order.
@@ -50,12 +55,20 @@ class ResultsFile:
             TerminalError: 500; parts are missing, and the file does not exist.
         """
         paths = [self._parts / name for name in parts]
-        if all(path.exists() for path in paths):
-            _write(self.file, merge(_lines(paths), others, key=_index))
-        elif not self.file.exists():
+        found = [path for path in paths if path.exists()]
+        before = [] if len(found) == len(paths) else [self.file]
+        if before and not self.file.exists():
             raise TerminalError(f"parts of {self.file.name} have been removed", 500)
-        # Otherwise, a worker wrote the file and crashed before it answered.
+        new = merge(*map(_lines, found), others, key=_index)
+        _write(self.file, _latest(merge(*map(_lines, before), new, key=_index)))
         shutil.rmtree(self._parts, ignore_errors=True)
+
+
+def _latest(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The last one of the lines with the same index, for each index."""
+    for _, same in groupby(lines, _index):
+        *_, last = same
+        yield last
 
 
 def _write(path: Path, lines: Iterable[bytes]) -> None:
@@ -78,10 +91,9 @@ def _write(path: Path, lines: Iterable[bytes]) -> None:
         os.close(folder)
 
 
-def _lines(paths: Iterable[Path]) -> Iterator[bytes]:
-    for path in paths:
-        with path.open("rb") as file:
-            yield from file
+def _lines(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        yield from file
 
 
 def _index(line: bytes) -> int:
