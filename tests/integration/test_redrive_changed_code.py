@@ -1,6 +1,6 @@
 """A redrive uses the code that is served now, not that of the run."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -50,7 +50,7 @@ class Deployed:
     @contextmanager
     def version(
         self, *, execute: str = LENGTH, aggregate: str = "lengths", tolerated: int = 0
-    ) -> Iterator[Client]:
+    ) -> Generator[Client]:
         """Serve a version of the code; return a client."""
         code = CODE.format(
             ledger=str(self.ledger),
