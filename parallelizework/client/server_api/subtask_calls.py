@@ -6,8 +6,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice
 
-from pydantic import ValidationError
-
 from parallelizework.attempts.schedule import FailedAttempt
 from parallelizework.client.models import FrozenModel
 from parallelizework.client.server_api.sql import Sql, texts
@@ -100,7 +98,7 @@ class AttemptsSoFar(FrozenModel):
             entry = json.loads(self.last)["Notification"]["Completion"]["Run"]
             value = bytes(entry["result"]["Success"])
             return FailedAttempt.model_validate_json(value).fault.message
-        except (KeyError, TypeError, ValidationError):
+        except (KeyError, TypeError, ValueError):
             return None
 
 
