@@ -142,6 +142,7 @@ class Slice(BaseModel, Generic[Item]):
             batches, and know it.
         rule: The completion rule for the slice: what remains of the rule of the run.
         report_request: Which reports the caller wants; None for no reports.
+        round: How often the run was held before, in the slice of the whole run.
     """
 
     model_config = _CONFIG
@@ -158,6 +159,7 @@ class Slice(BaseModel, Generic[Item]):
     seconds: float | None = None
     rule: Rule = Rule()
     report_request: ReportRequest | None = None
+    round: int = 0
 
     def index_of(self, position: int) -> int:
         """Return the index of an item, from its position in `items`."""

@@ -105,6 +105,11 @@ class Call:
         raise NotImplementedError
 
     @property
+    def report_name(self) -> str:
+        """The first part of the names of the reports."""
+        return str(self.position)
+
+    @property
     def _shard(self) -> int:
         raise NotImplementedError
 
@@ -227,11 +232,21 @@ class SliceCall(Call):
         successes, others = rule.report_thresholds
         return ReportRequest(
             to=caller,
-            name=str(self.position),
+            name=self.report_name,
             successes=successes,
             others=others,
             updates=self.updates,
         )
+
+    @property
+    def report_name(self) -> str:
+        """The first part of the names of the reports.
+
+        A run that was held has other names in each round. Otherwise a late report of a
+        call of an earlier round would count for a call of the same position.
+        """
+        name = str(self.position)
+        return f"{self.whole.round}.{name}" if self.whole.round else name
 
     @property
     def _items(self) -> list[Any]:

@@ -101,10 +101,6 @@ class Coordinator:
         window = Window(
             self._ctx, calls, fan_in, self._events, has_caller=self._has_caller
         )
-        is_redrivable = self._policy.is_redrivable
-        cancelled = CancelledCalls(
-            self._ctx, window.in_flight, fan_in, is_redrivable=is_redrivable
-        )
         reason, failed = CompletionReason.CANCELLED, None
         try:
             reason = await self._until_ended(window, fan_in, reporter)
@@ -113,13 +109,28 @@ class Coordinator:
                 fan_in.cancel()
             else:
                 failed = error
-        await cancelled.cancel()
-        at_deadline = self._answers_at_deadline(fan_in.reason or reason)
-        has_rest = is_redrivable or at_deadline
-        collected = await cancelled.collect(window.unstarted if has_rest else None)
-        if error := failed or collected:
+        collecting = await self._end_calls(window, fan_in, reason)
+        if error := failed or collecting:
             raise error
         return fan_in.reason or reason, await fan_in.outcomes()
+
+    async def _end_calls(
+        self, window: Window, fan_in: FanIn, reason: CompletionReason
+    ) -> TerminalError | None:
+        """Cancel the calls in flight, and collect what they have.
+
+        Returns:
+            The first error that is not an outcome, if any.
+        """
+        window.close()
+        policy = self._policy
+        cancelled = CancelledCalls(
+            self._ctx, window.in_flight, fan_in, is_redrivable=policy.is_redrivable
+        )
+        await cancelled.cancel()
+        at_deadline = self._answers_at_deadline(fan_in.reason or reason)
+        has_rest = policy.is_redrivable or at_deadline
+        return await cancelled.collect(window.unstarted if has_rest else None)
 
     async def _until_ended(
         self, window: Window, fan_in: FanIn, reporter: Reporter

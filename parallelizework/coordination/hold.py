@@ -17,13 +17,16 @@ class Hold:
         ctx: The context of the run.
         events: The events that the run waits for.
         keeper: Tells `FanOutRedrive` that the run is held.
+
+    Attributes:
+        times: How often the run was held.
     """
 
     def __init__(self, ctx: Context, events: Events, keeper: Keeper) -> None:
         self._ctx = ctx
         self._events = events
         self._keeper = keeper
-        self._number = 0  # how often the run was held
+        self.times = 0
 
     async def order(self, longest: timedelta) -> Selection | None:
         """Wait for an order.
@@ -37,7 +40,7 @@ class Hold:
         Raises:
             TerminalError: Somebody has cancelled the run.
         """
-        order = self._ctx.signal(order_name(self._number), serde=order_json)
+        order = self._ctx.signal(order_name(self.times), serde=order_json)
         timer, has_expired = self._ctx.sleep(longest), False
 
         def expire() -> None:
@@ -45,8 +48,8 @@ class Hold:
             has_expired = True
 
         self._events.on(timer, expire)
-        self._keeper.hold(self._number)
-        self._number += 1
+        self._keeper.hold(self.times)
+        self.times += 1
         while not await self._events.wait(order):
             if has_expired:
                 self._keeper.hold(None)

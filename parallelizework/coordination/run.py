@@ -214,6 +214,7 @@ class Run(Coordinator):
             items=items,
             overrides=self._overrides,
             rule=rule,
+            round=self._hold.times,
         )
 
     def _failure(self, outcomes: Outcomes) -> TerminalError | None:

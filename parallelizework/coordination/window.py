@@ -132,6 +132,7 @@ class Window:
         self._slots = Slots[int](calls.slots, calls.cost)
         self.in_flight: dict[int, InFlight] = {}
         self._has_caller = has_caller
+        self._next_slots: Event | None = None
         self.returned = 0
         if has_caller:
             self._expect_slots(0)
@@ -164,6 +165,12 @@ class Window:
             self.returned = self._slots.returnable
         return bool(self.in_flight)
 
+    def close(self) -> None:
+        """Stop waiting for calls, reports and slots: the coordinator has ended."""
+        for each in self.in_flight.values():
+            self._drop(each)
+        self._events.drop(self._next_slots)
+
     def _start(self, call: Call) -> None:
         slots = self._slots.lease(call.position, call.share, call.most)
         started = InFlight(call, call.start(self._ctx, slots, self._fan_in))
@@ -186,6 +193,7 @@ class Window:
     def _expect_slots(self, number: int) -> None:
         """Wait for slots that the caller leases to this coordinator later."""
         added = self._ctx.signal(slots_name(number), serde=slots_json)
+        self._next_slots = added
 
         async def add() -> None:
             self._slots.add(await added)
@@ -196,7 +204,7 @@ class Window:
     def _expect_report(self, called: InFlight, number: int) -> None:
         """Wait for the next report of a called coordinator."""
         position = called.call.position
-        name = report_name(str(position), number)
+        name = report_name(called.call.report_name, number)
         report = called.next_report = self._ctx.signal(name, serde=report_json)
 
         async def count() -> None:
@@ -234,5 +242,8 @@ class Window:
     def _forget(self, ended: InFlight) -> None:
         del self.in_flight[ended.call.position]
         self._slots.end(ended.call.position)
-        for future in (ended.future, ended.timer, ended.next_report):
+        self._drop(ended)
+
+    def _drop(self, call: InFlight) -> None:
+        for future in (call.future, call.timer, call.next_report):
             self._events.drop(future)

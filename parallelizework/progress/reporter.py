@@ -62,7 +62,9 @@ class ProgressReporter:
             self._send(self._update(None))
 
     def open(self, ended: Ended | None) -> None:
-        """Send the first update. From now on, `send` sends updates."""
+        """Send the first update, if none was sent. Then `send` sends updates."""
+        if self.is_open:
+            return
         self.is_open = True
         self._settled = ended.counts.settled if ended else 0
         self._send(self._update(ended))
@@ -97,7 +99,8 @@ class ProgressReporter:
     def hold(
         self, ended: Ended | None, reason: CompletionReason | None, error: str
     ) -> None:
-        """Send that the run is held, and why."""
+        """Send that the run is held, and why. The run sends nothing else meanwhile."""
+        self.is_open = True
         self._send_state(ended, "held", reason, error)
 
     def restart(self, total: int | None, succeeded: int) -> None:

@@ -42,18 +42,19 @@ class Held:
         return progress(self.server, self.run.id).get("state", "")
 
 
+@pytest.mark.parametrize("count", [20, 300])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_held_run_continues_with_a_redrive(
-    server: Server, client: Client, key: str, kind: str
+    server: Server, client: Client, key: str, kind: str, count: int
 ) -> None:
-    held = Held(server, client, kind, key)
+    held = Held(server, client, kind, key, count=count)
     held.trial.repair()
 
     redrive = held.run.redrive()
 
     assert (redrive.id, redrive.is_new) == (held.run.id, False)
     held.trial.check(server.attach(held.run.id))
-    assert held.run.progress().succeeded == 20
+    assert held.run.progress().succeeded == count
 
 
 def test_a_held_run_says_why_it_would_fail(
@@ -84,10 +85,11 @@ def test_a_held_run_is_suspended(server: Server, client: Client, key: str) -> No
     held.run.settle()
 
 
+@pytest.mark.parametrize("count", [20, 300])
 def test_a_run_that_would_fail_again_is_held_again(
-    server: Server, client: Client, key: str
+    server: Server, client: Client, key: str, count: int
 ) -> None:
-    held = Held(server, client, "Redriven", key, repairs=2)
+    held = Held(server, client, "Redriven", key, count=count, repairs=2)
     held.trial.repair()
     held.run.redrive()
     eventually(lambda: held.trial.executions()["failed 3"] == 2)
