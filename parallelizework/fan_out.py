@@ -25,6 +25,7 @@ from parallelizework.progress.virtual_object import RETENTION, progress_object
 from parallelizework.redrive.virtual_object import redrive_object
 from parallelizework.restate_service import service
 from parallelizework.served import RestateService, Served
+from parallelizework.streaming.virtual_object import outcomes_object
 
 Task = TypeVar("Task")
 Shard = TypeVar("Shard")
@@ -217,8 +218,8 @@ def services(
 ) -> list[RestateService]:
     """Return the Restate services of fan-outs and executors, for `restate.app`.
 
-    If there is a `FanOut`, the virtual objects `FanOutProgress` and `FanOutRedrive` are
-    among the services.
+    If there is a `FanOut`, the virtual objects `FanOutProgress`, `FanOutRedrive` and
+    `FanOutOutcomes` are among the services.
 
     Args:
         served: Fan-outs, executors and other Restate services.
@@ -237,7 +238,11 @@ def services(
         each if isinstance(each, RestateService) else each.service for each in served
     ]
     if any(isinstance(each, FanOut) for each in served):
-        all_services += [progress_object(progress_retention), redrive_object()]
+        all_services += [
+            progress_object(progress_retention),
+            redrive_object(),
+            outcomes_object(),
+        ]
     names = Counter(each.name for each in all_services)
     if repeated := [name for name, count in names.items() if count > 1]:
         raise DefinitionError(

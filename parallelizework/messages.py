@@ -129,7 +129,8 @@ class Slice(BaseModel, Generic[Item]):
     Attributes:
         run: The id of the run and its labels, for logs.
         first: The index of the first item, if the indexes are consecutive.
-        indexes: The index of each item, in a redrive. None for consecutive indexes.
+        indexes: The index of each item, in a redrive or if outcomes are sent as they
+            complete. None for consecutive indexes.
         slots: How many slots the call has.
         items: The items, as plain JSON: subtasks or shards.
         names: The name of each item of a batch, if the fan-out has `name_of`. An
@@ -143,6 +144,8 @@ class Slice(BaseModel, Generic[Item]):
         rule: The completion rule for the slice: what remains of the rule of the run.
         report_request: Which reports the caller wants; None for no reports.
         round: How often the run was held before, in the slice of the whole run.
+        stream: The id of the run, if its outcomes are sent as they complete. Then the
+            slice has indexes, so that each value has a place.
     """
 
     model_config = _CONFIG
@@ -160,6 +163,7 @@ class Slice(BaseModel, Generic[Item]):
     rule: Rule = Rule()
     report_request: ReportRequest | None = None
     round: int = 0
+    stream: str | None = None
 
     def index_of(self, position: int) -> int:
         """Return the index of an item, from its position in `items`."""
@@ -271,7 +275,8 @@ class Outcomes(BaseModel):
             its deadline. They are not counted.
         shard_values: How many of the values belong to each shard. Empty if there are no
             shards, or if values are combined.
-        places: The place of each value, in a redrive. Empty in all other runs.
+        places: The place of each value, if the slice has indexes.
+        streamed: How many outcomes were sent as they completed.
         seconds: How long one subtask takes on one slot; None if nobody needs that.
     """
 
@@ -287,6 +292,7 @@ class Outcomes(BaseModel):
     rest: list[Rest] = []
     shard_values: dict[int, int] = {}
     places: list[Place] = []
+    streamed: int = 0
     seconds: float | None = None
 
     @property

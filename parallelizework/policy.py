@@ -181,6 +181,13 @@ class Policy(BaseModel):
     waiting. Default: a run is not held; it fails at once.
     """
 
+    stream: bool = False
+    """Whether the outcomes of the run can be read one by one, while the run continues.
+
+    Default: `False`. The outcomes cost one message for several of them. With `combine`,
+    `stream` is possible only without batches: a batch combines its values.
+    """
+
     @classmethod
     def all_successful(cls) -> Self:
         """Return the default policy: all subtasks must succeed."""

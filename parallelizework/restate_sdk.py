@@ -125,8 +125,13 @@ async def until_cancelled(
         if not event.get("more_body"):
             ctx.vm.notify_input_closed()  # asking for progress would suspend now
             break
-        if not has_ended.is_set():  # a value that exists has priority
+        if has_ended.is_set():  # a value that exists has priority
+            break
+        try:
             _check_cancelled(ctx, never)
+        except TerminalError:
+            task.cancel()  # at once: it must not return a value that nobody receives
+            raise
     return await task
 
 

@@ -211,6 +211,7 @@ class SliceCall(Call):
             seconds=seconds,
             rule=rule,
             report_request=self._report_request(caller, rule),
+            stream=whole.stream,
         )
         return self.slice_json.serialize(slice_)
 

@@ -15,6 +15,7 @@ from parallelizework.definition.definition import Definition
 from parallelizework.messages import Outcomes, Slice, expanded
 from parallelizework.outcomes import CompletionReason
 from parallelizework.policy import Overrides
+from parallelizework.streaming.sender import OutcomesSender
 from parallelizework.terminal_errors import is_cancelled
 
 _NOTHING = Outcomes()
@@ -93,10 +94,16 @@ class Coordinator:
         """
         combine = self._steps.combine if self._definition.combine else None
         pace = self._pace
-        pace.seconds = slice_.seconds
-        if slice_.is_slow is not None:
-            pace.is_slow = slice_.is_slow
-        fan_in = self._fan_in = FanIn(slice_.rule, combine, total, pace, before)
+        pace.begin(is_slow=slice_.is_slow, seconds=slice_.seconds)
+        sender = self._sender(slice_)
+        fan_in = self._fan_in = FanIn(
+            slice_.rule,
+            combine,
+            total=total,
+            pace=pace,
+            before=before,
+            on_outcomes=sender.add if sender else None,
+        )
         calls = dispatch.calls(slice_, self._policy, pace)
         window = Window(
             self._ctx, calls, fan_in, self._events, has_caller=self._has_caller
@@ -110,9 +117,19 @@ class Coordinator:
             else:
                 failed = error
         collecting = await self._end_calls(window, fan_in, reason)
+        streamed = fan_in.streamed + (sender.flush() if sender else 0)
         if error := failed or collecting:
             raise error
-        return fan_in.reason or reason, await fan_in.outcomes()
+        outcomes = await fan_in.outcomes()
+        if streamed:
+            outcomes = outcomes.model_copy(update={"streamed": streamed})
+        return fan_in.reason or reason, outcomes
+
+    def _sender(self, slice_: Slice[Any]) -> OutcomesSender | None:
+        """Sends the outcomes as they complete, if the policy says so."""
+        if slice_.stream is None:
+            return None
+        return OutcomesSender(self._ctx, slice_.stream, self._events)
 
     async def _end_calls(
         self, window: Window, fan_in: FanIn, reason: CompletionReason

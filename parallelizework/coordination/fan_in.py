@@ -39,6 +39,8 @@ class FanIn:
         pace: Learns how long the subtasks take.
         before: The outcomes from before a redrive; the successes count. If the fan-out
             has `combine`, new values are combined after these values.
+        on_outcomes: Is called with the outcomes of each call that count, unless the
+            called coordinator has sent them.
 
     Attributes:
         kept: How many outcomes have arrived and count, by outcome. An outcome that
@@ -47,16 +49,19 @@ class FanIn:
         reason: Why the run has ended; None while it continues.
         calls_ended: How many calls have ended.
         failures: The failures that count, in order of arrival.
+        streamed: How many outcomes the called coordinators have sent.
         is_cancelled: Somebody cancelled the coordinator. Nothing is combined any more.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is something that a coordinator knows
         self,
         rule: Rule,
         combine: Combine | None,
+        *,
         total: int | None = None,
         pace: Pace | None = None,
         before: Outcomes = _NO_OUTCOMES,
+        on_outcomes: Callable[[Outcomes], None] | None = None,
     ) -> None:
         start = Counts(succeeded=before.succeeded) if before.succeeded else _NO_COUNTS
         self.kept: Counts = start
@@ -67,6 +72,8 @@ class FanIn:
         self.calls_ended = 0
         self.failures: list[Failure[Any]] = []
         self.is_cancelled = False
+        self.streamed = 0
+        self._on_outcomes = on_outcomes
         self._rule = rule
         self._is_full = self.reason is not None  # `kept` alone has met the rule
         self._has_failed = False  # so no value is aggregated
@@ -114,6 +121,9 @@ class FanIn:
             self.counts = self.counts + self._newly_ended(position, outcomes)
         self._check()
         self.failures += needed.failures
+        self.streamed += outcomes.streamed
+        if self._on_outcomes and not outcomes.streamed:
+            self._on_outcomes(needed)
         self._add_late(outcomes, is_late=is_late)
         self.calls_ended += 1
         self._bytes += size

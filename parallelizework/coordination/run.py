@@ -22,6 +22,7 @@ from parallelizework.redrive.keep import Keeper
 from parallelizework.redrive.models import Selection
 from parallelizework.redrive.remains import Remains
 from parallelizework.restate_sdk import CONTINUED
+from parallelizework.streaming.sender import OutcomesSender
 from parallelizework.terminal_errors import cancelled, is_cancelled
 
 # Why a run that has succeeded may have subtasks without a value.
@@ -79,6 +80,7 @@ class Run(Coordinator):
         self._unstarted = Outcomes()  # all subtasks, before they execute
         self._left: Remains | None = None  # what a redrive does not execute
         self._is_executing = False
+        self._streamed = 0  # how many outcomes were sent as they completed
         self._deadline: RestateDurableFuture[None] | None = None
         labels = _labels(ctx) or labels or {}
         self._name = with_labels(ctx.request().id, labels)  # for logs
@@ -86,7 +88,10 @@ class Run(Coordinator):
         kept_for = self._policy.redrivable_for
         self._keeper = Keeper(ctx, definition.name, kept_for, redrive_of, labels)
         self._hold = Hold(ctx, self._events, self._keeper)
+        self._stream = OutcomesSender(ctx, ctx.request().id, self._events)
         self._events.on(self._progress.opening, self._open)
+        if self._policy.stream:
+            self._stream.begin()
         self._start_deadline()
 
     async def split(self) -> list[Any]:
@@ -201,12 +206,15 @@ class Run(Coordinator):
             dispatch, slice_, self._progress, self._total, before
         )
         self._is_executing = False
+        self._streamed += outcomes.streamed
         return outcomes
 
     def _slice(
         self, rule: Rule, items: list[Any], indexes: list[int] | None = None
     ) -> Slice[Any]:
         """The slice with all items that the run executes."""
+        if self._policy.stream and indexes is None:
+            indexes = list(range(len(items)))
         return Slice[Any](
             run=self._name,
             indexes=indexes,
@@ -215,6 +223,7 @@ class Run(Coordinator):
             overrides=self._overrides,
             rule=rule,
             round=self._hold.times,
+            stream=self._ctx.request().id if self._policy.stream else None,
         )
 
     def _failure(self, outcomes: Outcomes) -> TerminalError | None:
@@ -279,6 +288,8 @@ class Run(Coordinator):
 
     def _end(self, state: State, error: str | None = None) -> None:
         self._progress.end(self._fan_in, state, self._reason, error)
+        if self._policy.stream:
+            self._stream.end(self._streamed)
         is_kept = self._keep(state)
         self._keeper.release(has_succeeded=state == "succeeded", is_kept=is_kept)
 

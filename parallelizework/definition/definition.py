@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from restate import TerminalError
+
 from parallelizework.definition.checks import (
     Extra,
     check_accepts,
@@ -88,7 +90,19 @@ class Definition:
             TerminalError: 400; the request's policy is not possible.
         """
         function = self.execute.function if self.execute else None
-        return overridden(self.name, self.policy, overrides, function)
+        policy = overridden(self.name, self.policy, overrides, function)
+        if message := self.why_no_stream(policy):
+            raise TerminalError(message, 400)
+        return policy
+
+    def why_no_stream(self, policy: Policy) -> str | None:
+        """Why the outcomes cannot be read one by one; None if they can."""
+        if policy.stream and self.combine and policy.max_items_per_batch != 1:
+            return (
+                f"the policy of {self.name} has stream=True, but a batch combines its "
+                "values: use max_items_per_batch=1"
+            )
+        return None
 
 
 def define(

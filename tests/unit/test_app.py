@@ -72,7 +72,7 @@ async def names(app: ProtocolGuard) -> set[str]:
 async def test_fan_outs_executors_and_services_are_served_with_progress() -> None:
     app = parallelizework.app(codes, coder, greeter)
 
-    objects = {"FanOutProgress", "FanOutRedrive"}
+    objects = {"FanOutProgress", "FanOutRedrive", "FanOutOutcomes"}
     assert await names(app) == {"Codes", "Coder", "Greeter", *objects}
 
 

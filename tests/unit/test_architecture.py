@@ -15,7 +15,7 @@ LAYERS = [  # a package may import from its own line and the lines above
     {"serde", "completion", "terminal_errors", "restate_sdk"},
     {"definition", "progress"},
     {"messages", "attempts"},
-    {"redrive"},
+    {"redrive", "streaming"},
     {"coordination", "execution"},
     {"restate_service", "served"},
     {"fan_out", "executor"},
@@ -39,6 +39,7 @@ PURE = [
     "redrive.models",
     "redrive.pieces",
     "redrive.remains",
+    "streaming.models",
 ]
 WITH_IO = {"restate", "httpx", "httpcore", "hypercorn", "asyncio", "os", "pathlib"}
 MOST_AT_THE_TOP, MOST_IN_A_FOLDER, MOST_LEVELS = 15, 12, 15

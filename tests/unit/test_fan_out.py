@@ -348,6 +348,6 @@ def test_progress_is_served_with_fan_outs_but_not_with_executors() -> None:
     executor = Executor("Elsewhere", execute=execute)
 
     names = [service.name for service in fan_out.services]
-    assert names == ["Test", "FanOutProgress", "FanOutRedrive"]
+    assert names == ["Test", "FanOutProgress", "FanOutRedrive", "FanOutOutcomes"]
     assert [s.name for s in executor.services] == ["Elsewhere"]
-    assert len(services(fan_out, executor)) == 4
+    assert len(services(fan_out, executor)) == 5

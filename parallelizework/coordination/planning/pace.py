@@ -28,6 +28,17 @@ class Pace:
         self.is_slow = is_slow
         self.seconds = seconds
 
+    def begin(self, *, is_slow: bool | None, seconds: float | None) -> None:
+        """Learn what the caller of the coordinator knows.
+
+        Args:
+            is_slow: Whether the subtasks are slow; None if the caller does not know.
+            seconds: How long one subtask takes; None if the caller does not know.
+        """
+        self.seconds = seconds
+        if is_slow is not None:
+            self.is_slow = is_slow
+
     def add(self, seconds: float) -> None:
         """Learn how long the subtasks of one batch took.
 

@@ -1,0 +1,1 @@
+"""`FanOutOutcomes`: the outcomes of a run, as they complete."""
