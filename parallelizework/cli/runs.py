@@ -13,7 +13,11 @@ from parallelizework.cli.output import note, print_result
 from parallelizework.cli.task import read_labels
 from parallelizework.client.codec import raw
 from parallelizework.client.models import FailedSubtask, Listed, Paused
-from parallelizework.client.subtasks import MAX_SUBTASKS, ListedSubtask, SubtaskStatus
+from parallelizework.client.subtasks.listed import (
+    MAX_SUBTASKS,
+    ListedSubtask,
+    SubtaskStatus,
+)
 
 RunId = Annotated[str, Parameter(help="The run's id.")]
 

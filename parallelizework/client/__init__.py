@@ -9,13 +9,15 @@ from parallelizework.client.models import (
     Progress,
 )
 from parallelizework.client.server_api.health import healthy
-from parallelizework.client.subtasks import ListedSubtask, Subtasks
+from parallelizework.client.subtasks.completed import CompletedSubtask
+from parallelizework.client.subtasks.listed import ListedSubtask, Subtasks
 from parallelizework.client.sync_client import Client, Run
 
 __all__ = [
     "AsyncClient",
     "AsyncRun",
     "Client",
+    "CompletedSubtask",
     "FailedSubtask",
     "Failures",
     "Listed",

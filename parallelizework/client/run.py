@@ -12,15 +12,19 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 from parallelizework.client import run_state
 from parallelizework.client.models import Failures, Paused, Progress
 from parallelizework.client.server_api.server import Server
-from parallelizework.client.stalled_calls import paused_calls
 from parallelizework.client.steering import pause
 from parallelizework.client.steering.redrive import redrive, selected, settle
-from parallelizework.client.subtasks import (
+from parallelizework.client.subtasks.completed import (
+    CompletedSubtask,
+    completed_subtasks,
+)
+from parallelizework.client.subtasks.listed import (
     MAX_SUBTASKS,
     Subtasks,
     SubtaskStatus,
     subtasks,
 )
+from parallelizework.client.subtasks.stalled_calls import paused_calls
 from parallelizework.errors import OtherTask, RunNotFinished, UnknownRun
 
 if TYPE_CHECKING:
@@ -110,6 +114,22 @@ class AsyncRun(Generic[Result]):
         while not (progress and progress.ended):
             progress = await next_update(self, progress, since)
             yield progress
+
+    async def outcomes(self, offset: int = 0) -> AsyncIterator[CompletedSubtask]:
+        """Return the outcome of each subtask, in order of completion.
+
+        The iterator ends after the end of the run. The policy of the run must have
+        `stream=True`. Outcomes are stored for a day after the end of the run.
+
+        Args:
+            offset: Where to continue: the `offset` of the last outcome that was read,
+                plus 1.
+
+        Raises:
+            Refused: The policy of the run does not have `stream=True`.
+        """
+        async for each in completed_subtasks(self._checked, self.id, offset):
+            yield each
 
     async def failures(self) -> Failures:
         """Return the subtasks that have failed so far.

@@ -17,7 +17,7 @@ from parallelizework.client.models import Failures, Invocation, Listed, Progress
 from parallelizework.client.server_api.deployments import fan_outs
 from parallelizework.client.server_api.ingress import valid
 from parallelizework.client.server_api.sql import Sql, have_labels, texts
-from parallelizework.client.stalled_calls import stalled_calls
+from parallelizework.client.subtasks.stalled_calls import stalled_calls
 from parallelizework.errors import Refused, UnknownRun, Unreachable
 from parallelizework.outcomes import in_order
 from parallelizework.progress.labels import Labels

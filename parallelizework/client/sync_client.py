@@ -13,14 +13,16 @@ from parallelizework.client.run import AsyncRun, next_update, warn_of_other_task
 from parallelizework.client.server_api.ingress import Options
 from parallelizework.client.server_api.server import Server
 from parallelizework.client.submission import submit
-from parallelizework.client.subtasks import MAX_SUBTASKS
+from parallelizework.client.subtasks.completed import next_of
+from parallelizework.client.subtasks.listed import MAX_SUBTASKS
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from parallelizework.client.models import Failures, Listed, Paused, Progress
     from parallelizework.client.server_api.deployments import Registered
-    from parallelizework.client.subtasks import Subtasks, SubtaskStatus
+    from parallelizework.client.subtasks.completed import CompletedSubtask
+    from parallelizework.client.subtasks.listed import Subtasks, SubtaskStatus
     from parallelizework.fan_out import FanOut
     from parallelizework.policy import Policy
     from parallelizework.progress.labels import Labels
@@ -79,6 +81,23 @@ class Run(Generic[Result]):
             update = next_update(self._run, progress, since)
             progress = self._thread.run(update)
             yield progress
+
+    def outcomes(self, offset: int = 0) -> Iterator[CompletedSubtask]:
+        """Return the outcome of each subtask, in order of completion.
+
+        The iterator ends after the end of the run. The policy of the run must have
+        `stream=True`. Outcomes are stored for a day after the end of the run.
+
+        Args:
+            offset: Where to continue: the `offset` of the last outcome that was read,
+                plus 1.
+
+        Raises:
+            Refused: The policy of the run does not have `stream=True`.
+        """
+        outcomes = self._run.outcomes(offset)
+        while (each := self._thread.run(next_of(outcomes))) is not None:
+            yield each
 
     def failures(self) -> Failures:
         """Return the subtasks that have failed so far.

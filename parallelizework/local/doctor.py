@@ -11,7 +11,7 @@ import httpx
 from parallelizework.client.event_loop_thread import EventLoopThread
 from parallelizework.client.server_api.deployments import Deployment
 from parallelizework.client.server_api.server import Server
-from parallelizework.client.stalled_calls import stalled_calls
+from parallelizework.client.subtasks.stalled_calls import stalled_calls
 from parallelizework.errors import ClientError, Unreachable
 from parallelizework.progress.models import NAME as PROGRESS
 

@@ -133,6 +133,10 @@ class Remains:
             update |= {"values": values, "shard_values": counts}
         return new.model_copy(update=update)
 
+    def places(self) -> list[Place]:
+        """Return the places of the values, in order."""
+        return [place for place, _ in self._placed()]
+
     def _placed(self) -> Iterator[tuple[Place, Any]]:
         """The values with their places: all places in order that are no gaps."""
         counts: dict[int | None, int] = {None: len(self.values)}

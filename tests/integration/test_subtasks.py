@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 
 from parallelizework.client import AsyncClient, Client, ListedSubtask, Run, Subtasks
-from parallelizework.client.subtasks import SubtaskStatus
+from parallelizework.client.subtasks.listed import SubtaskStatus
 from parallelizework.errors import UnknownRun
 
 from .conftest import Server

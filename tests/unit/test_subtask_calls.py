@@ -8,7 +8,7 @@ import pytest
 
 from parallelizework.attempts.schedule import FailedAttempt
 from parallelizework.client.server_api.subtask_calls import AttemptsSoFar, SubtaskCall
-from parallelizework.client.subtasks import InFlight
+from parallelizework.client.subtasks.listed import InFlight
 from parallelizework.outcomes import Fault
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)

@@ -31,10 +31,11 @@ from parallelizework.errors import (
     UnknownRun,
     Unreachable,
 )
-from parallelizework.messages import REASON, HandlerName
+from parallelizework.messages import REASON, HandlerName, Outcomes
 from parallelizework.outcomes import CompletionReason
 from parallelizework.progress.labels import Labels, checked, labels_headers
 from parallelizework.redrive.models import Redrivable
+from parallelizework.streaming.models import Part
 
 _NOT_READY = 470
 _NOT_FOUND = 404
@@ -135,6 +136,24 @@ class Ingress:
         url = f"{self.url}/restate/call/FanOutRedrive/{run}/{order}"
         request = Request("POST", url, body=body)
         succeeded(request, await self.http.ask(request))
+
+    async def kept(self, run: str, number: int) -> Outcomes:
+        """A piece of the outcomes that are kept of a run for a redrive."""
+        url = f"{self.url}/restate/call/FanOutRedrive/{run}/read"
+        body = str(number).encode()
+        request = Request("POST", url, body=body, timeout=_READ, repeatable=True)
+        answer = succeeded(request, await self.http.ask(request))
+        return Outcomes.model_validate_json(answer.body)
+
+    async def outcomes(self, run: str, offset: int) -> Part | None:
+        """Outcomes of a run from an offset on; None if the run sends none (yet)."""
+        url = f"{self.url}/restate/call/FanOutOutcomes/{run}/read"
+        body = str(offset).encode()
+        request = Request("POST", url, body=body, timeout=_READ, repeatable=True)
+        answer = await self.http.ask(request)
+        if answer.status == _NOT_FOUND:
+            return None
+        return Part.model_validate_json(succeeded(request, answer).body)
 
     async def result(self, run: str, within: float) -> bytes | None:
         """The result of a run as JSON; None if the run does not end in time.

@@ -23,13 +23,15 @@ from parallelizework.client.server_api.subtask_calls import (
     subtask_ids,
 )
 from parallelizework.client.server_messages import HANDLER_FAILED
-from parallelizework.client.stalled_calls import stalled_calls
+from parallelizework.client.subtasks.kept import kept
+from parallelizework.client.subtasks.stalled_calls import stalled_calls
 from parallelizework.headers import SubtaskId
 from parallelizework.messages import Slice
 
 if TYPE_CHECKING:
     from parallelizework.client.server_api.server import Server
     from parallelizework.client.server_api.sql import Input, Sql
+    from parallelizework.messages import Place
 
 SubtaskStatus = Literal[
     "succeeded",
@@ -145,13 +147,24 @@ async def kept_subtasks(
 ) -> list[ListedSubtask]:
     """The subtasks that have ended, as far as they are stored one by one.
 
-    These are the failures that `FanOutProgress` stores, up to 256 KiB.
+    These are all subtasks of a run that has ended with failures, as long as the run can
+    be redriven. For other runs, these are the failures that `FanOutProgress` stores, up
+    to 256 KiB.
     """
-    # The values and the missing subtasks that `FanOutRedrive` keeps join here.
+    if state.known.ended and (found := await kept(server, run)):
+        listed = [_listed_at(place, "succeeded") for place in found.succeeded]
+        listed += [ListedSubtask.of_failure(failure) for failure in found.failures]
+        listed += [_listed_at(place, "cancelled") for place in found.unstarted]
+        return listed
     failures = state.failures
     if failures is None:
         failures = await server.ingress.failures(run) if state.progress else []
     return [ListedSubtask.of_failure(failure) for failure in failures]
+
+
+def _listed_at(place: Place, status: SubtaskStatus) -> ListedSubtask:
+    shard, index = place
+    return ListedSubtask(index=index, shard=shard, status=status)
 
 
 @dataclass(frozen=True)
