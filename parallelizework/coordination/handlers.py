@@ -10,8 +10,8 @@ from restate import Context
 
 from parallelizework.coordination.coordinator import InnerCoordinator
 from parallelizework.coordination.dispatch import ShardDispatch, SubtaskDispatch
-from parallelizework.coordination.redrive import Redrive
-from parallelizework.coordination.run import Run
+from parallelizework.coordination.runs.redrivable_run import RedrivableRun
+from parallelizework.coordination.runs.redrive import Redrive
 from parallelizework.definition.definition import Definition
 from parallelizework.messages import Outcomes
 from parallelizework.redrive.claim import claimed
@@ -45,7 +45,7 @@ class Handlers:
 
     async def run(self, ctx: Context, body: bytes) -> bytes:
         """Split the task, execute its subtasks in parallel, aggregate their values."""
-        run = Run(ctx, self._definition, body)
+        run = RedrivableRun(ctx, self._definition, body)
         with run:
             items = await run.split()
             outcomes = await run.fan_out(self._run_dispatch, items)

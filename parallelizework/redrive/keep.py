@@ -25,7 +25,6 @@ class Keeper:
     Args:
         ctx: The context of the run.
         fan_out: The name of the fan-out.
-        kept_for: How long the run can be redriven.
         redrive_of: The id of the run that this run redrives, if any.
         labels: The labels of the run.
     """
@@ -34,18 +33,22 @@ class Keeper:
         self,
         ctx: Context,
         fan_out: str,
-        kept_for: timedelta,
         redrive_of: str | None,
         labels: Labels | None = None,
     ) -> None:
         self._ctx = ctx
         self._fan_out = fan_out
-        self._kept_for = kept_for
         self._redrive_of = redrive_of
         self._labels = dict(labels or {})
 
     def keep(
-        self, task: bytes, outcomes: Outcomes, total: int | None, *, is_split: bool
+        self,
+        task: bytes,
+        outcomes: Outcomes,
+        total: int | None,
+        *,
+        is_split: bool,
+        kept_for: timedelta,
     ) -> bool:
         """Keep the run; return whether it can be redriven.
 
@@ -54,8 +57,9 @@ class Keeper:
             outcomes: All outcomes of the run, and the items without an outcome.
             total: The number of subtasks; None if it is unknown.
             is_split: Whether `split` has returned its list.
+            kept_for: How long the run can be redriven.
         """
-        if not self._kept_for:
+        if not kept_for:
             return False
         found = pieces(outcomes)
         kept = Kept(
@@ -65,7 +69,7 @@ class Keeper:
             total=total,
             pieces=len(found),
             succeeded=found[0].succeeded,
-            kept_for=self._kept_for,
+            kept_for=kept_for,
             labels=self._labels,
             first=found[0],
         )

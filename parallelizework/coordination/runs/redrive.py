@@ -1,11 +1,9 @@
 """`Redrive`: a run that executes what another run has left without a value."""
 
-from datetime import timedelta
-
 from restate import Context, TerminalError
 
 from parallelizework.coordination.dispatch import SubtaskDispatch
-from parallelizework.coordination.run import Run
+from parallelizework.coordination.runs.redrivable_run import RedrivableRun
 from parallelizework.definition.definition import Definition
 from parallelizework.messages import Outcomes
 from parallelizework.progress.models import State
@@ -14,7 +12,7 @@ from parallelizework.redrive.keep import Keeper
 from parallelizework.redrive.models import RedriveRequest
 
 
-class Redrive(Run):
+class Redrive(RedrivableRun):
     """A redrive: read what is kept of a run, fan out the rest, aggregate everything.
 
     Args:
@@ -40,7 +38,7 @@ class Redrive(Run):
         try:
             super().__init__(ctx, definition, body, redrive_of=run, labels=labels)
         except TerminalError:
-            keeper = Keeper(ctx, definition.name, timedelta(0), run)
+            keeper = Keeper(ctx, definition.name, run)
             keeper.release(has_succeeded=False, is_kept=False)
             raise
         self._claimed = claimed

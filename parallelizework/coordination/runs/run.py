@@ -6,44 +6,27 @@ from typing import Any, Self
 from restate import Context, RestateDurableFuture, TerminalError
 
 from parallelizework.attempts.durable import Interrupted
-from parallelizework.attempts.steps import Steps
 from parallelizework.completion import Rule, failure_of, final
 from parallelizework.coordination.coordinator import Coordinator
 from parallelizework.coordination.dispatch import SubtaskDispatch
-from parallelizework.coordination.hold import Hold
 from parallelizework.definition.definition import Definition
 from parallelizework.messages import REASON, Outcomes, Rest, Slice
 from parallelizework.outcomes import CompletionReason
-from parallelizework.policy import Policy, requested
+from parallelizework.policy import requested
 from parallelizework.progress.labels import Labels, labels_in, with_labels
 from parallelizework.progress.models import State
 from parallelizework.progress.reporter import ProgressReporter
-from parallelizework.redrive.keep import Keeper
-from parallelizework.redrive.models import Selection
-from parallelizework.redrive.remains import Remains
 from parallelizework.restate_sdk import CONTINUED
 from parallelizework.streaming.sender import OutcomesSender
 from parallelizework.terminal_errors import cancelled, is_cancelled
 
-# Why a run that has succeeded may have subtasks without a value.
-_WITH_FAILURES = (CompletionReason.ALL_COMPLETED, CompletionReason.DEADLINE_EXCEEDED)
-
-
 _NOTHING = Outcomes()
-
-
-class WrongSelection(TerminalError):
-    """400; a redrive selects what is not possible."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, 400)
 
 
 class Run(Coordinator):
     """A run: split, fan out, aggregate.
 
-    As a context manager, a run sends its end to `FanOutProgress`. If the run has
-    failures, it sends to `FanOutRedrive` what a redrive needs.
+    As a context manager, a run sends its end to `FanOutProgress`.
 
     Args:
         ctx: The context of the invocation.
@@ -78,16 +61,15 @@ class Run(Coordinator):
         self._reason: CompletionReason | None = None
         self._outcomes = Outcomes()  # of all subtasks, before and after they execute
         self._unstarted = Outcomes()  # all subtasks, before they execute
-        self._left: Remains | None = None  # what a redrive does not execute
         self._is_executing = False
+        self._has_bug = False  # of ours: the outcomes may be wrong
+        self._round = 0  # how often subtasks were executed before
         self._streamed = 0  # how many outcomes were sent as they completed
         self._deadline: RestateDurableFuture[None] | None = None
         labels = _labels(ctx) or labels or {}
         self._name = with_labels(ctx.request().id, labels)  # for logs
         self._progress = ProgressReporter(ctx, definition.name, redrive_of, labels)
-        kept_for = self._policy.redrivable_for
-        self._keeper = Keeper(ctx, definition.name, kept_for, redrive_of, labels)
-        self._hold = Hold(ctx, self._events, self._keeper)
+        self._labels = labels
         self._stream = OutcomesSender(ctx, ctx.request().id, self._events)
         self._events.on(self._progress.opening, self._open)
         if self._policy.stream:
@@ -128,60 +110,6 @@ class Run(Coordinator):
         self._outcomes = await self._executed(dispatch, self._slice(rule, items))
         return self._outcomes
 
-    async def hold(self, dispatch: SubtaskDispatch, outcomes: Outcomes) -> Outcomes:
-        """While the run would fail, wait for a redrive, if the policy says so.
-
-        Returns:
-            The outcomes after the last redrive.
-        """
-        error = self._failure(outcomes) if self._policy.hold else None
-        while error and self._policy.hold and not is_cancelled(error):
-            self._progress.hold(self._fan_in, self._reason, error.message)
-            selection = await self._hold.order(self._policy.hold)
-            if selection is None:
-                break
-            try:
-                outcomes = await self.redrive(dispatch, outcomes, selection)
-            except WrongSelection as wrong:
-                error = wrong
-            else:
-                error = self._failure(outcomes)
-        return outcomes
-
-    async def redrive(
-        self, dispatch: SubtaskDispatch, outcomes: Outcomes, selection: Selection
-    ) -> Outcomes:
-        """Execute subtasks that have no value.
-
-        Args:
-            dispatch: Turns items into calls.
-            outcomes: The outcomes of all subtasks so far.
-            selection: Which subtasks to execute.
-
-        Returns:
-            The outcomes of all subtasks, old and new.
-
-        Raises:
-            WrongSelection: The selection is not possible. Nothing was executed.
-            TerminalError: As for `fan_out`.
-        """
-        self._outcomes = self._unstarted = outcomes
-        remains = Remains.of(outcomes)
-        try:
-            items, left = remains.selected(selection)
-        except LookupError as error:
-            raise WrongSelection(f"not a subtask without a value: {error}") from error
-        self._set_policy(selection)
-        slice_ = self._slice(self._rule(), items.items, items.indexes)
-        self._reason, self._left = None, left
-        self._progress.restart(self._total, left.succeeded)
-        before = Outcomes(succeeded=left.succeeded, values=left.values)
-        new = await self._executed(dispatch, slice_, before)
-        assert self._fan_in, "subtasks were executed"
-        self._fan_in.count_others(left.failures)
-        self._outcomes = left.merged(new, combines=self._combines)
-        return self._outcomes
-
     async def aggregate(self, outcomes: Outcomes) -> bytes:
         """Return the result of the run, as JSON.
 
@@ -206,6 +134,7 @@ class Run(Coordinator):
             dispatch, slice_, self._progress, self._total, before
         )
         self._is_executing = False
+        self._round += 1
         self._streamed += outcomes.streamed
         return outcomes
 
@@ -222,7 +151,7 @@ class Run(Coordinator):
             items=items,
             overrides=self._overrides,
             rule=rule,
-            round=self._hold.times,
+            round=self._round,
             stream=self._ctx.request().id if self._policy.stream else None,
         )
 
@@ -239,20 +168,6 @@ class Run(Coordinator):
         return (
             TerminalError(*failed, metadata={REASON: reason.value}) if failed else None
         )
-
-    def _set_policy(self, selection: Selection) -> None:
-        """Apply the policy of a redrive. The deadline starts again."""
-        if selection.policy:
-            before = Policy.model_validate(self._overrides)
-            changed = before.overridden(selection.policy)
-            overrides = changed.model_dump(mode="json", exclude_unset=True)
-            try:
-                self._policy = self._definition.policy_for(overrides)
-            except TerminalError as error:
-                raise WrongSelection(error.message) from error
-            self._overrides = overrides
-            self._steps = Steps(self._ctx, self._definition, self._policy)
-        self._start_deadline()
 
     def _rule(self) -> Rule:
         """The completion rule.
@@ -284,43 +199,13 @@ class Run(Coordinator):
             state = "cancelled" if is_cancelled(error) else "failed"
             self._end(state, error.message)
         elif isinstance(error, Exception) and not isinstance(error, CONTINUED):
+            self._has_bug = True
             self._end("failed", f"{error!r:.1000}")
 
     def _end(self, state: State, error: str | None = None) -> None:
         self._progress.end(self._fan_in, state, self._reason, error)
         if self._policy.stream:
             self._stream.end(self._streamed)
-        is_kept = self._keep(state)
-        self._keeper.release(has_succeeded=state == "succeeded", is_kept=is_kept)
-
-    def _keep(self, state: State) -> bool:
-        """Keep what a redrive needs; return whether the run can be redriven."""
-        if state == "succeeded" and self._reason not in _WITH_FAILURES:
-            return False
-        outcomes = self._all_outcomes()
-        if state == "succeeded" and not (outcomes.failures or outcomes.rest):
-            return False
-        return self._keeper.keep(
-            self._body, outcomes, self._total, is_split=self._is_split
-        )
-
-    def _all_outcomes(self) -> Outcomes:
-        """The outcomes of all subtasks, also if an error has ended the run.
-
-        In a race, no outcome but the first one counts: a redrive is a new race.
-        """
-        if self._policy.race:
-            return self._unstarted
-        if not self._is_executing or self._fan_in is None:
-            return self._outcomes
-        collected = self._fan_in.collected()
-        if self._left is None:
-            return collected
-        return self._left.merged(collected, combines=self._combines)
-
-    @property
-    def _combines(self) -> bool:
-        return self._definition.combine is not None
 
     def _open(self) -> None:
         self._pace.is_slow = True

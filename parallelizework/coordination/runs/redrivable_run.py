@@ -1,0 +1,173 @@
+"""`RedrivableRun`: a run that can be held, and that keeps what a redrive needs."""
+
+from restate import Context, TerminalError
+
+from parallelizework.attempts.steps import Steps
+from parallelizework.coordination.dispatch import SubtaskDispatch
+from parallelizework.coordination.runs.hold import Hold
+from parallelizework.coordination.runs.run import Run
+from parallelizework.definition.definition import Definition
+from parallelizework.messages import Outcomes
+from parallelizework.outcomes import CompletionReason
+from parallelizework.policy import Policy
+from parallelizework.progress.labels import Labels
+from parallelizework.progress.models import State
+from parallelizework.redrive.keep import Keeper
+from parallelizework.redrive.models import Selection
+from parallelizework.redrive.remains import Remains
+from parallelizework.terminal_errors import is_cancelled
+
+# Why a run that has succeeded may have subtasks without a value.
+_WITH_FAILURES = (CompletionReason.ALL_COMPLETED, CompletionReason.DEADLINE_EXCEEDED)
+
+
+class WrongSelection(TerminalError):
+    """400; a redrive selects what is not possible."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, 400)
+
+
+class RedrivableRun(Run):
+    """A run whose subtasks without a value can be executed once more.
+
+    As a context manager, it sends to `FanOutRedrive` what a redrive needs, if the run
+    has failures.
+
+    Args:
+        ctx: The context of the invocation.
+        definition: The fan-out.
+        body: The task, as JSON.
+        redrive_of: The id of the run that this run redrives, if any.
+        labels: The labels of the run, unless the headers of the request have labels.
+
+    Raises:
+        TerminalError: As for `Run`.
+    """
+
+    def __init__(
+        self,
+        ctx: Context,
+        definition: Definition,
+        body: bytes,
+        *,
+        redrive_of: str | None = None,
+        labels: Labels | None = None,
+    ) -> None:
+        super().__init__(ctx, definition, body, redrive_of=redrive_of, labels=labels)
+        self._keeper = Keeper(ctx, definition.name, redrive_of, self._labels)
+        self._hold = Hold(ctx, self._events, self._keeper)
+        self._left: Remains | None = None  # what a redrive does not execute
+
+    async def hold(self, dispatch: SubtaskDispatch, outcomes: Outcomes) -> Outcomes:
+        """While the run would fail, wait for a redrive, if the policy says so.
+
+        Returns:
+            The outcomes after the last redrive.
+        """
+        error = self._failure(outcomes) if self._policy.hold else None
+        while error and self._policy.hold and not is_cancelled(error):
+            self._progress.hold(self._fan_in, self._reason, error.message)
+            selection = await self._hold.order(self._policy.hold)
+            if selection is None:
+                break
+            try:
+                outcomes = await self.redrive(dispatch, outcomes, selection)
+            except WrongSelection as wrong:
+                error = wrong
+            else:
+                error = self._failure(outcomes)
+        return outcomes
+
+    async def redrive(
+        self, dispatch: SubtaskDispatch, outcomes: Outcomes, selection: Selection
+    ) -> Outcomes:
+        """Execute subtasks that have no value.
+
+        Args:
+            dispatch: Turns items into calls.
+            outcomes: The outcomes of all subtasks so far.
+            selection: Which subtasks to execute.
+
+        Returns:
+            The outcomes of all subtasks, old and new.
+
+        Raises:
+            WrongSelection: The selection is not possible. Nothing was executed.
+            TerminalError: As for `fan_out`.
+        """
+        self._outcomes = self._unstarted = outcomes
+        remains = Remains.of(outcomes)
+        try:
+            items, left = remains.selected(selection)
+        except LookupError as error:
+            raise WrongSelection(f"not a subtask without a value: {error}") from error
+        self._set_policy(selection)
+        slice_ = self._slice(self._rule(), items.items, items.indexes)
+        self._reason, self._left = None, left
+        self._progress.restart(self._total, left.succeeded)
+        before = Outcomes(succeeded=left.succeeded, values=left.values)
+        new = await self._executed(dispatch, slice_, before)
+        assert self._fan_in, "subtasks were executed"
+        self._fan_in.count_others(left.failures)
+        self._outcomes = left.merged(new, combines=self._combines)
+        return self._outcomes
+
+    def _set_policy(self, selection: Selection) -> None:
+        """Apply the policy of a redrive. The deadline starts again."""
+        if selection.policy:
+            before = Policy.model_validate(self._overrides)
+            was_streamed = self._policy.stream
+            changed = before.overridden(selection.policy)
+            overrides = changed.model_dump(mode="json", exclude_unset=True)
+            try:
+                self._policy = self._definition.policy_for(overrides)
+            except TerminalError as error:
+                raise WrongSelection(error.message) from error
+            self._overrides = overrides
+            if self._policy.stream and not was_streamed:
+                self._stream.begin()
+            self._steps = Steps(self._ctx, self._definition, self._policy)
+        self._start_deadline()
+
+    def _end(self, state: State, error: str | None = None) -> None:
+        super()._end(state, error)
+        is_kept = self._keep(state)
+        self._keeper.release(has_succeeded=state == "succeeded", is_kept=is_kept)
+
+    def _keep(self, state: State) -> bool:
+        """Keep what a redrive needs; return whether the run can be redriven."""
+        if self._has_bug or (state == "succeeded" and not self._may_have_failures):
+            return False
+        outcomes = self._all_outcomes()
+        if state == "succeeded" and not (outcomes.failures or outcomes.rest):
+            return False
+        return self._keeper.keep(
+            self._body,
+            outcomes,
+            self._total,
+            is_split=self._is_split,
+            kept_for=self._policy.redrivable_for,
+        )
+
+    @property
+    def _may_have_failures(self) -> bool:
+        return self._reason in _WITH_FAILURES
+
+    def _all_outcomes(self) -> Outcomes:
+        """The outcomes of all subtasks, also if an error has ended the run.
+
+        In a race, no outcome but the first one counts: a redrive is a new race.
+        """
+        if self._policy.race:
+            return self._unstarted
+        if not self._is_executing or self._fan_in is None:
+            return self._outcomes
+        collected = self._fan_in.collected()
+        if self._left is None:
+            return collected
+        return self._left.merged(collected, combines=self._combines)
+
+    @property
+    def _combines(self) -> bool:
+        return self._definition.combine is not None
