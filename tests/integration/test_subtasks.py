@@ -115,7 +115,7 @@ def test_the_subtasks_of_an_executors_batch_are_listed_one_by_one(
     first, second = until_listed(run, "running", "running")
     server.repair(key)
     run.result(LONG)
-    [failed] = run.subtasks()
+    [failed] = run.subtasks(status="failed")
 
     assert (first.index, first.name, first.attempts) == (0, name(0, "waits"), None)
     assert (second.index, second.name) == (1, name(1, "fails"))
