@@ -80,6 +80,9 @@ COORDINATORS = (
 RUNS = (HandlerName.RUN, HandlerName.REDRIVE)  # the first coordinator of a run
 
 
+# The virtual objects that each worker with a fan-out serves.
+VIRTUAL_OBJECTS = frozenset({"FanOutProgress", "FanOutRedrive", "FanOutOutcomes"})
+
 # The name of the step `aggregate`; the number of subtasks that have succeeded follows.
 AGGREGATE_STEP = "aggregate of "
 

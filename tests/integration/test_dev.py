@@ -52,7 +52,9 @@ def test_the_example_of_dev_is_of_its_first_target() -> None:
 
         services = dev.wait_for("Services").split(maxsplit=1)[1]
     assert json.loads(answer.stdout) == [0, 1, 4]
-    assert services == "Squares, FanOutWorker, FanOutProgress"
+    assert services == (
+        "Squares, FanOutWorker, FanOutProgress, FanOutRedrive, FanOutOutcomes"
+    )
 
 
 def test_the_export_lines_of_dev_lead_other_commands_to_its_ports() -> None:

@@ -13,6 +13,7 @@ from parallelizework.client import Client, healthy
 from parallelizework.local.binaries import find
 from parallelizework.local.ports import Ports
 from parallelizework.local.server import restate_server
+from parallelizework.messages import VIRTUAL_OBJECTS
 
 from .fan_outs.ledger import Ledger, repair
 from .processes import COMMAND, LONG, Running, eventually, running
@@ -152,7 +153,7 @@ def test_serve_without_targets_serves_the_fan_outs_named_in_the_environment() ->
         )
 
     names = {service["name"] for service in discovered.json()["services"]}
-    assert names == {"FanOutProgress", "FanOutRedrive", "FanOutWorker", "Squares"}
+    assert names == {*VIRTUAL_OBJECTS, "FanOutWorker", "Squares"}
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from parallelizework.client import healthy
+from parallelizework.messages import VIRTUAL_OBJECTS
 
 from .fan_outs.deadly import greeter
 from .processes import LONG, eventually, running
@@ -40,7 +41,7 @@ def test_a_module_without_a_name_serves_all_its_fan_outs_and_services() -> None:
         names = discovered(url)
 
     fan_outs = {"Deadly", "DeadlyAsync", "DeadlyCode"}
-    assert names == {*fan_outs, greeter.name, "FanOutProgress", "FanOutRedrive"}
+    assert names == {*fan_outs, greeter.name, *VIRTUAL_OBJECTS}
 
 
 def test_a_module_may_be_named_as_it_is_imported() -> None:
@@ -50,12 +51,7 @@ def test_a_module_may_be_named_as_it_is_imported() -> None:
 
 def test_a_plain_service_is_served_together_with_a_fan_out() -> None:
     with alone(f"{FAN_OUTS}.values:squares", f"{SERVING}:greeter") as (_, url):
-        assert discovered(url) == {
-            "FanOutProgress",
-            "FanOutRedrive",
-            "Greeter",
-            "Squares",
-        }
+        assert discovered(url) == {*VIRTUAL_OBJECTS, "Greeter", "Squares"}
 
 
 def test_dev_serves_fan_outs_and_restate_services() -> None:

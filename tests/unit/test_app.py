@@ -10,6 +10,7 @@ import restate
 import parallelizework
 from parallelizework import Executor, FanOut
 from parallelizework.errors import DefinitionError, StartError
+from parallelizework.messages import VIRTUAL_OBJECTS
 from parallelizework.serving.protocol_guard import Event, ProtocolGuard
 
 pytestmark = pytest.mark.anyio
@@ -72,8 +73,7 @@ async def names(app: ProtocolGuard) -> set[str]:
 async def test_fan_outs_executors_and_services_are_served_with_progress() -> None:
     app = parallelizework.app(codes, coder, greeter)
 
-    objects = {"FanOutProgress", "FanOutRedrive", "FanOutOutcomes"}
-    assert await names(app) == {"Codes", "Coder", "Greeter", *objects}
+    assert await names(app) == {"Codes", "Coder", "Greeter", *VIRTUAL_OBJECTS}
 
 
 async def test_an_executor_alone_is_served_without_progress() -> None:
