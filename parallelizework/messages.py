@@ -277,6 +277,8 @@ class Outcomes(BaseModel):
             shards, or if values are combined.
         places: The place of each value, if the slice has indexes.
         streamed: How many outcomes were sent as they completed.
+        error: The error that has ended the slice and that is not an outcome of a
+            subtask, if any.
         seconds: How long one subtask takes on one slot; None if nobody needs that.
     """
 
@@ -293,6 +295,7 @@ class Outcomes(BaseModel):
     shard_values: dict[int, int] = {}
     places: list[Place] = []
     streamed: int = 0
+    error: Fault | None = None
     seconds: float | None = None
 
     @property

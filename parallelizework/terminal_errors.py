@@ -9,7 +9,8 @@ from restate import TerminalError
 from parallelizework.outcomes import Fault
 
 _STATUS, _ATTEMPTS = "parallelizework.status", "parallelizework.attempts"
-_CANCELLED = 409
+_NOT_FOUND, _CANCELLED = 404, 409
+_UNKNOWN = ("not found", "invocation not found")  # Restate's own messages
 
 
 def error_of(fault: Fault) -> TerminalError:
@@ -49,6 +50,8 @@ def is_cancelled(error: TerminalError) -> bool:
     return error.status_code == _CANCELLED and error.message in ("cancelled", "killed")
 
 
-def is_killed(error: TerminalError) -> bool:
-    """Whether an invocation ended because somebody killed it."""
-    return is_cancelled(error) and error.message == "killed"
+def is_lost(error: TerminalError) -> bool:
+    """Whether an invocation was killed, or is not stored any more."""
+    is_killed = is_cancelled(error) and error.message == "killed"
+    is_unknown = error.status_code == _NOT_FOUND and error.message in _UNKNOWN
+    return is_killed or is_unknown

@@ -12,6 +12,7 @@ from parallelizework.cli.runs import RunId
 from parallelizework.cli.task import UsageError
 from parallelizework.client.codec import raw
 from parallelizework.policy import Policy
+from parallelizework.serde.adapter import mistakes
 
 Index = int | tuple[int, int]
 
@@ -88,16 +89,13 @@ def _policy(text: str | None) -> Policy | None:
     try:
         return None if text is None else Policy.model_validate_json(text)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise UsageError(f"--policy {text}: {where}: {first['msg']}") from error
+        raise UsageError(f"--policy {text}: {mistakes(error)}") from error
 
 
 def _index(text: str) -> Index:
     shard, slash, index = text.strip().rpartition("/")
-    try:
-        return (int(shard), int(index)) if slash else int(index)
-    except ValueError as error:
+    if not index.isdecimal() or bool(slash) != shard.isdecimal():
         raise UsageError(
             f"--index {text!r}: pass indexes such as 17,99 or, with shards, 3/17,3/99"
-        ) from error
+        )
+    return (int(shard), int(index)) if slash else int(index)

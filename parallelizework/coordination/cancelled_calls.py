@@ -12,7 +12,7 @@ from restate import Context, TerminalError
 from parallelizework.coordination.calls import CANCEL_GRACE, Call, Known
 from parallelizework.coordination.fan_in import FanIn
 from parallelizework.messages import Outcomes
-from parallelizework.terminal_errors import is_cancelled
+from parallelizework.terminal_errors import error_of, is_cancelled
 
 if TYPE_CHECKING:
     from parallelizework.coordination.window import InFlight
@@ -119,6 +119,8 @@ class CancelledCalls:
             if unstarted is not None and outcomes in (_NONE, _NONE_CANCELLED):
                 outcomes = each.call.without_answer()
             errors += await self._add(position, outcomes, size)
+            if outcomes.error:
+                errors.append(error_of(outcomes.error))
         for call in unstarted or ():
             errors += await self._add(call.position, call.without_answer())
         return errors[0] if errors else None

@@ -16,7 +16,7 @@ from parallelizework.messages import Outcomes, Slice, expanded
 from parallelizework.outcomes import CompletionReason
 from parallelizework.policy import Overrides
 from parallelizework.streaming.sender import OutcomesSender
-from parallelizework.terminal_errors import is_cancelled
+from parallelizework.terminal_errors import fault_of, is_cancelled
 
 _NOTHING = Outcomes()
 
@@ -213,7 +213,14 @@ class InnerCoordinator(Coordinator):
     async def outcomes(self, dispatch: SubtaskDispatch) -> Outcomes:
         """Execute the items of the slice, and return their outcomes."""
         reporter = SignalReporter(self._ctx, self._slice, dispatch)
-        _, outcomes = await self._execute(dispatch, self._slice, reporter)
+        try:
+            _, outcomes = await self._execute(dispatch, self._slice, reporter)
+        except TerminalError as error:
+            if self._fan_in is None or not self._policy.is_redrivable:
+                raise
+            # A redrive needs the values that exist.
+            update = {"error": fault_of(error)}
+            outcomes = self._fan_in.collected().model_copy(update=update)
         if self._slice.shard is None or self._definition.combine:
             return outcomes
         counts = {self._slice.shard: len(outcomes.values)}

@@ -6,7 +6,7 @@ run, it calls `runSegment` with slices, and `runSegment` continues in the same w
 slice of shards. `redrive` is a run that executes what another run has left.
 """
 
-from restate import Context
+from restate import Context, TerminalError
 
 from parallelizework.coordination.coordinator import InnerCoordinator
 from parallelizework.coordination.dispatch import ShardDispatch, SubtaskDispatch
@@ -18,6 +18,7 @@ from parallelizework.redrive.claim import claimed
 from parallelizework.redrive.models import RedriveRequest
 from parallelizework.serde.message import Message
 from parallelizework.serde.validated_json import Json
+from parallelizework.terminal_errors import error_of
 
 
 class Handlers:
@@ -90,4 +91,12 @@ class Handlers:
     async def _outcomes(
         self, coordinator: InnerCoordinator, dispatch: SubtaskDispatch
     ) -> bytes:
-        return self.outcomes_json.serialize(await coordinator.outcomes(dispatch))
+        outcomes = await coordinator.outcomes(dispatch)
+        try:
+            return self.outcomes_json.serialize(outcomes)
+        except TerminalError:  # the values are too large for one message
+            if outcomes.error:
+                raise error_of(outcomes.error) from None
+            if outcomes.cancelled:
+                return self.outcomes_json.serialize(Outcomes(cancelled=True))
+            raise

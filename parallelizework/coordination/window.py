@@ -19,7 +19,7 @@ from parallelizework.coordination.reports import (
 from parallelizework.messages import Report
 from parallelizework.policy import WINDOW
 from parallelizework.restate_sdk import is_resumed, suspended_after
-from parallelizework.terminal_errors import cancelled
+from parallelizework.terminal_errors import cancelled, error_of
 
 Event = RestateDurableFuture[Any]
 
@@ -226,6 +226,8 @@ class Window:
             outcomes = ended.call.failed(cancelled(), has_timed_out=False)
         self._forget(ended)
         await self._fan_in.add(ended.call.position, outcomes, size)
+        if outcomes.error:
+            ended.call.failed(error_of(outcomes.error), has_timed_out=False)
 
     async def _expire(self, late: InFlight) -> None:
         """At the timeout, cancel the call. After a grace period, stop waiting."""

@@ -24,7 +24,7 @@ from parallelizework.redrive.virtual_object import (
     outcomes_json,
 )
 from parallelizework.serde.message import Message
-from parallelizework.terminal_errors import is_killed
+from parallelizework.terminal_errors import is_lost
 
 _NOT_FOUND, _CONFLICT = 404, 409
 # What a run keeps takes some milliseconds to arrive after the end of the run; in the
@@ -62,9 +62,9 @@ async def claimed(
         TerminalError: Nothing is kept of the run, or a redrive of it has succeeded; or
             the held run, or the other redrive, has failed.
     """
-    run, killed = request.run, None
+    run, lost = request.run, None
     while True:
-        claim = await _claim(ctx, run, fan_out, killed)
+        claim = await _claim(ctx, run, fan_out, lost)
         match claim.status:
             case "claimed":
                 assert claim.kept, "a run that can be claimed is kept"
@@ -77,7 +77,7 @@ async def claimed(
                 result = await _of_other(ctx, claim.by)
                 if result is not None:
                     return result
-                killed = claim.by
+                lost = claim.by
             case "succeeded":
                 by = claim.by
                 message = f"{run} was redriven before: the run {by} has succeeded"
@@ -100,9 +100,9 @@ async def outcomes_of(ctx: Context, run: Claimed) -> Outcomes:
     return joined(pieces)
 
 
-async def _claim(ctx: Context, run: str, fan_out: str, killed: str | None) -> Claim:
+async def _claim(ctx: Context, run: str, fan_out: str, lost: str | None) -> Claim:
     """Claim a run, as soon as everything that is kept of the run has arrived."""
-    request = ClaimRequest(by=ctx.request().id, fan_out=fan_out, instead_of=killed)
+    request = ClaimRequest(by=ctx.request().id, fan_out=fan_out, instead_of=lost)
     body = claim_request_json.serialize(request)
     for _ in range(_WAITS):
         answer = await ctx.generic_call(NAME, "claim", body, key=run)
@@ -123,10 +123,10 @@ async def _of_held(ctx: Context, run: str, request: RedriveRequest) -> bytes:
 
 
 async def _of_other(ctx: Context, redrive: str) -> bytes | None:
-    """The result of another redrive; None if somebody has killed that redrive."""
+    """The result of another redrive; None if it was killed, or is not stored."""
     try:
         return await ctx.attach_invocation(redrive, BytesSerde())
     except TerminalError as error:
-        if is_killed(error):
+        if is_lost(error):
             return None
         raise

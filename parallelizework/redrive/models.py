@@ -14,7 +14,9 @@ NAME = "FanOutRedrive"
 _CONFIG = ConfigDict(frozen=True, ser_json_inf_nan="constants")
 
 RunId = Annotated[str, StringConstraints(pattern=r"^inv_[A-Za-z0-9]+$")]
-Index = int | tuple[int, int]  # with `expand`: the shard, and the index in the shard
+_Number = Annotated[int, Field(strict=True, ge=0)]
+# With `expand`: the index of the shard, and the index in the shard.
+Index = _Number | tuple[_Number, _Number]
 
 
 class Selection(BaseModel):
@@ -181,8 +183,6 @@ class Redriven(BaseModel):
 
     def released(self, end: Release) -> "Redriven":
         """Return the state after the end of a redrive."""
-        if self.by != end.by:
-            return self
         return Redriven(
             by=self.by,
             redrives=self.redrives + 1,
@@ -229,6 +229,8 @@ class Redrivable(BaseModel):
         total: The number of subtasks; None if it is unknown.
         redriven_by: The id of the latest redrive of the run; empty if there is none.
         is_redriving: Whether this redrive has not ended.
+        is_completed: Whether this redrive has succeeded, and nothing is left.
+        is_moved: Whether this redrive has ended with failures: redrive it instead.
         redrives: How many redrives of the run have ended.
         pieces: The number of pieces that `read` returns.
     """
@@ -242,5 +244,7 @@ class Redrivable(BaseModel):
     total: int | None = None
     redriven_by: str = ""
     is_redriving: bool = False
+    is_completed: bool = False
+    is_moved: bool = False
     redrives: int = 0
     pieces: int = 0

@@ -114,9 +114,10 @@ async def claim(ctx: ObjectContext, body: bytes) -> bytes:
 
 async def release(ctx: ObjectContext, body: bytes) -> bytes:
     """Note the end of the redrive that has claimed the run."""
+    end = release_json.deserialize(body)
     redriven = await _redriven(ctx)
-    ended = redriven.released(release_json.deserialize(body))
-    ctx.set(_REDRIVEN, ended, serde=_redriven_json)
+    if redriven.by == end.by:  # otherwise, the run was forgotten
+        ctx.set(_REDRIVEN, redriven.released(end), serde=_redriven_json)
     return b""
 
 
@@ -158,6 +159,8 @@ async def get(ctx: ObjectSharedContext) -> bytes:
         total=kept.total if kept else None,
         redriven_by=redriven.by,
         is_redriving=redriven.is_redriving,
+        is_completed=redriven.has_succeeded and not redriven.is_kept,
+        is_moved=redriven.is_kept,
         redrives=redriven.redrives,
         pieces=kept.pieces if kept else 0,
     )

@@ -65,6 +65,20 @@ class State(BaseModel):
         return self.expected is not None and self.count >= self.expected
 
 
+class Checked(BaseModel):
+    """What a check has seen, whether the outcomes can be forgotten.
+
+    Attributes:
+        state: The state at the check.
+        times: How many checks in a row have seen this state before.
+    """
+
+    model_config = _CONFIG
+
+    state: State
+    times: int
+
+
 class Part(BaseModel):
     """Some outcomes of a run, in order of completion.
 

@@ -92,6 +92,10 @@ class OutcomesSender:
         try:
             body = outcomes_json.serialize(chunk)
         except TerminalError as error:  # one value is as large as a message
+            if len(chunk) > 1:
+                for each in chunk:
+                    self._append([each])
+                return
             _logger.warning("outcomes not sent: run=%s: %s", self._run, error)
             return
         self._sent += len(chunk)

@@ -13,12 +13,21 @@ from restate.serde import BytesSerde
 from parallelizework.restate_sdk import RETRIED_WITHOUT_END
 from parallelizework.serde.message import Message
 from parallelizework.serde.validated_json import Json
-from parallelizework.streaming.models import CHUNK, NAME, Completed, Part, State
+from parallelizework.streaming.models import (
+    CHUNK,
+    NAME,
+    Checked,
+    Completed,
+    Part,
+    State,
+)
 from parallelizework.streaming.sender import end_json, outcomes_json
 
-RETENTION = timedelta(days=1)  # after the last message of the run
+RETENTION = timedelta(days=1)  # at least, after the end of the run
+_MAX_CHECKS = 30  # without a change, one each day
 
 _state_json = Message[State](State, "the state of the outcomes of a run")
+_checked_json = Message[Checked](Checked, "a check of the outcomes of a run")
 _part_json = Message[Part](Part, "some outcomes of a run")
 _offset_json = Json[int](int, "the offset", status=400)
 
@@ -70,13 +79,18 @@ async def end(ctx: ObjectContext, body: bytes) -> bytes:
 
 
 async def forget(ctx: ObjectContext, _body: bytes) -> bytes:
-    """Forget the run, if nothing has arrived since the last check."""
-    state = await _state(ctx)
-    if state == await ctx.get(_CHECKED, serde=_state_json):
-        ctx.clear_all()
-    elif state:
-        ctx.set(_CHECKED, state, serde=_state_json)
+    """Forget the run, if its outcomes are complete since the last check.
+
+    A killed run has no end: it is forgotten after many checks without a change.
+    """
+    state, before = await _state(ctx), await ctx.get(_CHECKED, serde=_checked_json)
+    is_same = before is not None and before.state == state
+    times = before.times + 1 if before and is_same else 0
+    if state and times < (1 if state.is_complete else _MAX_CHECKS):
+        ctx.set(_CHECKED, Checked(state=state, times=times), serde=_checked_json)
         ctx.generic_send(NAME, "forget", b"", key=ctx.key(), send_delay=RETENTION)
+    else:
+        ctx.clear_all()
     return b""
 
 

@@ -70,6 +70,7 @@ def test_redrive_has_a_policy_of_its_own(
     [
         ("--index", "one", "--index 'one': pass indexes such as 17,99"),
         ("--index", "", "--index ''"),
+        ("--index", "3/", "--index '3/'"),
         ("--policy", "{", "--policy {"),
         ("--policy", '{"polcy": 1}', "polcy: Extra inputs are not permitted"),
     ],

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from parallelizework import Policy
 from parallelizework.client import Client, Run
 from parallelizework.errors import NotRedrivable, RunFailed
 
-from .conftest import Server
+from .conftest import HTTP, Server
 from .processes import eventually
 from .test_progress import progress
 from .test_redrive import KINDS, Trial
@@ -145,6 +146,36 @@ def test_a_redrive_that_is_not_possible_leaves_the_run_held(
     held.trial.repair()
     held.run.redrive()
     held.trial.check(server.attach(held.run.id))
+
+
+def test_a_policy_that_is_not_possible_leaves_the_run_held(
+    server: Server, client: Client, key: str
+) -> None:
+    held = Held(server, client, "Redriven", key)
+    held.run.redrive(Policy(min_successful=100))
+
+    def reported() -> str:
+        return held.run.progress().error or ""
+
+    eventually(lambda: "min_successful=100, but there are 20" in reported())
+    held.trial.repair()
+    held.run.redrive()
+    held.trial.check(server.attach(held.run.id))
+
+
+def test_a_held_run_that_was_killed_is_not_held(
+    server: Server, client: Client, key: str
+) -> None:
+    held = Held(server, client, "Redriven", key)
+    url = f"{server.admin}/invocations/{held.run.id}/kill"
+    HTTP.patch(url).raise_for_status()
+    with pytest.raises(RunFailed, match="killed"):
+        held.run.result(60)
+
+    with pytest.raises(NotRedrivable, match="was killed while it was held"):
+        held.run.redrive()
+    with pytest.raises(NotRedrivable, match="is not held"):
+        held.run.settle()
 
 
 def test_a_redrive_of_a_held_run_over_http_answers_its_result(

@@ -393,6 +393,69 @@ def test_a_redrive_that_was_killed_can_be_repeated(
     assert redrive.result(60) == list(range(10))
 
 
+@pytest.mark.once
+def test_a_redrive_that_was_killed_and_purged_can_be_repeated(
+    start: Start, client: Client
+) -> None:
+    trial = start("Redriven", 10, hanging=[5], policy={"deadline": 1})
+    run = client.attach("Redriven", trial.run)
+    killed = run.redrive(Policy(deadline=timedelta(minutes=1)))
+    eventually(lambda: bool(progress(trial.server, killed.id)))
+    url = f"{trial.server.admin}/invocations/{killed.id}"
+    HTTP.patch(f"{url}/kill").raise_for_status()
+    eventually(lambda: HTTP.patch(f"{url}/purge").is_success)
+    trial.repair()
+
+    trial.check(trial.redrive())
+
+
+def test_each_redrive_by_the_id_of_the_first_run_continues_the_latest(
+    start: Start, client: Client
+) -> None:
+    trial = start("Redriven", 20, bad=[3], repairs=1)
+    run = client.attach("Redriven", trial.run)
+    ids: list[str] = []
+    for _ in range(3):
+        redrive = run.redrive()
+        ids.append(redrive.id)
+        with pytest.raises(RunFailed, match="3 is bad"):
+            redrive.result(60)
+    trial.repair()
+
+    last = run.redrive()
+
+    assert last.result(60) == list(range(20))
+    assert len({*ids, last.id}) == 4
+    with pytest.raises(NotRedrivable, match=f"{last.id} has succeeded"):
+        run.redrive()
+
+
+def test_a_combine_that_failed_keeps_the_values(start: Start) -> None:
+    trial = start("RedrivenCombineFails", 300, shards=40)
+    assert trial.answer
+    assert "combine is broken" in error(trial.answer)
+    trial.repair()
+
+    answer = trial.redrive()
+
+    assert sorted(answer.raise_for_status().json()) == list(range(300))
+    executions = trial.executions()
+    assert {executions[f"succeeded {number}"] for number in range(300)} == {1}
+
+
+def test_a_run_whose_split_failed_is_split_again(start: Start) -> None:
+    trial = start("RedrivenSplitFails", 5)
+    assert trial.answer
+    assert error(trial.answer) == "split is broken"
+    trial.repair()
+
+    refused = trial.redrive(indexes=[3])
+
+    assert refused.status_code == 400
+    assert "has no subtasks, because split failed" in error(refused)
+    trial.check(trial.redrive())
+
+
 def test_the_client_redrives_a_run(start: Start, client: Client) -> None:
     trial = start("Redriven", 20, bad=[3])
     run = client.attach("Redriven", trial.run)

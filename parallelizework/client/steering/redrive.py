@@ -58,7 +58,8 @@ async def redrive(server: Server, run: str, selection: Selection) -> Submitted:
         NotRedrivable: The run has succeeded or has not ended, or nothing is kept of it.
         UnknownRun: The server has no such run.
     """
-    found = await _redrivable(server, run)
+    found = await _latest(server, run)
+    run = found.run
     if found.is_held:
         await server.ingress.order(run, "redrive", _json(selection))
         return Submitted(run, is_new=False)
@@ -78,9 +79,28 @@ async def settle(server: Server, run: str) -> None:
         NotRedrivable: The run is not held.
         UnknownRun: The server has no such run.
     """
-    if not (await _redrivable(server, run)).is_held:
+    found = await _redrivable(server, run)
+    if not found.is_held or await _has_ended(server, run):
         raise NotRedrivable(f"{run} is not held")
     await server.ingress.order(run, "settle", None)
+
+
+async def _latest(server: Server, run: str) -> Redrivable:
+    """A run, or the latest of its redrives that have ended with failures.
+
+    Raises:
+        NotRedrivable: A redrive of the run has succeeded.
+    """
+    found = await _redrivable(server, run)
+    while found.is_moved:
+        found = await _redrivable(server, found.redriven_by)
+    if found.is_completed:
+        raise NotRedrivable(
+            f"{found.run} was redriven before: {found.redriven_by} has succeeded"
+        )
+    if found.is_held and await _has_ended(server, found.run):
+        raise NotRedrivable(f"{found.run} was killed while it was held")
+    return found
 
 
 async def _redrivable(server: Server, run: str) -> Redrivable:

@@ -9,7 +9,7 @@ from parallelizework.coordination.runs.run import Run
 from parallelizework.definition.definition import Definition
 from parallelizework.messages import Outcomes
 from parallelizework.outcomes import CompletionReason
-from parallelizework.policy import Policy
+from parallelizework.policy import Overrides, Policy
 from parallelizework.progress.labels import Labels
 from parallelizework.progress.models import State
 from parallelizework.redrive.keep import Keeper
@@ -102,8 +102,9 @@ class RedrivableRun(Run):
             items, left = remains.selected(selection)
         except LookupError as error:
             raise WrongSelection(f"not a subtask without a value: {error}") from error
-        self._set_policy(selection)
-        slice_ = self._slice(self._rule(), items.items, items.indexes)
+        overrides = self._changed(selection)
+        self._set_policy(overrides)
+        slice_ = self._slice(self._rule(self._policy), items.items, items.indexes)
         self._reason, self._left = None, left
         self._progress.restart(self._total, left.succeeded)
         before = Outcomes(succeeded=left.succeeded, values=left.values)
@@ -113,26 +114,38 @@ class RedrivableRun(Run):
         self._outcomes = left.merged(new, combines=self._combines)
         return self._outcomes
 
-    def _set_policy(self, selection: Selection) -> None:
-        """Apply the policy of a redrive. The deadline starts again."""
-        if selection.policy:
-            before = Policy.model_validate(self._overrides)
-            was_streamed = self._policy.stream
-            changed = before.overridden(selection.policy)
-            overrides = changed.model_dump(mode="json", exclude_unset=True)
-            try:
-                self._policy = self._definition.policy_for(overrides)
-            except TerminalError as error:
-                raise WrongSelection(error.message) from error
-            self._overrides = overrides
-            if self._policy.stream and not was_streamed:
-                self._stream.begin()
-            self._steps = Steps(self._ctx, self._definition, self._policy)
+    def _changed(self, selection: Selection) -> Overrides:
+        """The fields of the policy that are set, with those of a redrive.
+
+        Raises:
+            WrongSelection: The policy is not possible.
+        """
+        if not selection.policy:
+            return self._overrides
+        before = Policy.model_validate(self._overrides)
+        changed = before.overridden(selection.policy)
+        overrides = changed.model_dump(mode="json", exclude_unset=True)
+        try:
+            self._rule(self._definition.policy_for(overrides))
+        except TerminalError as error:
+            raise WrongSelection(error.message) from error
+        return overrides
+
+    def _set_policy(self, overrides: Overrides) -> None:
+        """Set the policy of a redrive. The deadline starts again."""
+        was_streamed = self._policy.stream
+        self._overrides = overrides
+        self._policy = self._definition.policy_for(overrides)
+        self._steps = Steps(self._ctx, self._definition, self._policy)
+        if self._policy.stream and not was_streamed:
+            self._stream.begin()
         self._start_deadline()
 
     def _end(self, state: State, error: str | None = None) -> None:
         super()._end(state, error)
         is_kept = self._keep(state)
+        if self._hold.times and not is_kept:
+            self._keeper.hold(None)
         self._keeper.release(has_succeeded=state == "succeeded", is_kept=is_kept)
 
     def _keep(self, state: State) -> bool:

@@ -3,7 +3,10 @@
 from restate import Context, TerminalError
 
 from parallelizework.coordination.dispatch import SubtaskDispatch
-from parallelizework.coordination.runs.redrivable_run import RedrivableRun
+from parallelizework.coordination.runs.redrivable_run import (
+    RedrivableRun,
+    WrongSelection,
+)
 from parallelizework.definition.definition import Definition
 from parallelizework.messages import Outcomes
 from parallelizework.progress.models import State
@@ -53,7 +56,12 @@ class Redrive(RedrivableRun):
         """
         kept = self._claimed.kept
         if not kept.is_split:
-            self._set_policy(self._request)
+            if self._request.indexes or self._request.failed_only:
+                raise WrongSelection(
+                    f"{self._claimed.run} has no subtasks, because split failed: "
+                    "redrive it without a selection"
+                )
+            self._set_policy(self._changed(self._request))
             return await self.fan_out(dispatch, await self.split())
         outcomes = await outcomes_of(self._ctx, self._claimed)
         self._is_split, self._total = True, kept.total

@@ -12,7 +12,7 @@ from parallelizework.coordination.dispatch import SubtaskDispatch
 from parallelizework.definition.definition import Definition
 from parallelizework.messages import REASON, Outcomes, Rest, Slice
 from parallelizework.outcomes import CompletionReason
-from parallelizework.policy import requested
+from parallelizework.policy import Policy, requested
 from parallelizework.progress.labels import Labels, labels_in, with_labels
 from parallelizework.progress.models import State
 from parallelizework.progress.reporter import ProgressReporter
@@ -104,7 +104,7 @@ class Run(Coordinator):
         if items:
             rest = Rest(first=0, are_shards=has_shards, items=items)
             self._outcomes = self._unstarted = Outcomes(rest=[rest])
-        rule = self._rule()
+        rule = self._rule(self._policy)
         if self._reason:
             return Outcomes()
         self._outcomes = await self._executed(dispatch, self._slice(rule, items))
@@ -169,20 +169,20 @@ class Run(Coordinator):
             TerminalError(*failed, metadata={REASON: reason.value}) if failed else None
         )
 
-    def _rule(self) -> Rule:
-        """The completion rule.
+    def _rule(self, policy: Policy) -> Rule:
+        """The completion rule of a policy.
 
         Raises:
             TerminalError: 400; there are too few subtasks for `min_successful`.
         """
-        needed, total = self._policy.min_successful, self._total
+        needed, total = policy.min_successful, self._total
         if needed is not None and total is not None and needed > total:
             raise TerminalError(
                 f"min_successful={needed}, but there are {total} subtasks: use a "
                 "smaller min_successful, or split the task into more subtasks",
                 400,
             )
-        return Rule.of(self._policy, total)
+        return Rule.of(policy, total)
 
     def __enter__(self) -> Self:
         return self

@@ -157,6 +157,47 @@ redriven_sharded_combined = FanOut(
 )
 
 
+def split_if_repaired(task: Task) -> list[Subtask]:
+    if not repairs(task.key):
+        raise TerminalError("split is broken", 500)
+    return split(task)
+
+
+redriven_split_fails = FanOut(
+    "RedrivenSplitFails", split=split_if_repaired, execute=execute, aggregate=aggregate
+)
+
+
+class Values(BaseModel):
+    key: str
+    numbers: list[int]
+
+
+async def execute_with_key(subtask: Subtask) -> Values:
+    return Values(key=subtask.key, numbers=await execute(subtask))
+
+
+def combine_if_repaired(values: list[Values]) -> Values:
+    key = values[0].key
+    if not repairs(key):
+        raise TerminalError("combine is broken", 500)
+    return Values(key=key, numbers=flat([each.numbers for each in values]))
+
+
+def aggregate_values(values: list[Values]) -> list[int]:
+    return flat([each.numbers for each in values])
+
+
+redriven_combine_fails = FanOut(
+    "RedrivenCombineFails",
+    split=shards,
+    expand=expand,
+    execute=execute_with_key,
+    combine=combine_if_repaired,
+    aggregate=aggregate_values,
+)
+
+
 def one(key: str) -> list[str]:
     return [key]
 
