@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-import restate
 from restate import Context, TerminalError
 from restate.serde import BytesSerde
 
@@ -30,7 +29,6 @@ _NOT_FOUND, _CONFLICT = 404, 409
 # What a run keeps takes some milliseconds to arrive after the end of the run; in the
 # worst case, some seconds.
 _WAITS, _WAIT = 30, timedelta(seconds=0.1)
-_READS = 8  # pieces that are read at the same time
 
 _selection_json = Message[Selection](Selection, "a redrive")
 
@@ -89,14 +87,10 @@ async def claimed(
 async def outcomes_of(ctx: Context, run: Claimed) -> Outcomes:
     """Return the outcomes that are kept of a claimed run."""
     pieces: list[Outcomes] = []
-    for first in range(0, run.kept.pieces, _READS):
-        numbers = range(first, min(first + _READS, run.kept.pieces))
-        calls = [
-            ctx.generic_call(NAME, "read", str(number).encode(), key=run.run)
-            for number in numbers
-        ]
-        await restate.gather(*calls)
-        pieces += [outcomes_json.deserialize(await call) for call in calls]
+    for number in range(run.kept.pieces):  # one by one: a piece may be large
+        body = str(number).encode()
+        answer = await ctx.generic_call(NAME, "read", body, key=run.run)
+        pieces.append(outcomes_json.deserialize(answer))
     return joined(pieces)
 
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from parallelizework.messages import Expanded, Outcomes, Place, Rest, expanded
-from parallelizework.outcomes import Failure
+from parallelizework.outcomes import Failure, Fault, is_known
 from parallelizework.redrive.models import Index, Selection
+
+_CONFLICT = 409
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,8 @@ class Remains:
     def selected(self, selection: Selection) -> tuple[Items, "Remains"]:
         """Return the items to execute, and what remains without them.
 
+        Subtasks without an outcome that are left out become failures: cancelled.
+
         Raises:
             LookupError: A selected subtask has a value, or does not exist.
         """
@@ -89,7 +93,6 @@ class Remains:
         failed_only = selection.failed_only
         found: dict[Place, Any] = {}
         failures: list[Failure[Any]] = []
-        rest: dict[Place, Any] = {}
         for failure in self.failures:
             is_left_out = failed_only and failure.status == "cancelled"
             if is_left_out or (chosen and _index(_place(failure)) not in chosen):
@@ -97,15 +100,16 @@ class Remains:
             else:
                 found[_place(failure)] = failure.subtask
         for place, item in self.rest.items():
-            if failed_only or (chosen and _index(place) not in chosen):
-                rest[place] = item
+            is_left_out = failed_only or (chosen and _index(place) not in chosen)
+            if is_left_out and not is_known(item):  # a known value costs nothing
+                failures.append(_left_out(place, item))
             else:
                 found[place] = item
         if others := chosen - set(map(_index, found)):
             raise LookupError(", ".join(sorted(map(str, others))[:3]))
         has_all = not (failed_only or chosen)
         shards = {} if has_all else self.shards
-        left = replace(self, failures=failures, rest=rest, shards=shards)
+        left = replace(self, failures=failures, rest={}, shards=shards)
         return _items(found, self.shards if has_all else {}), left
 
     def merged(self, new: Outcomes, *, combines: bool) -> Outcomes:
@@ -152,14 +156,7 @@ class Remains:
                 index += 1
 
     def _rest(self) -> Iterator[Rest]:
-        """The items without an outcome, as few messages."""
-        by_shard: dict[int | None, tuple[list[int], list[Any]]] = {}
-        for (shard, index), item in self.rest.items():
-            indexes, items = by_shard.setdefault(shard, ([], []))
-            indexes.append(index)
-            items.append(item)
-        for shard, (indexes, items) in by_shard.items():
-            yield Rest(first=0, indexes=indexes, shard=shard, items=items)
+        """The shards that are left out."""
         if self.shards:
             indexes, items = list(self.shards), list(self.shards.values())
             yield Rest(first=0, indexes=indexes, are_shards=True, items=items)
@@ -182,6 +179,12 @@ def _items(found: dict[Place, Any], shards: dict[int, Any]) -> Items:
     items |= {shard: part.as_item() for shard, part in of_shards.items()}
     indexes = sorted(items)
     return Items(indexes, [items[index] for index in indexes])
+
+
+def _left_out(place: Place, subtask: object) -> Failure[Any]:
+    message = "it was left out of the redrive"
+    fault = Fault(status="cancelled", message=message, code=_CONFLICT)
+    return fault.failure(subtask, index=place[1], shard=place[0])
 
 
 def _place(failure: Failure[Any]) -> Place:

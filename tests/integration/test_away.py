@@ -16,6 +16,7 @@ from parallelizework.errors import RunFailed, Unreachable
 from parallelizework.local.dev import local
 from parallelizework.local.ports import Ports
 from parallelizework.local.worker import serve
+from parallelizework.messages import VIRTUAL_OBJECTS
 
 from .conftest import Server
 from .fan_outs.ledger import repair
@@ -222,15 +223,13 @@ def test_register_and_doctor_warn_that_two_addresses_share_no_work() -> None:
         again = output_of("register", url, where=where)
         doctor = output_of("doctor", where=where)
 
-    moved = (
-        f"{started.worker} receives no new calls; {url} now serves FanOutProgress, "
-        "Squares"
-    )
+    services = ", ".join(sorted({*VIRTUAL_OBJECTS, "Squares"}))
+    moved = f"{started.worker} receives no new calls; {url} now serves {services}"
     assert moved in register
     assert "put a load balancer in front of the workers" in register
     assert f"{url} was registered before" in again
     assert f"idle   serves       {moved}" in doctor
-    assert f"ok     serves       {url} serves FanOutProgress, Squares" in doctor
+    assert f"ok     serves       {url} serves {services}" in doctor
 
 
 def test_registering_an_address_without_http_2_suggests_no_option_of_restate() -> None:

@@ -274,6 +274,18 @@ def test_a_redrive_may_leave_out_what_was_cancelled(start: Start) -> None:
     assert executions["succeeded 5"] == 0
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_redrive_leaves_out_counts_as_cancelled(start: Start, kind: str) -> None:
+    trial = start(kind, 60, bad=[0], policy={"max_concurrency": 4})
+    trial.repair()
+
+    answer = trial.redrive(failed_only=True)
+
+    assert answer.status_code == 409
+    assert "left out of the redrive" in error(answer)
+    trial.check(trial.redrive(answer.headers["x-restate-id"]))
+
+
 @pytest.mark.parametrize("index", [2, 99])
 def test_a_subtask_that_has_a_value_cannot_be_selected(
     start: Start, index: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from asyncio import sleep
+from time import monotonic
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -25,9 +26,8 @@ if TYPE_CHECKING:
     from parallelizework.policy import Policy
     from parallelizework.redrive.models import Index
 
-# What a run keeps takes some milliseconds to arrive after its end; in the worst case,
-# some seconds.
-_MAX_WAITS, _WAIT = 30, 0.1
+# Seconds until what a run keeps has arrived: usually some milliseconds.
+_ARRIVAL, _WAIT = 5.0, 0.1
 
 
 def selected(
@@ -105,23 +105,26 @@ async def _latest(server: Server, run: str) -> Redrivable:
 
 async def _redrivable(server: Server, run: str) -> Redrivable:
     """What FanOutRedrive knows of a run, as soon as it has arrived there."""
-    for _ in range(_MAX_WAITS):
+    end = monotonic() + _ARRIVAL
+    while True:
         if found := await server.ingress.redrivable(run):
             return found
         state = await run_state.settled_state(server, run)
-        if not _may_keep(state.known):
-            break
+        if not await _may_keep(server, state):
+            raise NotRedrivable(_why_not(state.known))
+        if monotonic() > end:
+            raise NotRedrivable(
+                f"nothing is kept of {run}: its policy has redrivable_for=0, or its "
+                "time is over, or it was killed. Submit its task again"
+            )
         await sleep(_WAIT)
-    else:
-        raise NotRedrivable(
-            f"nothing is kept of {run}: its policy has redrivable_for=0, or its time "
-            "is over, or it was killed. Submit its task again"
-        )
-    raise NotRedrivable(_why_not(state.known))
 
 
-def _may_keep(progress: Progress) -> bool:
+async def _may_keep(server: Server, state: run_state.RunState) -> bool:
     """Whether the run has ended with failures, or may be held."""
+    progress = state.known
+    if state.progress is None and progress.ended:  # its last update may arrive later
+        return await server.sql.has_reported(progress.run)
     has_failures = progress.failed + progress.timed_out + progress.cancelled > 0
     return progress.state in ("failed", "cancelled", "held") or has_failures
 

@@ -114,6 +114,14 @@ class RedrivableRun(Run):
         self._outcomes = left.merged(new, combines=self._combines)
         return self._outcomes
 
+    def _failure(self, outcomes: Outcomes) -> TerminalError | None:
+        """Why the run fails; also if a redrive has left out shards."""
+        failure = super()._failure(outcomes)
+        if failure is None and self._left and self._left.shards:
+            left_out = len(self._left.shards)
+            return TerminalError(f"{left_out} shards were left out of the redrive", 409)
+        return failure
+
     def _changed(self, selection: Selection) -> Overrides:
         """The fields of the policy that are set, with those of a redrive.
 
