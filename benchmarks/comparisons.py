@@ -46,6 +46,7 @@ def comparisons(sizes: Sizes) -> Generator[Comparison, None, None]:
         for service in ("Plain", "Tree", "Auto", "SeedRpc"):
             started.total(service, 300)  # warm up
         yield from no_ops(started, sizes)
+        yield from features(started, sizes)
         yield from small_requests(started, sizes)
         yield slots_busy(started, sizes.rounds)
         yield auto_for_long_subtasks(started, sizes.rounds)
@@ -73,6 +74,22 @@ def no_ops(started: System, sizes: Sizes) -> list[Comparison]:
             [row.rate for row in plain],
             to_reach="at least 10",
         ),
+    ]
+
+
+def features(started: System, sizes: Sizes) -> list[Comparison]:
+    """Compare the CPU time of `Plain` to runs without redrive, and with `stream`."""
+    services = ("Bare", "Plain", "Streamed")
+    forms = [partial(started.measured, each, sizes.plain) for each in services]
+    bare, plain, streamed = (
+        [row.cpu_ms for row in rows] for rows in alternating(forms, sizes.rounds)
+    )
+    what = f"CPU per subtask of {sizes.plain:,},"
+    return [
+        Comparison(
+            f"{what} redrivable / redrivable_for=0", "ms", plain, bare, "at most 1.05"
+        ),
+        Comparison(f"{what} with stream / without", "ms", streamed, plain, ""),
     ]
 
 

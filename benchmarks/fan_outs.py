@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 from parallelizework import FanOut, Policy
@@ -104,6 +105,8 @@ def summed(
 
 
 plain = summed("Plain", nothing)
+bare = summed("Bare", nothing, redrivable_for=timedelta(0))
+streamed = summed("Streamed", nothing, stream=True)
 batched = summed("Batched", nothing, max_items_per_batch=64)
 batched_sync = summed("BatchedSync", nothing_in_a_thread, max_items_per_batch=64)
 sharded = FanOut(
