@@ -154,7 +154,7 @@ def unended(system: Site) -> list[dict[str, object]]:
     """Return all unended invocations except those that delete progress later."""
     sql = (
         "select id, target, status, retry_count, last_failure from sys_invocation "
-        "where status != 'completed' and target not like 'FanOutProgress/%/forget'"
+        "where status != 'completed' and target not like 'FanOut%/forget'"
     )
     url, headers = f"{system.admin}/query", {"accept": "application/json"}
     answer = system.http.post(url, json={"query": sql}, headers=headers, timeout=LONG)
