@@ -151,7 +151,7 @@ def remaining(system: Site) -> list[str]:
 
 
 def unended(system: Site) -> list[dict[str, object]]:
-    """Return all unended invocations except those that delete progress later."""
+    """Return all unended invocations except those that forget a run later."""
     sql = (
         "select id, target, status, retry_count, last_failure from sys_invocation "
         "where status != 'completed' and target not like 'FanOut%/forget'"
