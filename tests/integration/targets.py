@@ -7,7 +7,7 @@ from pathlib import Path
 
 FAN_OUTS = "tests.integration.fan_outs"
 DEADLY = "deadly"  # its subtasks kill their worker
-EXAMPLES = ["link_check", "live_results", "quorum", "wordcount"]
+EXAMPLES = ["link_check", "quorum", "wordcount"]
 
 
 def targets(root: Path) -> list[str]:

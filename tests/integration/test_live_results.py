@@ -12,13 +12,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from parallelizework.local.dev import local
 from parallelizework.local.ports import Ports
 
 from .conftest import ROOT, Server
 from .processes import LONG, eventually
 from .test_cli import addresses
-
-pytestmark = pytest.mark.once
 
 LIMIT, SUBTASKS = 1_000_000, 50
 PRIMES = 78_498  # below a million
@@ -32,16 +31,17 @@ def is_up(url: str) -> bool:
 
 
 @pytest.fixture
-def web(server: Server, tmp_path: Path) -> Iterator[str]:
-    """The URL of the web app of the example."""
+def web(tmp_path: Path) -> Iterator[str]:
+    """The URL of the web app of the example, with a server and a worker."""
     port = Ports(0, 0, 0).chosen().worker
-    app = [sys.executable, "-m", "hypercorn", f"{ROOT}/examples/live_results:web"]
-    environment = {**os.environ, **addresses(server)}
+    example = f"{ROOT}/examples/live_results"
+    app = [sys.executable, "-m", "hypercorn", f"{example}:web"]
     with (
+        local([f"{example}.py:primes"], ports=Ports(0, 0, 0)) as started,
         tmp_path.joinpath("log").open("wb") as log,
         subprocess.Popen(
             [*app, "--bind", f"127.0.0.1:{port}"],
-            env=environment,
+            env={**os.environ, **addresses(Server(started.ingress, started.admin))},
             stdout=log,
             stderr=log,
         ) as process,
