@@ -65,6 +65,7 @@ class Coordinator:
         self._fan_in: FanIn | None = None
         self._pace = Pace()
         self._deadline_passed = False
+        self._streamed = 0  # how many outcomes were sent as they completed
 
     async def _execute(
         self,
@@ -118,6 +119,7 @@ class Coordinator:
                 failed = error
         collecting = await self._end_calls(window, fan_in, reason)
         streamed = fan_in.streamed + (sender.flush() if sender else 0)
+        self._streamed += streamed
         if error := failed or collecting:
             raise error
         outcomes = await fan_in.outcomes()
@@ -219,7 +221,7 @@ class InnerCoordinator(Coordinator):
             if self._fan_in is None or not self._policy.is_redrivable:
                 raise
             # A redrive needs the values that exist.
-            update = {"error": fault_of(error)}
+            update = {"error": fault_of(error), "streamed": self._streamed}
             outcomes = self._fan_in.collected().model_copy(update=update)
         if self._slice.shard is None or self._definition.combine:
             return outcomes

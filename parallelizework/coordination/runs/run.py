@@ -64,7 +64,6 @@ class Run(Coordinator):
         self._is_executing = False
         self._has_bug = False  # of ours: the outcomes may be wrong
         self._round = 0  # how often subtasks were executed before
-        self._streamed = 0  # how many outcomes were sent as they completed
         self._deadline: RestateDurableFuture[None] | None = None
         labels = _labels(ctx) or labels or {}
         self._name = with_labels(ctx.request().id, labels)  # for logs
@@ -135,7 +134,6 @@ class Run(Coordinator):
         )
         self._is_executing = False
         self._round += 1
-        self._streamed += outcomes.streamed
         return outcomes
 
     def _slice(
