@@ -148,7 +148,7 @@ class Slice(BaseModel, Generic[Item]):
         report_request: Which reports the caller wants; None for no reports.
         round: How often the run was held before, in the slice of the whole run.
         stream: The id of the run, if its outcomes are sent as they complete. Then the
-            slice has indexes, so that each value has a place.
+            slice has indexes, so that each value has a full index.
     """
 
     model_config = _CONFIG
@@ -254,7 +254,7 @@ def expanded(item: object) -> Expanded | None:
     return None
 
 
-Place = tuple[int | None, int]  # the index of a shard, if any, and of a subtask
+FullIndex = tuple[int | None, int]  # the index of a shard, if any, and of a subtask
 
 
 class Outcomes(BaseModel):
@@ -278,7 +278,7 @@ class Outcomes(BaseModel):
             its deadline. They are not counted.
         shard_values: How many of the values belong to each shard. Empty if there are no
             shards, or if values are combined.
-        places: The place of each value, if the slice has indexes.
+        full_indexes: The full index of each value, if the slice has indexes.
         streamed: How many outcomes were sent as they completed.
         error: The error that has ended the slice and that is not an outcome of a
             subtask, if any.
@@ -296,7 +296,7 @@ class Outcomes(BaseModel):
     late_failures: list[Failure[Any]] = []
     rest: list[Rest] = []
     shard_values: dict[int, int] = {}
-    places: list[Place] = []
+    full_indexes: list[FullIndex] = []
     streamed: int = 0
     error: Fault | None = None
     seconds: float | None = None
@@ -309,6 +309,16 @@ class Outcomes(BaseModel):
         by_status = Counter(failure.status for failure in self.failures)
         return Counts(succeeded=self.succeeded, **by_status)
 
+    @property
+    def all_successes(self) -> int:
+        """How many subtasks have succeeded, also those that do not count."""
+        return self.succeeded + self.late_successes
+
+    @property
+    def all_failures(self) -> list[Failure[Any]]:
+        """The subtasks that did not succeed, also those that do not count."""
+        return [*self.failures, *self.late_failures]
+
     def first(self, successes: int) -> "Outcomes":
         """Return at most this many successes; all of them if they are combined."""
         if self.succeeded <= successes or len(self.values) != self.succeeded:
@@ -316,6 +326,6 @@ class Outcomes(BaseModel):
         update = {
             "succeeded": successes,
             "values": self.values[:successes],
-            "places": self.places[:successes],
+            "full_indexes": self.full_indexes[:successes],
         }
         return self.model_copy(update=update)

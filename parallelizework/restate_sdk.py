@@ -1,13 +1,14 @@
-"""Internals of restate-sdk 1.3 that we need: its exceptions, suspension, cancelling."""
+"""How we use restate-sdk 1.3: exceptions, suspension, cancelling, virtual objects."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, TypeGuard, TypeVar, cast
 
-from restate import Context, InvocationRetryPolicy, TerminalError
+from restate import Context, InvocationRetryPolicy, TerminalError, VirtualObject
 from restate.exceptions import RetryableError, SdkInternalBaseException
+from restate.serde import BytesSerde
 from restate.server_context import DisconnectedException, ServerInvocationContext
 from restate.vm import (
     DoProgressCancelSignalReceived,
@@ -39,6 +40,44 @@ RETRIED_WITHOUT_END = InvocationRetryPolicy(
     max_attempts=2**31 - 1,
     on_max_attempts="pause",
 )
+
+
+def virtual_object(
+    name: str,
+    description: str,
+    *,
+    private: Sequence[Callable[..., Awaitable[bytes]]],
+    public: Sequence[Callable[..., Awaitable[bytes]]] = (),
+    shared: Sequence[Callable[..., Awaitable[bytes]]],
+) -> VirtualObject:
+    """Return a virtual object that keeps large state for others.
+
+    Its handlers read and write JSON themselves. It loads a state key only when a
+    handler reads it, and keeps no journal.
+
+    Args:
+        name: The name of the object.
+        description: What the object does.
+        private: Handlers for our own messages; the server retries them without end.
+        public: Handlers that change the state for anybody.
+        shared: Handlers that only read, for anybody.
+    """
+    made = VirtualObject(
+        name,
+        description=description,
+        journal_retention=timedelta(0),
+        idempotency_retention=timedelta(0),
+        enable_lazy_state=True,
+    )
+    raw: dict[str, Any] = {"input_serde": BytesSerde(), "output_serde": BytesSerde()}
+    ours: dict[str, Any] = {"invocation_retry_policy": RETRIED_WITHOUT_END}
+    for handler in private:
+        made.handler(ingress_private=True, **raw, **ours)(handler)
+    for handler in public:
+        made.handler(**raw)(handler)
+    for handler in shared:
+        made.handler(kind="shared", **raw)(handler)
+    return made
 
 
 def suspend_at_next_wait(ctx: Context) -> None:

@@ -4,12 +4,8 @@ import time
 
 from parallelizework.cli.bar import Display, display
 from parallelizework.client import Run
+from parallelizework.client.polling import interval
 from parallelizework.errors import RunFailed, RunNotFinished, Unreachable
-
-# Seconds between two requests for progress: the first at the start, the second in a
-# long run. In between, the interval is a share of the time since the start.
-_SHORT_INTERVAL, _LONG_INTERVAL = 0.25, 2.0
-_SHARE = 0.01
 
 
 def follow(run: Run[bytes], timeout: float | None = None) -> bytes:
@@ -35,8 +31,7 @@ def _awaited(run: Run[bytes], shown: Display, timeout: float | None) -> bytes:
         _show_progress(run, shown)
         elapsed = time.monotonic() - started
         left = float("inf") if timeout is None else timeout - elapsed
-        interval = min(max(_SHORT_INTERVAL, elapsed * _SHARE), _LONG_INTERVAL)
-        seconds = min(interval, max(left, 0))
+        seconds = min(interval(elapsed), max(left, 0))
         try:
             return run.result(seconds)
         except RunNotFinished:

@@ -7,14 +7,13 @@ from pydantic import ValidationError
 
 from parallelizework.cli.app import FOLLOW, HERE, Duration, Flag, Json, Where, cli
 from parallelizework.cli.output import note
-from parallelizework.cli.running import detached_by_ctrl_c, print_id, wait_for
+from parallelizework.cli.running import Start
 from parallelizework.cli.runs import RunId
 from parallelizework.cli.task import UsageError
 from parallelizework.client.codec import raw
 from parallelizework.policy import Policy
+from parallelizework.redrive.models import Index
 from parallelizework.serde.adapter import mistakes
-
-Index = int | tuple[int, int]
 
 _ANY = raw("")
 
@@ -61,20 +60,14 @@ def redrive(  # noqa: PLR0913 - each is one switch of the command
         started = client.attach(_ANY, run).redrive(
             _policy(policy),
             failed_only=failed_only,
-            indexes=None
-            if index is None
-            else [_index(each) for each in index.split(",")],
+            indexes=_indexes(index),
         )
         if started.id == run:
             note(f"{run} was held and continues")
         elif not started.is_new:
             note(f"{run} is being redriven already")
-        if detach:
-            print_id(started.id, as_json=as_json)
-            return
-        note(f"redrive {started.id}")
-        with detached_by_ctrl_c(started.id):
-            wait_for(started, wait, timeout, as_json=as_json)
+        start = Start(detach=detach, wait=wait, timeout=timeout, as_json=as_json)
+        start.follow(started, "redrive")
 
 
 @cli.command(group=FOLLOW)
@@ -90,6 +83,10 @@ def _policy(text: str | None) -> Policy | None:
         return None if text is None else Policy.model_validate_json(text)
     except ValidationError as error:
         raise UsageError(f"--policy {text}: {mistakes(error)}") from error
+
+
+def _indexes(text: str | None) -> list[Index] | None:
+    return None if text is None else [_index(each) for each in text.split(",")]
 
 
 def _index(text: str) -> Index:

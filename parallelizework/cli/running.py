@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
 
@@ -78,47 +79,64 @@ def run(  # noqa: PLR0913 - each is one switch of the command
         )
         if not submitted.is_new:
             note(f"the key {idempotency_key!r} was used before: no new run is started")
-        if detach:
-            print_id(submitted.id, as_json=as_json)
-            return
-        note(f"{name} {submitted.id}")
-        with detached_by_ctrl_c(submitted.id):
-            wait_for(submitted, wait, timeout, as_json=as_json)
+        start = Start(detach=detach, wait=wait, timeout=timeout, as_json=as_json)
+        start.follow(submitted, name)
 
 
-def wait_for(
-    run: Run[bytes],
-    wait: timedelta | None,
-    timeout: timedelta | None,
-    *,
-    as_json: bool,
-) -> None:
-    """Show the progress of a run, and print its result, or its id after `wait`.
+@dataclass(frozen=True, kw_only=True)
+class Start:
+    """What a command does after it has started a run.
 
-    Raises:
-        RunFailed: The run ended without a result.
-        RunNotFinished: The run did not end within `timeout`.
+    Attributes:
+        detach: Print the id of the run, and do not wait.
+        wait: How long to wait at most; then print the id instead of the result.
+        timeout: How long to wait at most; then fail.
+        as_json: Print a JSON object.
     """
-    bounds = [bound.total_seconds() for bound in (wait, timeout) if bound is not None]
-    try:
-        result = follow(run, min(bounds, default=None))
-    except RunNotFinished as error:
-        if wait is None or (timeout is not None and timeout < wait):
-            raise
-        note(str(error))
-        print_id(run.id, as_json=as_json)
-    else:
-        print_result(run.id, result, as_json=as_json)
+
+    detach: bool
+    wait: timedelta | None
+    timeout: timedelta | None
+    as_json: bool
+
+    def follow(self, run: Run[bytes], title: str) -> None:
+        """Show the progress of a run, and print its result or its id.
+
+        Args:
+            run: The run.
+            title: What was started, to print before the id.
+
+        Raises:
+            RunFailed: The run ended without a result.
+            RunNotFinished: The run did not end within `timeout`.
+        """
+        if self.detach:
+            _print_id(run.id, as_json=self.as_json)
+            return
+        note(f"{title} {run.id}")
+        with _detached_by_ctrl_c(run.id):
+            self._wait(run)
+
+    def _wait(self, run: Run[bytes]) -> None:
+        wait, timeout = self.wait, self.timeout
+        bounds = [each.total_seconds() for each in (wait, timeout) if each is not None]
+        try:
+            result = follow(run, min(bounds, default=None))
+        except RunNotFinished as error:
+            if wait is None or (timeout is not None and timeout < wait):
+                raise
+            note(str(error))
+            _print_id(run.id, as_json=self.as_json)
+        else:
+            print_result(run.id, result, as_json=self.as_json)
 
 
-def print_id(run: str, *, as_json: bool) -> None:
-    """Print the id of a run that continues."""
+def _print_id(run: str, *, as_json: bool) -> None:
     print(json.dumps({"run": run, "state": "running"}) if as_json else run, flush=True)
 
 
 @contextmanager
-def detached_by_ctrl_c(run: str) -> Generator[None, None, None]:
-    """Print how to follow the run, if Ctrl-C ends the command."""
+def _detached_by_ctrl_c(run: str) -> Generator[None, None, None]:
     try:
         yield
     except KeyboardInterrupt:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from parallelizework.client import run_state
 from parallelizework.client.models import Failures, Paused, Progress
+from parallelizework.client.polling import interval
 from parallelizework.client.server_api.server import Server
 from parallelizework.client.steering import pause
 from parallelizework.client.steering.redrive import redrive, selected, settle
@@ -35,10 +36,6 @@ Result = TypeVar("Result")
 
 _ID = re.compile(r"inv_[A-Za-z0-9]+")
 _ATTACH = 60.0  # seconds of one attach request; proxies close idle connections
-# Seconds between two requests for progress: the first at the start, the second in a
-# long run. In between, the interval is a share of the time since the start.
-_SHORT_INTERVAL, _LONG_INTERVAL = 0.25, 2.0
-_SHARE = 0.01
 
 
 class AsyncRun(Generic[Result]):
@@ -264,8 +261,7 @@ async def next_update(
         progress = await run.progress()
         if not last or _undated(progress) != _undated(last):
             return progress
-        interval = max(_SHORT_INTERVAL, (monotonic() - since) * _SHARE)
-        await sleep(min(interval, _LONG_INTERVAL))
+        await sleep(interval(monotonic() - since))
 
 
 def _undated(progress: Progress) -> Progress:

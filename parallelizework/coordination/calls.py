@@ -11,9 +11,9 @@ from restate import Context, RestateDurableCallFuture, TerminalError
 from parallelizework.completion import Rule
 from parallelizework.coordination.fan_in import FanIn
 from parallelizework.messages import (
+    FullIndex,
     HandlerName,
     Outcomes,
-    Place,
     ReportRequest,
     Rest,
     Slice,
@@ -34,16 +34,18 @@ class Known:
     Attributes:
         position: The position among the calls of the coordinator; 0 for the first.
         value: The value.
-        places: The place of the subtask, in a redrive.
+        full_indexes: The full index of the subtask, in a redrive.
     """
 
     position: int
     value: object
-    places: list[Place]
+    full_indexes: list[FullIndex]
 
     def without_answer(self) -> Outcomes:
         """Return the outcome of the subtask."""
-        return Outcomes(succeeded=1, values=[self.value], places=self.places)
+        return Outcomes(
+            succeeded=1, values=[self.value], full_indexes=self.full_indexes
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +127,7 @@ class SubtaskCall(Call):
         index: The index of the subtask in the split, or in its shard.
         shard: The index of the shard, if any.
         name: The name of the subtask, if any.
-        places: The place of the subtask, in a redrive.
+        full_indexes: The full index of the subtask, in a redrive.
     """
 
     subtask: Any
@@ -134,7 +136,7 @@ class SubtaskCall(Call):
     index: int
     shard: int | None
     name: str | None = None
-    places: list[Place] = field(default_factory=list[Place])
+    full_indexes: list[FullIndex] = field(default_factory=list[FullIndex])
 
     def start(self, ctx: Context, slots: int, fan_in: FanIn) -> Future:
         """Make the call with the subtask as body."""
@@ -144,7 +146,7 @@ class SubtaskCall(Call):
     def outcomes(self, answer: bytes) -> Outcomes:
         """Return the value in the answer."""
         value = from_json(answer)
-        return Outcomes(succeeded=1, values=[value], places=self.places)
+        return Outcomes(succeeded=1, values=[value], full_indexes=self.full_indexes)
 
     def failed(self, error: TerminalError, *, has_timed_out: bool) -> Outcomes:
         """Return the failure of the subtask."""

@@ -199,15 +199,14 @@ class InnerCoordinator(Coordinator):
             size: The size of the slice with the shard as JSON, in bytes.
         """
         slice_, [item] = self._slice, self._slice.items
-        known = expanded(item)
-        indexes = known.indexes if known else None
-        if known:
-            subtasks = known.subtasks
+        indexes: list[int] | None = None
+        if known := expanded(item):
+            indexes, subtasks = known.indexes, known.subtasks
         else:
             shard = self._definition.shard_json.typed(item)
             subtasks = await self._steps.expand(shard, size)
-        if slice_.indexes is not None and indexes is None:  # a shard of a redrive
-            indexes = list(range(len(subtasks)))
+            if slice_.indexes is not None:  # then the subtasks need indexes too
+                indexes = list(range(len(subtasks)))
         update = {"first": 0, "indexes": indexes, "items": subtasks}
         update |= {"shard": slice_.index_of(0)}
         self._slice = slice_.model_copy(update=update)

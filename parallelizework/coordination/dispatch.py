@@ -23,7 +23,7 @@ from parallelizework.coordination.planning.partition import (
 from parallelizework.definition.definition import Definition
 from parallelizework.definition.execute import REFERENCE
 from parallelizework.headers import SUBTASK_HEADER, SubtaskId, policy_headers
-from parallelizework.messages import HandlerName, Place, Slice
+from parallelizework.messages import FullIndex, HandlerName, Slice
 from parallelizework.outcomes import known_values
 from parallelizework.policy import WINDOW, Policy
 from parallelizework.serde.message import Message
@@ -145,9 +145,11 @@ class SubtaskDispatch:
                 part.position + number,
                 slice_.index_of(part.start + number),
             )
-            places: list[Place] = [] if slice_.indexes is None else [(shard, index)]
+            full_indexes: list[FullIndex] = (
+                [] if slice_.indexes is None else [(shard, index)]
+            )
             if number in known:
-                yield Known(position, known[number], places)
+                yield Known(position, known[number], full_indexes)
                 continue
             name = name_of(item) if name_of else None
             subtask_id = SubtaskId(slice_.run, index, shard, name)
@@ -162,7 +164,7 @@ class SubtaskDispatch:
                 index=index,
                 shard=shard,
                 name=name,
-                places=places,
+                full_indexes=full_indexes,
             )
 
     def _slices(

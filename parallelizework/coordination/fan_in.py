@@ -7,7 +7,7 @@ from restate import TerminalError
 
 from parallelizework.completion import Rule
 from parallelizework.coordination.planning.pace import Pace
-from parallelizework.messages import Outcomes, Place, Rest
+from parallelizework.messages import FullIndex, Outcomes, Rest
 from parallelizework.outcomes import CompletionReason, Counts, Failure, in_order
 from parallelizework.terminal_errors import is_cancelled
 
@@ -82,9 +82,9 @@ class FanIn:
         # Outcomes whose values wait for those of previous calls.
         self._early: dict[int, Outcomes] = {}
         self._next = 0  # the position of the call whose values come next
-        # The values of all previous calls, in order, and their places.
+        # The values of all previous calls, in order, and their full indexes.
         self._values: list[Any] = list(before.values) if combine else []
-        self._places: list[Place] = []
+        self._full_indexes: list[FullIndex] = []
         self._bytes = 0  # the size of the values that were added since the last fold
         self._late_successes = 0
         self._late_failures: list[Failure[Any]] = []
@@ -171,7 +171,7 @@ class FanIn:
             late_failures=self._late_failures,
             rest=self._rest,
             shard_values=self._shard_values,
-            places=self._places,
+            full_indexes=self._full_indexes,
             seconds=self.pace.seconds,
         )
 
@@ -188,7 +188,7 @@ class FanIn:
         self._values += outcomes.values
         if self._combine:
             return
-        self._places += outcomes.places
+        self._full_indexes += outcomes.full_indexes
         for shard, count in outcomes.shard_values.items():
             self._shard_values[shard] = self._shard_values.get(shard, 0) + count
 

@@ -18,7 +18,7 @@ from parallelizework.coordination.planning.pace import seconds_of_one
 from parallelizework.definition.definition import Definition
 from parallelizework.definition.execute import ExecuteDefinition
 from parallelizework.headers import SubtaskId
-from parallelizework.messages import Outcomes, Place, Rest, Slice
+from parallelizework.messages import FullIndex, Outcomes, Rest, Slice
 from parallelizework.outcomes import Attempt, Counts, Failure, Fault, known_values
 from parallelizework.policy import Policy
 from parallelizework.restate_sdk import until_cancelled
@@ -193,7 +193,7 @@ class Batch:
         slice_, shard = self._slice, self._slice.shard
         values: list[bytes] = []
         failures: list[Failure[Any]] = []
-        places: list[Place] = []
+        full_indexes: list[FullIndex] = []
         for position, outcome in sorted(self._outcomes.items()):
             index = slice_.index_of(position)
             if isinstance(outcome, Fault):
@@ -203,13 +203,13 @@ class Batch:
                 failures.append(failure)
             else:
                 values.append(outcome)
-                places.append((shard, index))
+                full_indexes.append((shard, index))
         plain = from_json(b"[" + b",".join(values) + b"]")
         return Outcomes(
             succeeded=len(values),
             values=plain,
             failures=failures,
-            places=[] if slice_.indexes is None else places,
+            full_indexes=[] if slice_.indexes is None else full_indexes,
             rest=self._rest(),
         )
 

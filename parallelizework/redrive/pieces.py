@@ -18,14 +18,12 @@ def pieces(outcomes: Outcomes) -> list[Outcomes]:
     In the pieces, all outcomes count. Only a single large value or subtask makes a
     piece larger than 4 MiB.
     """
-    failures = [*outcomes.failures, *outcomes.late_failures]
     head = Outcomes(
-        succeeded=outcomes.succeeded + outcomes.late_successes,
-        shard_values=outcomes.shard_values,
+        succeeded=outcomes.all_successes, shard_values=outcomes.shard_values
     )
     found = [head]
     found += [Outcomes(values=each) for each in _chunks(outcomes.values, _size)]
-    found += [Outcomes(failures=each) for each in _chunks(failures, _size)]
+    found += [Outcomes(failures=each) for each in _chunks(outcomes.all_failures, _size)]
     for rest in outcomes.rest:
         for chunk in _chunks(rest.indexed(), _size):
             indexes, items = [i for i, _ in chunk], [item for _, item in chunk]

@@ -5,10 +5,10 @@ into the order of the split.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from parallelizework.messages import Expanded, Outcomes, Place, Rest, expanded
+from parallelizework.messages import Expanded, FullIndex, Outcomes, Rest, expanded
 from parallelizework.outcomes import Failure, Fault, is_known
 from parallelizework.redrive.models import Index, Selection
 
@@ -24,8 +24,8 @@ class Items:
         items: Subtasks; or shards, with `expand`.
     """
 
-    indexes: list[int] = field(default_factory=list[int])
-    items: list[Any] = field(default_factory=list[Any])
+    indexes: list[int]
+    items: list[Any]
 
 
 @dataclass(frozen=True)
@@ -39,22 +39,21 @@ class Remains:
         rest: The subtasks without an outcome.
         shards: The shards without an outcome, by index.
         shard_values: How many of the values belong to each shard.
-        gaps: The places that have no value.
+        gaps: The full indexes that have no value.
     """
 
     succeeded: int
     values: list[Any]
     failures: list[Failure[Any]]
-    rest: dict[Place, Any]
+    rest: dict[FullIndex, Any]
     shards: dict[int, Any]
     shard_values: dict[int, int]
-    gaps: frozenset[Place]
+    gaps: frozenset[FullIndex]
 
     @classmethod
     def of(cls, outcomes: Outcomes) -> "Remains":
         """Return what remains of a run with these outcomes."""
-        failures = [*outcomes.failures, *outcomes.late_failures]
-        rest: dict[Place, Any] = {}
+        rest: dict[FullIndex, Any] = {}
         shards: dict[int, Any] = {}
         for each in outcomes.rest:
             if not each.are_shards:
@@ -67,19 +66,14 @@ class Remains:
                 else:
                     shards[index] = item
         return cls(
-            succeeded=outcomes.succeeded + outcomes.late_successes,
+            succeeded=outcomes.all_successes,
             values=outcomes.values,
-            failures=failures,
+            failures=outcomes.all_failures,
             rest=rest,
             shards=shards,
             shard_values=outcomes.shard_values,
-            gaps=frozenset([*map(_place, failures), *rest]),
+            gaps=frozenset([*map(_full_index, outcomes.all_failures), *rest]),
         )
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether every subtask has a value."""
-        return not (self.failures or self.rest or self.shards)
 
     def selected(self, selection: Selection) -> tuple[Items, "Remains"]:
         """Return the items to execute, and what remains without them.
@@ -91,20 +85,20 @@ class Remains:
         """
         chosen = set(selection.indexes or ())
         failed_only = selection.failed_only
-        found: dict[Place, Any] = {}
+        found: dict[FullIndex, Any] = {}
         failures: list[Failure[Any]] = []
         for failure in self.failures:
             is_left_out = failed_only and failure.status == "cancelled"
-            if is_left_out or (chosen and _index(_place(failure)) not in chosen):
+            if is_left_out or (chosen and _index(_full_index(failure)) not in chosen):
                 failures.append(failure)
             else:
-                found[_place(failure)] = failure.subtask
-        for place, item in self.rest.items():
-            is_left_out = failed_only or (chosen and _index(place) not in chosen)
+                found[_full_index(failure)] = failure.subtask
+        for full_index, item in self.rest.items():
+            is_left_out = failed_only or (chosen and _index(full_index) not in chosen)
             if is_left_out and not is_known(item):  # a known value costs nothing
-                failures.append(_left_out(place, item))
+                failures.append(_left_out(full_index, item))
             else:
-                found[place] = item
+                found[full_index] = item
         if others := chosen - set(map(_index, found)):
             raise LookupError(", ".join(sorted(map(str, others))[:3]))
         has_all = not (failed_only or chosen)
@@ -123,26 +117,26 @@ class Remains:
         update: dict[str, Any] = {
             "failures": [*self.failures, *new.failures],
             "rest": [*self._rest(), *new.rest],
-            "places": [],
+            "full_indexes": [],
         }
         if not combines:
-            placed = dict(self._placed())
-            placed |= dict(zip(new.places, new.values, strict=True))
-            in_order = sorted(placed, key=_order)
+            by_index = dict(self._with_indexes())
+            by_index |= dict(zip(new.full_indexes, new.values, strict=True))
+            in_order = sorted(by_index, key=_order)
             counts: dict[int, int] = {}
             for shard, _ in in_order:
                 if shard is not None:
                     counts[shard] = counts.get(shard, 0) + 1
-            values = [placed[place] for place in in_order]
+            values = [by_index[full_index] for full_index in in_order]
             update |= {"values": values, "shard_values": counts}
         return new.model_copy(update=update)
 
-    def places(self) -> list[Place]:
-        """Return the places of the values, in order."""
-        return [place for place, _ in self._placed()]
+    def full_indexes(self) -> list[FullIndex]:
+        """Return the full indexes of the values, in order."""
+        return [full_index for full_index, _ in self._with_indexes()]
 
-    def _placed(self) -> Iterator[tuple[Place, Any]]:
-        """The values with their places: all places in order that are no gaps."""
+    def _with_indexes(self) -> Iterator[tuple[FullIndex, Any]]:
+        """The values with their full indexes: all in order, without the gaps."""
         counts: dict[int | None, int] = {None: len(self.values)}
         if self.shard_values:
             counts = dict(sorted(self.shard_values.items()))
@@ -162,7 +156,7 @@ class Remains:
             yield Rest(first=0, indexes=indexes, are_shards=True, items=items)
 
 
-def _items(found: dict[Place, Any], shards: dict[int, Any]) -> Items:
+def _items(found: dict[FullIndex, Any], shards: dict[int, Any]) -> Items:
     """The items for some subtasks and shards.
 
     Subtasks of a shard become one item, instead of the shard.
@@ -181,21 +175,21 @@ def _items(found: dict[Place, Any], shards: dict[int, Any]) -> Items:
     return Items(indexes, [items[index] for index in indexes])
 
 
-def _left_out(place: Place, subtask: object) -> Failure[Any]:
+def _left_out(full_index: FullIndex, subtask: object) -> Failure[Any]:
     message = "it was left out of the redrive"
     fault = Fault(status="cancelled", message=message, code=_CONFLICT)
-    return fault.failure(subtask, index=place[1], shard=place[0])
+    return fault.failure(subtask, index=full_index[1], shard=full_index[0])
 
 
-def _place(failure: Failure[Any]) -> Place:
+def _full_index(failure: Failure[Any]) -> FullIndex:
     return failure.shard, failure.index
 
 
-def _index(place: Place) -> Index:
-    """A place as users name it."""
-    shard, index = place
+def _index(full_index: FullIndex) -> Index:
+    """A full index as users name it."""
+    shard, index = full_index
     return index if shard is None else (shard, index)
 
 
-def _order(place: Place) -> tuple[int, int]:
-    return place[0] or 0, place[1]
+def _order(full_index: FullIndex) -> tuple[int, int]:
+    return full_index[0] or 0, full_index[1]

@@ -5,9 +5,6 @@ pieces. A claim is exclusive: two redrives at the same time execute no subtask t
 held run waits for an order of this object.
 """
 
-from datetime import timedelta
-from typing import Any
-
 from restate import ObjectContext, ObjectSharedContext, TerminalError, VirtualObject
 from restate.serde import BytesSerde
 
@@ -25,7 +22,7 @@ from parallelizework.redrive.models import (
     Release,
     Selection,
 )
-from parallelizework.restate_sdk import RETRIED_WITHOUT_END
+from parallelizework.restate_sdk import virtual_object
 from parallelizework.serde.message import Message
 from parallelizework.serde.validated_json import Json
 
@@ -60,27 +57,13 @@ def order_name(number: int) -> str:
 
 def redrive_object() -> VirtualObject:
     """Return the virtual object `FanOutRedrive`. Its key is the id of a run."""
-    kept = VirtualObject(
+    return virtual_object(
         NAME,
-        description="What runs of fan-outs with failures keep for a redrive",
-        journal_retention=timedelta(0),
-        idempotency_retention=timedelta(0),
-        enable_lazy_state=True,  # a piece is large, and most handlers read none
+        "What runs of fan-outs with failures keep for a redrive",
+        private=(add, keep, forget, claim, release, hold),
+        public=(redrive, settle),
+        shared=(get, read),
     )
-    for handler in (add, keep, forget, claim, release, hold):
-        register = kept.handler(
-            input_serde=BytesSerde(),
-            output_serde=BytesSerde(),
-            ingress_private=True,
-            invocation_retry_policy=RETRIED_WITHOUT_END,
-        )
-        register(handler)
-    raw: dict[str, Any] = {"input_serde": BytesSerde(), "output_serde": BytesSerde()}
-    kept.handler(**raw)(redrive)
-    kept.handler(**raw)(settle)
-    kept.handler(kind="shared", **raw)(get)
-    kept.handler(kind="shared", **raw)(read)
-    return kept
 
 
 async def add(ctx: ObjectContext, body: bytes) -> bytes:

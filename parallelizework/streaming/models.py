@@ -97,8 +97,8 @@ class Part(BaseModel):
 
 
 def completed(outcomes: Outcomes) -> list[Completed]:
-    """Return the outcomes of one call, one by one. The values must have places."""
-    values = zip(outcomes.places, outcomes.values, strict=True)
+    """Return the outcomes of one call, one by one; values need full indexes."""
+    values = zip(outcomes.full_indexes, outcomes.values, strict=True)
     found = [Completed(index=i, shard=s, value=value) for (s, i), value in values]
     found += [
         Completed(index=failure.index, shard=failure.shard, failure=failure)

@@ -5,12 +5,11 @@ depend on the size of the run.
 """
 
 from datetime import timedelta
-from typing import Any
 
 from restate import ObjectContext, ObjectSharedContext, TerminalError, VirtualObject
 from restate.serde import BytesSerde
 
-from parallelizework.restate_sdk import RETRIED_WITHOUT_END
+from parallelizework.restate_sdk import virtual_object
 from parallelizework.serde.message import Message
 from parallelizework.serde.validated_json import Json
 from parallelizework.streaming.models import (
@@ -38,26 +37,17 @@ _BYTES = 1024 * 1024  # of one answer, without its last message
 
 def outcomes_object() -> VirtualObject:
     """Return the virtual object `FanOutOutcomes`. Its key is the id of a run."""
-    outcomes = VirtualObject(
+    return virtual_object(
         NAME,
-        description="The outcomes of runs of fan-outs, as they complete",
-        journal_retention=timedelta(0),
-        idempotency_retention=timedelta(0),
-        enable_lazy_state=True,
+        "The outcomes of runs of fan-outs, as they complete",
+        private=(begin, append, end, forget),
+        shared=(read,),
     )
-    raw: dict[str, Any] = {"input_serde": BytesSerde(), "output_serde": BytesSerde()}
-    for handler in (begin, append, end, forget):
-        register = outcomes.handler(
-            **raw, ingress_private=True, invocation_retry_policy=RETRIED_WITHOUT_END
-        )
-        register(handler)
-    outcomes.handler(kind="shared", **raw)(read)
-    return outcomes
 
 
 async def begin(ctx: ObjectContext, _body: bytes) -> bytes:
     """Note that the run sends its outcomes."""
-    await _change(ctx, {})
+    ctx.set(_STATE, await _state(ctx) or State(), serde=_state_json)
     ctx.generic_send(NAME, "forget", b"", key=ctx.key(), send_delay=RETENTION)
     return b""
 
@@ -68,13 +58,15 @@ async def append(ctx: ObjectContext, body: bytes) -> bytes:
     state = await _state(ctx) or State()
     ctx.set(_chunk(state.chunks), body, serde=BytesSerde())
     counts = {"chunks": state.chunks + 1, "count": state.count + len(found)}
-    await _change(ctx, counts)
+    ctx.set(_STATE, state.model_copy(update=counts), serde=_state_json)
     return b""
 
 
 async def end(ctx: ObjectContext, body: bytes) -> bytes:
     """Note the end of the run."""
-    await _change(ctx, {"expected": end_json.deserialize(body).count})
+    state, expected = await _state(ctx) or State(), end_json.deserialize(body).count
+    ended = state.model_copy(update={"expected": expected})
+    ctx.set(_STATE, ended, serde=_state_json)
     return b""
 
 
@@ -118,11 +110,6 @@ async def read(ctx: ObjectSharedContext, body: bytes) -> bytes:
 
 async def _state(ctx: ObjectContext | ObjectSharedContext) -> State | None:
     return await ctx.get(_STATE, serde=_state_json)
-
-
-async def _change(ctx: ObjectContext, fields: dict[str, int]) -> None:
-    state = await _state(ctx) or State()
-    ctx.set(_STATE, state.model_copy(update=fields), serde=_state_json)
 
 
 def _chunk(number: int) -> str:

@@ -42,6 +42,10 @@ class Held:
     def state(self) -> str:
         return progress(self.server, self.run.id).get("state", "")
 
+    @property
+    def error(self) -> str:
+        return self.run.progress().error or ""
+
 
 @pytest.mark.parametrize("count", [20, 300])
 @pytest.mark.parametrize("kind", KINDS)
@@ -139,10 +143,7 @@ def test_a_redrive_that_is_not_possible_leaves_the_run_held(
     held = Held(server, client, "Redriven", key)
     held.run.redrive(indexes=[2])
 
-    def reported() -> str:
-        return held.run.progress().error or ""
-
-    eventually(lambda: reported() == "not a subtask without a value: 2")
+    eventually(lambda: held.error == "not a subtask without a value: 2")
     held.trial.repair()
     held.run.redrive()
     held.trial.check(server.attach(held.run.id))
@@ -154,10 +155,7 @@ def test_a_policy_that_is_not_possible_leaves_the_run_held(
     held = Held(server, client, "Redriven", key)
     held.run.redrive(Policy(min_successful=100))
 
-    def reported() -> str:
-        return held.run.progress().error or ""
-
-    eventually(lambda: "min_successful=100, but there are 20" in reported())
+    eventually(lambda: "min_successful=100, but there are 20" in held.error)
     held.trial.repair()
     held.run.redrive()
     held.trial.check(server.attach(held.run.id))

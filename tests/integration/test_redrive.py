@@ -387,21 +387,27 @@ def test_the_progress_of_a_redrive_starts_at_what_was_kept(start: Start) -> None
     assert reported["redrive_of"] == trial.run
 
 
+def killed_redrive(trial: Trial, client: Client) -> str:
+    """Redrive a run, and kill the redrive; return its id."""
+    run = client.attach(trial.service, trial.run)
+    redrive = run.redrive(Policy(deadline=timedelta(minutes=1)))
+    eventually(lambda: bool(progress(trial.server, redrive.id)))
+    url = f"{trial.server.admin}/invocations/{redrive.id}/kill"
+    HTTP.patch(url).raise_for_status()
+    return redrive.id
+
+
 @pytest.mark.once
 def test_a_redrive_that_was_killed_can_be_repeated(
     start: Start, client: Client
 ) -> None:
     trial = start("Redriven", 10, hanging=[5], policy={"deadline": 1})
-    run = client.attach("Redriven", trial.run)
-    killed = run.redrive(Policy(deadline=timedelta(minutes=1)))
-    eventually(lambda: bool(progress(trial.server, killed.id)))
-    url = f"{trial.server.admin}/invocations/{killed.id}/kill"
-    HTTP.patch(url).raise_for_status()
+    killed = killed_redrive(trial, client)
     trial.repair()
 
-    redrive = run.redrive()
+    redrive = client.attach("Redriven", trial.run).redrive()
 
-    assert redrive.id != killed.id
+    assert redrive.id != killed
     assert redrive.result(60) == list(range(10))
 
 
@@ -410,12 +416,9 @@ def test_a_redrive_that_was_killed_and_purged_can_be_repeated(
     start: Start, client: Client
 ) -> None:
     trial = start("Redriven", 10, hanging=[5], policy={"deadline": 1})
-    run = client.attach("Redriven", trial.run)
-    killed = run.redrive(Policy(deadline=timedelta(minutes=1)))
-    eventually(lambda: bool(progress(trial.server, killed.id)))
-    url = f"{trial.server.admin}/invocations/{killed.id}"
-    HTTP.patch(f"{url}/kill").raise_for_status()
-    eventually(lambda: HTTP.patch(f"{url}/purge").is_success)
+    killed = killed_redrive(trial, client)
+    url = f"{trial.server.admin}/invocations/{killed}/purge"
+    eventually(lambda: HTTP.patch(url).is_success)
     trial.repair()
 
     trial.check(trial.redrive())

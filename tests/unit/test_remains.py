@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from parallelizework.messages import Outcomes, Place, Rest, expanded
+from parallelizework.messages import FullIndex, Outcomes, Rest, expanded
 from parallelizework.outcomes import Failure
 from parallelizework.redrive.models import Index, Selection
 from parallelizework.redrive.pieces import joined, pieces
@@ -22,16 +22,16 @@ SHARDED = st.lists(st.none() | st.lists(END, max_size=5), min_size=1, max_size=5
 ALL = Selection()
 
 
-def subtask(place: Place) -> list[int | None]:
-    return list(place)
+def subtask(full_index: FullIndex) -> list[int | None]:
+    return list(full_index)
 
 
-def failure(place: Place, status: Any = "failed") -> Failure[Any]:
-    shard, index = place
+def failure(full_index: FullIndex, status: Any = "failed") -> Failure[Any]:
+    shard, index = full_index
     return Failure(
         index=index,
         shard=shard,
-        subtask=subtask(place),
+        subtask=subtask(full_index),
         status=status,
         message="it fails",
         code=418,
@@ -40,9 +40,9 @@ def failure(place: Place, status: Any = "failed") -> Failure[Any]:
 
 def ended(shards: dict[int | None, Fates | None]) -> Outcomes:
     """The outcomes of a run whose subtasks ended like this."""
-    found: dict[str, list[Place]] = {end: [] for end in ENDS}
+    found: dict[str, list[FullIndex]] = {end: [] for end in ENDS}
     unexpanded: list[Rest] = []
-    values: list[Place] = []
+    values: list[FullIndex] = []
     for shard, fates in shards.items():
         if fates is None:
             assert shard is not None
@@ -51,11 +51,11 @@ def ended(shards: dict[int | None, Fates | None]) -> Outcomes:
         for index, fate in enumerate(fates or ()):
             found[fate].append((shard, index))
             values += [(shard, index)] if "value" in fate else []
-    cancelled = [failure(place, "cancelled") for place in found["cancelled"]]
+    cancelled = [failure(full_index, "cancelled") for full_index in found["cancelled"]]
     return Outcomes(
         succeeded=len(found["value"]),
         late_successes=len(found["late value"]),
-        values=[subtask(place) for place in values],
+        values=[subtask(full_index) for full_index in values],
         failures=[*map(failure, found["failed"]), *cancelled],
         late_failures=[*map(failure, found["late failure"])],
         rest=[*map(rest_of, found["rest"]), *unexpanded],
@@ -63,25 +63,28 @@ def ended(shards: dict[int | None, Fates | None]) -> Outcomes:
     )
 
 
-def rest_of(place: Place) -> Rest:
-    shard, index = place
-    return Rest(first=index, shard=shard, items=[subtask(place)])
+def rest_of(full_index: FullIndex) -> Rest:
+    shard, index = full_index
+    return Rest(first=index, shard=shard, items=[subtask(full_index)])
 
 
 def executed(items: Items, size: int, *, has_shards: bool) -> Outcomes:
     """The outcomes of items that all succeed; a new shard has `size` subtasks."""
-    places: list[Place] = []
+    full_indexes: list[FullIndex] = []
     for index, item in zip(items.indexes, items.items, strict=True):
         if not has_shards:
             assert item == subtask((None, index))
-            places.append((None, index))
+            full_indexes.append((None, index))
         elif known := expanded(item):
             assert known.subtasks == [subtask((index, i)) for i in known.indexes]
-            places += [(index, i) for i in known.indexes]
+            full_indexes += [(index, i) for i in known.indexes]
         else:
             assert item == f"shard {index}"
-            places += [(index, i) for i in range(size)]
-    return Outcomes(values=[subtask(place) for place in places], places=places)
+            full_indexes += [(index, i) for i in range(size)]
+    return Outcomes(
+        values=[subtask(full_index) for full_index in full_indexes],
+        full_indexes=full_indexes,
+    )
 
 
 @given(UNSHARDED)
@@ -104,8 +107,10 @@ def test_a_redrive_completes_shards_in_the_order_of_the_split(
     merged = left.merged(executed(items, size, has_shards=True), combines=False)
 
     sizes = [size if fates is None else len(fates) for fates in shards]
-    places = [(shard, index) for shard, n in enumerate(sizes) for index in range(n)]
-    assert merged.values == [subtask(place) for place in places]
+    full_indexes = [
+        (shard, index) for shard, n in enumerate(sizes) for index in range(n)
+    ]
+    assert merged.values == [subtask(full_index) for full_index in full_indexes]
     assert merged.shard_values == {shard: n for shard, n in enumerate(sizes) if n}
     assert not merged.failures
     assert not merged.rest
@@ -127,8 +132,10 @@ def test_a_redrive_of_some_subtasks_leaves_the_others_for_the_next(
     second = left.merged(executed(items, 1, has_shards=True), combines=False)
 
     sizes = [1 if fates is None else len(fates) for fates in shards]
-    places = [(shard, index) for shard, n in enumerate(sizes) for index in range(n)]
-    assert second.values == [subtask(place) for place in places]
+    full_indexes = [
+        (shard, index) for shard, n in enumerate(sizes) for index in range(n)
+    ]
+    assert second.values == [subtask(full_index) for full_index in full_indexes]
 
 
 @given(SHARDED)

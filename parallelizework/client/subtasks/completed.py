@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import JsonValue
 
 from parallelizework.client.models import FailedSubtask, FrozenModel
+from parallelizework.client.polling import interval
 from parallelizework.client.run_state import settled_state
 from parallelizework.errors import Refused
 
@@ -19,16 +20,14 @@ if TYPE_CHECKING:
 _BEGIN = 5.0  # seconds: after its start, a run soon sends that it sends outcomes
 _LAST = 5.0  # seconds: after its end, the last outcomes soon arrive
 _CHECK = 2.0  # seconds between two checks whether the run has ended
-# Seconds between two requests: the first at the start, the second in a long run.
-_SHORT_INTERVAL, _LONG_INTERVAL = 0.1, 2.0
-_SHARE = 0.01
+_SHORTEST = 0.1  # seconds between two requests, at first
 
 
 class CompletedSubtask(FrozenModel):
     """A subtask that has ended, with its outcome.
 
     Attributes:
-        offset: The place among the outcomes of the run, in order of completion. Offsets
+        offset: The position among the outcomes, in order of completion. Offsets
             increase, but are not consecutive. To continue after this outcome, pass
             `offset + 1`.
         index: The index of the subtask in the split, or in its shard.
@@ -67,8 +66,7 @@ async def completed_subtasks(
             raise Refused(f"{run} does not send its outcomes: set Policy(stream=True)")
         offset = part.next if part else offset
         if not found:
-            interval = max(_SHORT_INTERVAL, (monotonic() - since) * _SHARE)
-            await sleep(min(interval, _LONG_INTERVAL))
+            await sleep(interval(monotonic() - since, _SHORTEST))
 
 
 async def next_of(

@@ -1,4 +1,4 @@
-"""`kept_places`: the subtasks of a run that has ended, as FanOutRedrive keeps them."""
+"""`kept`: the subtasks of a run that has ended, as FanOutRedrive keeps them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from parallelizework.redrive.remains import Remains
 
 if TYPE_CHECKING:
     from parallelizework.client.server_api.server import Server
-    from parallelizework.messages import Place
+    from parallelizework.messages import FullIndex
     from parallelizework.outcomes import Failure
 
 _MAX_PIECES = 16  # of up to 4 MiB each
@@ -20,17 +20,19 @@ class Kept:
     """The subtasks of a run that has ended.
 
     Attributes:
-        succeeded: The places of the subtasks with a value, in order. Empty if values
-            are combined: then only their number is known.
+        succeeded: The full indexes of the subtasks with a value, in order. Empty if
+            values are combined: then only their number is known.
         failures: The subtasks that did not succeed, and why.
-        unstarted: The places of the subtasks that have no outcome.
+        unstarted: The full indexes of the subtasks that have no outcome.
     """
 
     def __init__(self, remains: Remains) -> None:
-        has_places = remains.succeeded == len(remains.values)
-        self.succeeded: Sequence[Place] = remains.places() if has_places else []
+        are_single = remains.succeeded == len(remains.values)
+        self.succeeded: Sequence[FullIndex] = (
+            remains.full_indexes() if are_single else []
+        )
         self.failures: Sequence[Failure[Any]] = remains.failures
-        self.unstarted: Sequence[Place] = list(remains.rest)
+        self.unstarted: Sequence[FullIndex] = list(remains.rest)
 
 
 async def kept(server: Server, run: str) -> Kept | None:

@@ -31,7 +31,7 @@ from parallelizework.messages import Slice
 if TYPE_CHECKING:
     from parallelizework.client.server_api.server import Server
     from parallelizework.client.server_api.sql import Input, Sql
-    from parallelizework.messages import Place
+    from parallelizework.messages import FullIndex
 
 SubtaskStatus = Literal[
     "succeeded",
@@ -87,11 +87,6 @@ class ListedSubtask(FrozenModel):
         fields = {"index", "shard", "name", "status", "attempts"}
         return cls(error=failure.message, **failure.model_dump(include=fields))
 
-    @property
-    def place(self) -> tuple[int, bool, int]:
-        """The place of the subtask in the order of the split."""
-        return self.shard or 0, self.index is None, self.index or 0
-
 
 class Subtasks(list[ListedSubtask]):
     """A list of subtasks of a run, in the order of the split.
@@ -133,13 +128,15 @@ async def subtasks(
     wanted.sort(key=lambda each: each.status in _ORDINARY)
     chosen, ended = wanted[:limit], await kept_subtasks(server, run, state)
     listed = await _listed(server.sql, chosen)
-    again = {each.place for each in listed}  # a held run executes failures once more
-    listed += [e for e in ended if status in (None, e.status) and e.place not in again]
+    again = set(map(_order, listed))  # a held run executes failures once more
+    listed += [
+        e for e in ended if status in (None, e.status) and _order(e) not in again
+    ]
     listed.sort(key=lambda each: each.status in _ORDINARY)
     more = len(listed[limit:]) + len(wanted) - len(chosen)
     more += _unlisted(progress, ended, status)
     more += calls[0].total - len(calls) if calls else 0
-    return Subtasks(sorted(listed[:limit], key=lambda e: e.place), more, progress)
+    return Subtasks(sorted(listed[:limit], key=_order), more, progress)
 
 
 async def kept_subtasks(
@@ -152,9 +149,11 @@ async def kept_subtasks(
     to 256 KiB.
     """
     if state.known.ended and (found := await kept(server, run)):
-        listed = [_listed_at(place, "succeeded") for place in found.succeeded]
+        listed = [_listed_at(full_index, "succeeded") for full_index in found.succeeded]
         listed += [ListedSubtask.of_failure(failure) for failure in found.failures]
-        listed += [_listed_at(place, "cancelled") for place in found.unstarted]
+        listed += [
+            _listed_at(full_index, "cancelled") for full_index in found.unstarted
+        ]
         return listed
     failures = state.failures
     if failures is None:
@@ -162,8 +161,13 @@ async def kept_subtasks(
     return [ListedSubtask.of_failure(failure) for failure in failures]
 
 
-def _listed_at(place: Place, status: SubtaskStatus) -> ListedSubtask:
-    shard, index = place
+def _order(each: ListedSubtask) -> tuple[int, bool, int]:
+    """The order of the split; subtasks without an index come last in their shard."""
+    return each.shard or 0, each.index is None, each.index or 0
+
+
+def _listed_at(full_index: FullIndex, status: SubtaskStatus) -> ListedSubtask:
+    shard, index = full_index
     return ListedSubtask(index=index, shard=shard, status=status)
 
 

@@ -1,16 +1,16 @@
 """`RedrivableRun`: a run that can be held, and that keeps what a redrive needs."""
 
-from restate import Context, TerminalError
+from functools import cached_property
+
+from restate import TerminalError
 
 from parallelizework.attempts.steps import Steps
 from parallelizework.coordination.dispatch import SubtaskDispatch
 from parallelizework.coordination.runs.hold import Hold
 from parallelizework.coordination.runs.run import Run
-from parallelizework.definition.definition import Definition
 from parallelizework.messages import Outcomes
 from parallelizework.outcomes import CompletionReason
 from parallelizework.policy import Overrides, Policy
-from parallelizework.progress.labels import Labels
 from parallelizework.progress.models import State
 from parallelizework.redrive.keep import Keeper
 from parallelizework.redrive.models import Selection
@@ -33,31 +33,17 @@ class RedrivableRun(Run):
 
     As a context manager, it sends to `FanOutRedrive` what a redrive needs, if the run
     has failures.
-
-    Args:
-        ctx: The context of the invocation.
-        definition: The fan-out.
-        body: The task, as JSON.
-        redrive_of: The id of the run that this run redrives, if any.
-        labels: The labels of the run, unless the headers of the request have labels.
-
-    Raises:
-        TerminalError: As for `Run`.
     """
 
-    def __init__(
-        self,
-        ctx: Context,
-        definition: Definition,
-        body: bytes,
-        *,
-        redrive_of: str | None = None,
-        labels: Labels | None = None,
-    ) -> None:
-        super().__init__(ctx, definition, body, redrive_of=redrive_of, labels=labels)
-        self._keeper = Keeper(ctx, definition.name, redrive_of, self._labels)
-        self._hold = Hold(ctx, self._events, self._keeper)
-        self._left: Remains | None = None  # what a redrive does not execute
+    _left: Remains | None = None  # what a redrive does not execute
+
+    @cached_property
+    def _keeper(self) -> Keeper:
+        return Keeper(self._ctx, self._definition.name, self._redrive_of, self._labels)
+
+    @cached_property
+    def _hold(self) -> Hold:
+        return Hold(self._ctx, self._events, self._keeper)
 
     async def hold(self, dispatch: SubtaskDispatch, outcomes: Outcomes) -> Outcomes:
         """While the run would fail, wait for a redrive, if the policy says so.

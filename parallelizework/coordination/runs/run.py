@@ -69,6 +69,7 @@ class Run(Coordinator):
         self._name = with_labels(ctx.request().id, labels)  # for logs
         self._progress = ProgressReporter(ctx, definition.name, redrive_of, labels)
         self._labels = labels
+        self._redrive_of = redrive_of
         self._stream = OutcomesSender(ctx, ctx.request().id, self._events)
         self._events.on(self._progress.opening, self._open)
         if self._policy.stream:

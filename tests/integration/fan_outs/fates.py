@@ -1,42 +1,30 @@
 """The fan-outs of the random test on a server, and their ledger."""
 
 import asyncio
-import os
-import tempfile
 import time
 from datetime import timedelta
-from pathlib import Path
 
 from restate import Context, TerminalError
 
-from parallelizework import Executor, FanOut
+from parallelizework import Executor
 
 from ..random_fan_outs import EXECUTOR, SLOW, Subtask, fan_outs
-from .ledger import repairs
+from .ledger import Ledger, Lines, repairs
 
 HANGING = 2.0  # seconds that a sync subtask hangs: a thread cannot be cancelled
 
 
-def _ledger(key: str) -> Path:
-    return Path(tempfile.gettempdir()) / f"parallelizework-random-{key}"
+LINES = Lines("random")
 
 
 def record(subtask: Subtask, event: str) -> None:
     """Record in the ledger of the run that an execution began, ended or raised."""
-    flags = os.O_APPEND | os.O_CREAT | os.O_WRONLY
-    descriptor = os.open(_ledger(subtask.key), flags)
-    try:
-        os.write(descriptor, f"{event} {subtask.index}\n".encode())
-    finally:
-        os.close(descriptor)
+    LINES.record(subtask.key, f"{event} {subtask.index}")
 
 
 def count_attempts(subtask: Subtask) -> int:
     """Return the number of attempts, including this attempt."""
-    path = _ledger(f"{subtask.key}-{subtask.index}")
-    with path.open("ab") as file:
-        file.write(b".")
-        return file.tell()
+    return Ledger(f"random-{subtask.key}-{subtask.index}").enter()
 
 
 def outcome(subtask: Subtask) -> list[int]:
@@ -91,17 +79,4 @@ async def execute_durably(ctx: Context, subtask: Subtask) -> list[int]:
 random_elsewhere = Executor(EXECUTOR, execute=execute)
 
 
-def one(key: str) -> list[str]:
-    return [key]
-
-
-def lines(key: str) -> list[str]:
-    path = _ledger(key)
-    return path.read_text().splitlines() if path.exists() else []
-
-
-def first(values: list[list[str]]) -> list[str]:
-    return values[0]
-
-
-random_ledger = FanOut("RandomLedger", split=one, execute=lines, aggregate=first)
+random_ledger = LINES.fan_out("RandomLedger")

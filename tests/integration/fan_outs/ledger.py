@@ -29,6 +29,43 @@ class Ledger:
         return self._path.stat().st_size if self._path.exists() else 0
 
 
+class Lines:
+    """A record of events, outside Restate, in the worker's /tmp: one line for each.
+
+    Args:
+        name: The name of the fan-outs that record events.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def record(self, key: str, line: str) -> None:
+        """Add a line for a run."""
+        flags = os.O_APPEND | os.O_CREAT | os.O_WRONLY
+        with os.fdopen(os.open(self._path(key), flags), "ab") as ledger:
+            ledger.write(f"{line}\n".encode())
+
+    def of(self, key: str) -> list[str]:
+        """Return the lines of a run."""
+        path = self._path(key)
+        return path.read_text().splitlines() if path.exists() else []
+
+    def fan_out(self, name: str) -> FanOut[str, str, list[str], list[str]]:
+        """Return a fan-out that returns the lines of a run."""
+        return FanOut(name, split=one_key, execute=self.of, aggregate=first_lines)
+
+    def _path(self, key: str) -> Path:
+        return Path(tempfile.gettempdir()) / f"parallelizework-{self._name}-{key}"
+
+
+def one_key(key: str) -> list[str]:
+    return [key]
+
+
+def first_lines(values: list[list[str]]) -> list[str]:
+    return values[0]
+
+
 def repair(key: str) -> int:
     """Record a repair of the key; return the number of repairs."""
     return Ledger(f"{key}-repaired").enter()

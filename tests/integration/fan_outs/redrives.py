@@ -1,18 +1,15 @@
 """Fan-outs whose failures a test repairs, before a redrive."""
 
 import asyncio
-import os
-import tempfile
 from datetime import timedelta
 from itertools import pairwise
-from pathlib import Path
 
 from pydantic import BaseModel
 from restate import Context, TerminalError
 
 from parallelizework import Executor, FanOut, Policy
 
-from .ledger import repairs, until_repaired
+from .ledger import Lines, repairs, until_repaired
 from .values import flat
 
 EXECUTOR = "RedrivenElsewhere"
@@ -86,15 +83,8 @@ def expand(shard: Shard) -> list[Subtask]:
     return _subtasks(shard.task, range(shard.first, shard.end))
 
 
-def _ledger(key: str) -> Path:
-    return Path(tempfile.gettempdir()) / f"parallelizework-redrive-{key}"
-
-
-def record(key: str, line: str) -> None:
-    """Add a line to the ledger."""
-    flags = os.O_APPEND | os.O_CREAT | os.O_WRONLY
-    with os.fdopen(os.open(_ledger(key), flags), "ab") as ledger:
-        ledger.write(f"{line}\n".encode())
+LINES = Lines("redrive")
+record, lines = LINES.record, LINES.of
 
 
 def _outcome(subtask: Subtask) -> list[int]:
@@ -198,17 +188,4 @@ redriven_combine_fails = FanOut(
 )
 
 
-def one(key: str) -> list[str]:
-    return [key]
-
-
-def lines(key: str) -> list[str]:
-    path = _ledger(key)
-    return path.read_text().splitlines() if path.exists() else []
-
-
-def first(values: list[list[str]]) -> list[str]:
-    return values[0]
-
-
-redriven_ledger = FanOut("RedrivenLedger", split=one, execute=lines, aggregate=first)
+redriven_ledger = LINES.fan_out("RedrivenLedger")
