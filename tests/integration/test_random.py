@@ -43,7 +43,9 @@ def cases(server_kind: str) -> Iterator[Case]:
         yield random_case(SEED, number)
 
 
-def in_parallel(some: Iterator[Case], do: Callable[[Case], T]) -> list[T]:
+def in_parallel(
+    some: Iterator[Case], do: Callable[[Case], T], at_once: int = AT_ONCE
+) -> list[T]:
     """Do something with each case, with several at once; return the results."""
     lock, found = threading.Lock(), list[T]()
 
@@ -55,8 +57,8 @@ def in_parallel(some: Iterator[Case], do: Callable[[Case], T]) -> list[T]:
                 return
             found.append(do(case))
 
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        for done in [pool.submit(do_some) for _ in range(AT_ONCE)]:
+    with ThreadPoolExecutor(at_once) as pool:
+        for done in [pool.submit(do_some) for _ in range(at_once)]:
             done.result()
     return found
 
