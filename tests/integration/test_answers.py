@@ -109,7 +109,7 @@ def test_the_slots_of_a_segment_that_waits_are_used_elsewhere(start: Start) -> N
     trial = start("Answered", count=400, ready=list(range(300, 400)), policy=policy)
 
     assert len(trial.waiting(300)) == 300
-    assert progress(trial.server, trial.run.id)["succeeded"] == 100
+    eventually(lambda: progress(trial.server, trial.run.id)["succeeded"] == 100)
     trial.run.cancel()
 
 
@@ -358,7 +358,7 @@ def test_subtasks_that_wait_are_cancelled_with_their_run(
     late = answered(server, waiting[0].key, "succeed", [0])
     assert (late.status_code, error(late)) == (
         410,
-        "the subtask no longer waits for an answer: it cancelled",
+        "the subtask no longer waits for an answer: it was cancelled",
     )
 
 
