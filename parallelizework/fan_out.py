@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from restate import Context, Service
 
@@ -20,7 +21,7 @@ from parallelizework.definition.signatures import (
     SplitFunction,
 )
 from parallelizework.errors import DefinitionError
-from parallelizework.messages import HandlerName
+from parallelizework.messages import NOTIFY, HandlerName
 from parallelizework.outcomes import Done
 from parallelizework.policy import Policy
 from parallelizework.progress.labels import Labels, labels_headers
@@ -30,6 +31,9 @@ from parallelizework.restate_service import service
 from parallelizework.served import RestateService, Served
 from parallelizework.streaming.virtual_object import outcomes_object
 from parallelizework.waiting.objects import waiting_objects
+
+if TYPE_CHECKING:
+    from parallelizework.notifications.receivers import Receiver
 
 Task = TypeVar("Task")
 Shard = TypeVar("Shard")
@@ -83,6 +87,9 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
             the run does not continue. If the function raises an error, the subtask has
             no name. Default: no names.
         policy: The limits and the completion rule of a run. Default: `Policy()`.
+        notify: Who is told when a run has ended: a `WebhookUrl` or an `Email` of
+            `parallelizework.notifications`, or several. The worker then also serves
+            `FanOutNotify`, with the settings of its environment. Default: nobody.
         max_threads: How many sync `execute`s may run at the same time in one worker
             process. The other functions of the fan-out share the same number of other
             threads. Default: 256, enough for four runs with the default policy. A
@@ -115,6 +122,7 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
         combine: CombineFunction[Value, Value] | None = None,
         name_of: Callable[[Subtask], str] | None = None,
         policy: Policy | None = None,
+        notify: Receiver | Sequence[Receiver] = (),
         max_threads: int = 256,
     ) -> None: ...
 
@@ -133,6 +141,7 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
         combine: CombineFunction[Value, Value] | None = None,
         name_of: Callable[[Subtask], str] | None = None,
         policy: Policy | None = None,
+        notify: Receiver | Sequence[Receiver] = (),
         max_threads: int = 256,
     ) -> None: ...
 
@@ -150,6 +159,7 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
         remind: Callable[..., Any] | None = None,
         receive: Callable[..., Any] | None = None,
         policy: Policy | None = None,
+        notify: Receiver | Sequence[Receiver] = (),
         max_threads: int = 256,
     ) -> None:
         if bool(execute) == bool(executor):
@@ -167,7 +177,10 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
             "receive": receive,
         }
         policy = policy or Policy()
-        self.definition = define(name, functions, policy, max_threads, executor)
+        definition = define(name, functions, policy, max_threads, executor)
+        self.definition = (
+            replace(definition, notify=_urls(notify)) if notify else definition
+        )
 
     def __repr__(self) -> str:
         return f"FanOut({self.name!r})"
@@ -240,7 +253,9 @@ def services(
 
     If there is a `FanOut`, the virtual objects `FanOutProgress`, `FanOutRedrive` and
     `FanOutOutcomes` are among the services. If a subtask may wait, `FanOutAnswers` and
-    `FanOutMailbox` are among them too.
+    `FanOutMailbox` are among them too. If a `FanOut` has `notify`, `FanOutNotify` is
+    among them. It reads its settings from the environment, unless `served` has a
+    `Notifications` of your own.
 
     Args:
         served: Fan-outs, executors and other Restate services.
@@ -249,6 +264,7 @@ def services(
 
     Raises:
         DefinitionError: Two services have the same name.
+        SettingsError: `FanOutNotify` is needed, and one of its settings is invalid.
 
     Examples:
         ```python
@@ -258,7 +274,12 @@ def services(
     all_services = [
         each if isinstance(each, RestateService) else each.service for each in served
     ]
-    if any(isinstance(each, FanOut) for each in served):
+    definitions = [each.definition for each in served if isinstance(each, FanOut)]
+    notifies = any(each.name == NOTIFY for each in served)
+    if not notifies and any(each.notify for each in definitions):
+        all_services.append(_notifications())
+        notifies = True
+    if definitions or notifies:
         all_services += [
             progress_object(progress_retention),
             redrive_object(),
@@ -272,6 +293,18 @@ def services(
             f"several services are named {repeated[0]!r}: use a different name for each"
         )
     return all_services
+
+
+def _urls(notify: Receiver | Sequence[Receiver]) -> tuple[str, ...]:
+    from parallelizework.notifications.receivers import urls_of  # noqa: PLC0415 - the core does not depend on this room
+
+    return urls_of(notify)
+
+
+def _notifications() -> Service:
+    from parallelizework.notifications.service import Notifications  # noqa: PLC0415 - as above
+
+    return Notifications()
 
 
 def _execute_of(served: Served) -> ExecuteDefinition | None:

@@ -1,4 +1,4 @@
-"""`Settings` and `HttpSettings`: no other module reads the environment."""
+"""`Settings`, `HttpSettings`, `NotifySettings`: only here the environment is read."""
 
 import os
 import shlex
@@ -132,3 +132,35 @@ class HttpSettings(_Settings):
     def secret(self, name: str) -> str | None:
         """The secret of that name; None if the environment has no such secret."""
         return os.environ.get(f"PARALLELIZEWORK_HTTP_SECRET_{name}")
+
+
+class NotifySettings(_Settings):
+    """The settings of FanOutNotify.
+
+    Each is read from the variable `PARALLELIZEWORK_` and the name in capitals.
+
+    Args:
+        notify_allowed_hosts: The hosts that may be sent webhooks, separated by spaces:
+            names, globs, addresses and networks; see `AllowedHosts`. By default, no
+            host is allowed.
+        notify_secrets: The secrets of the signatures of webhooks, separated by spaces:
+            each is `whsec_` and 24 to 64 bytes in base 64. A webhook has one signature
+            for each secret. By default, there is no secret, and no webhook is sent.
+        smtp_url: The server for emails: `smtp://USER:PASSWORD@HOST` (port 587,
+            STARTTLS) or `smtps://USER:PASSWORD@HOST` (port 465, TLS). For a server
+            without TLS on a trusted network: `smtp+plain://HOST` (port 25). By
+            default, no email is sent.
+        smtp_sender: The address of the sender of emails. An SMTP server needs it.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="PARALLELIZEWORK_", frozen=True)
+
+    notify_allowed_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    notify_secrets: Annotated[tuple[str, ...], NoDecode] = ()
+    smtp_url: str | None = None
+    smtp_sender: str | None = None
+
+    @field_validator("notify_allowed_hosts", "notify_secrets", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(shlex.split(value)) if isinstance(value, str) else value

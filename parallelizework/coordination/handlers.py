@@ -6,6 +6,7 @@ run, it calls `runSegment` with slices, and `runSegment` continues in the same w
 slice of shards. `redrive` is a run that executes what another run has left.
 """
 
+from pydantic_core import to_json
 from restate import Context, TerminalError
 
 from parallelizework.coordination.coordinator import InnerCoordinator
@@ -13,7 +14,7 @@ from parallelizework.coordination.dispatch import ShardDispatch, SubtaskDispatch
 from parallelizework.coordination.runs.redrivable_run import RedrivableRun
 from parallelizework.coordination.runs.redrive import Redrive
 from parallelizework.definition.definition import Definition
-from parallelizework.messages import Outcomes
+from parallelizework.messages import NOTIFY, WHEN_DONE, Outcomes
 from parallelizework.redrive.claim import claimed
 from parallelizework.redrive.models import RedriveRequest
 from parallelizework.serde.message import Message
@@ -46,6 +47,7 @@ class Handlers:
 
     async def run(self, ctx: Context, body: bytes) -> bytes:
         """Split the task, execute its subtasks in parallel, aggregate their values."""
+        self._notify(ctx)
         run = RedrivableRun(ctx, self._definition, body)
         with run:
             items = await run.split()
@@ -59,6 +61,7 @@ class Handlers:
         run = await claimed(ctx, self._definition.name, request)
         if isinstance(run, bytes):
             return run
+        self._notify(ctx)
         redrive = Redrive(ctx, self._definition, run, request)
         with redrive:
             outcomes = await redrive.outcomes(self._run_dispatch)
@@ -78,6 +81,13 @@ class Handlers:
         coordinator = self._coordinator(ctx, body)
         await coordinator.expand(len(body))
         return await self._outcomes(coordinator, self._subtasks)
+
+    def _notify(self, ctx: Context) -> None:
+        """Have the receivers of the fan-out told when this run has ended."""
+        if receivers := self._definition.notify:
+            run, fan_out = ctx.request().id, self._definition.name
+            request = {"run": run, "fan_out": fan_out, "to": receivers}
+            ctx.generic_send(NOTIFY, WHEN_DONE, to_json(request))
 
     @property
     def _run_dispatch(self) -> SubtaskDispatch:

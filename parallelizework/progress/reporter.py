@@ -42,6 +42,7 @@ class ProgressReporter:
         fan_out: The name of the fan-out.
         redrive_of: The id of the run that this run redrives, if any.
         labels: The labels of the run.
+        is_silent: Whether a run that soon succeeds sends nothing, unless it has labels.
 
     Attributes:
         opening: The timer for the first update: call `open` when it completes.
@@ -49,13 +50,20 @@ class ProgressReporter:
     """
 
     def __init__(
-        self, ctx: Context, fan_out: str, redrive_of: str | None, labels: Labels
+        self,
+        ctx: Context,
+        fan_out: str,
+        redrive_of: str | None,
+        labels: Labels,
+        *,
+        is_silent: bool = True,
     ) -> None:
         self.opening = ctx.sleep(_UNWATCHED)
         self._ctx = ctx
         self._fan_out = fan_out
         self._redrive_of = redrive_of
         self._labels = dict(labels)
+        self._is_silent = is_silent and not (redrive_of or labels)
         self.is_open = False
         self._settled = 0  # how many subtasks had ended in the last update
         self._waiting = 0  # how many subtasks waited in the last update
@@ -97,7 +105,7 @@ class ProgressReporter:
         labels sends its end: Restate does not know its labels.
         """
         is_complete = reason is CompletionReason.ALL_COMPLETED and state == "succeeded"
-        is_silent = not (self.is_open or self._redrive_of or self._labels)
+        is_silent = self._is_silent and not self.is_open
         if is_complete and is_silent and not (ended and ended.failures):
             return
         self._send_state(ended, state, reason, error)

@@ -13,6 +13,8 @@ from restate import Service, VirtualObject, Workflow
 from parallelizework.errors import TargetError
 from parallelizework.executor import Executor
 from parallelizework.fan_out import FanOut
+from parallelizework.messages import NOTIFY
+from parallelizework.notifications.service import Notifications
 from parallelizework.ready_made.fan_out_worker import checklist
 from parallelizework.ready_made.http.fan_out import http_fan_out
 from parallelizework.served import Served
@@ -28,8 +30,10 @@ def load_all(settings: Settings) -> Iterable[Served]:
         TargetError: A target names nothing that can be served.
     """
     fan_outs = [checklist(max_pause=settings.max_pause), http_fan_out(HttpSettings())]
-    ready_made = {fan_out.name: fan_out for fan_out in fan_outs}
-    targets = settings.fan_outs or ready_made
+    ready_made: dict[str, Served] = {fan_out.name: fan_out for fan_out in fan_outs}
+    targets = settings.fan_outs or list(ready_made)
+    if NOTIFY in targets:
+        ready_made[NOTIFY] = Notifications()
     return dict.fromkeys(each for t in targets for each in load(t, ready_made))
 
 

@@ -67,7 +67,10 @@ class Run(Coordinator):
         self._deadline: RestateDurableFuture[None] | None = None
         labels = _labels(ctx) or labels or {}
         self._name = with_labels(ctx.request().id, labels)  # for logs
-        self._progress = ProgressReporter(ctx, definition.name, redrive_of, labels)
+        is_silent = not definition.notify  # those who are told are told the counts
+        self._progress = ProgressReporter(
+            ctx, definition.name, redrive_of, labels, is_silent=is_silent
+        )
         self._labels = labels
         self._redrive_of = redrive_of
         self._stream = OutcomesSender(ctx, ctx.request().id, self._events)

@@ -1,0 +1,34 @@
+"""`FanOutNotify`: tells receivers how a run ended, by webhook or by email.
+
+receivers.py   WebhookUrl and Email: who is told
+models.py      the request, and the message about the end of a run
+run_id.py      which texts are ids of runs
+run_end.py     waiting for the end of a run
+delivery.py    the attempts to tell one receiver
+webhooks.py    sending the message as a signed webhook
+emails.py      sending the message as an email
+service.py     Notifications: the Restate service
+"""
+
+from typing import TYPE_CHECKING
+
+from parallelizework.errors import extras_named
+from parallelizework.notifications.models import Notification
+from parallelizework.notifications.receivers import Email, Receiver, WebhookUrl
+
+if TYPE_CHECKING:
+    from parallelizework.notifications.service import Notifications
+
+__all__ = ["Email", "Notification", "Notifications", "Receiver", "WebhookUrl"]
+
+if not TYPE_CHECKING:  # with `__getattr__`, type checkers would accept any name
+
+    def __getattr__(name: str) -> object:
+        """Import `Notifications` at its first use: a client does not need restate."""
+        if name != "Notifications":
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        with extras_named():
+            from parallelizework.notifications.service import (  # noqa: PLC0415 - see above
+                Notifications,
+            )
+        return Notifications

@@ -1,0 +1,53 @@
+"""`attempted`: makes attempts to tell one receiver, each as a durable step."""
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from restate import Context, RunOptions
+
+from parallelizework.attempts.attempt import AttemptSerde, failed_attempt
+from parallelizework.attempts.schedule import FailedAttempt, Schedule
+from parallelizework.policy import Policy
+from parallelizework.terminal_errors import error_of
+
+_NOTHING = b"null"
+
+_Outcome = bytes | FailedAttempt
+_OPTIONS = RunOptions[_Outcome](serde=AttemptSerde())
+
+
+async def attempted(
+    ctx: Context, about: str, policy: Policy, tell: Callable[[], Awaitable[None]]
+) -> None:
+    """Make attempts until one succeeds.
+
+    Args:
+        ctx: The context of the handler.
+        about: The message and its receiver, for the log.
+        policy: How many attempts there are, with which pauses.
+        tell: Makes one attempt.
+
+    Raises:
+        TerminalError: The last attempt failed; this is its error.
+    """
+    schedule = Schedule(policy, ctx.random().random)
+    outcome = await _step(ctx, f"{about} attempt=1", tell)
+    while isinstance(outcome, FailedAttempt):
+        pause = schedule.pause_after(outcome)
+        if pause is None:
+            raise error_of(schedule.fault(outcome))
+        await ctx.sleep(timedelta(seconds=pause))
+        outcome = await _step(ctx, f"{about} attempt={schedule.number}", tell)
+
+
+async def _step(
+    ctx: Context, about: str, tell: Callable[[], Awaitable[None]]
+) -> _Outcome:
+    async def step() -> _Outcome:
+        try:
+            await tell()
+        except Exception as error:
+            return failed_attempt(about, error)
+        return _NOTHING
+
+    return await ctx.run_typed("tell", step, _OPTIONS)
