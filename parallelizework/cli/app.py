@@ -79,6 +79,8 @@ Label = Annotated[
     Parameter(name="--label", negative="", allow_leading_hyphen=True),
 ]
 
+Urls = Annotated[list[str] | None, Parameter(negative="")]
+
 
 @Parameter(name="*")
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,13 +10,24 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from parallelizework.cli.app import HERE, RUN, Duration, Flag, Json, Label, Where, cli
+from parallelizework.cli.app import (
+    HERE,
+    RUN,
+    Duration,
+    Flag,
+    Json,
+    Label,
+    Urls,
+    Where,
+    cli,
+)
 from parallelizework.cli.follow import follow
 from parallelizework.cli.printing.output import note, print_result
-from parallelizework.cli.task import read_labels, read_task
+from parallelizework.cli.task import read_labels, read_receivers, read_task
 from parallelizework.client import Run
 from parallelizework.client.codec import raw
 from parallelizework.errors import RunNotFinished
+from parallelizework.notifications.receivers import Receiver
 
 _INTERRUPTED = 130  # the exit code after Ctrl-C, as in shells
 
@@ -34,6 +45,7 @@ def run(  # noqa: PLR0913 - each is one switch of the command
     idempotency_key: str | None = None,
     delay: Duration | None = None,
     labels: Label = None,
+    notify: Urls = None,
     as_json: Json = False,
     where: Where = HERE,
 ) -> None:
@@ -66,9 +78,14 @@ def run(  # noqa: PLR0913 - each is one switch of the command
     labels
         A label of the run, such as tenant=a. You can repeat the option. `list --label`
         finds the run.
+    notify
+        Tell this receiver when the run has ended: https://HOST/PATH for a webhook, or
+        mailto:me@example.com. You can repeat the option. With --wait, nobody is told
+        of a run that ends within this time.
     as_json
         Print a JSON object with run, state, and result or error.
     """
+    receivers = read_receivers(notify or ())
     with where.client() as client:
         submitted = client.submit(
             raw(name),
@@ -76,10 +93,17 @@ def run(  # noqa: PLR0913 - each is one switch of the command
             idempotency_key=idempotency_key,
             delay=None if delay is None else delay.total_seconds(),
             labels=read_labels(labels or ()),
+            notify=receivers if wait is None else (),
         )
         if not submitted.is_new:
             note(f"the key {idempotency_key!r} was used before: no new run is started")
-        start = Start(detach=detach, wait=wait, timeout=timeout, as_json=as_json)
+        start = Start(
+            detach=detach,
+            wait=wait,
+            timeout=timeout,
+            as_json=as_json,
+            then=() if wait is None else receivers,
+        )
         start.follow(submitted, name)
 
 
@@ -92,12 +116,14 @@ class Start:
         wait: How long to wait at most; then print the id instead of the result.
         timeout: How long to wait at most; then fail.
         as_json: Print a JSON object.
+        then: Who is told when the run has ended, if it does not end within `wait`.
     """
 
     detach: bool
     wait: timedelta | None
     timeout: timedelta | None
     as_json: bool
+    then: Sequence[Receiver] = ()
 
     def follow(self, run: Run[bytes], title: str) -> None:
         """Show the progress of a run, and print its result or its id.
@@ -111,6 +137,7 @@ class Start:
             RunNotFinished: The run did not end within `timeout`.
         """
         if self.detach:
+            run.notify(self.then)
             _print_id(run.id, as_json=self.as_json)
             return
         note(f"{title} {run.id}")
@@ -125,6 +152,7 @@ class Start:
         except RunNotFinished as error:
             if wait is None or (timeout is not None and timeout < wait):
                 raise
+            run.notify(self.then)
             note(str(error))
             _print_id(run.id, as_json=self.as_json)
         else:

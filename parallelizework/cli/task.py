@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from parallelizework.errors import ParallelizeworkError
+from parallelizework.notifications.receivers import Receiver, receiver_of
 
 
 class UsageError(ParallelizeworkError):
@@ -61,6 +62,15 @@ def read_labels(texts: Iterable[str]) -> dict[str, str]:
             raise UsageError(f"the label {key} has two values: use one value")
         labels[key] = value
     return labels
+
+
+def read_receivers(urls: Iterable[str]) -> list[Receiver]:
+    """The receivers with these URLs, such as `mailto:me@example.com`.
+
+    Raises:
+        UnfitData: A URL is not that of a receiver.
+    """
+    return [receiver_of(url) for url in urls]
 
 
 def _text(path: str) -> str:

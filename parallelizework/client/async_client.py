@@ -10,7 +10,11 @@ from parallelizework.client.run import AsyncRun, warn_of_other_task
 from parallelizework.client.server_api.ingress import Options
 from parallelizework.client.server_api.server import Server
 from parallelizework.client.steering import answer
+from parallelizework.client.steering import notify as notify_
+from parallelizework.client.steering.notify import Receivers
 from parallelizework.client.submission import submit
+from parallelizework.errors import RunNotFinished
+from parallelizework.notifications.receivers import listed
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -56,6 +60,7 @@ class AsyncClient:
         idempotency_key: str | None = None,
         delay: float | None = None,
         labels: Labels | None = None,
+        notify: Receivers = (),
     ) -> AsyncRun[Result]: ...
 
     @overload
@@ -67,6 +72,7 @@ class AsyncClient:
         idempotency_key: str | None = None,
         delay: float | None = None,
         labels: Labels | None = None,
+        notify: Receivers = (),
     ) -> AsyncRun[JsonValue]: ...
 
     async def submit(
@@ -77,6 +83,7 @@ class AsyncClient:
         idempotency_key: str | None = None,
         delay: float | None = None,
         labels: Labels | None = None,
+        notify: Receivers = (),
     ) -> AsyncRun[Result]:
         """Start a run and return without waiting for it.
 
@@ -91,6 +98,8 @@ class AsyncClient:
             labels: Keys and values by which `recent` finds the run. A key has 1 to 63
                 of the characters `A-Z`, `a-z`, `0-9`, `_`, `.` and `-`. A value has
                 1 to 256 printable characters. A run has at most 16 labels.
+            notify: Who is told when the run has ended: a `WebhookUrl` or an `Email` of
+                `parallelizework.notifications`, or several. By default, nobody.
 
         Returns:
             The run. Its `is_new` is False if the idempotency key was used before.
@@ -100,11 +109,12 @@ class AsyncClient:
             UnfitData: The task does not fit the types of the fan-out. Or the key is
                 empty or not printable ASCII, or the delay is negative or longer than
                 ten years, or a label is invalid.
-            Refused: The server did not accept the task.
+            Refused: The server did not accept the task. Or a receiver of `notify`
+                cannot be told; then no run is started.
         """
         codec = codec_of(fan_out)
         options = Options(idempotency_key, delay, labels)
-        run = await submit(self._server, codec, task, options)
+        run = await submit(self._server, codec, task, options, notify)
         warn_of_other_task(run, idempotency_key)
         return run
 
@@ -147,6 +157,18 @@ class AsyncClient:
     @overload
     async def run(
         self,
+        fan_out: FanOut[Task, Subtask, Value, Result] | Codec[Task, Result],
+        task: Task,
+        *,
+        wait: float | None = 30.0,
+        idempotency_key: str | None = None,
+        labels: Labels | None = None,
+        then: Receivers,
+    ) -> Result | AsyncRun[Result]: ...
+
+    @overload
+    async def run(
+        self,
         fan_out: str,
         task: JsonValue,
         *,
@@ -154,6 +176,18 @@ class AsyncClient:
         idempotency_key: str | None = None,
         labels: Labels | None = None,
     ) -> JsonValue: ...
+
+    @overload
+    async def run(
+        self,
+        fan_out: str,
+        task: JsonValue,
+        *,
+        wait: float | None = 30.0,
+        idempotency_key: str | None = None,
+        labels: Labels | None = None,
+        then: Receivers,
+    ) -> JsonValue | AsyncRun[JsonValue]: ...
 
     async def run(
         self,
@@ -163,8 +197,11 @@ class AsyncClient:
         wait: float | None = 30.0,
         idempotency_key: str | None = None,
         labels: Labels | None = None,
-    ) -> Result:
+        then: Receivers = (),
+    ) -> Result | AsyncRun[Result]:
         """Start a run, wait for its result and return the result.
+
+        With `then`, a run that takes longer is returned, and its end is told.
 
         Args:
             fan_out: The `FanOut`, or the name of a fan-out, as for `submit`.
@@ -173,24 +210,36 @@ class AsyncClient:
                 limit.
             idempotency_key: As for `submit`.
             labels: As for `submit`.
+            then: Who is told when the run has ended, if it does not end within `wait`:
+                as `notify` of `submit`. By default, nobody.
 
         Returns:
-            The result, in the result type of the fan-out.
+            The result, in the result type of the fan-out. With `then`, the run, if it
+            did not end within `wait`.
 
         Raises:
             RunFailed: The run ended without a result.
-            RunNotFinished: The run did not end within `wait`; it continues. The error's
-                `run` is the id for `attach`.
+            RunNotFinished: The run did not end within `wait`, and there is no `then`.
+                The run continues. The error's `run` is the id for `attach`.
             UnknownFanOut: No registered worker serves that fan-out.
             UnfitData: The task or the result does not fit the types of the fan-out. Or
                 the key is empty or not printable ASCII, or a label is invalid.
-            Refused: The server did not accept the task.
+            Refused: The server did not accept the task. Or a receiver of `then` cannot
+                be told; then no run is started.
         """
         codec = codec_of(fan_out)
+        receivers = listed(then)
+        await notify_.check(self._server, receivers)
         run = await self.submit(
             codec, task, idempotency_key=idempotency_key, labels=labels
         )
-        return await run.result(wait)
+        try:
+            return await run.result(wait)
+        except RunNotFinished:
+            if not receivers:
+                raise
+        await notify_.notify(self._server, run.id, receivers, codec.name)
+        return run
 
     async def recent(
         self, limit: int = 20, *, labels: Labels | None = None

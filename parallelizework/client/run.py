@@ -14,6 +14,7 @@ from parallelizework.client.models import Failures, Paused, Progress
 from parallelizework.client.polling import interval
 from parallelizework.client.server_api.server import Server
 from parallelizework.client.steering import pause
+from parallelizework.client.steering.notify import Receivers, check, notify
 from parallelizework.client.steering.redrive import redrive, selected, settle
 from parallelizework.client.subtasks.completed import (
     CompletedSubtask,
@@ -32,6 +33,7 @@ from parallelizework.client.subtasks.waiting import (
     waiting_subtasks,
 )
 from parallelizework.errors import OtherTask, RunNotFinished, UnknownRun
+from parallelizework.notifications.receivers import listed
 
 if TYPE_CHECKING:
     from parallelizework.policy import Policy
@@ -251,6 +253,20 @@ class AsyncRun(Generic[Result]):
             NotRedrivable: The run is not held.
         """
         await settle(self._checked, self.id)
+
+    async def notify(self, to: Receivers) -> None:
+        """Have receivers told when the run has ended, or at once if it has ended.
+
+        Args:
+            to: A `WebhookUrl` or an `Email` of `parallelizework.notifications`, or
+                several.
+
+        Raises:
+            Refused: No worker serves `FanOutNotify`, or a receiver cannot be told.
+        """
+        receivers = listed(to)
+        await check(self._checked, receivers)
+        await notify(self._checked, self.id, receivers)
 
     async def _state(self) -> run_state.RunState:
         return await run_state.settled_state(self._checked, self.id)

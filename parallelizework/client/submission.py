@@ -8,6 +8,7 @@ from parallelizework.client.codec import Codec, Result, Task
 from parallelizework.client.run import AsyncRun
 from parallelizework.client.server_api.ingress import Options
 from parallelizework.client.server_api.server import Server
+from parallelizework.client.steering.notify import Receivers, check, notify
 from parallelizework.errors import ClientError, UnknownFanOut
 
 T = TypeVar("T")
@@ -18,18 +19,22 @@ async def submit(
     codec: Codec[Task, Result],
     task: Task,
     options: Options,
+    receivers: Receivers = (),
 ) -> AsyncRun[Result]:
-    """Start a run.
+    """Start a run, and have receivers told when it has ended.
 
     Raises:
+        Refused: A receiver cannot be told. Then no run is started.
         UnknownFanOut: No worker serves that fan-out; the message has similar names.
     """
     body = codec.dump(task)
+    await check(server, receivers)
     try:
         submitted = await server.ingress.submit(codec.name, body, options)
     except UnknownFanOut as error:
         hint = await _hint(server, codec.name)
         raise UnknownFanOut(f"{error}; {hint}") from None
+    await notify(server, submitted.run, receivers, codec.name)
     run, is_new = submitted.run, submitted.is_new
     is_other = not is_new and await _is_other(server, run, codec, task, body)
     return AsyncRun(server, run, codec.load, is_new=is_new, has_other_task=is_other)

@@ -13,10 +13,14 @@ from parallelizework.client.run import AsyncRun, next_update, warn_of_other_task
 from parallelizework.client.server_api.ingress import Options
 from parallelizework.client.server_api.server import Server
 from parallelizework.client.steering import answer
+from parallelizework.client.steering import notify as notify_
+from parallelizework.client.steering.notify import Receivers
 from parallelizework.client.submission import submit
 from parallelizework.client.subtasks.completed import next_of
 from parallelizework.client.subtasks.listed import MAX_SUBTASKS
 from parallelizework.client.subtasks.waiting import MAX_WAITING
+from parallelizework.errors import RunNotFinished
+from parallelizework.notifications.receivers import listed
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -216,6 +220,18 @@ class Run(Generic[Result]):
         """
         self._thread.run(self._run.settle())
 
+    def notify(self, to: Receivers) -> None:
+        """Have receivers told when the run has ended, or at once if it has ended.
+
+        Args:
+            to: A `WebhookUrl` or an `Email` of `parallelizework.notifications`, or
+                several.
+
+        Raises:
+            Refused: No worker serves `FanOutNotify`, or a receiver cannot be told.
+        """
+        self._thread.run(self._run.notify(to))
+
 
 class Client:
     """Submits, follows and controls runs on a restate-server; each method blocks.
@@ -252,6 +268,7 @@ class Client:
         idempotency_key: str | None = None,
         delay: float | None = None,
         labels: Labels | None = None,
+        notify: Receivers = (),
     ) -> Run[Result]: ...
 
     @overload
@@ -263,6 +280,7 @@ class Client:
         idempotency_key: str | None = None,
         delay: float | None = None,
         labels: Labels | None = None,
+        notify: Receivers = (),
     ) -> Run[JsonValue]: ...
 
     def submit(
@@ -273,6 +291,7 @@ class Client:
         idempotency_key: str | None = None,
         delay: float | None = None,
         labels: Labels | None = None,
+        notify: Receivers = (),
     ) -> Run[Result]:
         """Start a run and return without waiting for it.
 
@@ -287,6 +306,8 @@ class Client:
             labels: Keys and values by which `recent` finds the run. A key has 1 to 63
                 of the characters `A-Z`, `a-z`, `0-9`, `_`, `.` and `-`. A value has
                 1 to 256 printable characters. A run has at most 16 labels.
+            notify: Who is told when the run has ended: a `WebhookUrl` or an `Email` of
+                `parallelizework.notifications`, or several. By default, nobody.
 
         Returns:
             The run. Its `is_new` is False if the idempotency key was used before.
@@ -296,11 +317,12 @@ class Client:
             UnfitData: The task does not fit the types of the fan-out. Or the key is
                 empty or not printable ASCII, or the delay is negative or longer than
                 ten years, or a label is invalid.
-            Refused: The server did not accept the task.
+            Refused: The server did not accept the task. Or a receiver of `notify`
+                cannot be told; then no run is started.
         """
         codec = codec_of(fan_out)
         options = Options(idempotency_key, delay, labels)
-        submitted = submit(self._server, codec, task, options)
+        submitted = submit(self._server, codec, task, options, notify)
         run = self._thread.run(submitted)
         warn_of_other_task(run, idempotency_key)
         return Run(run, self._thread)
@@ -345,6 +367,18 @@ class Client:
     @overload
     def run(
         self,
+        fan_out: FanOut[Task, Subtask, Value, Result] | Codec[Task, Result],
+        task: Task,
+        *,
+        wait: float | None = 30.0,
+        idempotency_key: str | None = None,
+        labels: Labels | None = None,
+        then: Receivers,
+    ) -> Result | Run[Result]: ...
+
+    @overload
+    def run(
+        self,
         fan_out: str,
         task: JsonValue,
         *,
@@ -352,6 +386,18 @@ class Client:
         idempotency_key: str | None = None,
         labels: Labels | None = None,
     ) -> JsonValue: ...
+
+    @overload
+    def run(
+        self,
+        fan_out: str,
+        task: JsonValue,
+        *,
+        wait: float | None = 30.0,
+        idempotency_key: str | None = None,
+        labels: Labels | None = None,
+        then: Receivers,
+    ) -> JsonValue | Run[JsonValue]: ...
 
     def run(
         self,
@@ -361,8 +407,11 @@ class Client:
         wait: float | None = 30.0,
         idempotency_key: str | None = None,
         labels: Labels | None = None,
-    ) -> Result:
+        then: Receivers = (),
+    ) -> Result | Run[Result]:
         """Start a run, wait for its result and return the result.
+
+        With `then`, a run that takes longer is returned, and its end is told.
 
         Args:
             fan_out: The `FanOut`, or the name of a fan-out, as for `submit`.
@@ -371,22 +420,35 @@ class Client:
                 limit.
             idempotency_key: As for `submit`.
             labels: As for `submit`.
+            then: Who is told when the run has ended, if it does not end within `wait`:
+                as `notify` of `submit`. By default, nobody.
 
         Returns:
-            The result, in the result type of the fan-out.
+            The result, in the result type of the fan-out. With `then`, the run, if it
+            did not end within `wait`.
 
         Raises:
             RunFailed: The run ended without a result.
-            RunNotFinished: The run did not end within `wait`; it continues. The error's
-                `run` is the id for `attach`.
+            RunNotFinished: The run did not end within `wait`, and there is no `then`.
+                The run continues. The error's `run` is the id for `attach`.
             UnknownFanOut: No registered worker serves that fan-out.
             UnfitData: The task or the result does not fit the types of the fan-out. Or
                 the key is empty or not printable ASCII, or a label is invalid.
-            Refused: The server did not accept the task.
+            Refused: The server did not accept the task. Or a receiver of `then` cannot
+                be told; then no run is started.
         """
         codec = codec_of(fan_out)
+        receivers = listed(then)
+        self._thread.run(notify_.check(self._server, receivers))
         run = self.submit(codec, task, idempotency_key=idempotency_key, labels=labels)
-        return run.result(wait)
+        try:
+            return run.result(wait)
+        except RunNotFinished:
+            if not receivers:
+                raise
+        told = notify_.notify(self._server, run.id, receivers, codec.name)
+        self._thread.run(told)
+        return run
 
     def recent(self, limit: int = 20, *, labels: Labels | None = None) -> list[Listed]:
         """Return the latest runs of all fan-outs, the newest first.

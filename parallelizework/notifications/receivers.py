@@ -88,14 +88,18 @@ def receiver_of(url: str) -> Receiver:
     return WebhookUrl(url)
 
 
+def listed(receivers: Receiver | Iterable[Receiver]) -> list[Receiver]:
+    """Return a list of one receiver or of several."""
+    return [receivers] if isinstance(receivers, Receiver) else list(receivers)
+
+
 def urls_of(receivers: Receiver | Iterable[Receiver]) -> tuple[str, ...]:
     """Return the URLs of receivers, each once.
 
     Raises:
         UnfitData: There are more than 16 receivers.
     """
-    listed = [receivers] if isinstance(receivers, Receiver) else receivers
-    return checked([each.url for each in listed])
+    return checked([each.url for each in listed(receivers)])
 
 
 def checked(urls: Sequence[str]) -> tuple[str, ...]:

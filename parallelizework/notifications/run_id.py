@@ -8,7 +8,7 @@ bits in 11 digits, and a unique number with 128 bits in 22 digits. A restate-ser
 import re
 import string
 
-_DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_DIGITS = string.digits + string.ascii_lowercase + string.ascii_uppercase
 _ID = re.compile(r"inv_1([0-9A-Za-z]{11})([0-9A-Za-z]{22})")
 
 

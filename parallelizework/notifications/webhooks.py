@@ -14,6 +14,7 @@ from restate import TerminalError
 
 from parallelizework.errors import SettingsError
 from parallelizework.notifications.receivers import WebhookUrl
+from parallelizework.ready_made.http.hosts.addresses import literal
 from parallelizework.ready_made.http.hosts.allowed_hosts import AllowedHosts
 from parallelizework.ready_made.http.requests.request import Request
 from parallelizework.ready_made.http.sending.client import HttpClient
@@ -52,7 +53,12 @@ class WebhookSender:
             host = Request(url=receiver.url).host
         except ValueError as error:
             return f"{receiver.url} is not valid: {error}"
-        if not self._hosts.may_allow(host):
+        address = literal(host)
+        if address:
+            is_allowed = self._hosts.allows(host, address)
+        else:
+            is_allowed = self._hosts.may_allow(host)
+        if not is_allowed:
             return (
                 f"{host} is not an allowed host. The worker's operator can allow it "
                 "with PARALLELIZEWORK_NOTIFY_ALLOWED_HOSTS"

@@ -1,0 +1,1 @@
+"""Receivers of notifications, which misbehave as a test says."""
