@@ -75,7 +75,7 @@ class AsyncClient:
         notify: Receivers = (),
     ) -> AsyncRun[JsonValue]: ...
 
-    async def submit(
+    async def submit(  # noqa: PLR0913 - each is one option of a run
         self,
         fan_out: FanOut[Task, Subtask, Value, Result] | Codec[Task, Result] | str,
         task: Task,
@@ -189,7 +189,7 @@ class AsyncClient:
         then: Receivers,
     ) -> JsonValue | AsyncRun[JsonValue]: ...
 
-    async def run(
+    async def run(  # noqa: PLR0913 - each is one option of a run
         self,
         fan_out: FanOut[Task, Subtask, Value, Result] | Codec[Task, Result] | str,
         task: Task,

@@ -283,7 +283,7 @@ class Client:
         notify: Receivers = (),
     ) -> Run[JsonValue]: ...
 
-    def submit(
+    def submit(  # noqa: PLR0913 - each is one option of a run
         self,
         fan_out: FanOut[Task, Subtask, Value, Result] | Codec[Task, Result] | str,
         task: Task,
@@ -399,7 +399,7 @@ class Client:
         then: Receivers,
     ) -> JsonValue | Run[JsonValue]: ...
 
-    def run(
+    def run(  # noqa: PLR0913 - each is one option of a run
         self,
         fan_out: FanOut[Task, Subtask, Value, Result] | Codec[Task, Result] | str,
         task: Task,

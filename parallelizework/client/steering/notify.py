@@ -71,7 +71,8 @@ def _accepted(answer: Answer) -> None:
         return
     if SERVICE_NOT_FOUND.format(NOTIFY) in answer.message:
         raise Refused(
-            f"no worker serves {NOTIFY}: add {NOTIFY} to the targets of `parallelizework "
-            "serve`, or Notifications() to the arguments of parallelizework.app"
+            f"no worker serves {NOTIFY}: add {NOTIFY} to the targets of "
+            "`parallelizework serve`, or Notifications() to the arguments of "
+            "parallelizework.app"
         )
     raise Refused(answer.message)

@@ -85,4 +85,4 @@ def _login(
 ) -> AuthResult:
     assert isinstance(data, LoginPassword)
     is_known = (data.login, data.password) == (USER.encode(), PASSWORD.encode())
-    return AuthResult(success=is_known)
+    return AuthResult(success=is_known, handled=is_known)

@@ -1,4 +1,4 @@
-"""`WebhookServer`: receives webhooks, verifies signatures, misbehaves as a test says."""
+"""`WebhookServer`: receives webhooks, and misbehaves as a test says."""
 
 import json
 import threading
@@ -88,14 +88,14 @@ def webhook_server() -> Generator[WebhookServer]:
                 self.connection.shutdown(SHUT_RDWR)
                 self.close_connection = True
                 return
-            status, headers = answer if isinstance(answer, tuple) else (answer, {})
+            status, headers = _response(answer)
             self.send_response(status)
-            for name, value in {"content-length": "0", **headers}.items():
+            for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()
 
-        def log_message(self, *_: object) -> None:
-            pass
+        def log_message(self, format: str, *args: object) -> None:
+            """Print nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", made.port), Handler)
     thread = threading.Thread(target=server.serve_forever)
@@ -107,3 +107,8 @@ def webhook_server() -> Generator[WebhookServer]:
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+def _response(answer: Any) -> tuple[int, dict[str, str]]:
+    status, headers = answer if isinstance(answer, tuple) else (answer, {})
+    return status, {"content-length": "0", **headers}
