@@ -23,6 +23,7 @@ PAGES: Mapping[str, Sections] = {
     "settings.md": {
         "worker-and-client": variables.worker_and_client,
         "http": variables.http,
+        "notify": variables.notify,
     },
     "http.md": {
         "paths": handlers.paths,

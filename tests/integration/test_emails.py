@@ -52,6 +52,8 @@ async def test_an_email_is_sent_over_starttls_after_a_login(certificate: Path) -
     assert mail["Auto-Submitted"] == "auto-generated"
 
 
+# aiosmtpd does not know that a connection with implicit TLS is safe for a login.
+@pytest.mark.filterwarnings("ignore:Requiring AUTH:UserWarning")
 async def test_an_email_is_sent_over_implicit_tls_after_a_login(
     certificate: Path,
 ) -> None:

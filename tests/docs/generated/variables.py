@@ -6,7 +6,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings
 
-from parallelizework.settings import HttpSettings, Settings
+from parallelizework.settings import HttpSettings, NotifySettings, Settings
 
 from .docstring import described
 
@@ -19,6 +19,11 @@ def worker_and_client() -> Iterator[str]:
 def http() -> Iterator[str]:
     """Lines: the variables of HttpFanOut."""
     return _variables(HttpSettings)
+
+
+def notify() -> Iterator[str]:
+    """Lines: the variables of FanOutNotify."""
+    return _variables(NotifySettings)
 
 
 def _variables(settings: type[BaseSettings]) -> Iterator[str]:
