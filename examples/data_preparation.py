@@ -96,7 +96,7 @@ def main() -> None:
     if isinstance(answer, File):
         print(answer.url)
     else:
-        print(f"{options.address} will be told about {answer.id}")
+        print(f"{options.address} will be notified about {answer.id}")
 
 
 if __name__ == "__main__":

@@ -87,7 +87,7 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
             the run does not continue. If the function raises an error, the subtask has
             no name. Default: no names.
         policy: The limits and the completion rule of a run. Default: `Policy()`.
-        notify: Who is told when a run has ended: a `WebhookUrl` or an `Email` of
+        notify: Who is notified when a run has ended: a `WebhookUrl` or an `Email` of
             `parallelizework.notifications`, or several. The worker then also serves
             `FanOutNotify`, with the settings of its environment. Default: nobody.
         max_threads: How many sync `execute`s may run at the same time in one worker

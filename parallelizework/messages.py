@@ -88,7 +88,7 @@ RUNS = (HandlerName.RUN, HandlerName.REDRIVE)  # the first coordinator of a run
 # The virtual objects that each worker with a fan-out serves.
 VIRTUAL_OBJECTS = frozenset({"FanOutProgress", "FanOutRedrive", "FanOutOutcomes"})
 
-# The service, and its handler, that tells receivers when a run has ended.
+# The service, and its handler, that notifies receivers when a run has ended.
 NOTIFY, WHEN_DONE = "FanOutNotify", "whenDone"
 
 # The name of the step `aggregate`; the number of subtasks that have succeeded follows.

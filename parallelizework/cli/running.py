@@ -79,9 +79,9 @@ def run(  # noqa: PLR0913 - each is one switch of the command
         A label of the run, such as tenant=a. You can repeat the option. `list --label`
         finds the run.
     notify
-        Tell this receiver when the run has ended: https://HOST/PATH for a webhook, or
-        mailto:me@example.com. You can repeat the option. With --wait, nobody is told
-        of a run that ends within this time.
+        Notify this receiver when the run has ended: https://HOST/PATH for a webhook, or
+        mailto:me@example.com. You can repeat the option. With --wait, a run that ends
+        within this time notifies nobody.
     as_json
         Print a JSON object with run, state, and result or error.
     """
@@ -116,7 +116,7 @@ class Start:
         wait: How long to wait at most; then print the id instead of the result.
         timeout: How long to wait at most; then fail.
         as_json: Print a JSON object.
-        then: Who is told when the run has ended, if it does not end within `wait`.
+        then: Who is notified when the run has ended, if it does not end within `wait`.
     """
 
     detach: bool

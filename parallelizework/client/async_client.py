@@ -98,8 +98,8 @@ class AsyncClient:
             labels: Keys and values by which `recent` finds the run. A key has 1 to 63
                 of the characters `A-Z`, `a-z`, `0-9`, `_`, `.` and `-`. A value has
                 1 to 256 printable characters. A run has at most 16 labels.
-            notify: Who is told when the run has ended: a `WebhookUrl` or an `Email` of
-                `parallelizework.notifications`, or several. By default, nobody.
+            notify: Who is notified when the run has ended: a `WebhookUrl` or an `Email`
+                of `parallelizework.notifications`, or several. By default, nobody.
 
         Returns:
             The run. Its `is_new` is False if the idempotency key was used before.
@@ -110,7 +110,7 @@ class AsyncClient:
                 empty or not printable ASCII, or the delay is negative or longer than
                 ten years, or a label is invalid.
             Refused: The server did not accept the task. Or a receiver of `notify`
-                cannot be told; then no run is started.
+                cannot be notified; then no run is started.
         """
         codec = codec_of(fan_out)
         options = Options(idempotency_key, delay, labels)
@@ -201,7 +201,8 @@ class AsyncClient:
     ) -> Result | AsyncRun[Result]:
         """Start a run, wait for its result and return the result.
 
-        With `then`, a run that takes longer is returned, and its end is told.
+        With `then`, a run that takes longer is returned, and its end is reported to
+        receivers.
 
         Args:
             fan_out: The `FanOut`, or the name of a fan-out, as for `submit`.
@@ -210,8 +211,8 @@ class AsyncClient:
                 limit.
             idempotency_key: As for `submit`.
             labels: As for `submit`.
-            then: Who is told when the run has ended, if it does not end within `wait`:
-                as `notify` of `submit`. By default, nobody.
+            then: Who is notified when the run has ended, if it does not end within
+                `wait`: as `notify` of `submit`. By default, nobody.
 
         Returns:
             The result, in the result type of the fan-out. With `then`, the run, if it
@@ -225,7 +226,7 @@ class AsyncClient:
             UnfitData: The task or the result does not fit the types of the fan-out. Or
                 the key is empty or not printable ASCII, or a label is invalid.
             Refused: The server did not accept the task. Or a receiver of `then` cannot
-                be told; then no run is started.
+                be notified; then no run is started.
         """
         codec = codec_of(fan_out)
         receivers = listed(then)

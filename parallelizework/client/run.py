@@ -255,14 +255,14 @@ class AsyncRun(Generic[Result]):
         await settle(self._checked, self.id)
 
     async def notify(self, to: Receivers) -> None:
-        """Have receivers told when the run has ended, or at once if it has ended.
+        """Notify receivers when the run has ended, or at once if it has ended.
 
         Args:
             to: A `WebhookUrl` or an `Email` of `parallelizework.notifications`, or
                 several.
 
         Raises:
-            Refused: No worker serves `FanOutNotify`, or a receiver cannot be told.
+            Refused: No worker serves `FanOutNotify`, or a receiver cannot be notified.
         """
         receivers = listed(to)
         await check(self._checked, receivers)

@@ -21,10 +21,10 @@ async def submit(
     options: Options,
     receivers: Receivers = (),
 ) -> AsyncRun[Result]:
-    """Start a run, and have receivers told when it has ended.
+    """Start a run, and notify receivers when it has ended.
 
     Raises:
-        Refused: A receiver cannot be told. Then no run is started.
+        Refused: A receiver cannot be notified. Then no run is started.
         UnknownFanOut: No worker serves that fan-out; the message has similar names.
     """
     body = codec.dump(task)

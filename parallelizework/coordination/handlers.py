@@ -83,7 +83,7 @@ class Handlers:
         return await self._outcomes(coordinator, self._subtasks)
 
     def _notify(self, ctx: Context) -> None:
-        """Have the receivers of the fan-out told when this run has ended."""
+        """Notify the receivers of the fan-out when this run has ended."""
         if receivers := self._definition.notify:
             run, fan_out = ctx.request().id, self._definition.name
             request = {"run": run, "fan_out": fan_out, "to": receivers}

@@ -52,7 +52,7 @@ class Definition:
         execute: How this service executes subtasks; None if another service does.
         may_have_done: A `Done` may be among the subtasks.
         name_of: Returns the name of a subtask, as plain JSON; None without `name_of`.
-        notify: The URLs of the receivers that are told when a run has ended.
+        notify: The URLs of the receivers that are notified when a run has ended.
     """
 
     name: str

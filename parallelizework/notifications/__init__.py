@@ -1,10 +1,10 @@
-"""`FanOutNotify`: tells receivers how a run ended, by webhook or by email.
+"""`FanOutNotify`: notifies receivers of the end of a run, by webhook or by email.
 
-receivers.py   WebhookUrl and Email: who is told
+receivers.py   WebhookUrl and Email: who is notified
 models.py      the request, and the message about the end of a run
 run_id.py      which texts are ids of runs
 run_end.py     waiting for the end of a run
-delivery.py    the attempts to tell one receiver
+delivery.py    the attempts to notify one receiver
 webhooks.py    sending the message as a signed webhook
 emails.py      sending the message as an email
 service.py     Notifications: the Restate service

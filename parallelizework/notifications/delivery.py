@@ -1,4 +1,4 @@
-"""`attempted`: makes attempts to tell one receiver, each as a durable step."""
+"""`attempted`: makes attempts to notify one receiver, each as a durable step."""
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -17,7 +17,7 @@ _OPTIONS = RunOptions[_Outcome](serde=AttemptSerde())
 
 
 async def attempted(
-    ctx: Context, about: str, policy: Policy, tell: Callable[[], Awaitable[None]]
+    ctx: Context, about: str, policy: Policy, notify: Callable[[], Awaitable[None]]
 ) -> None:
     """Make attempts until one succeeds.
 
@@ -25,29 +25,29 @@ async def attempted(
         ctx: The context of the handler.
         about: The message and its receiver, for the log.
         policy: How many attempts there are, with which pauses.
-        tell: Makes one attempt.
+        notify: Makes one attempt.
 
     Raises:
         TerminalError: The last attempt failed; this is its error.
     """
     schedule = Schedule(policy, ctx.random().random)
-    outcome = await _step(ctx, f"{about} attempt=1", tell)
+    outcome = await _step(ctx, f"{about} attempt=1", notify)
     while isinstance(outcome, FailedAttempt):
         pause = schedule.pause_after(outcome)
         if pause is None:
             raise error_of(schedule.fault(outcome))
         await ctx.sleep(timedelta(seconds=pause))
-        outcome = await _step(ctx, f"{about} attempt={schedule.number}", tell)
+        outcome = await _step(ctx, f"{about} attempt={schedule.number}", notify)
 
 
 async def _step(
-    ctx: Context, about: str, tell: Callable[[], Awaitable[None]]
+    ctx: Context, about: str, notify: Callable[[], Awaitable[None]]
 ) -> _Outcome:
     async def step() -> _Outcome:
         try:
-            await tell()
+            await notify()
         except Exception as error:
             return failed_attempt(about, error)
         return _NOTHING
 
-    return await ctx.run_typed("tell", step, _OPTIONS)
+    return await ctx.run_typed("notify", step, _OPTIONS)

@@ -128,8 +128,8 @@ class EmailSender:
         if self._server:
             return None
         return (
-            f"{receiver.address} cannot be told: the worker has no SMTP server. Set "
-            "PARALLELIZEWORK_SMTP_URL and PARALLELIZEWORK_SMTP_SENDER"
+            f"{receiver.address} cannot be notified: the worker has no SMTP server. "
+            "Set PARALLELIZEWORK_SMTP_URL and PARALLELIZEWORK_SMTP_SENDER"
         )
 
     async def send(self, receiver: Email, id: str, notification: Notification) -> None:

@@ -1,4 +1,4 @@
-"""The messages of `FanOutNotify`: the request, and what receivers are told. Pure."""
+"""The messages of `FanOutNotify`: the request, and the notification. Pure."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -37,7 +37,7 @@ class ReceiversToCheck(BaseModel):
 
 
 class WhenDone(ReceiversToCheck):
-    """The request of `whenDone`: tell receivers when a run has ended.
+    """The request of `whenDone`: notify receivers when a run has ended.
 
     Attributes:
         to: The URLs of receivers: https, http or mailto.
@@ -89,7 +89,7 @@ class RunEnd(BaseModel):
 
 
 class Notification(BaseModel):
-    """The message that receivers are told: the body of a webhook.
+    """The message to receivers: the body of a webhook.
 
     Attributes:
         type: `run.` and the state, such as `run.succeeded`.
@@ -105,7 +105,7 @@ class Notification(BaseModel):
 
 
 class Delivery(BaseModel):
-    """The request of `deliver`: tell one receiver.
+    """The request of `deliver`: notify one receiver.
 
     Attributes:
         id: The id of the message, the same in all attempts.

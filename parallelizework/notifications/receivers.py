@@ -46,7 +46,7 @@ class WebhookUrl:
 
 @dataclass(frozen=True)
 class Email:
-    """A receiver that is told by email.
+    """A receiver that is notified by email.
 
     The worker's operator must set the SMTP server.
 

@@ -50,7 +50,7 @@ ATTEMPTS = Policy(
 
 
 class Notifications(Service):
-    """The Restate service `FanOutNotify`, which tells receivers how a run ended.
+    """The Restate service `FanOutNotify`, which notifies receivers of the end of a run.
 
     A worker serves it, beside fan-outs or alone. A worker of a `FanOut` with `notify`
     serves it anyway.
@@ -75,7 +75,7 @@ class Notifications(Service):
     ) -> None:
         super().__init__(
             NOTIFY,
-            description="Tells receivers how runs ended",
+            description="Notifies receivers of the ends of runs",
             inactivity_timeout=_INACTIVITY,
             abort_timeout=_ABORT,
             invocation_retry_policy=RETRIED_WITHOUT_END,
@@ -91,7 +91,7 @@ class Notifications(Service):
 
     def _when_done(self) -> Any:
         async def when_done(ctx: Context, body: bytes) -> bytes:
-            """Tell receivers when a run has ended. Send this; do not call it."""
+            """Notify receivers when a run has ended. Send this; do not call it."""
             request = _when_done_json.accept(body)
             await self._checked(ctx, request.to)
             end = await ended(ctx, request.run, request.fan_out)
@@ -100,14 +100,14 @@ class Notifications(Service):
                 timestamp=datetime.fromtimestamp(await ctx.time(), UTC),
                 data=end,
             )
-            await _told(ctx, request.to, notification)
+            await _notified(ctx, request.to, notification)
             return b""
 
         return when_done
 
     def _check(self) -> Any:
         async def check(ctx: Context, body: bytes) -> bytes:
-            """Check that receivers can be told: 400 if one of them cannot."""
+            """Check that receivers can be notified: 400 if one of them cannot."""
             await self._checked(ctx, _check_json.accept(body).to)
             return b""
 
@@ -115,16 +115,16 @@ class Notifications(Service):
 
     def _deliver(self) -> Any:
         async def deliver(ctx: Context, body: bytes) -> bytes:
-            """Tell one receiver."""
+            """Notify one receiver."""
             delivery = _delivery_json.deserialize(body)
             about = f"service={NOTIFY} message={delivery.id} to={delivery.to}"
-            await attempted(ctx, about, self._policy, lambda: self._tell(delivery))
+            await attempted(ctx, about, self._policy, lambda: self._notify(delivery))
             return b""
 
         return deliver
 
     async def _checked(self, ctx: Context, urls: Sequence[str]) -> None:
-        """Check that receivers can be told, as a step: settings may change later."""
+        """Check receivers, as a durable step: settings may change before a replay."""
 
         async def problems() -> list[str]:
             receivers = map(receiver_of, urls)
@@ -140,7 +140,7 @@ class Notifications(Service):
         if found := await ctx.run_typed("check", problems, options):
             raise TerminalError("; ".join(found), _BAD_REQUEST)
 
-    async def _tell(self, delivery: Delivery) -> None:
+    async def _notify(self, delivery: Delivery) -> None:
         receiver, notification = receiver_of(delivery.to), delivery.notification
         if isinstance(receiver, Email):
             await self._emails.send(receiver, delivery.id, notification)
@@ -149,11 +149,13 @@ class Notifications(Service):
             await self._webhooks.send(receiver, delivery.id, body)
 
 
-async def _told(ctx: Context, urls: Sequence[str], notification: Notification) -> None:
-    """Tell all receivers.
+async def _notified(
+    ctx: Context, urls: Sequence[str], notification: Notification
+) -> None:
+    """Notify all receivers.
 
     Raises:
-        TerminalError: Some receivers could not be told. All others were told.
+        TerminalError: Some receivers could not be notified. All others were notified.
     """
     about = ctx.request().id.removeprefix("inv_")
     deliveries = [
@@ -167,7 +169,7 @@ async def _told(ctx: Context, urls: Sequence[str], notification: Notification) -
     errors = [error for call in calls if (error := await _error(call))]
     if errors:
         raise TerminalError(
-            f"{len(errors)} of {len(urls)} receivers were not told: "
+            f"{len(errors)} of {len(urls)} receivers were not notified: "
             + "; ".join(errors),
             _BAD_GATEWAY,
         )

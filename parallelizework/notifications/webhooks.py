@@ -46,7 +46,7 @@ class WebhookSender:
         """Why nothing can be sent to a receiver; None if something can be sent."""
         if not self._keys:
             return (
-                f"{receiver.url} cannot be told: the worker has no secret for "
+                f"{receiver.url} cannot be notified: the worker has no secret for "
                 "signatures. Set PARALLELIZEWORK_NOTIFY_SECRETS"
             )
         try:

@@ -1,10 +1,11 @@
-"""Workers and server are killed while ends of runs are told: nobody is forgotten."""
+"""Workers and server are killed at the ends of runs: all receivers are notified."""
 
 from collections.abc import Callable
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from pydantic import JsonValue
 
 from parallelizework.client import Client
 from parallelizework.errors import RunFailed
@@ -54,20 +55,20 @@ def start(client: Client, webhooks: WebhookServer, mails: MailServer) -> dict[st
         mails.script[address] = ["451 try again", RESET, LOST]
         receivers = [WebhookUrl(webhooks.url + path), Email(address)]
         numbers = [-1] if end == "failed" else [number]
-        task = {"key": key, "numbers": numbers}
-        run = client.submit("Told", task, notify=receivers)
+        task: JsonValue = {"key": key, "numbers": [*numbers]}
+        run = client.submit("Notified", task, notify=receivers)
         runs[run.id] = end
     for id, end in runs.items():
         if end == "cancelled":
-            client.attach("Told", id).cancel()
+            client.attach("Notified", id).cancel()
             with pytest.raises(RunFailed, match="cancelled"):
-                client.attach("Told", id).result(60)
+                client.attach("Notified", id).result(60)
     repair(key)
     return runs
 
 
 @pytest.mark.parametrize("kill", [kill_the_workers, kill_the_server, kill_everything])
-def test_each_end_is_told_although_everything_is_killed(
+def test_each_receiver_is_notified_although_everything_is_killed(
     tmp_path: Path, kill: Callable[[Site], None]
 ) -> None:
     with (
@@ -87,8 +88,8 @@ def test_each_end_is_told_although_everything_is_killed(
         eventually(lambda: all(len(mails.accepted[each]) >= 2 for each in addresses))
 
     for path, address, (run, end) in zip(paths, addresses, runs.items(), strict=True):
-        told = [each.body["data"] for each in webhooks.received[path]]
-        assert {(each["run"], each["state"]) for each in told} == {(run, end)}
+        notified = [each.body["data"] for each in webhooks.received[path]]
+        assert {(each["run"], each["state"]) for each in notified} == {(run, end)}
         assert len(webhooks.ids(path)) == 1
         assert len(mails.ids(address)) == 1
         [subject] = {mail["Subject"] for mail in mails.received[address]}

@@ -69,7 +69,7 @@ def test_the_url_is_sent_by_email_if_the_file_is_late(
 ) -> None:
     answer = prepare(system, "--wait", "0.2", "--seconds-per-month", "1")
 
-    assert answer.startswith("me@example.com will be told about inv_")
+    assert answer.startswith("me@example.com will be notified about inv_")
     eventually(lambda: bool(mails.accepted["me@example.com"]))
     [mail] = mails.accepted["me@example.com"]
     assert mail["Subject"].startswith("DataPreparation succeeded (inv_")

@@ -70,9 +70,11 @@ async def test_nothing_is_sent_to_a_server_with_an_unknown_certificate(
     tmp_path: Path, scheme: str
 ) -> None:
     tls = server_tls(make(tmp_path))
-    options = {"starttls" if scheme == "smtp" else "tls": tls}
     with (
-        mail_server(**options) as server,
+        mail_server(
+            starttls=tls if scheme == "smtp" else None,
+            tls=tls if scheme == "smtps" else None,
+        ) as server,
         pytest.raises(TerminalError, match="certificate verify failed"),
     ):
         await sender(f"{scheme}://localhost:{server.port}").send(ME, "m", MESSAGE)

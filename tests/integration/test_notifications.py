@@ -66,8 +66,8 @@ def key() -> str:
     return uuid4().hex
 
 
-def told(server: Server, run: str, *to: str) -> Any:
-    """Have receivers told, and wait until they were told."""
+def notified(server: Server, run: str, *to: str) -> Any:
+    """Have receivers notified, and wait until they were notified."""
     url = f"{server.ingress}/restate/call/FanOutNotify/whenDone"
     return HTTP.post(url, json={"run": run, "to": to})
 
@@ -88,10 +88,10 @@ def run_of(server: Server, fan_out: str, **task: Any) -> str:
     return server.send(fan_out, task)["invocationId"]
 
 
-def test_a_run_in_flight_is_told_by_webhook_and_by_email(
+def test_a_run_in_flight_notifies_by_webhook_and_by_email(
     own: Server, webhooks: WebhookServer, mails: MailServer, key: str
 ) -> None:
-    run = run_of(own, "Told", key=key, numbers=[1, 2, 3])
+    run = run_of(own, "Notified", key=key, numbers=[1, 2, 3])
     url = f"{own.ingress}/restate/send/FanOutNotify/whenDone"
     to = [f"{webhooks.url}/{key}", f"mailto:{key}@example.com"]
     sent = HTTP.post(url, json={"run": run, "to": to}).raise_for_status().json()
@@ -105,7 +105,7 @@ def test_a_run_in_flight_is_told_by_webhook_and_by_email(
     assert webhook.body["type"] == "run.succeeded"
     assert webhook.body["data"] == {
         "run": run,
-        "fan_out": "Told",
+        "fan_out": "Notified",
         "state": "succeeded",
         "total": 3,
         "counts": {"succeeded": 3, "failed": 0, "timed_out": 0, "cancelled": 0},
@@ -118,9 +118,9 @@ def test_a_run_in_flight_is_told_by_webhook_and_by_email(
     }
     [mail] = mails.accepted[f"{key}@example.com"]
     assert mail["From"] == "runs@example.com"
-    assert mail["Subject"] == f"Told succeeded ({run})"
+    assert mail["Subject"] == f"Notified succeeded ({run})"
     assert text(mail).splitlines() == [
-        "Told succeeded.",
+        "Notified succeeded.",
         "",
         f"run: {run}",
         "subtasks: 3 succeeded of 3",
@@ -129,30 +129,30 @@ def test_a_run_in_flight_is_told_by_webhook_and_by_email(
     ]
 
 
-def test_a_run_that_has_ended_is_told(
+def test_a_run_that_has_ended_notifies_its_receivers(
     own: Server, webhooks: WebhookServer, key: str
 ) -> None:
-    run = run_of(own, "Told", numbers=[1])
+    run = run_of(own, "Notified", numbers=[1])
     own.attach(run).raise_for_status()
 
-    told(own, run, f"{webhooks.url}/{key}").raise_for_status()
+    notified(own, run, f"{webhooks.url}/{key}").raise_for_status()
 
     [webhook] = webhooks.received[f"/{key}"]
     assert webhook.body["data"]["state"] == "succeeded"
     assert webhook.body["data"]["result"] == {"total": 1, "text": ""}
 
 
-def test_a_run_that_has_failed_is_told(
+def test_a_run_that_has_failed_notifies_its_receivers(
     own: Server, webhooks: WebhookServer, key: str
 ) -> None:
-    run = run_of(own, "Told", numbers=[-1, 2], policy={"max_concurrency": 1})
+    run = run_of(own, "Notified", numbers=[-1, 2], policy={"max_concurrency": 1})
 
-    told(own, run, f"{webhooks.url}/{key}").raise_for_status()
+    notified(own, run, f"{webhooks.url}/{key}").raise_for_status()
 
     [webhook] = webhooks.received[f"/{key}"]
     data = webhook.body["data"]
     assert (webhook.body["type"], data["state"]) == ("run.failed", "failed")
-    assert (data["fan_out"], data["status"]) == ("Told", 422)
+    assert (data["fan_out"], data["status"]) == ("Notified", 422)
     assert data["error"].startswith("subtask 0 failed: -1 is negative")
     assert data["counts"]["failed"] == 1
     assert (data["total"], data["reason"]) == (2, "FAILURE_TOLERANCE_EXCEEDED")
@@ -162,25 +162,25 @@ def test_a_run_that_has_failed_is_told(
 @pytest.mark.parametrize(
     ("action", "state"), [("cancel", "cancelled"), ("kill", "killed")]
 )
-def test_a_run_that_is_ended_from_outside_is_told(
+def test_a_run_that_is_ended_from_outside_notifies_its_receivers(
     own: Server, webhooks: WebhookServer, key: str, action: str, state: str
 ) -> None:
-    run = run_of(own, "Told", key=key, numbers=[1, 2])
+    run = run_of(own, "Notified", key=key, numbers=[1, 2])
     eventually(lambda: len(own.family(run)) == 3)
     url = f"{own.admin}/invocations/{run}/{action}"
 
     HTTP.patch(url).raise_for_status()
-    told(own, run, f"{webhooks.url}/{key}").raise_for_status()
+    notified(own, run, f"{webhooks.url}/{key}").raise_for_status()
 
     [webhook] = webhooks.received[f"/{key}"]
     assert webhook.body["type"] == f"run.{state}"
     assert webhook.body["data"]["error"] == state
 
 
-def test_a_cancelled_notification_tells_nobody(
+def test_a_cancelled_notification_notifies_nobody(
     own: Server, webhooks: WebhookServer, key: str
 ) -> None:
-    run = run_of(own, "Told", key=key, numbers=[1])
+    run = run_of(own, "Notified", key=key, numbers=[1])
     url = f"{own.ingress}/restate/send/FanOutNotify/whenDone"
     request = {"run": run, "to": [f"{webhooks.url}/{key}"]}
     waiting = HTTP.post(url, json=request).json()["invocationId"]
@@ -198,10 +198,10 @@ def test_a_cancelled_notification_tells_nobody(
 def test_a_large_result_is_not_in_the_message(
     own: Server, webhooks: WebhookServer, mails: MailServer, key: str
 ) -> None:
-    run = run_of(own, "Told", numbers=[1], size=8 * 1024)
+    run = run_of(own, "Notified", numbers=[1], size=8 * 1024)
     to = [f"{webhooks.url}/{key}", f"mailto:{key}@example.com"]
 
-    told(own, run, *to).raise_for_status()
+    notified(own, run, *to).raise_for_status()
 
     [webhook] = webhooks.received[f"/{key}"]
     data = webhook.body["data"]
@@ -210,13 +210,13 @@ def test_a_large_result_is_not_in_the_message(
     assert f"parallelizework result {run}" in text(mail)
 
 
-def test_a_run_of_another_service_is_told(
+def test_a_run_of_another_service_notifies_its_receivers(
     own: Server, webhooks: WebhookServer, key: str
 ) -> None:
     url = f"{own.ingress}/restate/send/Plain/run"
     run = HTTP.post(url, json="hello").raise_for_status().json()["invocationId"]
 
-    told(own, run, f"{webhooks.url}/{key}").raise_for_status()
+    notified(own, run, f"{webhooks.url}/{key}").raise_for_status()
 
     [webhook] = webhooks.received[f"/{key}"]
     data = webhook.body["data"]
@@ -225,17 +225,17 @@ def test_a_run_of_another_service_is_told(
 
 
 def test_an_unknown_run_is_an_error_at_once(own: Server) -> None:
-    answer = told(own, NO_RUN, "mailto:a@example.com")
+    answer = notified(own, NO_RUN, "mailto:a@example.com")
 
     assert answer.status_code == 404
     assert error(answer).startswith(f"the server has no run {NO_RUN}: check the id")
 
 
 @pytest.mark.parametrize(
-    "run", ["", "inv_", "inv_1abc", "inv_1" + "z" * 33, "inv_2" + "0" * 33, "Told"]
+    "run", ["", "inv_", "inv_1abc", "inv_1" + "z" * 33, "inv_2" + "0" * 33, "Notified"]
 )
 def test_a_malformed_id_is_an_error_at_once(own: Server, run: str) -> None:
-    answer = told(own, run, "mailto:a@example.com")
+    answer = notified(own, run, "mailto:a@example.com")
 
     assert answer.status_code == 400
     assert "is not the id of a run" in error(answer)
@@ -257,7 +257,7 @@ def test_a_malformed_id_is_an_error_at_once(own: Server, run: str) -> None:
 def test_an_invalid_receiver_is_an_error_at_once(
     own: Server, to: list[str], complaint: str
 ) -> None:
-    answer = told(own, NO_RUN, *to)
+    answer = notified(own, NO_RUN, *to)
 
     assert answer.status_code == 400
     assert complaint in error(answer)
@@ -268,9 +268,9 @@ def test_a_webhook_is_tried_again_with_the_same_id_and_another_signature(
 ) -> None:
     path = f"/{key}"
     webhooks.script[path] = [503, RESET, (429, {"retry-after": "1"}), LOST]
-    run = run_of(own, "Told", numbers=[1])
+    run = run_of(own, "Notified", numbers=[1])
 
-    told(own, run, webhooks.url + path).raise_for_status()
+    notified(own, run, webhooks.url + path).raise_for_status()
 
     assert len(webhooks.received[path]) == 5
     assert len(webhooks.ids(path)) == 1
@@ -285,9 +285,9 @@ def test_a_date_in_retry_after_is_obeyed(
     path, start = f"/{key}", time()
     date = formatdate(start + 3, usegmt=True)
     webhooks.script[path] = [(503, {"retry-after": date})]
-    run = run_of(own, "Told", numbers=[1])
+    run = run_of(own, "Notified", numbers=[1])
 
-    told(own, run, webhooks.url + path).raise_for_status()
+    notified(own, run, webhooks.url + path).raise_for_status()
 
     assert time() - start >= 2
     assert len(webhooks.accepted[path]) == 1
@@ -306,26 +306,26 @@ def test_a_final_answer_is_not_tried_again(
 ) -> None:
     path = f"/{key}"
     webhooks.script[path] = [answer]
-    run = run_of(own, "Told", numbers=[1])
+    run = run_of(own, "Notified", numbers=[1])
 
-    ended = told(own, run, webhooks.url + path)
+    ended = notified(own, run, webhooks.url + path)
 
     assert ended.status_code == 502
-    assert error(ended).startswith("1 of 1 receivers were not told: POST http://")
+    assert error(ended).startswith("1 of 1 receivers were not notified: POST http://")
     assert complaint in error(ended)
     assert len(webhooks.received[path]) == 1
 
 
-def test_other_receivers_are_told_if_one_is_gone(
+def test_other_receivers_are_notified_if_one_is_gone(
     own: Server, webhooks: WebhookServer, mails: MailServer, key: str
 ) -> None:
     webhooks.script[f"/{key}"] = [410]
-    run = run_of(own, "Told", numbers=[1])
+    run = run_of(own, "Notified", numbers=[1])
     to = [f"{webhooks.url}/{key}", f"mailto:{key}@example.com"]
 
-    ended = told(own, run, *to)
+    ended = notified(own, run, *to)
 
-    assert error(ended).startswith("1 of 2 receivers were not told")
+    assert error(ended).startswith("1 of 2 receivers were not notified")
     assert len(mails.accepted[f"{key}@example.com"]) == 1
 
 
@@ -333,9 +333,9 @@ def test_attempts_end_after_the_last_one(
     own: Server, webhooks: WebhookServer, key: str
 ) -> None:
     webhooks.script[f"/{key}"] = [500] * 6
-    run = run_of(own, "Told", numbers=[1])
+    run = run_of(own, "Notified", numbers=[1])
 
-    ended = told(own, run, f"{webhooks.url}/{key}")
+    ended = notified(own, run, f"{webhooks.url}/{key}")
 
     assert "answered 500" in error(ended)
     assert len(webhooks.received[f"/{key}"]) == 6
@@ -346,9 +346,9 @@ def test_an_email_is_tried_again_with_the_same_id(
 ) -> None:
     to = f"{key}@example.com"
     mails.script[to] = ["451 try again", RESET, "421 closing", LOST]
-    run = run_of(own, "Told", numbers=[1])
+    run = run_of(own, "Notified", numbers=[1])
 
-    told(own, run, f"mailto:{to}").raise_for_status()
+    notified(own, run, f"mailto:{to}").raise_for_status()
 
     assert len(mails.received[to]) == 5
     assert len(mails.accepted[to]) == 2
@@ -362,9 +362,9 @@ def test_a_refused_email_is_not_tried_again(
 ) -> None:
     to = f"{key}@example.com"
     mails.script[to] = ["550 no such mailbox"]
-    run = run_of(own, "Told", numbers=[1])
+    run = run_of(own, "Notified", numbers=[1])
 
-    ended = told(own, run, f"mailto:{to}")
+    ended = notified(own, run, f"mailto:{to}")
 
     assert f"the email to {to} was refused: 550 no such mailbox" in error(ended)
     assert len(mails.received[to]) == 1
@@ -373,10 +373,10 @@ def test_a_refused_email_is_not_tried_again(
 def test_each_request_has_an_id_of_its_own(
     own: Server, webhooks: WebhookServer, key: str
 ) -> None:
-    run = run_of(own, "Told", numbers=[1])
+    run = run_of(own, "Notified", numbers=[1])
 
     for _ in range(2):
-        told(own, run, f"{webhooks.url}/{key}").raise_for_status()
+        notified(own, run, f"{webhooks.url}/{key}").raise_for_status()
 
     assert len(webhooks.ids(f"/{key}")) == 2
 
@@ -384,15 +384,15 @@ def test_each_request_has_an_id_of_its_own(
 @pytest.mark.parametrize(
     ("task", "first_line"),
     [
-        ({"numbers": [1, 2]}, "AlwaysTold succeeded."),
-        ({"numbers": [-1, 2]}, "AlwaysTold failed."),
-        ({"number": [1]}, "AlwaysTold failed."),
+        ({"numbers": [1, 2]}, "AlwaysNotified succeeded."),
+        ({"numbers": [-1, 2]}, "AlwaysNotified failed."),
+        ({"number": [1]}, "AlwaysNotified failed."),
     ],
 )
-def test_each_run_of_a_fan_out_with_notify_is_told(
+def test_each_run_of_a_fan_out_with_notify_notifies_its_receivers(
     own: Server, mails: MailServer, task: dict[str, Any], first_line: str
 ) -> None:
-    run = own.send("AlwaysTold", task)["invocationId"]
+    run = own.send("AlwaysNotified", task)["invocationId"]
 
     def texts() -> list[str]:
         found = map(text, mails.accepted["always@example.com"])
@@ -404,16 +404,16 @@ def test_each_run_of_a_fan_out_with_notify_is_told(
         assert "subtasks: 2 succeeded of 2" in texts()[0]
 
 
-def test_a_redrive_of_a_fan_out_with_notify_is_told(
+def test_a_redrive_of_a_fan_out_with_notify_notifies_its_receivers(
     own: Server, mails: MailServer
 ) -> None:
-    run = own.send("AlwaysTold", {"numbers": [-1, 2]})["invocationId"]
+    run = own.send("AlwaysNotified", {"numbers": [-1, 2]})["invocationId"]
     own.attach(run)
-    url = f"{own.ingress}/restate/call/AlwaysTold/redrive"
+    url = f"{own.ingress}/restate/call/AlwaysNotified/redrive"
 
     redrive = HTTP.post(url, json={"run": run}).headers["x-restate-id"]
 
-    subject = f"AlwaysTold failed ({redrive})"
+    subject = f"AlwaysNotified failed ({redrive})"
     emails = mails.accepted["always@example.com"]
     eventually(lambda: subject in [each["Subject"] for each in emails])
 

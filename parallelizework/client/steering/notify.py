@@ -1,4 +1,4 @@
-"""Have receivers told when a run has ended, by `FanOutNotify`."""
+"""Notify receivers when a run has ended, by `FanOutNotify`."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ Receivers = Receiver | Iterable[Receiver]
 
 
 async def check(server: Server, receivers: Receivers) -> None:
-    """Check that receivers can be told, before a run starts.
+    """Check that receivers can be notified, before a run starts.
 
     If no worker answers in time, nothing is checked: the run can start later.
 
     Raises:
         UnfitData: There are too many receivers.
-        Refused: No worker serves `FanOutNotify`; or a receiver cannot be told.
+        Refused: No worker serves `FanOutNotify`; or a receiver cannot be notified.
         Unreachable: No server answers.
     """
     if urls := urls_of(receivers):
@@ -45,12 +45,12 @@ async def check(server: Server, receivers: Receivers) -> None:
 async def notify(
     server: Server, run: str, receivers: Receivers, fan_out: str | None = None
 ) -> None:
-    """Have receivers told when a run has ended.
+    """Notify receivers when a run has ended.
 
     Args:
         server: The server.
         run: The id of the run.
-        receivers: Who is told.
+        receivers: Who is notified.
         fan_out: The name of the fan-out, if it is known.
 
     Raises:

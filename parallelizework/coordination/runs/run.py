@@ -67,7 +67,7 @@ class Run(Coordinator):
         self._deadline: RestateDurableFuture[None] | None = None
         labels = _labels(ctx) or labels or {}
         self._name = with_labels(ctx.request().id, labels)  # for logs
-        is_silent = not definition.notify  # those who are told are told the counts
+        is_silent = not definition.notify  # the notification has the counts
         self._progress = ProgressReporter(
             ctx, definition.name, redrive_of, labels, is_silent=is_silent
         )

@@ -1,4 +1,4 @@
-"""Fan-outs whose ends are told, and a `FanOutNotify` with short pauses."""
+"""Fan-outs whose ends are notified, and a `FanOutNotify` with short pauses."""
 
 import os
 from datetime import timedelta
@@ -52,13 +52,13 @@ def aggregate(values: list[int], task: Task) -> Result:
     return Result(total=sum(values), text="x" * task.size)
 
 
-told = FanOut("Told", split=split, execute=execute, aggregate=aggregate)
-always_told = FanOut(
-    "AlwaysTold",
+notified = FanOut("Notified", split=split, execute=execute, aggregate=aggregate)
+always_notified = FanOut(
+    "AlwaysNotified",
     split=split,
     execute=execute,
     aggregate=aggregate,
-    notify=Email(os.environ.get("ALWAYS_TOLD", "always@example.com")),
+    notify=Email(os.environ.get("ALWAYS_NOTIFIED", "always@example.com")),
 )
 notifications = Notifications(
     policy=Policy(max_attempts=6, initial_retry_interval=timedelta(milliseconds=50))

@@ -63,8 +63,12 @@ class WebhookServer:
         """Verify and record a webhook; return the answer."""
         data = {name.lower(): value for name, value in headers.items()}
         self.verifier.verify(body, data)
-        names = ("webhook-id", "webhook-signature", "webhook-timestamp")
-        webhook = Received(*(data[name] for name in names), json.loads(body))
+        webhook = Received(
+            data["webhook-id"],
+            data["webhook-signature"],
+            data["webhook-timestamp"],
+            json.loads(body),
+        )
         answer = self.script[path].pop(0) if self.script[path] else 204
         self.received[path].append(webhook)
         if answer in (204, LOST):
@@ -110,5 +114,7 @@ def webhook_server() -> Generator[WebhookServer]:
 
 
 def _response(answer: Any) -> tuple[int, dict[str, str]]:
-    status, headers = answer if isinstance(answer, tuple) else (answer, {})
+    if isinstance(answer, int):
+        return answer, {"content-length": "0"}
+    status, headers = answer
     return status, {"content-length": "0", **headers}
