@@ -264,7 +264,8 @@ def services(
 
     Raises:
         DefinitionError: Two services have the same name.
-        SettingsError: `FanOutNotify` is needed, and one of its settings is invalid.
+        SettingsError: `FanOutNotify` is needed, and one of its settings is invalid; or
+            a setting is missing for a receiver.
 
     Examples:
         ```python
@@ -276,8 +277,9 @@ def services(
     ]
     definitions = [each.definition for each in served if isinstance(each, FanOut)]
     notifies = any(each.name == NOTIFY for each in served)
-    if not notifies and any(each.notify for each in definitions):
-        all_services.append(_notifications())
+    receivers = [url for each in definitions for url in each.notify]
+    if receivers and not notifies:
+        all_services.append(_notifications(receivers))
         notifies = True
     if definitions or notifies:
         all_services += [
@@ -301,10 +303,10 @@ def _urls(notify: Receiver | Sequence[Receiver]) -> tuple[str, ...]:
     return urls_of(notify)
 
 
-def _notifications() -> Service:
+def _notifications(receivers: list[str]) -> Service:
     from parallelizework.notifications.service import Notifications  # noqa: PLC0415 - as above
 
-    return Notifications()
+    return Notifications.able_to_notify(receivers)
 
 
 def _execute_of(served: Served) -> ExecuteDefinition | None:

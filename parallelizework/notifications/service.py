@@ -12,6 +12,7 @@ from typing import Any
 from restate import Context, RestateDurableFuture, RunOptions, Service, TerminalError
 from restate.serde import BytesSerde, JsonSerde
 
+from parallelizework.errors import SettingsError
 from parallelizework.messages import NOTIFY, WHEN_DONE
 from parallelizework.notifications.delivery import attempted
 from parallelizework.notifications.emails import EmailSender
@@ -89,6 +90,22 @@ class Notifications(Service):
         self.handler("check", **raw)(self._check())
         self.handler(_DELIVER, ingress_private=True, **raw)(self._deliver())
 
+    @classmethod
+    def able_to_notify(cls, urls: Sequence[str]) -> "Notifications":
+        """Return the service with the settings of the environment.
+
+        Args:
+            urls: The URLs of receivers.
+
+        Raises:
+            SettingsError: A setting is invalid; or a setting is missing, so that a
+                receiver cannot be notified.
+        """
+        made = cls()
+        if problems := made._problems(urls):
+            raise SettingsError("; ".join(problems))
+        return made
+
     def _when_done(self) -> Any:
         async def when_done(ctx: Context, body: bytes) -> bytes:
             """Notify receivers when a run has ended. Send this; do not call it."""
@@ -127,18 +144,21 @@ class Notifications(Service):
         """Check receivers, as a durable step: settings may change before a replay."""
 
         async def problems() -> list[str]:
-            receivers = map(receiver_of, urls)
-            found = [
-                self._emails.problem(each)
-                if isinstance(each, Email)
-                else self._webhooks.problem(each)
-                for each in receivers
-            ]
-            return [problem for problem in found if problem]
+            return self._problems(urls)
 
         options = RunOptions[list[str]](serde=JsonSerde())
         if found := await ctx.run_typed("check", problems, options):
             raise TerminalError("; ".join(found), _BAD_REQUEST)
+
+    def _problems(self, urls: Sequence[str]) -> list[str]:
+        """Why some receivers cannot be notified."""
+        found = [
+            self._emails.problem(each)
+            if isinstance(each, Email)
+            else self._webhooks.problem(each)
+            for each in map(receiver_of, urls)
+        ]
+        return [problem for problem in found if problem]
 
     async def _notify(self, delivery: Delivery) -> None:
         receiver, notification = receiver_of(delivery.to), delivery.notification

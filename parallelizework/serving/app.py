@@ -24,7 +24,8 @@ def app(
 
     With at least one `FanOut`, the application also serves `FanOutProgress`. It refuses
     requests that a restate-server does not send, and it answers the lifespan events of
-    the ASGI server. It reads no environment variables.
+    the ASGI server. It reads no environment variables, except those of `FanOutNotify`
+    if a fan-out has `notify`.
 
     Args:
         served: The fan-outs, executors and Restate services to serve.
@@ -39,6 +40,7 @@ def app(
 
     Raises:
         DefinitionError: Two services have the same name.
+        SettingsError: A fan-out has `notify`, and a setting is invalid or missing.
         StartError: The process runs on AWS Lambda, which does not call ASGI
             applications.
 

@@ -12,7 +12,7 @@ from random import Random
 from typing import Any, Generic, TypeVar, cast
 
 from pydantic import TypeAdapter
-from restate import TerminalError
+from restate import Service, TerminalError
 from restate.vm import Failure as Failed
 
 from parallelizework.attempts.schedule import FailedAttempt
@@ -22,7 +22,7 @@ from parallelizework.executor import Executor
 from parallelizework.fan_out import FanOut
 from parallelizework.fan_out import services as served
 from parallelizework.headers import SubtaskId, name_in
-from parallelizework.messages import AGGREGATE_STEP, HandlerName
+from parallelizework.messages import AGGREGATE_STEP, NOTIFY, HandlerName
 from parallelizework.outcomes import CompletionReason, Counts, Failure, Waiting
 from parallelizework.progress.models import NAME, Progress, Record, Update
 from parallelizework.served import Served
@@ -139,7 +139,7 @@ def run_inline(  # noqa: PLR0913 - each argument is one condition of a test
 
     Pauses, timeouts and deadlines are those of a real run. But the clock of the run
     skips them, and each `asyncio.sleep` in your functions, so a test does not wait. It
-    waits in real time only for functions in threads and for sockets.
+    waits in real time only for functions in threads and for sockets. Nobody is notified.
 
     You may call `run_inline` while an event loop is running. Your functions run in a
     new event loop.
@@ -203,7 +203,9 @@ class _Inline(Generic[Task, Subtask, Result]):
         executed += [each.definition for each in self.executors]
         definitions = {each.name: each for each in executed if each}
         functions += [each.function for each in definitions.values()]
-        all_served = [self.fan_out, *self.executors, *self.services]
+        all_served: list[Served] = [self.fan_out, *self.executors, *self.services]
+        if not any(each.name == NOTIFY for each in self.services):
+            all_served.append(Service(NOTIFY))  # has no handler: notifies nobody
         all_services = served(*all_served, progress_retention=_PROGRESS_RETENTION)
         server: Server | None = None
 
