@@ -2,8 +2,9 @@
 
 from parallelizework.cli import redriving, running, runs, serving
 from parallelizework.cli.app import cli, main
+from parallelizework.cli.schedules import commands
 
-__all__ = ["main", "redriving", "running", "runs", "serving"]
+__all__ = ["commands", "main", "redriving", "running", "runs", "serving"]
 
 _ORDER = (
     "watch result list failures redrive settle cancel pause resume "

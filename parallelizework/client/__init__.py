@@ -8,14 +8,18 @@ from parallelizework.client.models import (
     Paused,
     Progress,
 )
+from parallelizework.client.schedules.async_schedules import AsyncSchedules
+from parallelizework.client.schedules.sync_schedules import Schedules
 from parallelizework.client.server_api.health import healthy
 from parallelizework.client.subtasks.completed import CompletedSubtask
 from parallelizework.client.subtasks.listed import ListedSubtask, Subtasks
 from parallelizework.client.sync_client import Client, Run
+from parallelizework.schedules.models import Schedule, ScheduledRun
 
 __all__ = [
     "AsyncClient",
     "AsyncRun",
+    "AsyncSchedules",
     "Client",
     "CompletedSubtask",
     "FailedSubtask",
@@ -25,6 +29,9 @@ __all__ = [
     "Paused",
     "Progress",
     "Run",
+    "Schedule",
+    "ScheduledRun",
+    "Schedules",
     "Subtasks",
     "healthy",
 ]

@@ -28,8 +28,8 @@ async def submit(
     try:
         submitted = await server.ingress.submit(codec.name, body, options)
     except UnknownFanOut as error:
-        hint = await _hint(server, codec.name)
-        raise UnknownFanOut(f"{error}; {hint}") from None
+        remedy = await hint(server, codec.name)
+        raise UnknownFanOut(f"{error}; {remedy}") from None
     run, is_new = submitted.run, submitted.is_new
     is_other = not is_new and await _is_other(server, run, codec, task, body)
     return AsyncRun(server, run, codec.load, is_new=is_new, has_other_task=is_other)
@@ -48,7 +48,8 @@ async def _is_other(
         return False
 
 
-async def _hint(server: Server, name: str) -> str:
+async def hint(server: Server, name: str) -> str:
+    """Return how to correct the unknown name of a fan-out."""
     names = await _tried(server.admin.fan_outs())
     if not names:
         return "`parallelizework doctor` lists the fan-outs that are served"

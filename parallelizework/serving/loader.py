@@ -19,6 +19,8 @@ from parallelizework.served import Served
 from parallelizework.settings import HttpSettings, Settings
 
 _SERVED = FanOut, Executor, Service, VirtualObject, Workflow
+# Ready-made services that a worker serves only if a target names them.
+_ON_REQUEST = {"FanOutSchedule": "parallelizework.schedules:schedules"}
 
 
 def load_all(settings: Settings) -> Iterable[Served]:
@@ -47,6 +49,7 @@ def load(target: str, ready_made: Mapping[str, Served]) -> list[Served]:
     """
     if target in ready_made:
         return [ready_made[target]]
+    target = _ON_REQUEST.get(target, target)
     path, _, name = target.rpartition(":")
     if not path or target.endswith(".py"):
         path, name = target, ""
@@ -73,9 +76,9 @@ def _all(module: ModuleType) -> list[Served]:
 
 
 def _named(module: ModuleType, name: str) -> list[Served]:
+    exists = hasattr(module, name)  # first: a module may define a name at its first use
     served = _served(module)
     if name not in served:
-        exists = hasattr(module, name)
         what = f"a {type(getattr(module, name)).__name__}" if exists else "not defined"
         raise TargetError(
             f"{name!r} is {what}; the objects that can be served in {module.__file__} "
