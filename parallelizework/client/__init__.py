@@ -14,7 +14,12 @@ from parallelizework.client.server_api.health import healthy
 from parallelizework.client.subtasks.completed import CompletedSubtask
 from parallelizework.client.subtasks.listed import ListedSubtask, Subtasks
 from parallelizework.client.sync_client import Client, Run
-from parallelizework.schedules.models import Schedule, ScheduledRun
+from parallelizework.schedules.models import (
+    SavedSchedule,
+    Schedule,
+    ScheduledRun,
+    SchedulePlan,
+)
 
 __all__ = [
     "AsyncClient",
@@ -29,7 +34,9 @@ __all__ = [
     "Paused",
     "Progress",
     "Run",
+    "SavedSchedule",
     "Schedule",
+    "SchedulePlan",
     "ScheduledRun",
     "Schedules",
     "Subtasks",

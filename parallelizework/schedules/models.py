@@ -29,7 +29,7 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class Plan(_Frozen):
+class SchedulePlan(_Frozen):
     """When a schedule starts runs, and of what; without the task.
 
     Attributes:
@@ -59,7 +59,7 @@ class Plan(_Frozen):
     owner: _Short | None = None
 
 
-class Spec(Plan):
+class Spec(SchedulePlan):
     """A schedule as a caller sets it.
 
     Attributes:
@@ -117,7 +117,7 @@ class ScheduledRun(_Frozen):
     error: str | None = None
 
 
-class Saved(_Frozen):
+class SavedSchedule(_Frozen):
     """The answer of `set`.
 
     Attributes:
@@ -189,7 +189,7 @@ class Schedule(_Frozen):
     """
 
     name: str
-    plan: Plan
+    plan: SchedulePlan
     generation: str = ""
     task: JsonValue = None
     is_paused: bool = False

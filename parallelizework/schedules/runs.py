@@ -14,9 +14,9 @@ from parallelizework.schedules.models import (
     NAME,
     Due,
     End,
-    Plan,
     Schedule,
     ScheduledRun,
+    SchedulePlan,
 )
 from parallelizework.schedules.overlap import Decision, decided, next_queued
 from parallelizework.serde.message import Message
@@ -87,7 +87,7 @@ async def followed(ctx: ObjectSharedContext, run: str) -> End:
     return End(run=run, state="succeeded")
 
 
-def with_time(task: bytes, plan: Plan, time: datetime) -> bytes:
+def with_time(task: bytes, plan: SchedulePlan, time: datetime) -> bytes:
     """Return a task with the time of its run in the field that the plan names."""
     if plan.time_field is None:
         return task

@@ -35,9 +35,9 @@ from parallelizework.schedules.models import (
     Backfilled,
     Due,
     Period,
-    Plan,
-    Saved,
+    SavedSchedule,
     Schedule,
+    SchedulePlan,
     Spec,
     Triggered,
 )
@@ -85,10 +85,10 @@ async def set(ctx: ObjectContext, body: bytes) -> bytes:
     """Create or change the schedule. The same values again change nothing."""
     spec = _spec_json.accept(body)
     task = checked_task(ctx.key(), spec)
-    plan = Plan(**spec.model_dump(exclude={"task"}))
+    plan = SchedulePlan(**spec.model_dump(exclude={"task"}))
     before = await found(ctx)
     if before and before.plan == plan and task == await _task(ctx):
-        return _answer(Saved(status="unchanged", next=before.next))
+        return _answer(SavedSchedule(status="unchanged", next=before.next))
     await check_fan_out(ctx, ctx.key(), plan.fan_out)
     generation = ctx.request().id
     if before:  # the times in the queue are of the earlier version
@@ -98,7 +98,9 @@ async def set(ctx: ObjectContext, body: bytes) -> bytes:
     schedule = await planned(ctx, schedule, await _now(ctx))
     ctx.set(TASK, task, serde=BytesSerde())
     saved(ctx, schedule)
-    return _answer(Saved(status="changed" if before else "created", next=schedule.next))
+    return _answer(
+        SavedSchedule(status="changed" if before else "created", next=schedule.next)
+    )
 
 
 async def delete(ctx: ObjectContext) -> bytes:

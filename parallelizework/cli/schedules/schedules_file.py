@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from parallelizework.cli.task import UsageError, read_task
 from parallelizework.client import Client
-from parallelizework.schedules.models import Plan, Schedule, Spec
+from parallelizework.schedules.models import Schedule, SchedulePlan, Spec
 from parallelizework.serde.adapter import mistakes
 
 _KEYS = {"owner", "schedules"}
@@ -134,7 +134,7 @@ def _spec(path: Path, owner: str, name: str, table: object) -> Spec:
 
 
 def _change(before: Schedule, after: Spec) -> Change:
-    plan = Plan(**after.model_dump(exclude={"task"}))
+    plan = SchedulePlan(**after.model_dump(exclude={"task"}))
     old = {**before.plan.model_dump(), "task": before.task}
     new = {**plan.model_dump(), "task": after.task}
     details = [

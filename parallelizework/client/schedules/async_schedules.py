@@ -8,7 +8,12 @@ from pydantic_core import from_json
 
 from parallelizework.client.codec import Codec, Result, Subtask, Task, Value, codec_of
 from parallelizework.client.schedules.requests import Options, Requests, period, spec
-from parallelizework.schedules.models import Backfilled, Saved, Schedule, Triggered
+from parallelizework.schedules.models import (
+    Backfilled,
+    SavedSchedule,
+    Schedule,
+    Triggered,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -37,7 +42,7 @@ class AsyncSchedules:
         fan_out: FanOut[Task, Subtask, Value, Result] | Codec[Task, Result],
         task: Task,
         **options: Unpack[Options],
-    ) -> Saved: ...
+    ) -> SavedSchedule: ...
 
     @overload
     async def set(
@@ -47,7 +52,7 @@ class AsyncSchedules:
         fan_out: str,
         task: JsonValue,
         **options: Unpack[Options],
-    ) -> Saved: ...
+    ) -> SavedSchedule: ...
 
     async def set(
         self,
@@ -56,7 +61,7 @@ class AsyncSchedules:
         fan_out: FanOut[Task, Subtask, Value, Result] | Codec[Task, Result] | str,
         task: Task,
         **options: Unpack[Options],
-    ) -> Saved:
+    ) -> SavedSchedule:
         """Create or change a schedule. The same values again change nothing.
 
         Args:
@@ -81,7 +86,7 @@ class AsyncSchedules:
         """
         codec = codec_of(fan_out)
         body = spec(cron, codec.name, from_json(codec.dump(task)), options)
-        return Saved.model_validate_json(await self._requests.set(name, body))
+        return SavedSchedule.model_validate_json(await self._requests.set(name, body))
 
     async def get(self, name: str) -> Schedule:
         """Return a schedule with its task, its next time and its last runs."""

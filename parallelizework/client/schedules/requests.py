@@ -11,8 +11,8 @@ from pydantic import JsonValue, ValidationError
 
 from parallelizework.client.models import FrozenModel
 from parallelizework.client.server_api.http import Answer, Request, TimedOut
+from parallelizework.client.server_api.names import hint
 from parallelizework.client.server_messages import SERVICE_NOT_FOUND
-from parallelizework.client.submission import hint
 from parallelizework.errors import (
     Refused,
     UnfitData,
@@ -39,7 +39,7 @@ _TIMEOUT = 10.0  # seconds; a worker that is running answers within one
 
 
 class Options(TypedDict, total=False):
-    """The options of a schedule; see `Plan`."""
+    """The options of a schedule; see `SchedulePlan`."""
 
     zone: str
     overlap: Overlap

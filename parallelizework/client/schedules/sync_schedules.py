@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from parallelizework.client.event_loop_thread import EventLoopThread
     from parallelizework.client.server_api.server import Server
     from parallelizework.fan_out import FanOut
-    from parallelizework.schedules.models import Saved, Schedule
+    from parallelizework.schedules.models import SavedSchedule, Schedule
 
 
 class Schedules:
@@ -38,7 +38,7 @@ class Schedules:
         fan_out: FanOut[Task, Subtask, Value, Result] | Codec[Task, Result],
         task: Task,
         **options: Unpack[Options],
-    ) -> Saved: ...
+    ) -> SavedSchedule: ...
 
     @overload
     def set(
@@ -48,7 +48,7 @@ class Schedules:
         fan_out: str,
         task: JsonValue,
         **options: Unpack[Options],
-    ) -> Saved: ...
+    ) -> SavedSchedule: ...
 
     def set(
         self,
@@ -57,7 +57,7 @@ class Schedules:
         fan_out: FanOut[Task, Subtask, Value, Result] | Codec[Task, Result] | str,
         task: Task,
         **options: Unpack[Options],
-    ) -> Saved:
+    ) -> SavedSchedule:
         """Create or change a schedule. The same values again change nothing.
 
         Args:
