@@ -14,7 +14,7 @@ from parallelizework.schedules.models import (
     NAME,
     UNKNOWN_FAN_OUT,
     Period,
-    Schedule,
+    ScheduleState,
     Spec,
 )
 from parallelizework.schedules.timetable import timetable
@@ -60,7 +60,9 @@ def checked_task(name: str, spec: Spec) -> bytes:
     return task
 
 
-def checked_times(schedule: Schedule, period: Period, now: datetime) -> list[datetime]:
+def checked_times(
+    schedule: ScheduleState, period: Period, now: datetime
+) -> list[datetime]:
     """Return the times of a backfill, in their order.
 
     Raises:

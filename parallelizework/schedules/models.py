@@ -174,12 +174,10 @@ class Schedule(_Frozen):
     Attributes:
         name: The name of the schedule.
         plan: When the schedule starts runs, and of what.
-        generation: The id of this version of the plan; only in the state.
-        task: The task of each run; only in the answer of `get`.
+        task: The task of each run; None in the answer of `list`.
         is_paused: Whether the schedule starts no runs until `resume`.
         next: The next time; None while the schedule is paused.
         last: The latest time that was handled; None before the first.
-        timer: The invocation id of the next tick; only in the state.
         running: The runs that have not ended, the oldest first.
         queue: The times that wait for the end of a run, the first one first.
         runs: The last 20 runs that have ended, the latest first.
@@ -190,17 +188,27 @@ class Schedule(_Frozen):
 
     name: str
     plan: SchedulePlan
-    generation: str = ""
     task: JsonValue = None
     is_paused: bool = False
     next: datetime | None = None
     last: datetime | None = None
-    timer: str | None = None
     running: Sequence[ScheduledRun] = ()
     queue: Sequence[Due] = ()
     runs: Sequence[ScheduledRun] = ()
     skipped: int = 0
     missed: int = 0
+
+
+class ScheduleState(Schedule):
+    """A schedule as the virtual object stores it. The task has a state of its own.
+
+    Attributes:
+        generation: The id of this version of the plan.
+        timer: The invocation id of the next tick.
+    """
+
+    generation: str
+    timer: str | None = None
 
     def with_changes(self, **changes: object) -> Self:
         """Return this schedule with other values of some attributes."""

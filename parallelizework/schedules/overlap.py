@@ -11,7 +11,7 @@ from parallelizework.schedules.models import (
     MAX_QUEUED,
     Due,
     Missed,
-    Schedule,
+    ScheduleState,
 )
 
 
@@ -27,11 +27,11 @@ class Decision:
     """
 
     action: Literal["start", "queue", "replace", "skip"]
-    schedule: Schedule
+    schedule: ScheduleState
     cancels: Sequence[str] = ()
 
 
-def decided(schedule: Schedule, due: Due) -> Decision:
+def decided(schedule: ScheduleState, due: Due) -> Decision:
     """Return what a schedule does at a time.
 
     The times of a backfill are never skipped and never cancel a run: they wait.
@@ -49,7 +49,7 @@ def decided(schedule: Schedule, due: Due) -> Decision:
     return Decision("queue", schedule.with_changes(queue=(*schedule.queue, due)))
 
 
-def next_queued(schedule: Schedule) -> Due | None:
+def next_queued(schedule: ScheduleState) -> Due | None:
     """Return the time in the queue that runs next; None if no time may run now.
 
     A paused schedule continues only what a trigger or a backfill has added.
@@ -83,7 +83,7 @@ def chosen(missed: Missed, times: Sequence[datetime], now: datetime) -> list[dat
             return [time for time in times[-1:] if now - time <= LATE]
 
 
-def _replaced(schedule: Schedule, due: Due) -> Decision:
+def _replaced(schedule: ScheduleState, due: Due) -> Decision:
     """The run starts after the end of the cancelled runs; backfills follow."""
     others = [each for each in schedule.queue if each.cause == "backfill"]
     skipped = schedule.skipped + len(schedule.queue) - len(others)

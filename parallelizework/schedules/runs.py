@@ -14,9 +14,9 @@ from parallelizework.schedules.models import (
     NAME,
     Due,
     End,
-    Schedule,
     ScheduledRun,
     SchedulePlan,
+    ScheduleState,
 )
 from parallelizework.schedules.overlap import Decision, decided, next_queued
 from parallelizework.serde.message import Message
@@ -38,7 +38,7 @@ class RunStarter:
         schedule: The schedule after all runs that were started so far.
     """
 
-    def __init__(self, ctx: ObjectContext, schedule: Schedule) -> None:
+    def __init__(self, ctx: ObjectContext, schedule: ScheduleState) -> None:
         self._ctx = ctx
         self.schedule = schedule
 

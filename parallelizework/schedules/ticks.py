@@ -5,23 +5,23 @@ from datetime import datetime, timedelta
 
 from restate import ObjectContext, ObjectSharedContext, TerminalError
 
-from parallelizework.schedules.models import NAME, STATE, Schedule, Tick
+from parallelizework.schedules.models import NAME, STATE, ScheduleState, Tick
 from parallelizework.schedules.timetable import timetable
 from parallelizework.serde.message import Message
 
-schedule_json = Message[Schedule](Schedule, "a schedule")
+schedule_json = Message[ScheduleState](ScheduleState, "a schedule")
 tick_json = Message[Tick](Tick, "a tick")
 
 _NOT_FOUND = 404
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-async def found(ctx: ObjectContext | ObjectSharedContext) -> Schedule | None:
+async def found(ctx: ObjectContext | ObjectSharedContext) -> ScheduleState | None:
     """Return the schedule that this object has; None if it has none."""
     return await ctx.get(STATE, serde=schedule_json)
 
 
-async def needed(ctx: ObjectContext | ObjectSharedContext) -> Schedule:
+async def needed(ctx: ObjectContext | ObjectSharedContext) -> ScheduleState:
     """Return the schedule that this object has.
 
     Raises:
@@ -37,12 +37,14 @@ async def needed(ctx: ObjectContext | ObjectSharedContext) -> Schedule:
     return schedule
 
 
-def saved(ctx: ObjectContext, schedule: Schedule) -> None:
+def saved(ctx: ObjectContext, schedule: ScheduleState) -> None:
     """Store a schedule."""
     ctx.set(STATE, schedule, serde=schedule_json)
 
 
-async def planned(ctx: ObjectContext, schedule: Schedule, now: datetime) -> Schedule:
+async def planned(
+    ctx: ObjectContext, schedule: ScheduleState, now: datetime
+) -> ScheduleState:
     """Return a schedule with its next time, after sending the tick of that time.
 
     Args:

@@ -38,6 +38,7 @@ from parallelizework.schedules.models import (
     SavedSchedule,
     Schedule,
     SchedulePlan,
+    ScheduleState,
     Spec,
     Triggered,
 )
@@ -94,7 +95,7 @@ async def set(ctx: ObjectContext, body: bytes) -> bytes:
     if before:  # the times in the queue are of the earlier version
         schedule = before.with_changes(plan=plan, generation=generation, queue=())
     else:
-        schedule = Schedule(name=ctx.key(), plan=plan, generation=generation)
+        schedule = ScheduleState(name=ctx.key(), plan=plan, generation=generation)
     schedule = await planned(ctx, schedule, await _now(ctx))
     ctx.set(TASK, task, serde=BytesSerde())
     saved(ctx, schedule)
@@ -165,8 +166,8 @@ async def backfill(ctx: ObjectContext, body: bytes) -> bytes:
 async def get(ctx: ObjectSharedContext) -> bytes:
     """Return the schedule, its next time and its last runs."""
     schedule = await needed(ctx)
-    shown = schedule.with_changes(task=from_json(await _task(ctx)))
-    return shown.model_dump_json(exclude={"timer", "generation"}).encode()
+    shown = {**schedule.model_dump(), "task": from_json(await _task(ctx))}
+    return _answer(Schedule.model_validate(shown))
 
 
 async def tick(ctx: ObjectContext, body: bytes) -> bytes:

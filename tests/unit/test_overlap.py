@@ -15,9 +15,9 @@ from parallelizework.schedules.models import (
     End,
     Missed,
     Overlap,
-    Schedule,
     ScheduledRun,
     SchedulePlan,
+    ScheduleState,
 )
 from parallelizework.schedules.overlap import chosen, decided, next_queued
 
@@ -30,10 +30,16 @@ def due(minutes: int = 0, cause: Cause = "schedule") -> Due:
 
 def schedule(
     overlap: Overlap, *, running: int = 0, queue: Sequence[Due] = ()
-) -> Schedule:
+) -> ScheduleState:
     runs = [ScheduledRun(run=f"inv_{number}", time=NOW) for number in range(running)]
     plan = SchedulePlan(cron="@daily", fan_out="Words", overlap=overlap)
-    return Schedule(name="nightly", plan=plan, running=tuple(runs), queue=tuple(queue))
+    return ScheduleState(
+        name="nightly",
+        plan=plan,
+        generation="inv_",
+        running=tuple(runs),
+        queue=tuple(queue),
+    )
 
 
 @pytest.mark.parametrize("overlap", ["skip", "queue", "replace", "allow"])

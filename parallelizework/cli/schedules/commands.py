@@ -91,14 +91,11 @@ def list_(*, as_json: Json = False, where: Where = HERE) -> None:
     with where.client() as client:
         found = client.schedules.list()
     if as_json:
-        shown = [each.model_dump(mode="json", exclude=_HIDDEN) for each in found]
+        shown = [each.model_dump(mode="json", exclude={"task"}) for each in found]
         print(json.dumps(shown))
         return
     header = ("SCHEDULE", "FAN-OUT", "CRON", "ZONE", "NEXT", "LAST RUNS")
     print(formats.table([header, *map(_row, found)]))
-
-
-_HIDDEN = {"generation", "timer", "task"}
 
 
 @schedule.command
@@ -106,7 +103,7 @@ def show(name: Name, /, *, where: Where = HERE) -> None:
     """Print a schedule as JSON: its task, its next time and its last 20 runs."""
     with where.client() as client:
         found = client.schedules.get(name)
-    print(found.model_dump_json(exclude=_HIDDEN - {"task"}, indent=2))
+    print(found.model_dump_json(indent=2))
 
 
 @schedule.command
