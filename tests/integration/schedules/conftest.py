@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import pairwise
 
+import httpx
 import pytest
 
 from parallelizework.client import Client
 from tests.faults.site import Site, site
+from tests.integration.processes import eventually
 
 TARGETS = ["tests.integration.schedules.fan_out", "FanOutSchedule"]
 
@@ -38,11 +40,17 @@ class Schedules:
         return len(self._query(f"select id from sys_invocation where {target}"))
 
     def _query(self, sql: str) -> list[str]:
-        url = f"{self.system.admin}/query"
-        headers = {"accept": "application/json"}
-        answer = self.system.http.post(url, json={"query": sql}, headers=headers)
-        rows = answer.raise_for_status().json()["rows"]
-        return [next(iter(row.values())) for row in rows]
+        """The only column of the rows. A server that has just started may refuse."""
+        answers: list[httpx.Response] = []
+
+        def is_answered() -> bool:
+            url, body = f"{self.system.admin}/query", {"query": sql}
+            headers = {"accept": "application/json"}
+            answers.append(self.system.http.post(url, json=body, headers=headers))
+            return answers[-1].is_success
+
+        eventually(is_answered)
+        return [next(iter(row.values())) for row in answers[-1].json()["rows"]]
 
 
 def steps(times: list[datetime]) -> set[float]:
