@@ -16,4 +16,4 @@ __all__ = ["scheduled", "schedules"]
 
 BEHIND = 0.4  # seconds
 
-server_context.time = SimpleNamespace(time=lambda: time.time() - BEHIND)  # pyright: ignore[reportAttributeAccessIssue] - a module
+server_context.time = SimpleNamespace(time=lambda: time.time() - BEHIND)  # pyright: ignore[reportPrivateImportUsage] - a module
