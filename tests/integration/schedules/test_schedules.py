@@ -324,7 +324,6 @@ def test_a_worker_whose_clock_is_behind_starts_each_time_once(tmp_path: Path) ->
         site(tmp_path, ["tests.integration.schedules.slow_clock"]) as system,
         Client(system.ingress, system.admin) as client,
     ):
-        made = Schedules(system, client)
         client.schedules.set("slow", SECOND, "Scheduled", {"key": "s"}, overlap="allow")
         eventually(lambda: len(client.schedules.get("slow").runs) >= 6)
         runs = client.schedules.get("slow").runs
