@@ -48,8 +48,6 @@ class SchedulePlan(_Frozen):
         owner: Who has set the schedule, such as the name of a file; None for nobody.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     cron: _Short
     fan_out: _Short
     zone: _Short = "UTC"
@@ -65,6 +63,8 @@ class Spec(SchedulePlan):
     Attributes:
         task: The task of each run.
     """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     task: JsonValue
 

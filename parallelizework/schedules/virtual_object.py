@@ -91,17 +91,12 @@ async def set(ctx: ObjectContext, body: bytes) -> bytes:
     if before and before.plan == plan and task == await _task(ctx):
         return _answer(SavedSchedule(status="unchanged", next=before.next))
     await check_fan_out(ctx, ctx.key(), plan.fan_out)
-    generation = ctx.request().id
-    if before:  # the times in the queue are of the earlier version
-        schedule = before.with_changes(plan=plan, generation=generation, queue=())
-    else:
-        schedule = ScheduleState(name=ctx.key(), plan=plan, generation=generation)
-    schedule = await planned(ctx, schedule, await _now(ctx))
+    changed = _changed(before, ctx.key(), plan, ctx.request().id)
+    schedule = await planned(ctx, changed, await _now(ctx))
     ctx.set(TASK, task, serde=BytesSerde())
     saved(ctx, schedule)
-    return _answer(
-        SavedSchedule(status="changed" if before else "created", next=schedule.next)
-    )
+    status = "changed" if before else "created"
+    return _answer(SavedSchedule(status=status, next=schedule.next))
 
 
 async def delete(ctx: ObjectContext) -> bytes:
@@ -141,7 +136,8 @@ async def trigger(ctx: ObjectContext) -> bytes:
         running = ", ".join(run.run for run in schedule.running)
         raise TerminalError(
             f"{schedule.name} has a run that has not ended ({running}), and its "
-            "overlap is skip: wait for the end of the run, or cancel the run",
+            f"overlap is {schedule.plan.overlap}: wait for the end of the run, or "
+            "cancel the run",
             _CONFLICT,
         )
     saved(ctx, starter.schedule)
@@ -206,6 +202,15 @@ async def ended(ctx: ObjectContext, body: bytes) -> bytes:
     await starter.begin_queued()
     saved(ctx, starter.schedule)
     return b""
+
+
+def _changed(
+    before: ScheduleState | None, name: str, plan: SchedulePlan, generation: str
+) -> ScheduleState:
+    """A schedule with another plan. Its queue has times of the earlier plan."""
+    if before is None:
+        return ScheduleState(name=name, plan=plan, generation=generation)
+    return before.with_changes(plan=plan, generation=generation, queue=())
 
 
 async def _task(ctx: ObjectContext | ObjectSharedContext) -> bytes:

@@ -39,8 +39,8 @@ def load(target: str, ready_made: Mapping[str, Served]) -> list[Served]:
     """The fan-outs and services that a target names.
 
     Args:
-        target: A name in `ready_made`. Or an object of a module, as
-            `package.module:object` or `folder/file.py:object`. Or a module: then all
+        target: A name in `ready_made`, or `FanOutSchedule`. Or an object of a module,
+            as `package.module:object` or `folder/file.py:object`. Or a module: then all
             its objects that can be served. A module is also looked up in the current
             folder.
 
