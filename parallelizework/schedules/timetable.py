@@ -18,10 +18,13 @@ _SHORTHANDS = {
     "@yearly": "0 0 1 1 *",
     "@annually": "0 0 1 1 *",
 }
-_INTERVAL = re.compile(r"every (?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_UNITS = ("days", "hours", "minutes", "seconds")
+_INTERVAL = re.compile(
+    r"every (?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?", re.ASCII
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIELDS = 5
-_LONGEST = 366 * 86_400  # seconds
+_LONGEST = timedelta(days=366)
 
 
 class Timetable(ABC):
@@ -132,16 +135,14 @@ def timetable(cron: str, zone: str) -> Timetable:
 
 def _interval(text: str) -> Interval:
     found = _INTERVAL.fullmatch(text)
-    days, hours, minutes, seconds = (
-        (int(n or 0) for n in found.groups("0")) if (found) else (0, 0, 0, 0)
-    )
-    period = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
-    if not 0 < period <= _LONGEST:
+    counts = [int(count) for count in found.groups("0")] if found else [0] * 4
+    period = timedelta(**dict(zip(_UNITS, counts, strict=True)))
+    if not timedelta(0) < period <= _LONGEST:
         raise ValueError(
             f"{text!r} is not an interval: use 'every 30s', 'every 5m', 'every 1h30m' "
             "or 'every 2d', with 366 days at most"
         )
-    return Interval(timedelta(seconds=period))
+    return Interval(period)
 
 
 def _zone(name: str) -> ZoneInfo:

@@ -137,6 +137,29 @@ def test_wherever_a_period_is_divided_no_time_is_lost_and_none_occurs_twice(
 
 
 @given(
+    st.sampled_from(CRONS + INTERVALS),
+    st.sampled_from(ZONES),
+    moments,
+    st.lists(st.floats(-0.4, 90), min_size=1, max_size=20),
+)
+def test_ticks_of_wrong_clocks_and_after_outages_handle_each_time_once(
+    cron: str, zone: str, start: datetime, delays: list[float]
+) -> None:
+    """As `tick` does: a delay is negative if the clock of the worker is behind."""
+    table, handled = timetable(cron, zone), list[datetime]()
+    due = table.after(start)
+
+    for delay in delays:
+        assert due
+        now = max(due, due + timedelta(seconds=delay))
+        handled += table.latest(due, now, 1_000)
+        due = table.after(max(now, handled[-1]))
+
+    assert handled == list(table.between(start + timedelta.resolution, handled[-1]))
+    assert handled[0] == table.after(start)
+
+
+@given(
     st.sampled_from(["* * * * *", "30 2 * * *", "every 90s", "0 12 * * MON-FRI"]),
     st.sampled_from(ZONES),
     moments,
@@ -190,6 +213,8 @@ def test_a_shorthand_has_the_times_of_its_expression(cron: str, same: str) -> No
         ("every 0s", "UTC", "use 'every 30s'"),
         ("every 30", "UTC", "use 'every 30s'"),
         ("every 400d", "UTC", "366 days at most"),
+        ("every 999999999d", "UTC", "366 days at most"),
+        ("every 9999999999s", "UTC", "366 days at most"),
         ("@daily", "Mars/Base", "is not a time zone"),
         ("@daily", "../etc/passwd", "is not a time zone"),
     ],
