@@ -10,7 +10,15 @@ if TYPE_CHECKING:
     from parallelizework.errors import ParallelizeworkError
     from parallelizework.executor import Executor
     from parallelizework.fan_out import FanOut, services
-    from parallelizework.outcomes import Attempt, CompletionReason, Done, Failure
+    from parallelizework.outcomes import (
+        Attempt,
+        CompletionReason,
+        Done,
+        Event,
+        Failure,
+        Reminder,
+        Waiting,
+    )
     from parallelizework.policy import Policy
     from parallelizework.serving.app import app
 
@@ -18,12 +26,15 @@ __all__ = [
     "Attempt",
     "CompletionReason",
     "Done",
+    "Event",
     "Executor",
     "Failure",
     "FanOut",
     "ParallelizeworkError",
     "Policy",
     "Postponed",
+    "Reminder",
+    "Waiting",
     "app",
     "services",
 ]

@@ -6,10 +6,15 @@ from restate import Service
 
 from parallelizework.definition.checks import checked_name
 from parallelizework.definition.definition import define_executor
-from parallelizework.definition.signatures import ExecuteFunction
+from parallelizework.definition.signatures import (
+    ExecuteFunction,
+    ReceiveFunction,
+    RemindFunction,
+)
 from parallelizework.policy import Policy
 from parallelizework.restate_service import executing_service
 from parallelizework.served import RestateService
+from parallelizework.waiting.objects import waiting_objects
 
 Subtask = TypeVar("Subtask")
 Value = TypeVar("Value")
@@ -24,6 +29,8 @@ class Executor(Generic[Subtask, Value]):
     Args:
         name: The name of the service: letters, digits, `_`, `.` and `-`.
         execute: `(Subtask) -> Value`, as for a `FanOut`.
+        remind: `(Subtask, Reminder) -> None`, as for a `FanOut`.
+        receive: `(Subtask, Event) -> Value`, as for a `FanOut`.
         policy: The attempts and pauses of a subtask. A policy of an executor may set
             `max_attempts`, `initial_retry_interval`, `max_retry_interval`,
             `retry_interval_factor`, `attempt_timeout` and `on_exhausted`. The policy of
@@ -47,17 +54,20 @@ class Executor(Generic[Subtask, Value]):
         ```
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the public API is these names
         self,
         name: str,
         *,
         execute: ExecuteFunction[Subtask, Value],
+        remind: RemindFunction[Subtask] | None = None,
+        receive: ReceiveFunction[Subtask, Value] | None = None,
         policy: Policy | None = None,
         max_threads: int = 256,
     ) -> None:
         self.name = checked_name(name)
+        functions = {"execute": execute, "remind": remind, "receive": receive}
         self.definition = define_executor(
-            name, execute, policy or Policy(), max_threads
+            name, functions, policy or Policy(), max_threads
         )
 
     def __repr__(self) -> str:
@@ -70,5 +80,5 @@ class Executor(Generic[Subtask, Value]):
 
     @property
     def services(self) -> list[RestateService]:
-        """The Restate services of the executor: a list of one."""
-        return [self.service]
+        """The Restate services of the executor: its own, and those that it needs."""
+        return [self.service, *waiting_objects([self.definition])]

@@ -9,11 +9,14 @@ from typing import Any, Generic, TypeVar, overload
 
 from restate import Context, Service
 
-from parallelizework.definition.definition import define
+from parallelizework.definition.definition import Definition, define
+from parallelizework.definition.execute import ExecuteDefinition
 from parallelizework.definition.signatures import (
     AggregateFunction,
     CombineFunction,
     ExecuteFunction,
+    ReceiveFunction,
+    RemindFunction,
     SplitFunction,
 )
 from parallelizework.errors import DefinitionError
@@ -26,6 +29,7 @@ from parallelizework.redrive.virtual_object import redrive_object
 from parallelizework.restate_service import service
 from parallelizework.served import RestateService, Served
 from parallelizework.streaming.virtual_object import outcomes_object
+from parallelizework.waiting.objects import waiting_objects
 
 Task = TypeVar("Task")
 Shard = TypeVar("Shard")
@@ -52,9 +56,17 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
             overrides `policy` if the task model has a field `policy: Policy`.
         execute: `(Subtask) -> Value`, in one durable call. A second parameter may
             accept the `Attempt`. Or handler code, `(restate.Context, Subtask) ->
-            Value`: `async def` that may sleep, call and wait durably.
+            Value`: `async def` that may sleep, call and wait durably. A function that
+            is no handler code may also return a `Waiting`: the value comes later.
         executor: The name of an `Executor` that other workers serve. Set either
             `execute` or `executor`.
+        remind: `(Subtask, Reminder) -> None`, a durable step. It is called again and
+            again for a subtask that waits, if its `Waiting` has `remind_every`. If
+            `remind` fails, the subtask still waits. Default: nobody is reminded.
+        receive: `(Subtask, Event) -> Value`, a durable step: makes the value of a
+            subtask that waits for an event of a webhook. If `receive` raises
+            `restate.TerminalError`, the subtask fails. Default: the data of the event
+            is the value.
         aggregate: `(list[Value]) -> Result`, one durable step. More parameters may
             accept the failures (`list[Failure[Subtask]]`), the `CompletionReason` and
             the task. The type hint of a parameter decides which of them it receives.
@@ -97,6 +109,8 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
         split: SplitFunction[Task, Subtask | Done[Value]],
         execute: ExecuteFunction[Subtask, Value] | None = None,
         executor: str | None = None,
+        remind: RemindFunction[Subtask] | None = None,
+        receive: ReceiveFunction[Subtask, Value] | None = None,
         aggregate: AggregateFunction[Value, Result, Subtask, Task],
         combine: CombineFunction[Value, Value] | None = None,
         name_of: Callable[[Subtask], str] | None = None,
@@ -113,6 +127,8 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
         expand: SplitFunction[Shard, Subtask | Done[Value]],
         execute: ExecuteFunction[Subtask, Value] | None = None,
         executor: str | None = None,
+        remind: RemindFunction[Subtask] | None = None,
+        receive: ReceiveFunction[Subtask, Value] | None = None,
         aggregate: AggregateFunction[Value, Result, Subtask, Task],
         combine: CombineFunction[Value, Value] | None = None,
         name_of: Callable[[Subtask], str] | None = None,
@@ -131,6 +147,8 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
         expand: Callable[..., Any] | None = None,
         combine: Callable[..., Any] | None = None,
         name_of: Callable[..., str] | None = None,
+        remind: Callable[..., Any] | None = None,
+        receive: Callable[..., Any] | None = None,
         policy: Policy | None = None,
         max_threads: int = 256,
     ) -> None:
@@ -145,6 +163,8 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
             "combine": combine,
             "aggregate": aggregate,
             "name_of": name_of,
+            "remind": remind,
+            "receive": receive,
         }
         policy = policy or Policy()
         self.definition = define(name, functions, policy, max_threads, executor)
@@ -219,7 +239,8 @@ def services(
     """Return the Restate services of fan-outs and executors, for `restate.app`.
 
     If there is a `FanOut`, the virtual objects `FanOutProgress`, `FanOutRedrive` and
-    `FanOutOutcomes` are among the services.
+    `FanOutOutcomes` are among the services. If a subtask may wait, `FanOutAnswers` and
+    `FanOutMailbox` are among them too.
 
     Args:
         served: Fan-outs, executors and other Restate services.
@@ -243,9 +264,19 @@ def services(
             redrive_object(),
             outcomes_object(),
         ]
+    executed = [_execute_of(each) for each in served]
+    all_services += waiting_objects(each for each in executed if each)
     names = Counter(each.name for each in all_services)
     if repeated := [name for name, count in names.items() if count > 1]:
         raise DefinitionError(
             f"several services are named {repeated[0]!r}: use a different name for each"
         )
     return all_services
+
+
+def _execute_of(served: Served) -> ExecuteDefinition | None:
+    """How a fan-out or an executor executes subtasks; None if it does not."""
+    definition = getattr(served, "definition", None)
+    if isinstance(definition, Definition):
+        return definition.execute
+    return definition if isinstance(definition, ExecuteDefinition) else None

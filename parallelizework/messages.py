@@ -25,7 +25,9 @@ How slots are leased and returned
        its own end. A report states the total of returned slots, so reading the same
        report twice is harmless. A call that has returned slots never receives new ones.
     4. End. When the call ends, all of its slots are free again for the caller. The same
-       happens when the caller stops waiting for a call, after its timeout.
+       happens when the caller stops waiting for a call, after its timeout; and when
+       the answer to the call of a subtask is that the subtask waits for an answer from
+       outside (`waiting/models.py`).
 
     A coordinator returns slots in whole batches only. The caller could not lease a part
     of a batch to another call.
@@ -37,6 +39,7 @@ How reports end a run in time
     invocation, where `NAME` is `ReportRequest.name`. N counts from 0.
 """
 
+import operator
 from collections import Counter
 from collections.abc import Callable, Iterator
 from enum import StrEnum
@@ -68,6 +71,8 @@ class HandlerName(StrEnum):
     RUN_SHARD = "runShard"
     RUN_SHARDS = "runShards"
     AWAIT_RESUME = "awaitResume"
+    AWAIT_ANSWER = "awaitAnswer"
+    CHECK_ANSWER = "checkAnswer"
 
 
 COORDINATORS = (
@@ -114,12 +119,14 @@ class Report(BaseModel):
     Attributes:
         counts: How many of its subtasks have ended so far, by outcome.
         returned: How many slots it has returned so far.
+        waiting: How many of its subtasks wait for an answer.
     """
 
     model_config = _CONFIG
 
     counts: Counts
     returned: int
+    waiting: int = Field(default=0, exclude_if=operator.not_)
 
 
 def _is_empty(names: list[str | None]) -> bool:

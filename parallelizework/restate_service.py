@@ -19,6 +19,7 @@ from parallelizework.execution.subtask import SubtaskHandler
 from parallelizework.messages import HandlerName
 from parallelizework.restate_sdk import CONTINUED, RETRIED_WITHOUT_END
 from parallelizework.serde.validated_json import Json
+from parallelizework.waiting.wait import WaitHandler
 
 _logger = logging.getLogger(__name__)
 
@@ -113,6 +114,16 @@ def _add_execution(
     # code had no such handler, Restate would retry the call of a batch without end.
     types, options = (batch.slice_json, batch.outcomes_json), _INNER | listening | retry
     _add(restate_service, HandlerName.RUN_BATCH, batch.run_batch, types, options)
+    if execute.may_wait:
+        _add_wait(restate_service, execute)
+
+
+def _add_wait(restate_service: Service, execute: ExecuteDefinition) -> None:
+    waits, options = WaitHandler(execute), _INNER | _COORDINATES
+    types = (execute.subtask_json, execute.value_json)
+    _add(restate_service, HandlerName.AWAIT_ANSWER, waits.await_answer, types, options)
+    types = (waits.answer_json, execute.value_json)
+    _add(restate_service, HandlerName.CHECK_ANSWER, waits.check_answer, types, options)
 
 
 def _add_pause(restate_service: Service) -> None:

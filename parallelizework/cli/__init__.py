@@ -1,13 +1,21 @@
 """The command line: each command parses, calls one function and prints."""
 
-from parallelizework.cli import redriving, running, runs, serving
+from parallelizework.cli import answering, redriving, running, runs, serving
 from parallelizework.cli.app import cli, main
 from parallelizework.cli.schedules import commands
 
-__all__ = ["commands", "main", "redriving", "running", "runs", "serving"]
+__all__ = [
+    "answering",
+    "commands",
+    "main",
+    "redriving",
+    "running",
+    "runs",
+    "serving",
+]
 
 _ORDER = (
-    "watch result list failures redrive settle cancel pause resume "
+    "watch result list failures waiting answer redrive settle cancel pause resume "
     "dev serve server register doctor"
 )
 

@@ -11,8 +11,10 @@ from parallelizework.client.models import (
 from parallelizework.client.schedules.async_schedules import AsyncSchedules
 from parallelizework.client.schedules.sync_schedules import Schedules
 from parallelizework.client.server_api.health import healthy
+from parallelizework.client.steering.answer import Answered
 from parallelizework.client.subtasks.completed import CompletedSubtask
 from parallelizework.client.subtasks.listed import ListedSubtask, Subtasks
+from parallelizework.client.subtasks.waiting import WaitingSubtask, WaitingSubtasks
 from parallelizework.client.sync_client import Client, Run
 from parallelizework.schedules.models import (
     SavedSchedule,
@@ -22,6 +24,7 @@ from parallelizework.schedules.models import (
 )
 
 __all__ = [
+    "Answered",
     "AsyncClient",
     "AsyncRun",
     "AsyncSchedules",
@@ -40,5 +43,7 @@ __all__ = [
     "ScheduledRun",
     "Schedules",
     "Subtasks",
+    "WaitingSubtask",
+    "WaitingSubtasks",
     "healthy",
 ]

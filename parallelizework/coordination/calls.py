@@ -21,6 +21,7 @@ from parallelizework.messages import (
 from parallelizework.outcomes import Failure, Fault
 from parallelizework.serde.message import Message
 from parallelizework.terminal_errors import fault_of, is_cancelled
+from parallelizework.waiting.models import is_wait, wait_headers
 
 Future = RestateDurableCallFuture[bytes]
 
@@ -85,6 +86,10 @@ class Call:
         """Return the outcomes in an answer."""
         return Outcomes.model_validate_json(answer)
 
+    def wait(self, ctx: Context, answer: bytes) -> Future | None:
+        """Make the call that waits for the value, if an answer says so; else None."""
+        return None
+
     def failed(self, error: TerminalError, *, has_timed_out: bool) -> Outcomes:
         """Return the outcomes of a call that ended with an error.
 
@@ -142,6 +147,13 @@ class SubtaskCall(Call):
         """Make the call with the subtask as body."""
         headers = self.headers or None
         return ctx.generic_call(self.service, self.handler, self.body, headers=headers)
+
+    def wait(self, ctx: Context, answer: bytes) -> Future | None:
+        """Make the call that waits for the value, if the subtask waits; else None."""
+        if not is_wait(answer):
+            return None
+        handler, headers = HandlerName.AWAIT_ANSWER, self.headers | wait_headers(answer)
+        return ctx.generic_call(self.service, handler, self.body, headers=headers)
 
     def outcomes(self, answer: bytes) -> Outcomes:
         """Return the value in the answer."""

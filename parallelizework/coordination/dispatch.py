@@ -53,8 +53,10 @@ class SubtaskDispatch:
         self.slice_json = Message[Slice[Any]](Slice[Any], f"a slice of {name}")
         self._definition = definition
         self._item_json = Message[Any](Any, f"a subtask of {name}", remedy=REFERENCE)
-        # With `combine`, a coordinator has few subtasks: so it holds few values.
-        self._segment = WINDOW if definition.combine else SEGMENT
+        # With `combine`, a coordinator has few subtasks: so it holds few values. And if
+        # subtasks wait, each late answer costs a replay of the coordinator's journal.
+        is_short = definition.combine or definition.may_wait
+        self._segment = WINDOW if is_short else SEGMENT
 
     def calls(self, slice_: Slice[Any], policy: Policy, pace: Pace) -> Calls:
         """Return the calls for a slice.

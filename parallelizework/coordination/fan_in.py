@@ -14,6 +14,7 @@ from parallelizework.terminal_errors import is_cancelled
 _FOLD = 16  # values are combined as soon as there are this many
 _FOLD_BYTES = 4 * 1024 * 1024  # large values: as soon as they have this total size
 _NO_COUNTS, _NO_OUTCOMES = Counts(), Outcomes()
+_NOTHING_REPORTED = _NO_COUNTS, 0
 
 Combine = Callable[[list[Any]], Awaitable[Any]]
 
@@ -50,6 +51,7 @@ class FanIn:
         calls_ended: How many calls have ended.
         failures: The failures that count, in order of arrival.
         streamed: How many outcomes the called coordinators have sent.
+        waiting: How many subtasks wait for an answer; includes reported ones.
         is_cancelled: Somebody cancelled the coordinator. Nothing is combined any more.
     """
 
@@ -72,13 +74,14 @@ class FanIn:
         self.calls_ended = 0
         self.failures: list[Failure[Any]] = []
         self.is_cancelled = False
-        self.streamed = 0
+        self.streamed = self.waiting = 0
         self._on_outcomes = on_outcomes
         self._rule = rule
         self._is_full = self.reason is not None  # `kept` alone has met the rule
         self._has_failed = False  # so no value is aggregated
         self._combine = combine
-        self._reported: dict[int, Counts] = {}  # by position of the call
+        # By position of the call: how many subtasks have ended, and how many wait.
+        self._reported: dict[int, tuple[Counts, int]] = {}
         # Outcomes whose values wait for those of previous calls.
         self._early: dict[int, Outcomes] = {}
         self._next = 0  # the position of the call whose values come next
@@ -133,15 +136,17 @@ class FanIn:
             self._next += 1
         await self._fold(2 if self._bytes >= _FOLD_BYTES else _FOLD)
 
-    def count_reported(self, position: int, counts: Counts) -> None:
+    def count_reported(self, position: int, counts: Counts, waiting: int = 0) -> None:
         """Count the subtasks that a call has reported as ended.
 
         Args:
             position: The position of the call.
             counts: How many of its subtasks have ended so far, by outcome.
+            waiting: How many of its subtasks wait for an answer.
         """
-        before = self._reported.get(position, _NO_COUNTS)
-        self._reported[position] = counts
+        before, waited = self._reported.get(position, _NOTHING_REPORTED)
+        self._reported[position] = counts, waiting
+        self.waiting += waiting - waited
         self.counts = self.counts + (counts - before)
         self._check()
 
@@ -199,7 +204,8 @@ class FanIn:
     def _newly_ended(self, position: int, outcomes: Outcomes) -> Counts:
         """How many subtasks of a call have ended since its last report."""
         ended = outcomes.counts + outcomes.after_end
-        reported = self._reported.pop(position, _NO_COUNTS)
+        reported, waiting = self._reported.pop(position, _NOTHING_REPORTED)
+        self.waiting -= waiting
         return ended.at_least(reported) - reported
 
     def _check(self) -> None:

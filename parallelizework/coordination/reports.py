@@ -58,6 +58,7 @@ class SignalReporter:
         self._counts = Counts()  # in the last report, like `_ended` and `_returned`
         self._ended = 0
         self._returned = 0
+        self._waiting = 0
 
     def send(self, fan_in: FanIn, returned: int) -> None:
         """Send a report, if enough has happened since the last one.
@@ -72,11 +73,13 @@ class SignalReporter:
         if (
             ended - self._ended < self._step
             and returned <= self._returned
+            and abs(fan_in.waiting - self._waiting) < self._step
             and not _may_end_run(request, counts - self._counts)
         ):
             return
         name = report_name(request.name, self._next)
-        report = Report(counts=counts, returned=returned)
+        waiting = self._waiting = fan_in.waiting
+        report = Report(counts=counts, returned=returned, waiting=waiting)
         self._ctx.resolve_signal(request.to, name, report, serde=report_json)
         self._counts, self._ended, self._returned = counts, ended, returned
         self._next += 1

@@ -88,6 +88,8 @@ class InFlight:
             period of the cancelled call.
         next_report: The next report of the called coordinator.
         has_timed_out: The timeout has passed, and the call was cancelled.
+        is_waiting: The subtask waits for its answer, without a slot. The future is the
+            answer to the call that waits.
     """
 
     call: Call
@@ -95,6 +97,7 @@ class InFlight:
     timer: RestateDurableFuture[None] | None = None
     next_report: RestateDurableFuture[Report] | None = None
     has_timed_out: bool = False
+    is_waiting: bool = False
 
 
 class Window:
@@ -150,7 +153,7 @@ class Window:
         while (
             not self._is_exhausted
             and self._slots.free >= self._calls.cost
-            and len(self.in_flight) < WINDOW
+            and self._slots.busy < WINDOW
             and not self._fan_in.reason
         ):
             call = next(self.unstarted, None)
@@ -209,7 +212,7 @@ class Window:
 
         async def count() -> None:
             reported = await report
-            self._fan_in.count_reported(position, reported.counts)
+            self._fan_in.count_reported(position, reported.counts, reported.waiting)
             self._slots.take_back(position, reported.returned)
             self._expect_report(called, number + 1)
 
@@ -219,6 +222,9 @@ class Window:
         size = 0
         try:
             answer = await ended.future
+            if waiting := ended.call.wait(self._ctx, answer):
+                self._wait(ended, waiting)
+                return
             outcomes, size = ended.call.outcomes(answer), len(answer)
         except TerminalError as error:
             outcomes = ended.call.failed(error, has_timed_out=ended.has_timed_out)
@@ -228,6 +234,13 @@ class Window:
         await self._fan_in.add(ended.call.position, outcomes, size)
         if outcomes.error:
             ended.call.failed(error_of(outcomes.error), has_timed_out=False)
+
+    def _wait(self, called: InFlight, waiting: Future) -> None:
+        """Wait for the answer of a subtask. Its timeout continues, its slot is free."""
+        self._slots.end(called.call.position)
+        called.future, called.is_waiting = waiting, True
+        self._fan_in.waiting += 1
+        self._events.on(waiting, lambda: self._end_call(called))
 
     async def _expire(self, late: InFlight) -> None:
         """At the timeout, cancel the call. After a grace period, stop waiting."""
@@ -243,7 +256,10 @@ class Window:
 
     def _forget(self, ended: InFlight) -> None:
         del self.in_flight[ended.call.position]
-        self._slots.end(ended.call.position)
+        if ended.is_waiting:
+            self._fan_in.waiting -= 1
+        else:
+            self._slots.end(ended.call.position)
         self._drop(ended)
 
     def _drop(self, call: InFlight) -> None:

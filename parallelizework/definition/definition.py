@@ -31,12 +31,14 @@ from parallelizework.definition.execute import (
 from parallelizework.definition.function import Function
 from parallelizework.definition.names import SubtaskNames
 from parallelizework.definition.policy_checks import check_executor_policy
+from parallelizework.definition.waiting_checks import check_may_wait, without_waiting
 from parallelizework.errors import DefinitionError
 from parallelizework.policy import ABOUT_SUBTASKS, Overrides, Policy
 from parallelizework.serde.message import JsonList, list_of
 from parallelizework.serde.validated_json import Json
 
-_MAX_VALUES = {"execute": 2, "aggregate": 4}  # parameters; all other functions have one
+# The number of parameters; all other functions have one.
+_MAX_VALUES = {"execute": 2, "aggregate": 4, "remind": 2, "receive": 2}
 _RETURN_LISTS = {"split", "expand"}
 
 
@@ -71,6 +73,11 @@ class Definition:
     values_json: Json[list[Any]]
     failures_json: Json[list[Any]]
     result_json: Json[Any]
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether a subtask may wait for an answer. An executor's subtasks may."""
+        return self.execute is None or self.execute.may_wait
 
     @property
     def executor_overrides(self) -> Overrides:
@@ -128,7 +135,7 @@ def define(
     split, aggregate = (_required(roles, r, name) for r in ("split", "aggregate"))
     execute = None if executor else _required(roles, "execute", name)
     expand, combine = roles.get("expand"), roles.get("combine")
-    value = execute.returns if execute else values_of(aggregate)
+    value = without_waiting(execute)[0] if execute else values_of(aggregate)
     shard = items_of(split)
     items = items_of(expand) if expand else shard
     subtask = without_done(items, value, expand or split)
@@ -143,7 +150,7 @@ def define(
     if combine:
         check_accepts_list(combine, value)
         check_returns(combine, value)
-    executes = ExecuteDefinition(name, execute, policy, subtask) if execute else None
+    executes = _executes(name, roles, policy, subtask)
     definition = Definition(
         name=checked_name(name),
         policy=policy,
@@ -189,20 +196,38 @@ def _names(
 
 
 def define_executor(
-    name: str, function: Callable[..., Any], policy: Policy, max_threads: int
+    name: str,
+    functions: Mapping[str, Callable[..., Any] | None],
+    policy: Policy,
+    max_threads: int,
 ) -> ExecuteDefinition:
     """Check the parts of an executor, and return them as an `ExecuteDefinition`.
 
     Raises:
         DefinitionError: A part is missing or wrong.
     """
-    roles = _functions(name, {"execute": function}, max_threads)
+    roles = _functions(name, functions, max_threads)
     execute = _required(roles, "execute", name)
     check_accepts_attempt(execute)
     check_executor_policy(name, policy)
-    executes = ExecuteDefinition(name, execute, policy, execute.parameter)
+    executes = _executes(name, roles, policy, execute.parameter)
+    assert executes, "an executor has execute"
     check_carried(executes.value_json)
     return executes
+
+
+def _executes(
+    name: str, roles: Mapping[str, Function | None], policy: Policy, subtask: object
+) -> ExecuteDefinition | None:
+    """How a service executes subtasks; None if another service does."""
+    remind, receive = roles.get("remind"), roles.get("receive")
+    if execute := roles.get("execute"):
+        return ExecuteDefinition(
+            name, execute, policy, subtask, remind=remind, receive=receive
+        )
+    if remind or receive:
+        check_may_wait("remind" if remind else "receive", name, may_wait=False)
+    return None
 
 
 def _functions(

@@ -9,6 +9,12 @@ from restate import TerminalError
 
 from parallelizework.definition.function import Function
 from parallelizework.definition.policy_checks import check_batches, check_policy
+from parallelizework.definition.waiting_checks import (
+    check_may_wait,
+    check_receive,
+    check_remind,
+    without_waiting,
+)
 from parallelizework.errors import DefinitionError
 from parallelizework.headers import POLICY_HEADER, overrides_of
 from parallelizework.policy import Overrides, Policy
@@ -26,8 +32,12 @@ class ExecuteDefinition:
         function: The user's `execute`.
         policy: How many attempts there are, with which pauses and timeouts.
         subtask: The type of a subtask.
+        remind: The user's `remind`, if any.
+        receive: The user's `receive`, if any.
 
     Attributes:
+        may_wait: Whether the function may return `Waiting`.
+        value: The type of a value, without `Waiting`.
         arity: How many values the function accepts: 1 is the subtask alone, 2 is the
             subtask and the attempt.
         subtask_json: JSON of a subtask, as a caller sends it.
@@ -38,12 +48,23 @@ class ExecuteDefinition:
         DefinitionError: The function and the policy do not fit each other.
     """
 
-    def __init__(
-        self, name: str, function: Function, policy: Policy, subtask: object
+    def __init__(  # noqa: PLR0913 - each is a part of the user's definition
+        self,
+        name: str,
+        function: Function,
+        policy: Policy,
+        subtask: object,
+        *,
+        remind: Function | None = None,
+        receive: Function | None = None,
     ) -> None:
+        self.value, self.may_wait = without_waiting(function)
         check_policy(function, policy, policy)
+        self._check_functions(name, subtask, remind, receive)
         self.name = name
         self.function = function
+        self.remind = remind
+        self.receive = receive
         self.policy = policy
         self.arity = len(function.parameters)
         self.subtask_json = Json[Any](
@@ -52,7 +73,21 @@ class ExecuteDefinition:
         self.subtasks_json = Json[list[Any]](
             list_of(subtask), f"the subtasks of {name}"
         )
-        self.value_json = value_json(name, function.returns)
+        self.value_json = value_json(name, self.value)
+
+    def _check_functions(
+        self,
+        name: str,
+        subtask: object,
+        remind: Function | None,
+        receive: Function | None,
+    ) -> None:
+        if remind:
+            check_may_wait("remind", name, may_wait=self.may_wait)
+            check_remind(remind, subtask)
+        if receive:
+            check_may_wait("receive", name, may_wait=self.may_wait)
+            check_receive(receive, subtask, self.value)
 
     def accept(self, body: bytes, headers: Mapping[str, str]) -> tuple[Any, Policy]:
         """Return the subtask of a call, and its policy.

@@ -1,6 +1,7 @@
 """Checks of a policy: whether it fits the function that executes subtasks."""
 
 from parallelizework.definition.function import Function
+from parallelizework.definition.waiting_checks import without_waiting
 from parallelizework.errors import DefinitionError
 from parallelizework.policy import ABOUT_ATTEMPTS, Policy
 
@@ -39,6 +40,11 @@ def check_batches(execute: Function, policy: Policy) -> None:
         raise DefinitionError(
             f"{execute.name} is handler code (it accepts a restate.Context), so it "
             "cannot be executed in batches: use max_items_per_batch=1"
+        )
+    if without_waiting(execute)[1]:
+        raise DefinitionError(
+            f"{execute.name} may return Waiting, so it cannot be executed in batches: "
+            "use max_items_per_batch=1"
         )
     if policy.on_exhausted == "pause":
         raise DefinitionError(

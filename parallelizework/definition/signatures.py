@@ -8,7 +8,14 @@ from typing import TypeAlias, TypeVar
 
 from restate import Context
 
-from parallelizework.outcomes import Attempt, CompletionReason, Failure
+from parallelizework.outcomes import (
+    Attempt,
+    CompletionReason,
+    Event,
+    Failure,
+    Reminder,
+    Waiting,
+)
 
 Task = TypeVar("Task")
 Subtask = TypeVar("Subtask")
@@ -22,10 +29,16 @@ SplitFunction = (  # `split` and `expand`
 )
 ExecuteFunction = (
     Callable[[Context, Subtask], Awaitable[Value]]
-    | Callable[[Subtask], Awaitable[Value]]
-    | Callable[[Subtask, Attempt], Awaitable[Value]]
-    | Callable[[Subtask], Value]
-    | Callable[[Subtask, Attempt], Value]
+    | Callable[[Subtask], Awaitable[Value | Waiting[Value]]]
+    | Callable[[Subtask, Attempt], Awaitable[Value | Waiting[Value]]]
+    | Callable[[Subtask], Value | Waiting[Value]]
+    | Callable[[Subtask, Attempt], Value | Waiting[Value]]
+)
+RemindFunction = (
+    Callable[[Subtask, Reminder], Awaitable[None]] | Callable[[Subtask, Reminder], None]
+)
+ReceiveFunction = (
+    Callable[[Subtask, Event], Awaitable[Value]] | Callable[[Subtask, Event], Value]
 )
 CombineFunction = (
     Callable[[list[Value]], Awaitable[Result]] | Callable[[list[Value]], Result]

@@ -23,6 +23,7 @@ from parallelizework.outcomes import Attempt, Counts, Failure, Fault, known_valu
 from parallelizework.policy import Policy
 from parallelizework.restate_sdk import until_cancelled
 from parallelizework.serde.message import Message
+from parallelizework.waiting.models import answer_key
 
 _Outcome = bytes | Fault  # a value as JSON, or why the subtask failed
 
@@ -56,7 +57,12 @@ class BatchHandler:
         """Execute a batch of subtasks; all their outcomes are durable together."""
         slice_ = self.slice_json.deserialize(body)
         policy = self._definition.policy_for(slice_.overrides, batch=True)
-        batch = Batch(self._definition, policy, slice_, ctx.request().id)
+        batch = Batch(
+            self._definition,
+            policy,
+            slice_,
+            answer_key(self._definition.name, ctx.request().id),
+        )
 
         async def execute() -> bytes:
             start = monotonic()
@@ -93,7 +99,7 @@ class Batch:
         definition: The function that executes subtasks.
         policy: The policy of the run.
         slice_: The subtasks, their slots and the completion rule.
-        key: The invocation id of the batch, for the keys of the attempts.
+        key: The first part of the keys of the attempts.
     """
 
     def __init__(

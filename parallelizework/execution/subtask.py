@@ -4,7 +4,8 @@ from restate import Context
 
 from parallelizework.attempts.durable import Retries
 from parallelizework.definition.execute import ExecuteDefinition
-from parallelizework.outcomes import Attempt
+from parallelizework.outcomes import Attempt, Waiting
+from parallelizework.waiting.models import Wait, answer_key
 
 
 class SubtaskHandler:
@@ -15,7 +16,8 @@ class SubtaskHandler:
 
     async def run_subtask(self, ctx: Context, body: bytes) -> bytes:
         """Execute one subtask."""
-        definition, key = self._definition, ctx.request().id
+        definition = self._definition
+        key = answer_key(definition.name, ctx.request().id)
         subtask, policy = definition.accept(body, ctx.request().headers)
         timeout = policy.attempt_timeout
         seconds = timeout.total_seconds() if timeout else None
@@ -23,6 +25,8 @@ class SubtaskHandler:
         async def execute(number: int) -> bytes:
             arguments = (subtask, Attempt(number, key))[: definition.arity]
             value = await definition.function(*arguments, seconds=seconds)
+            if definition.may_wait and isinstance(value, Waiting):
+                return Wait.of(value, key).as_answer()  # pyright: ignore[reportUnknownArgumentType] - of any type
             return definition.value_json.serialize(value, len(body), "its subtask")
 
         retries = Retries(ctx, definition.name, policy)

@@ -33,6 +33,7 @@ class Update(BaseModel):
         is_restart: The run was held, and executes subtasks again: forget what earlier
             updates have reported.
         labels: The labels of the run. JSON has this field only if there are labels.
+        waiting: How many subtasks wait for an answer.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -47,6 +48,7 @@ class Update(BaseModel):
     redrive_of: str | None = None
     is_restart: bool = False
     labels: dict[str, str] = Field(default={}, exclude_if=operator.not_)
+    waiting: int = Field(default=0, exclude_if=operator.not_)
 
 
 class Record(BaseModel):
@@ -119,6 +121,7 @@ class Progress(Counts):
         error: The message of the error, if the run failed or is held.
         redrive_of: The id of the run that this run redrives, if any.
         labels: The labels of the run.
+        waiting: How many subtasks wait for an answer from outside. They have not ended.
     """
 
     run: str
@@ -134,6 +137,7 @@ class Progress(Counts):
     error: str | None
     labels: dict[str, str]
     redrive_of: str | None = None
+    waiting: int = 0
 
     @classmethod
     def of(cls, run: str, record: Record) -> "Progress":
@@ -153,6 +157,7 @@ class Progress(Counts):
                     "completion_reason",
                     "error",
                     "redrive_of",
+                    "waiting",
                 }
             ),
             **latest.counts.model_dump(),

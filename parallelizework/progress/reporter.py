@@ -25,11 +25,13 @@ class Ended(Protocol):
         total: The number of subtasks; None while it is unknown.
         counts: How many subtasks have ended, by outcome.
         failures: The failures, in order of arrival.
+        waiting: How many subtasks wait for an answer.
     """
 
     total: int | None
     counts: Counts
     failures: list[Failure[Any]]
+    waiting: int
 
 
 class ProgressReporter:
@@ -56,6 +58,7 @@ class ProgressReporter:
         self._labels = dict(labels)
         self.is_open = False
         self._settled = 0  # how many subtasks had ended in the last update
+        self._waiting = 0  # how many subtasks waited in the last update
         self._failures = 0  # how many failures were sent
         self._bytes = 0  # the size of these failures
         if labels:  # from now on, the run is found by its labels
@@ -73,8 +76,11 @@ class ProgressReporter:
         """Send an update, if enough has happened since the last one."""
         settled, total = ended.counts.settled, ended.total
         step = settled // _GROWTH if total is None else total // _UPDATES
-        if settled - self._settled >= max(1, step):
-            self._settled = settled
+        new = max(settled - self._settled, abs(ended.waiting - self._waiting))
+        # When all other subtasks wait, there may be no update for a long time.
+        all_wait = ended.waiting > 0 and settled + ended.waiting == total
+        if new >= (1 if all_wait else max(1, step)):
+            self._settled, self._waiting = settled, ended.waiting
             self._send(self._update(ended))
 
     def end(
@@ -137,7 +143,7 @@ class ProgressReporter:
         if total is not None and total > settled:
             counts += Counts(cancelled=total - settled)
         end = {"state": state, "completion_reason": reason, "error": error}
-        end |= {"counts": counts, "total": total}
+        end |= {"counts": counts, "total": total, "waiting": 0}
         self._send(update.model_copy(update=end))
 
     def _update(self, ended: Ended | None) -> Update:
@@ -156,6 +162,7 @@ class ProgressReporter:
             counts=ended.counts,
             failures=self._new(ended.failures),
             labels=self._labels,
+            waiting=ended.waiting,
         )
 
     def _send(self, update: Update) -> None:

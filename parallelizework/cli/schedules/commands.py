@@ -7,9 +7,9 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from parallelizework.cli import formats
 from parallelizework.cli.app import HERE, SCHEDULE, Flag, Json, Where, cli
-from parallelizework.cli.output import note
+from parallelizework.cli.printing import formats
+from parallelizework.cli.printing.output import note
 from parallelizework.cli.schedules.schedules_file import SchedulesFile
 from parallelizework.cli.task import UsageError, read_task
 from parallelizework.client.codec import plain

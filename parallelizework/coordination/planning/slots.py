@@ -31,10 +31,12 @@ class Slots(Generic[Call]):
 
     Attributes:
         free: How many slots are not leased to a call.
+        busy: How many calls have slots.
     """
 
     def __init__(self, total: int, cost: int = 1) -> None:
         self.free = total
+        self.busy = 0
         self._total = total
         self._cost = cost
         self._leases: dict[Call, _Lease] = {}
@@ -47,6 +49,8 @@ class Slots(Generic[Call]):
         Always a multiple of the cost. The caller could not lease a remainder to
         another call, and would free too many slots at the end.
         """
+        if not self.busy:
+            return self.free - self.free % self._cost
         step = max(1, self._total // self._cost // _STEPS) * self._cost
         return self.free // step * step
 
@@ -69,6 +73,7 @@ class Slots(Generic[Call]):
         slots = min(self.free - self.free % self._cost, share)
         self._leases[call] = _Lease(slots, share, most)
         self._growing += most > self._cost
+        self.busy += 1
         self.free -= slots
         return slots
 
@@ -103,10 +108,13 @@ class Slots(Generic[Call]):
         """
         lease = self._leases[call]
         self.free += max(0, returned - lease.returned)
+        if lease.returned < lease.slots <= returned:
+            self.busy -= 1
         lease.returned = max(returned, lease.returned)
 
     def end(self, call: Call) -> None:
         """Free all slots of a call that has ended."""
         lease = self._leases.pop(call)
         self.free += lease.slots - lease.returned
+        self.busy -= lease.returned < lease.slots
         self._growing -= lease.most > self._cost

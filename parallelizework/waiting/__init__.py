@@ -1,0 +1,1 @@
+"""Subtasks that wait for an answer from outside, and the keys of these answers."""
