@@ -5,25 +5,20 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from pydantic_core import to_json
-from restate import Context, ObjectSharedContext, TerminalError
+from restate import TerminalError
 
-from parallelizework.messages import HandlerName
 from parallelizework.schedules.models import (
     MAX_BACKFILL,
     MAX_QUEUED,
-    NAME,
-    UNKNOWN_FAN_OUT,
     Period,
     ScheduleState,
     Spec,
 )
 from parallelizework.schedules.timetable import timetable
 
-_BAD_REQUEST, _CONFLICT, _TOO_LARGE, _UNAVAILABLE = 400, 409, 413, 503
-_NOT_SERVED = "was not found"  # restate-server 1.7, for an unknown service or handler
+_BAD_REQUEST, _CONFLICT, _TOO_LARGE = 400, 409, 413
 _MAX_TASK = 256 * 1024  # bytes: a schedule may start 100 runs in one invocation
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
-_NEVER = timedelta(days=1)  # the run of `probe` is cancelled long before
 _INSTANT = timedelta(microseconds=1)
 
 
@@ -97,36 +92,3 @@ def checked_times(
             _CONFLICT,
         )
     return times
-
-
-async def probe(ctx: ObjectSharedContext, fan_out: bytes) -> bytes:
-    """Check that a worker serves a fan-out.
-
-    The server refuses a message to a service that no worker serves. Then this
-    invocation fails after a few attempts. The message itself is cancelled at once.
-    """
-    sent = ctx.generic_send(
-        fan_out.decode(), HandlerName.RUN, b"null", send_delay=_NEVER
-    )
-    await sent.cancel_invocation()
-    return b""
-
-
-async def check_fan_out(ctx: Context, key: str, fan_out: str) -> None:
-    """Check that a worker serves a fan-out.
-
-    Raises:
-        TerminalError: 400; no worker serves it. 503; the check failed.
-    """
-    try:
-        await ctx.generic_call(NAME, "probe", fan_out.encode(), key=key)
-    except TerminalError as error:
-        if _NOT_SERVED not in error.message:
-            raise TerminalError(
-                f"{fan_out} could not be checked, try again: {error.message}",
-                _UNAVAILABLE,
-            ) from error
-        raise TerminalError(
-            f"{UNKNOWN_FAN_OUT} {fan_out!r}: correct the name, or register its worker",
-            _BAD_REQUEST,
-        ) from error

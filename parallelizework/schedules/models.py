@@ -101,7 +101,7 @@ class ScheduledRun(_Frozen):
     """A run that a schedule has started.
 
     Attributes:
-        run: The run's id.
+        run: The run's id; None if no worker served the fan-out.
         time: The time for which the run was started.
         cause: `schedule`, `trigger` or `backfill`.
         state: `running`, `succeeded`, `failed` or `cancelled`.
@@ -109,7 +109,7 @@ class ScheduledRun(_Frozen):
         error: The error of a run that failed, its first 300 characters.
     """
 
-    run: str
+    run: str | None
     time: datetime
     cause: Cause = "schedule"
     state: Literal["running", "succeeded", "failed", "cancelled"] = "running"
@@ -147,6 +147,20 @@ class Backfilled(_Frozen):
     """
 
     times: int
+
+
+class Start(_Frozen):
+    """The message that starts a run.
+
+    Attributes:
+        fan_out: The name of the fan-out.
+        task: The task as JSON.
+        key: The idempotency key of the run.
+    """
+
+    fan_out: str
+    task: str
+    key: str
 
 
 class Tick(_Frozen):
@@ -215,6 +229,11 @@ class ScheduleState(Schedule):
         return self.model_copy(update=changes)
 
     @property
+    def running_ids(self) -> list[str]:
+        """The ids of the runs that have not ended."""
+        return [run.run for run in self.running if run.run]
+
+    @property
     def is_full(self) -> bool:
         """Whether another run must wait for the end of a run."""
         most = MAX_RUNNING if self.plan.overlap == "allow" else 1
@@ -223,6 +242,17 @@ class ScheduleState(Schedule):
     def started(self, run: ScheduledRun) -> Self:
         """Return this schedule after the start of a run."""
         return self.with_changes(running=(*self.running, run))
+
+    def not_started(self, due: Due, error: str) -> Self:
+        """Return this schedule after a run could not be started."""
+        failed = ScheduledRun(
+            run=None,
+            time=due.time,
+            cause=due.cause,
+            state="failed",
+            error=error[:_SHOWN],
+        )
+        return self.with_changes(runs=(failed, *self.runs)[:KEPT_RUNS])
 
     def ended(self, end: End, now: datetime) -> Self:
         """Return this schedule after the end of a run."""

@@ -88,4 +88,4 @@ def _replaced(schedule: ScheduleState, due: Due) -> Decision:
     others = [each for each in schedule.queue if each.cause == "backfill"]
     skipped = schedule.skipped + len(schedule.queue) - len(others)
     changed = schedule.with_changes(queue=(due, *others), skipped=skipped)
-    return Decision("replace", changed, [run.run for run in schedule.running])
+    return Decision("replace", changed, schedule.running_ids)

@@ -7,18 +7,17 @@ from pydantic_core import from_json, to_json
 from restate import ObjectContext, ObjectSharedContext, TerminalError
 from restate.serde import BytesSerde
 
-from parallelizework.messages import HandlerName
-from parallelizework.progress.labels import labels_headers
 from parallelizework.schedules.models import (
-    LABEL,
     NAME,
     Due,
     End,
     ScheduledRun,
     SchedulePlan,
     ScheduleState,
+    Start,
 )
 from parallelizework.schedules.overlap import Decision, decided, next_queued
+from parallelizework.schedules.sending import started
 from parallelizework.serde.message import Message
 from parallelizework.terminal_errors import is_cancelled, is_lost
 
@@ -36,11 +35,13 @@ class RunStarter:
 
     Attributes:
         schedule: The schedule after all runs that were started so far.
+        error: Why a run could not be started; None if all could be started.
     """
 
     def __init__(self, ctx: ObjectContext, schedule: ScheduleState) -> None:
         self._ctx = ctx
         self.schedule = schedule
+        self.error: TerminalError | None = None
 
     async def begin(self, due: Due) -> Decision:
         """Start a run for a time, as the overlap policy says."""
@@ -63,17 +64,25 @@ class RunStarter:
         """Start a run, and send a message to wait for its end."""
         ctx, plan = self._ctx, self.schedule.plan
         task = await ctx.get(TASK, serde=BytesSerde()) or b"null"
-        sent = ctx.generic_send(
-            plan.fan_out,
-            HandlerName.RUN,
-            with_time(task, plan, due.time),
-            idempotency_key=due.key,
-            headers=labels_headers({LABEL: self.schedule.name}),
-        )
-        run = await sent.invocation_id()
+        body = with_time(task, plan, due.time).decode()
+        try:
+            run = await self._started(
+                Start(fan_out=plan.fan_out, task=body, key=due.key)
+            )
+        except TerminalError as error:
+            self.error = error
+            self.schedule = self.schedule.not_started(due, error.message)
+            return
         ctx.generic_send(NAME, "follow", run.encode(), key=ctx.key())
-        started = ScheduledRun(run=run, time=due.time, cause=due.cause)
-        self.schedule = self.schedule.started(started)
+        self.schedule = self.schedule.started(
+            ScheduledRun(run=run, time=due.time, cause=due.cause)
+        )
+
+    async def _started(self, request: Start) -> str:
+        """Start a run; return its id. After an error, no other run is tried."""
+        if self.error:
+            raise self.error
+        return await started(self._ctx, request)
 
 
 async def followed(ctx: ObjectSharedContext, run: str) -> End:

@@ -1,8 +1,9 @@
 """`FanOutSchedule`: the virtual object that starts runs at the times of a schedule.
 
 The key is the name of a schedule. `set` sends a `tick` that arrives at the next time.
-`tick` starts the runs that are due, and sends the following `tick`. `follow` waits for
-the end of a run and sends `ended`: so a schedule knows which of its runs have ended.
+`tick` calls `start` for each run that is due, and sends the following `tick`. `follow`
+waits for the end of a run and sends `ended`: so a schedule knows which of its runs have
+ended.
 
 A tick is valid only if its time is the next time of the schedule. So a tick of an
 earlier version of the schedule, or a second one, does nothing. The next time is always
@@ -15,7 +16,6 @@ from datetime import datetime, timedelta
 from pydantic import BaseModel
 from pydantic_core import from_json
 from restate import (
-    InvocationRetryPolicy,
     ObjectContext,
     ObjectSharedContext,
     TerminalError,
@@ -24,12 +24,7 @@ from restate import (
 from restate.serde import BytesSerde
 
 from parallelizework.restate_sdk import RETRIED_WITHOUT_END, virtual_object
-from parallelizework.schedules.checks import (
-    check_fan_out,
-    checked_task,
-    checked_times,
-    probe,
-)
+from parallelizework.schedules.checks import checked_task, checked_times
 from parallelizework.schedules.models import (
     NAME,
     Backfilled,
@@ -44,6 +39,12 @@ from parallelizework.schedules.models import (
 )
 from parallelizework.schedules.overlap import chosen
 from parallelizework.schedules.runs import TASK, RunStarter, end_json, followed, utc
+from parallelizework.schedules.sending import (
+    TRIED_BRIEFLY,
+    check_fan_out,
+    probe,
+    start,
+)
 from parallelizework.schedules.ticks import found, needed, planned, saved, tick_json
 from parallelizework.schedules.timetable import timetable
 from parallelizework.serde.validated_json import Json
@@ -54,11 +55,6 @@ _period_json = Json[Period](Period, "the period of the backfill", status=400)
 _CONFLICT = 409
 _COUNTED = 1_000  # missed times of one outage
 _SUSPENDED_AFTER = timedelta(seconds=1)
-_TRIED_BRIEFLY = InvocationRetryPolicy(
-    initial_interval=timedelta(milliseconds=100),
-    max_attempts=3,
-    on_max_attempts="kill",
-)
 
 
 def schedules_object() -> VirtualObject:
@@ -70,7 +66,12 @@ def schedules_object() -> VirtualObject:
         public=(set, delete, pause, resume, trigger, backfill),
         shared=(get,),
     )
-    for handler, policy in ((follow, RETRIED_WITHOUT_END), (probe, _TRIED_BRIEFLY)):
+    policies = {
+        follow: RETRIED_WITHOUT_END,
+        start: TRIED_BRIEFLY,
+        probe: TRIED_BRIEFLY,
+    }
+    for handler, policy in policies.items():
         made.handler(
             kind="shared",
             ingress_private=True,
@@ -90,7 +91,7 @@ async def set(ctx: ObjectContext, body: bytes) -> bytes:
     before = await found(ctx)
     if before and before.plan == plan and task == await _task(ctx):
         return _answer(SavedSchedule(status="unchanged", next=before.next))
-    await check_fan_out(ctx, ctx.key(), plan.fan_out)
+    await check_fan_out(ctx, plan.fan_out)
     changed = _changed(before, ctx.key(), plan, ctx.request().id)
     schedule = await planned(ctx, changed, await _now(ctx))
     ctx.set(TASK, task, serde=BytesSerde())
@@ -133,13 +134,15 @@ async def trigger(ctx: ObjectContext) -> bytes:
     starter = RunStarter(ctx, schedule)
     decision = await starter.begin(Due(time=await _now(ctx), cause="trigger", key=key))
     if decision.action == "skip":
-        running = ", ".join(run.run for run in schedule.running)
+        running = ", ".join(schedule.running_ids)
         raise TerminalError(
             f"{schedule.name} has a run that has not ended ({running}), and its "
             f"overlap is {schedule.plan.overlap}: wait for the end of the run, or "
             "cancel the run",
             _CONFLICT,
         )
+    if starter.error:
+        raise starter.error
     saved(ctx, starter.schedule)
     is_started = decision.action == "start"
     run = starter.schedule.running[-1].run if is_started else None
@@ -155,6 +158,8 @@ async def backfill(ctx: ObjectContext, body: bytes) -> bytes:
     for time in times:
         key = f"{schedule.name}/{schedule.generation}/{id_}/{time.isoformat()}"
         await starter.begin(Due(time=time, cause="backfill", key=key))
+        if starter.error:
+            raise starter.error
     saved(ctx, starter.schedule)
     return _answer(Backfilled(times=len(times)))
 

@@ -191,7 +191,7 @@ def _row(found: Schedule) -> tuple[str, ...]:
     plan = found.plan
     next_ = "paused" if found.is_paused else _time(found.next)
     runs = [*reversed(found.running), *found.runs][:_RUNS]
-    last = ", ".join(f"{run.state} {run.run}" for run in runs)
+    last = ", ".join(f"{run.state} {run.run or run.error}" for run in runs)
     return found.name, plan.fan_out, plan.cron, plan.zone, next_, last
 
 

@@ -117,6 +117,7 @@ class AsyncSchedules:
             `overlap` is `queue` or `replace`.
 
         Raises:
+            UnknownFanOut: No registered worker serves the fan-out of the schedule.
             Refused: A run has not ended, and `overlap` is `skip`.
         """
         answer = await self._requests.call(name, "trigger")
@@ -136,6 +137,7 @@ class AsyncSchedules:
             How many times run.
 
         Raises:
+            UnknownFanOut: No registered worker serves the fan-out of the schedule.
             UnfitData: The period has no times, or more than 1,000; or the end is in the
                 future.
         """

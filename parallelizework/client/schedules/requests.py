@@ -68,9 +68,7 @@ class Requests:
         try:
             dumped = body.model_dump_json().encode()
             return await self.call(name, "set", dumped, repeatable=True)
-        except UnfitData as error:
-            if not str(error).startswith(UNKNOWN_FAN_OUT):
-                raise
+        except UnknownFanOut:
             more = await hint(self.server, body.fan_out)
             message = f"{UNKNOWN_FAN_OUT} {body.fan_out!r}; {more}"
             raise UnknownFanOut(message) from None
@@ -87,6 +85,7 @@ class Requests:
 
         Raises:
             UnknownSchedule: No schedule has that name.
+            UnknownFanOut: No worker serves the fan-out of the schedule.
             UnfitData: The request is invalid.
             Refused: The handler refused the request, or no worker serves schedules.
             Unreachable: No server or no worker answers.
@@ -154,6 +153,8 @@ def _error(name: str, answer: Answer) -> Exception:
         )
     if answer.status == _NOT_FOUND:
         return UnknownSchedule(message)
+    if message.startswith(UNKNOWN_FAN_OUT):
+        return UnknownFanOut(message)
     if answer.status in (_BAD_REQUEST, _TOO_LARGE):
         return UnfitData(message)
     return Refused(f"{name}: {message}")

@@ -112,6 +112,7 @@ class Schedules:
             `overlap` is `queue` or `replace`.
 
         Raises:
+            UnknownFanOut: No registered worker serves the fan-out of the schedule.
             Refused: A run has not ended, and `overlap` is `skip`.
         """
         return self._thread.run(self._schedules.trigger(name))
@@ -130,6 +131,7 @@ class Schedules:
             How many times run.
 
         Raises:
+            UnknownFanOut: No registered worker serves the fan-out of the schedule.
             UnfitData: The period has no times, or more than 1,000; or the end is in the
                 future.
         """

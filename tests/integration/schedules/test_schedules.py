@@ -9,12 +9,14 @@ from time import sleep, time
 import pytest
 from pydantic import JsonValue
 
-from parallelizework.client import Client
+from parallelizework.client import Client, healthy
 from parallelizework.errors import Refused, UnfitData, UnknownFanOut, UnknownSchedule
 from parallelizework.schedules.models import Missed, Overlap
 from tests.faults.site import site
+from tests.integration.conftest import ROOT
 from tests.integration.fan_outs.ledger import repair
-from tests.integration.processes import eventually
+from tests.integration.processes import eventually, running
+from tests.ports import free_ports
 
 from .conftest import TARGETS, Schedules, steps
 from .fan_out import Job, lines, scheduled
@@ -104,6 +106,7 @@ def test_a_deleted_schedule_leaves_nothing_but_its_run(
     known.set(key, SECOND, "Scheduled", {"key": key, "waits": True})
     eventually(lambda: bool(known.get(key).running))
     run = known.get(key).running[0].run
+    assert run
 
     known.delete(key)
 
@@ -276,6 +279,40 @@ def test_a_run_that_fails_is_in_the_history_with_its_error(
     [failed] = known.get(key).runs
     assert (failed.run, failed.state) == (run, "failed")
     assert "the task of Scheduled is not valid" in (failed.error or "")
+    known.delete(key)
+
+
+def test_a_fan_out_that_is_no_longer_served_fails_its_runs_but_blocks_nothing(
+    schedules: Schedules, key: str
+) -> None:
+    known, system = schedules.client.schedules, schedules.system
+    [port] = free_ports(1)
+    words = str(ROOT / "examples" / "wordcount.py")
+    with running("serve", words, "--bind", f"127.0.0.1:{port}"):
+        worker = f"http://127.0.0.1:{port}"
+        eventually(lambda: healthy(f"{worker}/health"))
+        names = schedules.client.register(worker)
+        [served] = names.fan_outs
+        known.set(key, SECOND, served, {})
+        deployments = system.http.get(f"{system.admin}/deployments").json()
+        [id_] = [
+            each["id"]
+            for each in deployments["deployments"]
+            if each.get("uri", "").startswith(worker)
+        ]
+        url = f"{system.admin}/deployments/{id_}?force=true"
+        system.http.delete(url).raise_for_status()
+        url = f"http://127.0.0.1:{system.proxy.port}"
+        schedules.client.register(url, force=True)
+
+    def has_failed() -> bool:
+        error = f"no worker serves a fan-out '{served}'"
+        return any((run.error or "").startswith(error) for run in known.get(key).runs)
+
+    eventually(has_failed)
+    known.pause(key)
+    with pytest.raises(UnknownFanOut, match="no worker serves"):
+        known.trigger(key)
     known.delete(key)
 
 
