@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from restate import VirtualObject
 
     schedules: VirtualObject
-    """The virtual object `FanOutSchedule`: serve it beside your fan-outs."""
+    """The virtual object `FanOutSchedule`: serve it together with your fan-outs."""
 
 __all__ = ["schedules"]
 
