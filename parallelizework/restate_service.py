@@ -120,7 +120,7 @@ def _add_execution(
 
 def _add_wait(restate_service: Service, execute: ExecuteDefinition) -> None:
     waits, options = WaitHandler(execute), _INNER | _COORDINATES
-    types = (waits.request_json, execute.value_json)
+    types = (execute.subtask_json, execute.value_json)
     _add(restate_service, HandlerName.AWAIT_ANSWER, waits.await_answer, types, options)
     types = (waits.answer_json, execute.value_json)
     _add(restate_service, HandlerName.CHECK_ANSWER, waits.check_answer, types, options)

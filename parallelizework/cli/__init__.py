@@ -1,12 +1,12 @@
 """The command line: each command parses, calls one function and prints."""
 
-from parallelizework.cli import redriving, running, runs, serving
+from parallelizework.cli import answering, redriving, running, runs, serving
 from parallelizework.cli.app import cli, main
 
-__all__ = ["main", "redriving", "running", "runs", "serving"]
+__all__ = ["answering", "main", "redriving", "running", "runs", "serving"]
 
 _ORDER = (
-    "watch result list failures redrive settle cancel pause resume "
+    "watch result list failures waiting answer redrive settle cancel pause resume "
     "dev serve server register doctor"
 )
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, cast
 from cyclopts import App, CycloptsError, Group, Parameter, Token, convert
 from pydantic import JsonValue
 
-from parallelizework.cli.output import note
+from parallelizework.cli.printing.output import note
 from parallelizework.cli.task import UsageError
 from parallelizework.client import Client
 from parallelizework.errors import (

@@ -2,7 +2,7 @@
 
 import time
 
-from parallelizework.cli.bar import Display, display
+from parallelizework.cli.printing.bar import Display, display
 from parallelizework.client import Run
 from parallelizework.client.polling import interval
 from parallelizework.errors import RunFailed, RunNotFinished, Unreachable

@@ -6,7 +6,7 @@ from cyclopts import Parameter
 from pydantic import ValidationError
 
 from parallelizework.cli.app import FOLLOW, HERE, Duration, Flag, Json, Where, cli
-from parallelizework.cli.output import note
+from parallelizework.cli.printing.output import note
 from parallelizework.cli.running import Start
 from parallelizework.cli.runs import RunId
 from parallelizework.cli.task import UsageError

@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from parallelizework.cli.app import HERE, RUN, Duration, Flag, Json, Label, Where, cli
 from parallelizework.cli.follow import follow
-from parallelizework.cli.output import note, print_result
+from parallelizework.cli.printing.output import note, print_result
 from parallelizework.cli.task import read_labels, read_task
 from parallelizework.client import Run
 from parallelizework.client.codec import raw

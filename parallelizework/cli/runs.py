@@ -6,10 +6,10 @@ from typing import Annotated
 from cyclopts import Parameter
 from pydantic import JsonValue
 
-from parallelizework.cli import formats
 from parallelizework.cli.app import FOLLOW, HERE, Duration, Json, Label, Where, cli
 from parallelizework.cli.follow import follow
-from parallelizework.cli.output import note, print_result
+from parallelizework.cli.printing import formats
+from parallelizework.cli.printing.output import note, print_result
 from parallelizework.cli.task import read_labels
 from parallelizework.client.codec import raw
 from parallelizework.client.models import FailedSubtask, Listed, Paused

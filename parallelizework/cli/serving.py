@@ -13,7 +13,7 @@ from cyclopts.validators import Number
 
 from parallelizework.cli.app import HERE, SERVE, Flag, Where, cli
 from parallelizework.cli.example import Example, example
-from parallelizework.cli.output import note
+from parallelizework.cli.printing.output import note
 from parallelizework.errors import ExtraMissing, extras_named
 from parallelizework.local.dev import Local, local
 from parallelizework.local.doctor import Finding, examine

@@ -9,11 +9,14 @@ from parallelizework.client.models import (
     Progress,
 )
 from parallelizework.client.server_api.health import healthy
+from parallelizework.client.steering.answer import Answered
 from parallelizework.client.subtasks.completed import CompletedSubtask
 from parallelizework.client.subtasks.listed import ListedSubtask, Subtasks
+from parallelizework.client.subtasks.waiting import WaitingSubtask, WaitingSubtasks
 from parallelizework.client.sync_client import Client, Run
 
 __all__ = [
+    "Answered",
     "AsyncClient",
     "AsyncRun",
     "Client",
@@ -26,5 +29,7 @@ __all__ = [
     "Progress",
     "Run",
     "Subtasks",
+    "WaitingSubtask",
+    "WaitingSubtasks",
     "healthy",
 ]

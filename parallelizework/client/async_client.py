@@ -9,6 +9,7 @@ from parallelizework.client.codec import Codec, Result, Subtask, Task, Value, co
 from parallelizework.client.run import AsyncRun, warn_of_other_task
 from parallelizework.client.server_api.ingress import Options
 from parallelizework.client.server_api.server import Server
+from parallelizework.client.steering import answer
 from parallelizework.client.submission import submit
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from parallelizework.client.models import Listed
     from parallelizework.client.server_api.deployments import Registered
+    from parallelizework.client.steering.answer import Answered
     from parallelizework.fan_out import FanOut
     from parallelizework.progress.labels import Labels
 
@@ -204,6 +206,39 @@ class AsyncClient:
             UnfitData: A label is invalid.
         """
         return await run_state.recent(self._server, limit, labels)
+
+    async def answer(self, key: str, value: object) -> Answered:
+        """Answer a subtask that waits: it succeeds with a value.
+
+        An answer may come before the subtask waits. The first answer counts.
+
+        Args:
+            key: The key of the subtask: `attempt.key`, or `key` of `Run.waiting`.
+            value: The value, of the type that `execute` returns: a model, a dataclass
+                or a JSON value.
+
+        Raises:
+            UnfitData: The value does not fit the type.
+            Refused: The key is not a key of a subtask; or the subtask has another
+                answer, or has ended without one.
+        """
+        return await answer.succeed(self._server, key, value)
+
+    async def answer_failure(
+        self, key: str, message: str, *, code: int = 500
+    ) -> Answered:
+        """Answer a subtask that waits: it fails.
+
+        Args:
+            key: The key of the subtask.
+            message: Why the subtask fails.
+            code: The code of the failure: an HTTP status, 400 to 599.
+
+        Raises:
+            UnfitData: The code is out of its range.
+            Refused: As for `answer`.
+        """
+        return await answer.fail(self._server, key, message, code)
 
     async def register(self, worker: str, *, force: bool = False) -> Registered:
         """Register the worker at a URL with the restate-server.

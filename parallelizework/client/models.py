@@ -57,6 +57,7 @@ class Progress(FrozenModel):
         error: The error message of a run that failed or is held.
         redrive_of: The id of the run that this run redrives; None for other runs.
         labels: The labels of the run; none before it has started.
+        waiting: The number of subtasks that wait for an answer from outside.
     """
 
     run: str
@@ -78,6 +79,7 @@ class Progress(FrozenModel):
     error: str | None = None
     redrive_of: str | None = None
     labels: Mapping[str, str] = {}
+    waiting: int = 0
 
     @classmethod
     def of(cls, found: Mapping[str, object]) -> Self:

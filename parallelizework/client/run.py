@@ -26,6 +26,11 @@ from parallelizework.client.subtasks.listed import (
     subtasks,
 )
 from parallelizework.client.subtasks.stalled_calls import paused_calls
+from parallelizework.client.subtasks.waiting import (
+    MAX_WAITING,
+    WaitingSubtasks,
+    waiting_subtasks,
+)
 from parallelizework.errors import OtherTask, RunNotFinished, UnknownRun
 
 if TYPE_CHECKING:
@@ -167,6 +172,17 @@ class AsyncRun(Generic[Result]):
             and its attribute `progress` has the number of subtasks by outcome.
         """
         return await subtasks(self._checked, self.id, status, limit)
+
+    async def waiting(self, *, limit: int = MAX_WAITING) -> WaitingSubtasks:
+        """Return the subtasks that wait for an answer from outside.
+
+        Args:
+            limit: Return at most this many: those that wait for the longest time.
+
+        Returns:
+            A list in the order of the split. Its attribute `more` counts all others.
+        """
+        return await waiting_subtasks(self._checked, self.id, limit)
 
     async def cancel(self) -> None:
         """Cancel the run and all its calls.

@@ -12,17 +12,21 @@ from parallelizework.client.event_loop_thread import EventLoopThread
 from parallelizework.client.run import AsyncRun, next_update, warn_of_other_task
 from parallelizework.client.server_api.ingress import Options
 from parallelizework.client.server_api.server import Server
+from parallelizework.client.steering import answer
 from parallelizework.client.submission import submit
 from parallelizework.client.subtasks.completed import next_of
 from parallelizework.client.subtasks.listed import MAX_SUBTASKS
+from parallelizework.client.subtasks.waiting import MAX_WAITING
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from parallelizework.client.models import Failures, Listed, Paused, Progress
     from parallelizework.client.server_api.deployments import Registered
+    from parallelizework.client.steering.answer import Answered
     from parallelizework.client.subtasks.completed import CompletedSubtask
     from parallelizework.client.subtasks.listed import Subtasks, SubtaskStatus
+    from parallelizework.client.subtasks.waiting import WaitingSubtasks
     from parallelizework.fan_out import FanOut
     from parallelizework.policy import Policy
     from parallelizework.progress.labels import Labels
@@ -133,6 +137,17 @@ class Run(Generic[Result]):
             and its attribute `progress` has the number of subtasks by outcome.
         """
         return self._thread.run(self._run.subtasks(status, limit=limit))
+
+    def waiting(self, *, limit: int = MAX_WAITING) -> WaitingSubtasks:
+        """Return the subtasks that wait for an answer from outside.
+
+        Args:
+            limit: Return at most this many: those that wait for the longest time.
+
+        Returns:
+            A list in the order of the split. Its attribute `more` counts all others.
+        """
+        return self._thread.run(self._run.waiting(limit=limit))
 
     def cancel(self) -> None:
         """Cancel the run and all its calls.
@@ -385,6 +400,37 @@ class Client:
             UnfitData: A label is invalid.
         """
         return self._thread.run(run_state.recent(self._server, limit, labels))
+
+    def answer(self, key: str, value: object) -> Answered:
+        """Answer a subtask that waits: it succeeds with a value.
+
+        An answer may come before the subtask waits. The first answer counts.
+
+        Args:
+            key: The key of the subtask: `attempt.key`, or `key` of `Run.waiting`.
+            value: The value, of the type that `execute` returns: a model, a dataclass
+                or a JSON value.
+
+        Raises:
+            UnfitData: The value does not fit the type.
+            Refused: The key is not a key of a subtask; or the subtask has another
+                answer, or has ended without one.
+        """
+        return self._thread.run(answer.succeed(self._server, key, value))
+
+    def answer_failure(self, key: str, message: str, *, code: int = 500) -> Answered:
+        """Answer a subtask that waits: it fails.
+
+        Args:
+            key: The key of the subtask.
+            message: Why the subtask fails.
+            code: The code of the failure: an HTTP status, 400 to 599.
+
+        Raises:
+            UnfitData: The code is out of its range.
+            Refused: As for `answer`.
+        """
+        return self._thread.run(answer.fail(self._server, key, message, code))
 
     def register(self, worker: str, *, force: bool = False) -> Registered:
         """Register the worker at a URL with the restate-server.

@@ -21,7 +21,7 @@ from parallelizework.messages import (
 from parallelizework.outcomes import Failure, Fault
 from parallelizework.serde.message import Message
 from parallelizework.terminal_errors import fault_of, is_cancelled
-from parallelizework.waiting.models import is_wait, request_of
+from parallelizework.waiting.models import is_wait, wait_headers
 
 Future = RestateDurableCallFuture[bytes]
 
@@ -152,9 +152,8 @@ class SubtaskCall(Call):
         """Make the call that waits for the value, if the subtask waits; else None."""
         if not is_wait(answer):
             return None
-        body, headers = request_of(answer, self.body), self.headers or None
-        handler = HandlerName.AWAIT_ANSWER
-        return ctx.generic_call(self.service, handler, body, headers=headers)
+        handler, headers = HandlerName.AWAIT_ANSWER, self.headers | wait_headers(answer)
+        return ctx.generic_call(self.service, handler, self.body, headers=headers)
 
     def outcomes(self, answer: bytes) -> Outcomes:
         """Return the value in the answer."""

@@ -96,21 +96,12 @@ class ExecuteDefinition:
             TerminalError: 400; the body is not a subtask, or the policy in the headers
                 is not possible.
         """
-        policy = self.policy_in(headers)
-        return self.subtask_json.deserialize(body), policy
-
-    def policy_in(self, headers: Mapping[str, str]) -> Policy:
-        """Return the policy of a call.
-
-        Raises:
-            TerminalError: 400; the policy in the headers is not possible.
-        """
         header = headers.get(POLICY_HEADER)
         try:
             overrides = {} if header is None else overrides_of(header)
         except ValueError as error:
             raise TerminalError(str(error), 400) from error
-        return self.policy_for(overrides)
+        return self.subtask_json.deserialize(body), self.policy_for(overrides)
 
     def policy_for(self, overrides: Overrides, *, batch: bool = False) -> Policy:
         """Return the policy of a run.

@@ -76,8 +76,10 @@ class ProgressReporter:
         """Send an update, if enough has happened since the last one."""
         settled, total = ended.counts.settled, ended.total
         step = settled // _GROWTH if total is None else total // _UPDATES
-        waits = abs(ended.waiting - self._waiting)
-        if max(settled - self._settled, waits) >= max(1, step):
+        new = max(settled - self._settled, abs(ended.waiting - self._waiting))
+        # When all other subtasks wait, there may be no update for a long time.
+        all_wait = ended.waiting > 0 and settled + ended.waiting == total
+        if new >= (1 if all_wait else max(1, step)):
             self._settled, self._waiting = settled, ended.waiting
             self._send(self._update(ended))
 

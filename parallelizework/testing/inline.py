@@ -23,9 +23,10 @@ from parallelizework.fan_out import FanOut
 from parallelizework.fan_out import services as served
 from parallelizework.headers import SubtaskId, name_in
 from parallelizework.messages import AGGREGATE_STEP, HandlerName
-from parallelizework.outcomes import CompletionReason, Counts, Failure
+from parallelizework.outcomes import CompletionReason, Counts, Failure, Waiting
 from parallelizework.progress.models import NAME, Progress, Record, Update
 from parallelizework.served import Served
+from parallelizework.testing.answers import Answers
 from parallelizework.testing.clock import SkippingLoop
 from parallelizework.testing.journal import Request
 from parallelizework.testing.server import Invocation, Server
@@ -36,6 +37,7 @@ Result = TypeVar("Result")
 
 _PROGRESS_RETENTION = timedelta(days=36_500)  # longer than any run
 _NOT_ENDED = 504
+_RUN_SUBTASK = f"/{HandlerName.RUN_SUBTASK}"
 _FAILURES = TypeAdapter(list[Failure[Any]])
 
 AnyFanOut = FanOut[Any, Any, Any, Any]
@@ -115,8 +117,11 @@ class InlineRun(Generic[Subtask, Result]):
     @property
     def attempts(self) -> dict[Index, int]:
         """How many attempts each subtask had, by index; without subtasks of batches."""
-        calls = (call for call in self.calls if call.index is not None)
-        return {call.index: call.attempts for call in calls if call.index is not None}
+        return {
+            call.index: call.attempts
+            for call in self.calls
+            if call.index is not None and call.handler.endswith(_RUN_SUBTASK)
+        }
 
 
 def run_inline(  # noqa: PLR0913 - each argument is one condition of a test
@@ -125,6 +130,7 @@ def run_inline(  # noqa: PLR0913 - each argument is one condition of a test
     *,
     executors: Sequence[Executor[Any, Any]] = (),
     services: Sequence[Served] = (),
+    answers: Callable[[Subtask, Waiting[Any]], object] | None = None,
     seed: int | None = None,
     replays: bool = False,
     cancel_after: timedelta | None = None,
@@ -143,6 +149,10 @@ def run_inline(  # noqa: PLR0913 - each argument is one condition of a test
         task: The task.
         executors: The executors that execute the subtasks, if the fan-out names one.
         services: Other services that your handler code calls.
+        answers: `(Subtask, Waiting) -> Value | Event | None`: answers each subtask that
+            waits, at once. `None` means no answer. If the function raises an error, the
+            subtask fails with its message. The `key` of the `Waiting` is the key of the
+            event or of the subtask. Default: nobody answers, and subtasks time out.
         seed: Delivers all messages with random delays, so subtasks end in another
             order. The same seed produces the same delays. Default: no delays.
         replays: Executes handler code again after each wait, as after a crash. Default:
@@ -162,7 +172,7 @@ def run_inline(  # noqa: PLR0913 - each argument is one condition of a test
         assert run.result == {"words": 3, "letters": 15}
         ```
     """
-    inline = _Inline(fan_out, executors, services, seed, replays, cancel_after)
+    inline = _Inline(fan_out, executors, services, answers, seed, replays, cancel_after)
     try:
         body = fan_out.definition.task_json.serialize(task)
     except TerminalError as error:
@@ -180,6 +190,7 @@ class _Inline(Generic[Task, Subtask, Result]):
     fan_out: FanOut[Task, Subtask, Any, Result]
     executors: Sequence[Executor[Any, Any]]
     services: Sequence[Served]
+    answers: Callable[[Subtask, Waiting[Any]], object] | None
     seed: int | None
     replays: bool
     cancel_after: timedelta | None
@@ -190,7 +201,8 @@ class _Inline(Generic[Task, Subtask, Result]):
         functions = [each.definition.aggregate for each in fan_outs]
         executed = [each.definition.execute for each in fan_outs]
         executed += [each.definition for each in self.executors]
-        functions += [each.function for each in executed if each]
+        definitions = {each.name: each for each in executed if each}
+        functions += [each.function for each in definitions.values()]
         all_served = [self.fan_out, *self.executors, *self.services]
         all_services = served(*all_served, progress_retention=_PROGRESS_RETENTION)
         server: Server | None = None
@@ -207,10 +219,18 @@ class _Inline(Generic[Task, Subtask, Result]):
                 )
             server.finish()
 
+        answers = Answers(self.answers, definitions) if self.answers else None
+
+        def answer(call: Invocation) -> None:
+            if answers and server and (request := answers.request(call)):
+                server.invoke(request)
+
         async def main() -> InlineRun[Subtask, Result]:
             nonlocal server
             random = None if self.seed is None else Random(self.seed)
-            server = Server(all_services, random=random, replays=self.replays)
+            server = Server(
+                all_services, random=random, replays=self.replays, on_call=answer
+            )
             return await self._run(server, body)
 
         with asyncio.Runner(loop_factory=lambda: SkippingLoop(is_busy, stop)) as runner:

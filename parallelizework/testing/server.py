@@ -52,6 +52,7 @@ class Server:
         services: The services that can be called.
         random: Decides how long each message takes; None for no time.
         replays: Whether to suspend at each wait, so that a replay follows each wait.
+        on_call: Is called with each new invocation.
 
     Attributes:
         invocations: All invocations, in the order of their calls, by id.
@@ -66,7 +67,9 @@ class Server:
         *,
         random: Random | None,
         replays: bool,
+        on_call: Callable[["Invocation"], None] = lambda _: None,
     ) -> None:
+        self._on_call = on_call
         self.invocations: dict[str, Invocation] = {}
         self.end: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.replays = replays
@@ -99,6 +102,7 @@ class Server:
         elif delay < _NEVER:
             self._loop.call_later(delay, self._enqueue, invocation)
         invocation.is_delayed = bool(delay)
+        self._on_call(invocation)
         return invocation
 
     async def answer(self, request: Request) -> bytes:

@@ -1,7 +1,8 @@
 """The messages about subtasks that wait for an answer. Pure.
 
 1. `runSubtask` answers with a `Wait` instead of a value. The coordinator then calls
-   `awaitAnswer` of the same service, and uses the slot for another subtask.
+   `awaitAnswer` of the same service, and uses the slot for another subtask. The `Wait`
+   is a header of this call. The body is the subtask.
 2. `awaitAnswer` sends itself as a `Waiter` to the virtual object of its key:
    `FanOutAnswers` for its own key, `FanOutMailbox` for the key of an event.
 3. The virtual object sends the `Answer` to `awaitAnswer`, by a signal. The answer may
@@ -10,20 +11,22 @@
    was accepted just before still counts: then the signal is on its way.
 """
 
+import json
 import re
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
 from parallelizework.outcomes import Event, Fault, Waiting
 
+WAIT_HEADER = "x-parallelizework-wait"
 ANSWERS, MAILBOX = "FanOutAnswers", "FanOutMailbox"  # the virtual objects
 
 _WAITING = "parallelizework.Waiting"  # the JSON field; no user's value has this name
 _START = b'{"%s":' % _WAITING.encode()
 _KEY = re.compile(r"(.+)-inv_[0-9A-Za-z]+")
 
-_CONFIG = ConfigDict(frozen=True, ser_json_inf_nan="constants", populate_by_name=True)
+_CONFIG = ConfigDict(frozen=True, ser_json_inf_nan="constants")
 
 
 def answer_key(service: str, invocation: str) -> str:
@@ -82,8 +85,8 @@ class Wait(BaseModel):
         return MAILBOX if self.event else ANSWERS
 
     def as_answer(self) -> bytes:
-        """Return the answer of `runSubtask`."""
-        return _START + self.model_dump_json().encode() + b"}"
+        """Return the answer of `runSubtask`: ASCII, because it becomes a header."""
+        return _START + json.dumps(self.model_dump()).encode() + b"}"
 
 
 def is_wait(answer: bytes) -> bool:
@@ -91,28 +94,13 @@ def is_wait(answer: bytes) -> bool:
     return answer.startswith(_START)
 
 
-def request_of(answer: bytes, subtask: bytes) -> bytes:
-    """Return the request of `awaitAnswer`.
+def wait_headers(answer: bytes) -> dict[str, str]:
+    """Return the header of the call of `awaitAnswer`, whose body is the subtask.
 
     Args:
         answer: The answer of `runSubtask`.
-        subtask: The subtask, as JSON.
     """
-    return answer[:-1] + b',"subtask":' + subtask + b"}"
-
-
-class WaitRequest(BaseModel):
-    """The request of `awaitAnswer`.
-
-    Attributes:
-        wait: How the subtask waits.
-        subtask: The subtask, as plain JSON.
-    """
-
-    model_config = _CONFIG
-
-    wait: Wait = Field(alias=_WAITING)
-    subtask: Any
+    return {WAIT_HEADER: answer[len(_START) : -1].decode()}
 
 
 class Waiter(BaseModel):

@@ -29,15 +29,17 @@ from parallelizework.waiting.answers import (
     withdrawn_json,
 )
 from parallelizework.waiting.models import (
+    WAIT_HEADER,
     Answer,
+    Wait,
     Waiter,
-    WaitRequest,
     Withdrawal,
     answer_name,
 )
 
 _logger = logging.getLogger(__name__)
 
+_wait_json = Message[Wait](Wait, "how a subtask waits")
 _KEPT_AFTER = timedelta(days=1)  # how long the key is kept after the end of the wait
 
 
@@ -48,21 +50,19 @@ class WaitHandler:
         definition: The function that executes subtasks.
 
     Attributes:
-        request_json: JSON of the request that `awaitAnswer` accepts.
         answer_json: JSON of the values that `checkAnswer` accepts.
     """
 
     def __init__(self, definition: ExecuteDefinition) -> None:
-        name = f"a subtask of {definition.name} that waits"
-        self.request_json = Message[WaitRequest](WaitRequest, name)
         self.answer_json: Json[Any] = answer_value_json(definition)
         self._definition = definition
 
     async def await_answer(self, ctx: Context, body: bytes) -> bytes:
         """Wait for the answer of a subtask, and return its value."""
-        request = self.request_json.deserialize(body)
-        policy = self._definition.policy_in(ctx.request().headers)
-        waiting = WaitingSubtask(ctx, self._definition, policy, request)
+        headers = ctx.request().headers
+        subtask, policy = self._definition.accept(body, headers)
+        wait = _wait_json.deserialize(headers[WAIT_HEADER].encode())
+        waiting = WaitingSubtask(ctx, self._definition, policy, wait, subtask)
         while True:
             answer = await waiting.answer()
             if answer.fault:
@@ -86,7 +86,8 @@ class WaitingSubtask:
         ctx: The context of the invocation.
         definition: The functions of the user.
         policy: The policy of the run.
-        request: The subtask, and how it waits.
+        wait: How the subtask waits.
+        subtask: The subtask.
     """
 
     def __init__(
@@ -94,15 +95,16 @@ class WaitingSubtask:
         ctx: Context,
         definition: ExecuteDefinition,
         policy: Policy,
-        request: WaitRequest,
+        wait: Wait,
+        subtask: object,
     ) -> None:
         self._ctx = ctx
         self._definition = definition
         self._policy = policy
         self._retries = Retries(ctx, definition.name, policy)
-        self._subtask = definition.subtask_json.typed(request.subtask)
-        self._wait = request.wait
-        self._late = ctx.sleep(timedelta(seconds=request.wait.within))
+        self._subtask = subtask
+        self._wait = wait
+        self._late = ctx.sleep(timedelta(seconds=wait.within))
         self._answers = 0  # how many were awaited before
         self._reminders = 0  # how many were sent
         self._next: RestateDurableFuture[None] | None = None

@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from parallelizework.cli import formats
-from parallelizework.cli.bar import Bar, Rows, bar_text
+from parallelizework.cli.printing import formats
+from parallelizework.cli.printing.bar import Bar, Rows, bar_text
 from parallelizework.cli.task import UsageError, read_task
 from parallelizework.client.models import Invocation, Progress, State
 

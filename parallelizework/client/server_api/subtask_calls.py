@@ -12,14 +12,18 @@ from parallelizework.client.server_api.sql import Sql, texts
 from parallelizework.client.server_messages import RUN_ANSWER_ENTRY, RUN_ENTRY
 from parallelizework.headers import SUBTASK_HEADER, SubtaskId
 from parallelizework.messages import COORDINATORS, HandlerName
+from parallelizework.waiting.models import WAIT_HEADER, Wait
 
+_SUBTASKS = (HandlerName.RUN_SUBTASK, HandlerName.RUN_BATCH, HandlerName.AWAIT_ANSWER)
 _MAX_CALLS = 10_000  # rows of less than a kilobyte, usually
 _IDS = 500  # ids in one query
 _LINE = 4_096  # characters of an error
 # The headers of a call come first in its input, before a subtask of any size. Labels of
 # a run may be long, and are a part of them.
 _HEADERS = 16_384  # characters
-_HEADER = re.compile(rf'"{SUBTASK_HEADER}","value":("(?:[^"\\]|\\.)*")')
+_VALUE = r'","value":("(?:[^"\\]|\\.)*")'
+_HEADER = re.compile(f'"{SUBTASK_HEADER}{_VALUE}')
+_WAIT_HEADER = re.compile(f'"{WAIT_HEADER}{_VALUE}')
 
 
 def _decimals(text: bytes) -> str:
@@ -34,7 +38,7 @@ _COUNTED = f"entry_json like '%,{_END}]%'"
 
 
 class SubtaskCall(FrozenModel):
-    """A call of `runSubtask` or `runBatch` that has not ended.
+    """A call of `runSubtask`, `runBatch` or `awaitAnswer` that has not ended.
 
     Attributes:
         id: The invocation id.
@@ -64,6 +68,11 @@ class SubtaskCall(FrozenModel):
     def is_batch(self) -> bool:
         """Whether the call executes several subtasks."""
         return self.handler == HandlerName.RUN_BATCH
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the call waits for the answer of a subtask."""
+        return self.handler == HandlerName.AWAIT_ANSWER
 
     @property
     def duration(self) -> float:
@@ -102,13 +111,15 @@ class AttemptsSoFar(FrozenModel):
             return None
 
 
-async def subtask_calls(sql: Sql, run: str) -> list[SubtaskCall]:
+async def subtask_calls(
+    sql: Sql, run: str, handlers: Collection[HandlerName] = _SUBTASKS
+) -> list[SubtaskCall]:
     """The calls of the subtasks of a run that have not ended, up to 10,000.
 
     A subtask of handler code may call another fan-out. These calls are not among them.
     """
     coordinators = texts(COORDINATORS)
-    called = texts([HandlerName.RUN_SUBTASK, HandlerName.RUN_BATCH])
+    called = texts(handlers)
     return await sql.query(
         "with recursive family as ("
         "select id, target_handler_name as handler from sys_invocation "
@@ -160,7 +171,22 @@ class _Start(FrozenModel):
 
 async def subtask_ids(sql: Sql, calls: Collection[str]) -> Mapping[str, SubtaskId]:
     """Which subtasks calls of `runSubtask` execute, by the calls' ids."""
-    found: dict[str, SubtaskId] = {}
+    headers = await _headers(sql, calls, _HEADER)
+    read = {call: SubtaskId.read(header) for call, header in headers.items()}
+    return {call: subtask for call, subtask in read.items() if subtask}
+
+
+async def waits(sql: Sql, calls: Collection[str]) -> Mapping[str, Wait]:
+    """How subtasks wait, by the ids of the calls of `awaitAnswer`."""
+    headers = await _headers(sql, calls, _WAIT_HEADER)
+    return {call: Wait.model_validate_json(text) for call, text in headers.items()}
+
+
+async def _headers(
+    sql: Sql, calls: Collection[str], pattern: re.Pattern[str]
+) -> dict[str, str]:
+    """The values of one header, by the calls' ids."""
+    found: dict[str, str] = {}
     for some in _chunks(calls):
         rows = await sql.query(
             f"select id, left(entry_json, {_HEADERS}) as content from sys_journal "
@@ -168,9 +194,8 @@ async def subtask_ids(sql: Sql, calls: Collection[str]) -> Mapping[str, SubtaskI
             _Start,
         )
         for row in rows:
-            header = _HEADER.search(row.content)
-            if header and (subtask := SubtaskId.read(json.loads(header[1]))):
-                found[row.id] = subtask
+            if header := pattern.search(row.content):
+                found[row.id] = json.loads(header[1])
     return found
 
 

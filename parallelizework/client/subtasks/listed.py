@@ -41,13 +41,14 @@ SubtaskStatus = Literal[
     "scheduled",
     "running",
     "retrying",
+    "waiting",
     "paused",
 ]
 
 MAX_SUBTASKS = 1_000  # rows that people still read, or a program in one message
 _MAX_BATCHES = 100  # whose subtasks are read; the input of each has up to 64 KiB
 _NOT_BEGUN = ("scheduled", "inboxed", "pending", "ready")  # words of Restate
-_ORDINARY = ("scheduled", "running")
+_ORDINARY = ("scheduled", "running", "waiting")
 _STATUS_CODE = re.compile(r"^\[\d+[^\]]*\] ")  # before an error in SQL
 
 
@@ -61,8 +62,8 @@ class ListedSubtask(FrozenModel):
         name: What `name_of` returned for the subtask; None for no name.
         status: `succeeded`, `failed`, `timed_out` or `cancelled`; or, if it has not
             ended: `scheduled` (no worker has begun it), `running`, `retrying` (an
-            attempt has failed or lost its worker, and another one follows or executes)
-            or `paused`.
+            attempt has failed or lost its worker, and another one follows or executes),
+            `waiting` (for an answer from outside) or `paused`.
         attempts: How many attempts have begun, without postponed ones. None if nobody
             knows, as in a batch. For handler code, the number of Restate, which counts
             outages of the worker too.
@@ -208,6 +209,8 @@ class InFlight:
             error = _STATUS_CODE.sub("", call.error)
         if call.id in paused:
             return cls(call, "paused", number, paused[call.id] or error)
+        if call.is_waiting:
+            return cls(call, "waiting", None, error)
         if call.status in _NOT_BEGUN and call.journal_size <= 1:
             return cls(call, "scheduled", 0, None)
         has_failed = error is not None or call.status == "backing-off"

@@ -37,6 +37,7 @@ def counted(progress: Progress) -> str:
         "timed out": progress.timed_out,
         "cancelled": progress.cancelled,
         "paused": progress.paused,
+        "waiting": progress.waiting,
     }
     parts = [f"{count} {how}" for how, count in others.items() if count]
     if progress.total is not None:

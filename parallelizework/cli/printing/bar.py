@@ -11,8 +11,8 @@ from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as RichProgress
 from rich.text import Text
 
-from parallelizework.cli import formats
-from parallelizework.cli.output import note
+from parallelizework.cli.printing import formats
+from parallelizework.cli.printing.output import note
 from parallelizework.client.models import Progress
 
 _INTERVAL = 1.0  # seconds between two lines, if stderr is not a terminal

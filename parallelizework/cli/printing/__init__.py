@@ -1,0 +1,1 @@
+"""What the commands print: texts, tables and a progress bar."""
