@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +12,12 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from parallelizework.client import Client
 from parallelizework.events.webhooks.signatures.signed import sha256
 from parallelizework.local.dev import local
 from parallelizework.local.ports import Ports
+from parallelizework.local.server import local_server
+from parallelizework.local.worker import serve
 
 from .conftest import HTTP, Server, error
 from .processes import eventually
@@ -344,3 +348,26 @@ def test_the_server_keeps_no_request(worker: Server, key: str) -> None:
     id_ = answer.headers["x-restate-id"]
     sql = f"select id from sys_invocation where id = '{id_}'"
     eventually(lambda: not worker.query(sql))
+
+
+def test_events_that_come_while_the_worker_is_away_are_delivered(
+    tmp_path: Path, key: str
+) -> None:
+    module = str(Path(__file__).with_name("webhooks.py"))
+    ports = Ports(0, 0, 0).chosen()
+    environment = {**os.environ, "SHOP_SECRET": SECRET}
+    with local_server(ports=ports, data=tmp_path) as started:
+        server = Server(started.ingress, started.admin)
+        with serve([module], ports.worker, environment=environment):
+            with Client(started.ingress, started.admin) as client:
+                client.register(f"http://127.0.0.1:{ports.worker}")
+            run = waiting_run(server, f"{key}-1", f"{key}-2")
+
+        sent = [
+            posted(server, f"{key}-{n}", path="restate/send/Shop/receive")
+            for n in (1, 1, 2)
+        ]
+
+        assert [answer.status_code for answer in sent] == [202] * 3
+        with serve([module], ports.worker, environment=environment):
+            assert server.attach(run).json() == ["7 by evt_1", "7 by evt_1"]
