@@ -240,10 +240,10 @@ def services(
 
     If there is a `FanOut`, the virtual objects `FanOutProgress`, `FanOutRedrive` and
     `FanOutOutcomes` are among the services. If a subtask may wait, `FanOutAnswers` and
-    `FanOutMailbox` are among them too.
+    `FanOutMailbox` are among them too. A `Webhook` needs `FanOutMailbox`.
 
     Args:
-        served: Fan-outs, executors and other Restate services.
+        served: Fan-outs, executors, webhooks and other Restate services.
         progress_retention: How long `FanOutProgress` keeps a run after the run's last
             update. Default: one day.
 
@@ -265,7 +265,10 @@ def services(
             outcomes_object(),
         ]
     executed = [_execute_of(each) for each in served]
-    all_services += waiting_objects(each for each in executed if each)
+    all_services += waiting_objects(
+        (each for each in executed if each),
+        delivers_events=any(getattr(each, "delivers_events", False) for each in served),
+    )
     names = Counter(each.name for each in all_services)
     if repeated := [name for name, count in names.items() if count > 1]:
         raise DefinitionError(

@@ -6,7 +6,7 @@ from restate import Service, VirtualObject, Workflow
 
 
 class Servable(Protocol):
-    """A `FanOut` or an `Executor`."""
+    """A `FanOut`, an `Executor` or a `Webhook`."""
 
     @property
     def name(self) -> str:

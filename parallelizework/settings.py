@@ -132,3 +132,8 @@ class HttpSettings(_Settings):
     def secret(self, name: str) -> str | None:
         """The secret of that name; None if the environment has no such secret."""
         return os.environ.get(f"PARALLELIZEWORK_HTTP_SECRET_{name}")
+
+
+def secrets_in(variable: str) -> tuple[str, ...]:
+    """The secrets in an environment variable of the user, separated by spaces."""
+    return tuple(os.environ.get(variable, "").split())

@@ -11,6 +11,7 @@ from types import ModuleType
 from restate import Service, VirtualObject, Workflow
 
 from parallelizework.errors import TargetError
+from parallelizework.events.webhooks.webhook import Webhook
 from parallelizework.executor import Executor
 from parallelizework.fan_out import FanOut
 from parallelizework.ready_made.fan_out_worker import checklist
@@ -18,7 +19,7 @@ from parallelizework.ready_made.http.fan_out import http_fan_out
 from parallelizework.served import Served
 from parallelizework.settings import HttpSettings, Settings
 
-_SERVED = FanOut, Executor, Service, VirtualObject, Workflow
+_SERVED = FanOut, Executor, Webhook, Service, VirtualObject, Workflow
 
 
 def load_all(settings: Settings) -> Iterable[Served]:
