@@ -4,9 +4,11 @@ from typing import Protocol
 
 from restate import Service, VirtualObject, Workflow
 
+RestateService = Service | VirtualObject | Workflow
+
 
 class Servable(Protocol):
-    """A `FanOut`, an `Executor` or a `Webhook`."""
+    """A `FanOut`, an `Executor`, a `Webhook`, a `Join` or a `Promises`."""
 
     @property
     def name(self) -> str:
@@ -14,10 +16,9 @@ class Servable(Protocol):
         ...
 
     @property
-    def service(self) -> Service:
+    def service(self) -> RestateService:
         """The Restate service that serves this object."""
         ...
 
 
-RestateService = Service | VirtualObject | Workflow
 Served = Servable | RestateService

@@ -11,6 +11,8 @@ from types import ModuleType
 from restate import Service, VirtualObject, Workflow
 
 from parallelizework.errors import TargetError
+from parallelizework.events.joins.join import Join
+from parallelizework.events.promises.promises import Promises
 from parallelizework.events.webhooks.webhook import Webhook
 from parallelizework.executor import Executor
 from parallelizework.fan_out import FanOut
@@ -19,7 +21,8 @@ from parallelizework.ready_made.http.fan_out import http_fan_out
 from parallelizework.served import Served
 from parallelizework.settings import HttpSettings, Settings
 
-_SERVED = FanOut, Executor, Webhook, Service, VirtualObject, Workflow
+_RESTATE = Service, VirtualObject, Workflow
+_SERVED = FanOut, Executor, Webhook, Join, Promises, *_RESTATE
 
 
 def load_all(settings: Settings) -> Iterable[Served]:

@@ -30,6 +30,8 @@ PURE = [
     "coordination.planning.partition",
     "coordination.planning.slots",
     "errors",
+    "events.joins.models",
+    "events.promises.models",
     "events.webhooks.models",
     "events.webhooks.request",
     "events.webhooks.signatures.signed",
