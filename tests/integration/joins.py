@@ -5,7 +5,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from pydantic import BaseModel
-from restate import TerminalError
+from pydantic_core import from_json
+from restate import Context, TerminalError
 
 from parallelizework import FanOut
 from parallelizework.events import Join, JoinReason, Promises
@@ -117,3 +118,14 @@ totals = FanOut("Totals", split=total_split, execute=length, aggregate=total)
 plain = Join("Plain", event=Event, into=totals, until=2)
 
 promises = Promises(retention=timedelta(seconds=2))
+
+
+def keys(names: list[str]) -> list[str]:
+    return names
+
+
+async def awaited(ctx: Context, key: str) -> int:
+    return from_json(await ctx.generic_call("Promise", "await", b"", key=key))
+
+
+await_fan_out = FanOut("Awaits", split=keys, execute=awaited, aggregate=total)

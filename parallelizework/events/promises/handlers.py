@@ -55,7 +55,7 @@ class PromiseHandlers:
         return await self._settle(ctx, Settled(status="resolved", value=value))
 
     async def reject(self, ctx: ObjectContext, body: bytes) -> bytes:
-        """Settle the promise with an error. The body is a `Rejection`, or its message."""
+        """Settle the promise with an error: the body is its message, or an object."""
         rejection = rejection_json.accept(body)
         if isinstance(rejection, str):
             rejection = Rejection(message=rejection)
