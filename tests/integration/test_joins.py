@@ -88,8 +88,12 @@ def test_events_that_come_at_once_are_neither_lost_nor_counted_twice(
     worker: Server, key: str
 ) -> None:
     ids = [f"e{number}" for number in range(60)]
+
+    def add(id_: str) -> Json:
+        return added(worker, "Three", key, id=id_)
+
     with ThreadPoolExecutor(16) as pool:
-        list(pool.map(lambda id_: added(worker, "Three", key, id=id_), ids * 2))
+        list(pool.map(add, ids * 2))
 
     found = results(worker, "Three", key, count=20)
 

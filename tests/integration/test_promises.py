@@ -87,10 +87,11 @@ def test_the_first_answer_counts(worker: Server, key: str) -> None:
 
 
 def test_one_of_many_answers_at_once_counts(worker: Server, key: str) -> None:
+    def resolve(value: int) -> dict[str, Any]:
+        return called(worker, key, "resolve", json=value).json()
+
     with ThreadPoolExecutor(16) as pool:
-        answers = list(
-            pool.map(lambda n: called(worker, key, "resolve", json=n).json(), range(32))
-        )
+        answers = list(pool.map(resolve, range(32)))
 
     first = [each["value"] for each in answers if each["first"]]
     assert len(first) == 1

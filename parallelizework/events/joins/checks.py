@@ -18,8 +18,8 @@ def check_count(name: str, count: object) -> None:
     """Check the number of events that ends a round."""
     if count is None:
         return
-    is_number = isinstance(count, int) and not isinstance(count, bool)
-    if not is_number or not 0 < count <= MAX_EVENTS:
+    is_bool = isinstance(count, bool)
+    if is_bool or not isinstance(count, int) or not 0 < count <= MAX_EVENTS:
         raise DefinitionError(
             f"until={count!r} of {name}: use a number from 1 to {MAX_EVENTS:,}, or a "
             "function"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from restate import VirtualObject
 
@@ -29,7 +29,7 @@ _ONE_DAY = timedelta(days=1)
 _nothing_json = Json[Any](Any, "nothing")
 
 
-class Join(Generic[Event]):
+class Join:
     """A virtual object that collects events, and starts a run of a fan-out with them.
 
     Events that belong together have the same key, such as the id of an order. An event
