@@ -31,6 +31,7 @@ PURE = [
     "coordination.planning.slots",
     "errors",
     "events.joins.models",
+    "events.joins.rounds",
     "events.promises.models",
     "events.webhooks.models",
     "events.webhooks.request",

@@ -14,8 +14,8 @@ from parallelizework.events.joins.models import (
     MAX_BYTES,
     MAX_EVENTS,
     Round,
-    State,
 )
+from parallelizework.events.joins.rounds import State
 from parallelizework.events.promises.models import Answered, Peeked, Settled
 
 

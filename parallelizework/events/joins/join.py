@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from typing import Any, TypeVar
 
 from restate import VirtualObject
 
-from parallelizework.events.handlers import PRIVATE, SHARED, add_handler
-from parallelizework.events.joins.collector import (
-    Collector,
+from parallelizework.events.handlers import PRIVATE, SHARED, Handler, add_handler
+from parallelizework.events.joins.collector import Collector
+from parallelizework.events.joins.definition import Rules, define_join
+from parallelizework.events.joins.key import (
     added_json,
     check_json,
     checked_json,
     collected_json,
+    discard_json,
     round_json,
     timer_json,
 )
-from parallelizework.events.joins.definition import Rules, define_join
 from parallelizework.events.joins.starter import Starter
+from parallelizework.events.joins.upkeep import Upkeep
 from parallelizework.serde.validated_json import Json
 from parallelizework.served import RestateService, Servable
 
@@ -27,6 +29,8 @@ Event = TypeVar("Event")
 
 _ONE_DAY = timedelta(days=1)
 _nothing_json = Json[Any](Any, "nothing")
+
+_Handler = tuple[str, Handler, tuple[Json[Any], Json[Any]], dict[str, Any]]
 
 
 class Join:
@@ -114,31 +118,35 @@ class Join:
             idempotency_retention=definition.rules.retention,
             enable_lazy_state=True,
         )
-        collector, starter = Collector(definition), Starter(definition)
-        answers = (_nothing_json, collected_json)
-        types = (definition.event_json, added_json)
-        add_handler(made, "add", collector.add, types)
-        add_handler(made, "close", collector.close, answers)
-        add_handler(made, "retry", collector.retry, answers)
-        add_handler(made, "get", collector.get, answers, **SHARED)
-        private = {
-            "expire": (collector.expire, timer_json),
-            "checked": (collector.checked, checked_json),
-            "started": (collector.started, round_json),
-            "discard": (collector.discard, _nothing_json),
-            "forget": (collector.forget, _nothing_json),
-        }
-        for handler, (function, accepted) in private.items():
-            types = (accepted, _nothing_json)
-            add_handler(made, handler, function, types, **PRIVATE)
-        options = PRIVATE | SHARED
-        types = (check_json, _nothing_json)
-        add_handler(made, "check", starter.check, types, **options)
-        types = (round_json, _nothing_json)
-        add_handler(made, "start", starter.start, types, **options)
+        for name, function, types, options in self._handlers():
+            add_handler(made, name, function, types, **options)
         return made
 
     @property
     def services(self) -> list[RestateService]:
         """The Restate services of the join: the virtual object alone."""
         return [self.service]
+
+    def _handlers(self) -> Iterator[_Handler]:
+        """The handlers: name, function, types of input and output, options."""
+        definition = self._definition
+        collector, upkeep = Collector(definition), Upkeep(definition)
+        starter = Starter(definition)
+        public: dict[str, Any] = {}
+        answers = (_nothing_json, collected_json)
+        yield "add", collector.add, (definition.event_json, added_json), public
+        yield "close", collector.close, answers, public
+        yield "retry", collector.retry, answers, public
+        yield "get", collector.get, answers, SHARED
+        private = {
+            "expire": (upkeep.expire, timer_json),
+            "checked": (upkeep.checked, checked_json),
+            "started": (upkeep.started, round_json),
+            "discard": (upkeep.discard, discard_json),
+            "forget": (upkeep.forget, _nothing_json),
+        }
+        for name, (function, accepted) in private.items():
+            yield name, function, (accepted, _nothing_json), PRIVATE
+        is_shared = PRIVATE | SHARED
+        yield "check", starter.check, (check_json, _nothing_json), is_shared
+        yield "start", starter.start, (round_json, _nothing_json), is_shared

@@ -6,13 +6,13 @@ from pydantic_core import from_json, to_json
 from restate import ObjectSharedContext, TerminalError
 
 from parallelizework.attempts.durable import Retries
-from parallelizework.events.joins.collector import (
+from parallelizework.events.joins.definition import JoinDefinition
+from parallelizework.events.joins.events import read_events
+from parallelizework.events.joins.key import (
     check_json,
     checked_json,
     round_json,
 )
-from parallelizework.events.joins.definition import JoinDefinition
-from parallelizework.events.joins.events import read_events
 from parallelizework.events.joins.models import Checked, Round
 from parallelizework.messages import HandlerName
 from parallelizework.policy import Policy
@@ -32,25 +32,30 @@ class Starter:
         self._definition = definition
 
     async def check(self, ctx: ObjectSharedContext, body: bytes) -> bytes:
-        """Call `until` for the events, first without the newest ones."""
+        """Call `until` for the new events, one after the other."""
         check = check_json.deserialize(body)
+        events = await read_events(ctx, check.first, check.end)
         result = Checked(check=check)
-        try:
-            events = await read_events(ctx, check.first, check.end)
-            count = await self._enough(ctx, events, check.checked - check.first)
-            if count:
-                result = Checked(check=check, end=check.first + count)
-        except TerminalError as error:
-            result = Checked(check=check, problem=_problem(error))
+        if events:  # otherwise the round has ended meanwhile
+            try:
+                count = await self._enough(ctx, events, check.checked - check.first)
+            except TerminalError as error:
+                result = Checked(check=check, problem=_problem(error))
+            else:
+                end = check.first + count if count else None
+                result = Checked(check=check, end=end)
         self._send(ctx, "checked", checked_json.serialize(result))
         return b""
 
     async def start(self, ctx: ObjectSharedContext, body: bytes) -> bytes:
         """Make the task from the events of a round, and start its run."""
         round_ = round_json.deserialize(body)
+        events = await read_events(ctx, round_.first, round_.end)
+        if events is None:  # `retry` was called while the run started
+            return b""
         key = f"{self._definition.name}/{ctx.key()}/{round_.number}/{round_.since}"
         try:
-            task = await self._task(ctx, round_)
+            task = await self._task(ctx, round_, events)
         except TerminalError as error:
             update = {"problem": _problem(error)}
         else:
@@ -78,10 +83,11 @@ class Starter:
 
         return from_json(await self._retries(ctx).value(predicate, execute))
 
-    async def _task(self, ctx: ObjectSharedContext, round_: Round) -> bytes:
+    async def _task(
+        self, ctx: ObjectSharedContext, round_: Round, events: bytes
+    ) -> bytes:
         """Return the task of a round, as JSON."""
         definition, task = self._definition, self._definition.task
-        events = await read_events(ctx, round_.first, round_.end)
         if not task:
             return events
         arguments: dict[str, Any] = {
@@ -91,9 +97,8 @@ class Starter:
         }
 
         async def execute(_number: int) -> bytes:
-            made = await task(
-                *map(arguments.get, definition.arguments), seconds=_SECONDS
-            )
+            values = map(arguments.get, definition.arguments)
+            made = await task(*values, seconds=_SECONDS)
             return definition.task_json.serialize(made)
 
         return await self._retries(ctx).value(task, execute)
