@@ -3,11 +3,11 @@
 from datetime import timedelta
 
 from parallelizework.definition.checks import checked_name
+from parallelizework.definition.definition import Definition
 from parallelizework.definition.function import Function
 from parallelizework.definition.type_hints import accepts
 from parallelizework.errors import DefinitionError
 from parallelizework.events.joins.models import MAX_EVENTS, JoinReason
-from parallelizework.fan_out import FanOut
 from parallelizework.serde.message import list_of
 from parallelizework.serde.type_names import type_name, type_names
 
@@ -51,8 +51,8 @@ def check_predicate(predicate: Function, event: object) -> None:
 
 def name_of(name: str, into: object) -> str:
     """Return the name of the fan-out."""
-    if isinstance(into, FanOut):
-        return into.name
+    if definition := _definition_of(into):
+        return definition.name
     if isinstance(into, str):
         return checked_name(into)
     raise DefinitionError(f"into of {name} is {into!r}: pass a FanOut, or its name")
@@ -60,7 +60,13 @@ def name_of(name: str, into: object) -> str:
 
 def task_type(into: object) -> object | None:
     """Return the type of the task of the fan-out; None if only its name is known."""
-    return into.definition.task_json.hint if isinstance(into, FanOut) else None
+    definition = _definition_of(into)
+    return definition.task_json.hint if definition else None
+
+
+def _definition_of(into: object) -> Definition | None:
+    definition = getattr(into, "definition", None)
+    return definition if isinstance(definition, Definition) else None
 
 
 def check_task(
