@@ -161,7 +161,7 @@ async def withdraw(ctx: ObjectContext, body: bytes) -> bytes:
     """Note that the subtask no longer waits, unless an answer was sent before."""
     withdrawal, state = withdrawal_json.deserialize(body), await _state(ctx)
     if not state.answer:
-        ended = withdrawal.status.replace("_", " ")
+        ended = "timed out" if withdrawal.status == "timed_out" else "was cancelled"
         ctx.set(_STATE, state.model_copy(update={"ended": ended}), serde=_state_json)
     return withdrawn_json.serialize(not state.answer)
 

@@ -5,6 +5,8 @@ import json
 import os
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -18,9 +20,11 @@ from parallelizework.local.dev import local
 from parallelizework.local.ports import Ports
 from parallelizework.local.server import local_server
 from parallelizework.local.worker import serve
+from parallelizework.testing import Serve
 
 from .conftest import HTTP, Server, error
 from .processes import eventually
+from .webhooks import orders, shop
 
 KEY = b"a secret of thirty bytes, or so"
 SECRET = f"whsec_{base64.b64encode(KEY).decode()}"
@@ -371,3 +375,32 @@ def test_events_that_come_while_the_worker_is_away_are_delivered(
         assert [answer.status_code for answer in sent] == [202] * 3
         with serve([module], ports.worker, environment=environment):
             assert server.attach(run).json() == ["7 by evt_1", "7 by evt_1"]
+
+
+def test_no_event_is_lost_or_delivered_twice_while_the_worker_is_killed(
+    monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("SHOP_SECRET", SECRET)
+    keys = [f"{key}-{number}" for number in range(40)]
+    with local_server(ports=Ports(0, 0, 0).chosen()) as started:
+        server = Server(started.ingress, started.admin)
+        with closing(Serve(started)) as serving, ThreadPoolExecutor(8) as pool:
+            serving(shop, orders)
+            run = waiting_run(server, *keys)
+
+            sent = [
+                pool.submit(posted, server, each, f"evt_{each}", amount=number)
+                for number, each in enumerate(keys * 2)
+            ]
+            for count in (10, 30, 50):
+                eventually(
+                    lambda c=count: len([each for each in sent if each.done()]) >= c
+                )
+                serving.kill()
+                serving.start()
+
+            assert [each.result().status_code for each in sent] == [200] * 80
+            values = server.attach(run).json()
+            assert [int(value.split()[0]) % 40 for value in values] == list(range(40))
+            none = {"waiting": 0, "has_event": False}
+            assert all(mailbox(server, f"Shop/{each}") == none for each in keys)

@@ -18,14 +18,17 @@ from parallelizework.waiting.models import MAILBOX, Delivery
 
 _logger = logging.getLogger(__name__)
 
-_PATH = "x-restate-ingress-path"  # has the query too
+# The ingress sets this header, and it has the query. A sender may set the header too,
+# which is harmless: a sender also chooses the query.
+_PATH = "x-restate-ingress-path"
 _SECONDS = 30.0  # for `verify` or `event`: no sender waits longer for an answer
 # The journal has the body, and the event twice: once in base64. A restate-server (1.7)
 # has 32 MiB of memory for one invocation.
 _MAX_BYTES = 6 * 1024 * 1024
 _TOO_LARGE = 413
 
-_OPTIONS = RunOptions[Decision](serde=Message[Decision](Decision, "a decision"))
+decision_json = Message[Decision](Decision, "a decision about a webhook")
+_OPTIONS = RunOptions[Decision](serde=decision_json)
 
 
 class Receiver:
