@@ -16,6 +16,7 @@ from parallelizework.events.joins.key import (
 from parallelizework.events.joins.models import Checked, Round
 from parallelizework.messages import HandlerName
 from parallelizework.policy import Policy
+from parallelizework.serde.validated_json import MAX_MESSAGE
 from parallelizework.terminal_errors import is_cancelled
 
 _SECONDS = 60.0  # for one call of `until` or `task`
@@ -96,10 +97,13 @@ class Starter:
             "reason": round_.reason,
         }
 
+        # The journal has the events once, and the task twice: the step and the call.
+        held = (MAX_MESSAGE + len(events)) // 2
+
         async def execute(_number: int) -> bytes:
             values = map(arguments.get, definition.arguments)
             made = await task(*values, seconds=_SECONDS)
-            return definition.task_json.serialize(made)
+            return definition.task_json.serialize(made, held, "its events")
 
         return await self._retries(ctx).value(task, execute)
 
