@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Any
 
 from restate import TerminalError, VirtualObject
@@ -16,6 +17,9 @@ _logger = logging.getLogger(__name__)
 _RETRIED: dict[str, Any] = {"invocation_retry_policy": RETRIED_WITHOUT_END}
 PRIVATE: dict[str, Any] = {"ingress_private": True}
 SHARED: dict[str, Any] = {"kind": "shared"}
+# A restate-server (1.7) keeps the answer of each request for this time, also without
+# an `Idempotency-Key`: the ingress adds one. Nobody needs the answer of a reader again.
+FORGOTTEN: dict[str, Any] = {"idempotency_retention": timedelta(0)}
 
 Handler = Callable[[Any, bytes], Awaitable[bytes]]
 

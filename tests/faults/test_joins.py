@@ -1,4 +1,4 @@
-"""Workers and server are killed while events are joined: each counts exactly once."""
+"""Workers and server are killed while events are joined, and while promises wait."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -19,10 +19,12 @@ from tests.faults.test_redrives import (
 from tests.integration.processes import eventually
 
 pytestmark = pytest.mark.timeout(300)
-TARGETS = ["tests.integration.joins:received", "tests.integration.joins:three"]
+MODULE = "tests.integration.joins"
+TARGETS = [f"{MODULE}:received", f"{MODULE}:three", f"{MODULE}:lasting"]
 KEYS = [f"order-{number}" for number in range(8)]
 EVENTS = 60  # of each key
 IN_A_ROUND = 3
+PROMISES = [(key, number) for key in KEYS for number in range(10)]  # the waiters
 RUNS = len(KEYS) * EVENTS // IN_A_ROUND
 
 
@@ -72,7 +74,12 @@ def runs_in_restate(system: Site) -> set[str]:
     return {row["id"] for row in answer.raise_for_status().json()["rows"]}
 
 
-@pytest.mark.parametrize("kill", [kill_the_workers, kill_the_server, kill_everything])
+kills = pytest.mark.parametrize(
+    "kill", [kill_the_workers, kill_the_server, kill_everything]
+)
+
+
+@kills
 def test_each_event_is_in_one_run_in_spite_of_kills(
     tmp_path: Path, kill: Callable[[Site], None]
 ) -> None:
@@ -99,3 +106,48 @@ def test_each_event_is_in_one_run_in_spite_of_kills(
     assert all(result["reason"] == "ENOUGH" for result in results)
     joined = Counter(id_ for result in results for id_ in result["ids"])
     assert joined == Counter(f"{key}-{number}" for key, number in events)
+
+
+def waiter(system: Site, key: str, number: int) -> str:
+    """The id of an invocation that waits for a promise. It is started exactly once."""
+    path = f"{system.ingress}/restate/send/Lasting/{key}/await"
+    headers = {"idempotency-key": f"{key}-{number}"}
+    ids: list[str] = []
+
+    def is_sent() -> bool:
+        try:
+            answer = system.http.post(path, headers=headers, timeout=30)
+        except httpx.TransportError:
+            return False
+        if answer.is_success:
+            ids.append(answer.json()["invocationId"])
+        return answer.is_success
+
+    eventually(is_sent)
+    return ids[0]
+
+
+@kills
+def test_each_waiter_of_a_promise_receives_its_value_in_spite_of_kills(
+    tmp_path: Path, kill: Callable[[Site], None]
+) -> None:
+    with site(tmp_path, TARGETS) as system, ThreadPoolExecutor(16) as pool:
+        started = [pool.submit(waiter, system, *each) for each in PROMISES]
+        waiters = {e: s.result() for e, s in zip(PROMISES, started, strict=True)}
+        kill(system)
+        settling = [
+            pool.submit(called, system, f"Lasting/{key}/resolve", json=value)
+            for key in KEYS
+            for value in (f"first {key}", f"second {key}")
+        ]
+        kill(system)
+        settled = [each.result()["value"] for each in settling]
+        url = f"{system.ingress}/restate/attach"
+        values = {
+            each: system.http.get(f"{url}/{id_}", timeout=60).json()
+            for each, id_ in waiters.items()
+        }
+
+    assert settled[::2] == settled[1::2]  # both answers report the same value
+    decided = dict(zip(KEYS, settled[::2], strict=True))
+    assert values == {(key, number): decided[key] for key, number in PROMISES}

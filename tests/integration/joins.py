@@ -118,6 +118,7 @@ totals = FanOut("Totals", split=total_split, execute=length, aggregate=total)
 plain = Join("Plain", event=Event, into=totals, until=2)
 
 promises = Promises(retention=timedelta(seconds=2))
+lasting = Promises("Lasting")
 
 
 def keys(names: list[str]) -> list[str]:

@@ -8,7 +8,13 @@ from typing import Any, TypeVar
 
 from restate import VirtualObject
 
-from parallelizework.events.handlers import PRIVATE, SHARED, Handler, add_handler
+from parallelizework.events.handlers import (
+    FORGOTTEN,
+    PRIVATE,
+    SHARED,
+    Handler,
+    add_handler,
+)
 from parallelizework.events.joins.collector import Collector
 from parallelizework.events.joins.definition import Rules, define_join
 from parallelizework.events.joins.key import (
@@ -42,9 +48,9 @@ class Join:
     when one of the rules `until`, `within` and `quiet_for` ends it. Then its events
     are the task of one run. The next event begins a new round.
 
-    An event with the header `Idempotency-Key` counts once: Restate does not add another
-    event with the same value and the same key. `id_of` does the same for events that
-    have an id, but no such header.
+    Duplicates do not count, also not in the next round. There are two ways to recognize
+    them. With `id_of`, an event with a known id does not count. Without `id_of`, a
+    request with a known header `Idempotency-Key` does not count.
 
     Args:
         name: The name of the virtual object: letters, digits, `_`, `.` and `-`.
@@ -133,11 +139,12 @@ class Join:
         collector, upkeep = Collector(definition), Upkeep(definition)
         starter = Starter(definition)
         public: dict[str, Any] = {}
+        known_by_id = FORGOTTEN if definition.id_of else public
         answers = (_nothing_json, collected_json)
-        yield "add", collector.add, (definition.event_json, added_json), public
+        yield "add", collector.add, (definition.event_json, added_json), known_by_id
         yield "close", collector.close, answers, public
         yield "retry", collector.retry, answers, public
-        yield "get", collector.get, answers, SHARED
+        yield "get", collector.get, answers, SHARED | FORGOTTEN
         private = {
             "expire": (upkeep.expire, timer_json),
             "checked": (upkeep.checked, checked_json),

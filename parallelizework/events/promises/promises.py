@@ -7,7 +7,7 @@ from restate import VirtualObject
 
 from parallelizework.definition.checks import checked_name
 from parallelizework.errors import DefinitionError
-from parallelizework.events.handlers import PRIVATE, SHARED, add_handler
+from parallelizework.events.handlers import FORGOTTEN, PRIVATE, SHARED, add_handler
 from parallelizework.events.promises.handlers import (
     PromiseHandlers,
     answered_json,
@@ -79,7 +79,7 @@ class Promises:
         types = (rejection_json, answered_json)
         add_handler(made, "reject", handlers.reject, types)
         types = (_nothing_json, peeked_json)
-        add_handler(made, "peek", handlers.peek, types, **SHARED)
+        add_handler(made, "peek", handlers.peek, types, **SHARED, **FORGOTTEN)
         types = (_nothing_json, value_json)
         add_handler(made, "await", handlers.await_, types, **SHARED)
         nothing = (_nothing_json, _nothing_json)
