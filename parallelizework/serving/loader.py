@@ -23,6 +23,8 @@ from parallelizework.settings import HttpSettings, Settings
 
 _RESTATE = Service, VirtualObject, Workflow
 _SERVED = FanOut, Executor, Webhook, Join, Promises, *_RESTATE
+# Ready-made services that a worker serves only if a target names them.
+_ON_REQUEST = {"FanOutSchedule": "parallelizework.schedules:schedules"}
 
 
 def load_all(settings: Settings) -> Iterable[Served]:
@@ -41,8 +43,8 @@ def load(target: str, ready_made: Mapping[str, Served]) -> list[Served]:
     """The fan-outs and services that a target names.
 
     Args:
-        target: A name in `ready_made`. Or an object of a module, as
-            `package.module:object` or `folder/file.py:object`. Or a module: then all
+        target: A name in `ready_made`, or `FanOutSchedule`. Or an object of a module,
+            as `package.module:object` or `folder/file.py:object`. Or a module: then all
             its objects that can be served. A module is also looked up in the current
             folder.
 
@@ -51,6 +53,7 @@ def load(target: str, ready_made: Mapping[str, Served]) -> list[Served]:
     """
     if target in ready_made:
         return [ready_made[target]]
+    target = _ON_REQUEST.get(target, target)
     path, _, name = target.rpartition(":")
     if not path or target.endswith(".py"):
         path, name = target, ""
@@ -77,9 +80,9 @@ def _all(module: ModuleType) -> list[Served]:
 
 
 def _named(module: ModuleType, name: str) -> list[Served]:
+    exists = hasattr(module, name)  # first: a module may define a name at its first use
     served = _served(module)
     if name not in served:
-        exists = hasattr(module, name)
         what = f"a {type(getattr(module, name)).__name__}" if exists else "not defined"
         raise TargetError(
             f"{name!r} is {what}; the objects that can be served in {module.__file__} "
