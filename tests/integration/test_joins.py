@@ -1,5 +1,6 @@
 """Joins over a real restate-server: the events of a key become the task of one run."""
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,8 +10,10 @@ from typing import Any
 import httpx
 import pytest
 
+from parallelizework.client import Client
 from parallelizework.local.dev import local
 from parallelizework.local.ports import Ports
+from parallelizework.local.worker import serve
 
 from .conftest import HTTP, Server, error, suspend_at_each_await
 from .processes import eventually
@@ -358,3 +361,25 @@ def test_the_ingress_shows_the_type_of_an_event(worker: Server) -> None:
 
     assert '"kind"' in page.text
     assert '"is_duplicate"' in page.text
+
+
+def test_a_run_starts_when_its_fan_out_is_served(tmp_path: Path) -> None:
+    module = str(Path(__file__).with_name("joins.py"))
+    port = Ports(0, 0, 0).chosen().worker
+    environment = {**os.environ, "JOINS_FOLDER": str(tmp_path)}
+    with local([f"{module}:within"], ports=Ports(0, 0, 0)) as started:
+        worker = Server(started.ingress, started.admin)
+        added(worker, "Within", "order", id="a")
+        called(worker, "Within", "order", "close")
+        retried = "select id from sys_invocation where status = 'backing-off'"
+        eventually(lambda: bool(worker.query(retried)))
+
+        with (
+            serve([f"{module}:received"], port, environment=environment),
+            Client(started.ingress, started.admin) as client,
+        ):
+            client.register(f"http://127.0.0.1:{port}")
+
+            found = results(worker, "Within", "order")
+
+    assert found == [{"key": "order", "reason": "CLOSED", "ids": ["a"]}]
