@@ -56,6 +56,7 @@ SIZES = Sizes(
     auto=100_000,
     alone=100,
     at_once=400,
+    waiting=10_000,
     runs=200,
     subtasks=1_000,
     limit=100,

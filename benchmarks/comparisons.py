@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from benchmarks.alternation import Comparison, alternating
+from benchmarks.answers import waited
 from benchmarks.crowd import crowd
 from benchmarks.fan_outs import SLOTS
 from benchmarks.late import late_ms
@@ -25,6 +26,7 @@ class Sizes:
             crowd and for late subtasks, which need more time.
         plain, auto: The number of subtasks of `Plain` and `Tree`, and of `Auto`.
         alone, at_once: The number of requests of one client, and of 16 clients.
+        waiting: The number of subtasks that wait.
         runs, subtasks, limit: The number of runs of the crowd, of the subtasks of each
             run, and of the concurrent invocations of the server.
     """
@@ -35,6 +37,7 @@ class Sizes:
     auto: int
     alone: int
     at_once: int
+    waiting: int
     runs: int
     subtasks: int
     limit: int
@@ -51,6 +54,7 @@ def comparisons(sizes: Sizes) -> Generator[Comparison, None, None]:
         yield slots_busy(started, sizes.rounds)
         yield auto_for_long_subtasks(started, sizes.rounds)
         yield late_completion(started, sizes.slow_rounds)
+    yield from waiting(sizes.waiting)
     yield crowd_over_one(sizes)
 
 
@@ -78,10 +82,10 @@ def no_ops(started: System, sizes: Sizes) -> list[Comparison]:
 
 
 def features(started: System, sizes: Sizes) -> list[Comparison]:
-    """Compare the CPU time of `Plain` to runs without redrive, and with `stream`."""
-    services = ("Bare", "Plain", "Streamed")
+    """Compare the CPU time of `Plain` to runs with other features, or without them."""
+    services = ("Bare", "Plain", "Streamed", "MayWait")
     forms = [partial(started.measured, each, sizes.plain) for each in services]
-    bare, plain, streamed = (
+    bare, plain, streamed, may_wait = (
         [row.cpu_ms for row in rows] for rows in alternating(forms, sizes.rounds)
     )
     what = f"CPU per subtask of {sizes.plain:,},"
@@ -90,6 +94,7 @@ def features(started: System, sizes: Sizes) -> list[Comparison]:
             f"{what} redrivable / redrivable_for=0", "ms", plain, bare, "at most 1.05"
         ),
         Comparison(f"{what} with stream / without", "ms", streamed, plain, ""),
+        Comparison(f"{what} may wait / cannot", "ms", may_wait, plain, "at most 1.05"),
     ]
 
 
@@ -177,6 +182,25 @@ def late_completion(started: System, rounds: int) -> Comparison:
         [late_ms(started, 1_000) for _ in range(rounds)],
         to_reach="at most 30 ms",
     )
+
+
+def waiting(count: int) -> list[Comparison]:
+    """Measure subtasks that wait for answers, and compare their memory to `Plain`."""
+    with system(hypercorn()) as started:
+        plain = started.measured("Plain", count)
+        result = waited(started, count)
+    what = f"{count:,} subtasks wait"
+    memory = [plain.worker_mib or 0]
+    goal = "at most 30 ms"
+    return [
+        Comparison(
+            f"{what}: worker CPU for an answer", "ms", [result.answer], (), goal
+        ),
+        Comparison(
+            f"{what}: worker CPU per second", "ms", [result.idle], (), "about 0"
+        ),
+        Comparison(f"{what}: worker memory / plain", "MiB", [result.memory], memory),
+    ]
 
 
 def crowd_over_one(sizes: Sizes) -> Comparison:

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
-from parallelizework import FanOut, Policy
+from parallelizework import FanOut, Policy, Waiting
 
 SHARD = 1_000
 SLOTS = 40  # of `slots`
@@ -58,6 +58,16 @@ async def span_of_100_ms(_number: int) -> Span:
     return start, time.time_ns()
 
 
+async def nothing_or_wait(number: int) -> int | Waiting[int]:
+    """Do nothing. The hint says that a subtask may wait."""
+    return number
+
+
+async def wait_for_an_answer(_number: int) -> int | Waiting[int]:
+    """Wait for an answer from outside."""
+    return Waiting(within=timedelta(hours=1))
+
+
 def first_and_last(spans: list[Span]) -> Span:
     """Return the start of the first subtask and the end of the last one."""
     return min(start for start, _ in spans), max(end for _, end in spans)
@@ -92,7 +102,9 @@ def total(values: list[int]) -> int:
 
 
 def summed(
-    name: str, execute: Callable[[int], int | Awaitable[int]], **policy: Any
+    name: str,
+    execute: Callable[[int], int] | Callable[[int], Awaitable[int | Waiting[int]]],
+    **policy: Any,
 ) -> FanOut[int, int, int, int]:
     """Return a fan-out over numbers whose result is the sum of its values."""
     return FanOut(
@@ -107,6 +119,8 @@ def summed(
 plain = summed("Plain", nothing)
 bare = summed("Bare", nothing, redrivable_for=timedelta(0))
 streamed = summed("Streamed", nothing, stream=True)
+may_wait = summed("MayWait", nothing_or_wait)
+answered = summed("Answered", wait_for_an_answer)
 batched = summed("Batched", nothing, max_items_per_batch=64)
 batched_sync = summed("BatchedSync", nothing_in_a_thread, max_items_per_batch=64)
 sharded = FanOut(

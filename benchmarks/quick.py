@@ -11,6 +11,7 @@ SIZES = Sizes(
     auto=20_000,
     alone=60,
     at_once=200,
+    waiting=10_000,
     runs=20,
     subtasks=500,
     limit=20,

@@ -29,12 +29,14 @@ class System:
 
     Attributes:
         ingress: The URL of the server's ingress.
+        admin: The URL of the server's admin API.
         server: The process id of the server.
         workers: The process id of the worker of each service.
         client: An HTTP client without a limit of connections.
     """
 
     ingress: str
+    admin: str
     server: int
     workers: Mapping[str, int]
     client: httpx.Client
@@ -84,7 +86,8 @@ def system(
             process = stack.enter_context(worker(port))
             services = admin.register(url(port))
             processes |= dict.fromkeys(services, process.pid)
-        yield System(url(ports.ingress), server.pid, processes, client)
+        urls = url(ports.ingress), url(ports.admin)
+        yield System(*urls, server.pid, processes, client)
 
 
 def end_on_sigterm() -> None:

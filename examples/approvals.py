@@ -1,7 +1,7 @@
 """Ask somebody to approve each purchase order, remind them, and ask the manager last.
 
 parallelizework dev examples/approvals.py:approvals
-curl localhost:8080/restate/send/Approvals/run --json '{"orders": [{"id": "A1", "amount": 90}]}'
+parallelizework run Approvals '{"orders": [{"id": "A1", "amount": 90}]}'
 """
 
 from datetime import timedelta

@@ -28,7 +28,7 @@ from parallelizework.progress.labels import Labels, labels_headers
 from parallelizework.progress.virtual_object import RETENTION, progress_object
 from parallelizework.redrive.virtual_object import redrive_object
 from parallelizework.restate_service import service
-from parallelizework.served import RestateService, Served
+from parallelizework.served import RestateService, Servable, Served
 from parallelizework.streaming.virtual_object import outcomes_object
 from parallelizework.waiting.objects import waiting_objects
 
@@ -42,7 +42,7 @@ Value = TypeVar("Value")
 Result = TypeVar("Result")
 
 
-class FanOut(Generic[Task, Subtask, Value, Result]):
+class FanOut(Servable, Generic[Task, Subtask, Value, Result]):
     """A durable fan-out/fan-in: a Restate service that splits, executes and aggregates.
 
     The handler `run` accepts a task. `run` splits the task in one durable step and
@@ -95,6 +95,9 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
             threads. Default: 256, enough for four runs with the default policy. A
             waiting thread needs about 50 kB. A function that timed out or was cancelled
             does not count, up to four times this number.
+
+    Attributes:
+        name: The name of the service.
 
     Raises:
         DefinitionError: Restate does not accept the name; or a function is missing, not
@@ -181,6 +184,7 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
         self.definition = (
             replace(definition, notify=_urls(notify)) if notify else definition
         )
+        self.name = definition.name
 
     def __repr__(self) -> str:
         return f"FanOut({self.name!r})"
@@ -231,11 +235,6 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
         return definition.result_json.deserialize(answer)
 
     @property
-    def name(self) -> str:
-        """The name of the service."""
-        return self.definition.name
-
-    @property
     def service(self) -> Service:
         """The Restate service of the fan-out alone."""
         return service(self.definition)
@@ -253,12 +252,12 @@ def services(
 
     If there is a `FanOut`, the virtual objects `FanOutProgress`, `FanOutRedrive` and
     `FanOutOutcomes` are among the services. If a subtask may wait, `FanOutAnswers` and
-    `FanOutMailbox` are among them too. If a `FanOut` has `notify`, `FanOutNotify` is
-    among them. It reads its settings from the environment, unless `served` has a
-    `Notifications` of your own.
+    `FanOutMailbox` are among them too. A `Webhook` needs `FanOutMailbox`. If a `FanOut`
+    has `notify`, `FanOutNotify` is among them. It reads its settings from the
+    environment, unless `served` has a `Notifications` of your own.
 
     Args:
-        served: Fan-outs, executors and other Restate services.
+        served: Fan-outs, executors, webhooks and other Restate services.
         progress_retention: How long `FanOutProgress` keeps a run after the run's last
             update. Default: one day.
 
@@ -288,7 +287,10 @@ def services(
             outcomes_object(),
         ]
     executed = [_execute_of(each) for each in served]
-    all_services += waiting_objects(each for each in executed if each)
+    all_services += waiting_objects(
+        (each for each in executed if each),
+        delivers_events=any(getattr(each, "delivers_events", False) for each in served),
+    )
     names = Counter(each.name for each in all_services)
     if repeated := [name for name, count in names.items() if count > 1]:
         raise DefinitionError(

@@ -155,7 +155,8 @@ class Policy(BaseModel):
     """How long one subtask may take with all its attempts: a duration.
 
     The time starts with the call of the subtask. In a batch, the time starts when the
-    subtask has a slot. A subtask that takes longer has `timed_out`. Default: no limit.
+    subtask has a slot. The time includes the wait of a subtask that returned `Waiting`.
+    A subtask that takes longer has `timed_out`. Default: no limit.
     """
 
     on_exhausted: Literal["fail", "pause"] = "fail"

@@ -134,6 +134,11 @@ class HttpSettings(_Settings):
         return os.environ.get(f"PARALLELIZEWORK_HTTP_SECRET_{name}")
 
 
+def secrets_in(variable: str) -> tuple[str, ...]:
+    """The secrets in an environment variable of the user, separated by spaces."""
+    return tuple(os.environ.get(variable, "").split())
+
+
 class NotifySettings(_Settings):
     """The settings of FanOutNotify.
 

@@ -14,6 +14,7 @@ from parallelizework.client.server_api.server import Server
 from parallelizework.client.subtasks.stalled_calls import stalled_calls
 from parallelizework.errors import ClientError, Unreachable
 from parallelizework.messages import VIRTUAL_OBJECTS
+from parallelizework.waiting.models import ANSWERS, MAILBOX
 
 _REMEDY = re.compile(r": (?=start |set )")  # begins the remedy in an error's message
 _OLDEST_SERVER = (1, 7)  # older servers have no signals
@@ -174,7 +175,8 @@ class Doctor:
 
 def _serve(deployment: Deployment) -> str:
     """The command that serves the services of a deployment again."""
-    names = sorted({*deployment.serves, *deployment.all_lost} - VIRTUAL_OBJECTS)
+    ours = {*VIRTUAL_OBJECTS, ANSWERS, MAILBOX}
+    names = sorted({*deployment.serves, *deployment.all_lost} - ours)
     others = [name for name in names if name not in _READY_MADE]
     targets = [name for name in names if name in _READY_MADE]
     targets += ["MODULE:OBJECT"] if others else []

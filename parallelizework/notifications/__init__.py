@@ -19,16 +19,29 @@ from parallelizework.notifications.receivers import Email, Receiver, WebhookUrl
 if TYPE_CHECKING:
     from parallelizework.notifications.service import Notifications
 
-__all__ = ["Email", "Notification", "Notifications", "Receiver", "WebhookUrl"]
+    notifications: Notifications
+    """The service `FanOutNotify`, with the settings of the environment."""
+
+__all__ = [
+    "Email",
+    "Notification",
+    "Notifications",
+    "Receiver",
+    "WebhookUrl",
+    "notifications",
+]
 
 if not TYPE_CHECKING:  # with `__getattr__`, type checkers would accept any name
 
     def __getattr__(name: str) -> object:
-        """Import `Notifications` at its first use: a client does not need restate."""
-        if name != "Notifications":
+        """Import what needs restate at its first use: a client does not need it."""
+        if name not in ("Notifications", "notifications"):
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         with extras_named():
             from parallelizework.notifications.service import (  # noqa: PLC0415 - see above
                 Notifications,
             )
-        return Notifications
+        globals()["Notifications"] = Notifications
+        if name == "notifications":
+            globals()[name] = Notifications()
+        return globals()[name]

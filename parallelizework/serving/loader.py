@@ -8,19 +8,17 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
-from restate import Service, VirtualObject, Workflow
-
 from parallelizework.errors import TargetError
-from parallelizework.executor import Executor
-from parallelizework.fan_out import FanOut
-from parallelizework.messages import NOTIFY
-from parallelizework.notifications.service import Notifications
 from parallelizework.ready_made.fan_out_worker import checklist
 from parallelizework.ready_made.http.fan_out import http_fan_out
-from parallelizework.served import Served
+from parallelizework.served import RestateService, Servable, Served
 from parallelizework.settings import HttpSettings, Settings
 
-_SERVED = FanOut, Executor, Service, VirtualObject, Workflow
+# Ready-made services that a worker serves only if a target names them.
+_ON_REQUEST = {
+    "FanOutNotify": "parallelizework.notifications:notifications",
+    "FanOutSchedule": "parallelizework.schedules:schedules",
+}
 
 
 def load_all(settings: Settings) -> Iterable[Served]:
@@ -30,10 +28,8 @@ def load_all(settings: Settings) -> Iterable[Served]:
         TargetError: A target names nothing that can be served.
     """
     fan_outs = [checklist(max_pause=settings.max_pause), http_fan_out(HttpSettings())]
-    ready_made: dict[str, Served] = {fan_out.name: fan_out for fan_out in fan_outs}
-    targets = settings.fan_outs or list(ready_made)
-    if NOTIFY in targets:
-        ready_made[NOTIFY] = Notifications()
+    ready_made = {fan_out.name: fan_out for fan_out in fan_outs}
+    targets = settings.fan_outs or ready_made
     return dict.fromkeys(each for t in targets for each in load(t, ready_made))
 
 
@@ -41,16 +37,17 @@ def load(target: str, ready_made: Mapping[str, Served]) -> list[Served]:
     """The fan-outs and services that a target names.
 
     Args:
-        target: A name in `ready_made`. Or an object of a module, as
-            `package.module:object` or `folder/file.py:object`. Or a module: then all
-            its objects that can be served. A module is also looked up in the current
-            folder.
+        target: A name in `ready_made`, `FanOutNotify` or `FanOutSchedule`. Or an object
+            of a module, as `package.module:object` or `folder/file.py:object`. Or a
+            module: then all its objects that can be served. A module is also looked up
+            in the current folder.
 
     Raises:
         TargetError: The target names nothing that can be served.
     """
     if target in ready_made:
         return [ready_made[target]]
+    target = _ON_REQUEST.get(target, target)
     path, _, name = target.rpartition(":")
     if not path or target.endswith(".py"):
         path, name = target, ""
@@ -77,9 +74,9 @@ def _all(module: ModuleType) -> list[Served]:
 
 
 def _named(module: ModuleType, name: str) -> list[Served]:
+    exists = hasattr(module, name)  # first: a module may define a name at its first use
     served = _served(module)
     if name not in served:
-        exists = hasattr(module, name)
         what = f"a {type(getattr(module, name)).__name__}" if exists else "not defined"
         raise TargetError(
             f"{name!r} is {what}; the objects that can be served in {module.__file__} "
@@ -93,7 +90,7 @@ def _served(module: ModuleType) -> dict[str, Served]:
     return {
         name: value
         for name, value in vars(module).items()
-        if isinstance(value, _SERVED)
+        if isinstance(value, Servable | RestateService)
     }
 
 

@@ -25,7 +25,7 @@ from parallelizework.headers import SubtaskId, name_in
 from parallelizework.messages import AGGREGATE_STEP, NOTIFY, HandlerName
 from parallelizework.outcomes import CompletionReason, Counts, Failure, Waiting
 from parallelizework.progress.models import NAME, Progress, Record, Update
-from parallelizework.served import Served
+from parallelizework.served import RestateService, Served
 from parallelizework.testing.answers import Answers
 from parallelizework.testing.clock import SkippingLoop
 from parallelizework.testing.journal import Request
@@ -139,7 +139,9 @@ def run_inline(  # noqa: PLR0913 - each argument is one condition of a test
 
     Pauses, timeouts and deadlines are those of a real run. But the clock of the run
     skips them, and each `asyncio.sleep` in your functions, so a test does not wait. It
-    waits in real time only for functions in threads and for sockets. Nobody is notified.
+    waits in real time only for functions in threads and for sockets.
+
+    The receivers in `notify` of a fan-out are not notified.
 
     You may call `run_inline` while an event loop is running. Your functions run in a
     new event loop.
@@ -203,10 +205,7 @@ class _Inline(Generic[Task, Subtask, Result]):
         executed += [each.definition for each in self.executors]
         definitions = {each.name: each for each in executed if each}
         functions += [each.function for each in definitions.values()]
-        all_served: list[Served] = [self.fan_out, *self.executors, *self.services]
-        if not any(each.name == NOTIFY for each in self.services):
-            all_served.append(Service(NOTIFY))  # has no handler: notifies nobody
-        all_services = served(*all_served, progress_retention=_PROGRESS_RETENTION)
+        all_services = self._served()
         server: Server | None = None
 
         def is_busy() -> bool:
@@ -237,6 +236,12 @@ class _Inline(Generic[Task, Subtask, Result]):
 
         with asyncio.Runner(loop_factory=lambda: SkippingLoop(is_busy, stop)) as runner:
             return runner.run(main())
+
+    def _served(self) -> list[RestateService]:
+        all_served: list[Served] = [self.fan_out, *self.executors, *self.services]
+        if not any(each.name == NOTIFY for each in self.services):
+            all_served.append(Service(NOTIFY))  # has no handler: notifies nobody
+        return served(*all_served, progress_retention=_PROGRESS_RETENTION)
 
     async def _run(self, server: Server, body: bytes) -> InlineRun[Subtask, Result]:
         root = server.invoke(Request(self.fan_out.name, HandlerName.RUN, body))

@@ -18,7 +18,7 @@ def test_each_page_is_in_the_navigation_once_and_is_there() -> None:
     assert not list(misplaced())
 
 
-@pytest.mark.parametrize("name", ["client", "testing", "errors", ""])
+@pytest.mark.parametrize("name", ["client", "events", "testing", "errors", ""])
 def test_the_python_reference_has_each_public_name(name: str) -> None:
     module = importlib.import_module(f"parallelizework.{name}".rstrip("."))
     public = getattr(module, "__all__", None) or [

@@ -11,6 +11,7 @@ from parallelizework.headers import SubtaskId, name_in
 from parallelizework.messages import COORDINATORS, HandlerName
 
 _MAX_DEPTH = 32  # of calls within calls
+_WITH_SUBTASK = (HandlerName.RUN_SUBTASK, HandlerName.AWAIT_ANSWER)  # as their body
 _SHOWN = 100  # subtasks whose input is read
 
 
@@ -115,9 +116,7 @@ async def paused_calls(sql: Sql, run: str) -> list[Paused]:
     found = [each for each in (await stalled_calls(sql)).of(run) if each.is_paused]
     subjects = [each.subject for each in found]
     subtasks = [
-        call.id
-        for call in subjects
-        if call.target.endswith(f"/{HandlerName.RUN_SUBTASK}")
+        call.id for call in subjects if call.target.rpartition("/")[2] in _WITH_SUBTASK
     ]
     inputs = await sql.inputs(subtasks[:_SHOWN])
     return [_paused(each, inputs.get(each.subject.id)) for each in found]

@@ -1,0 +1,1 @@
+"""`Webhook`: a service that receives the webhooks of a third party."""

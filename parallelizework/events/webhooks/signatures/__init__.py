@@ -1,0 +1,1 @@
+"""Ready-made verifiers of signatures, for the `verify` of a `Webhook`."""
