@@ -29,7 +29,8 @@ async def submit(
     except UnknownFanOut as error:
         remedy = await hint(server, codec.name)
         raise UnknownFanOut(f"{error}; {remedy}") from None
-    await notify(server, submitted.run, receivers, codec.name)
+    is_repeated = options.idempotency_key is not None
+    await notify(server, submitted.run, receivers, codec.name, is_repeated=is_repeated)
     run, is_new = submitted.run, submitted.is_new
     is_other = not is_new and await _is_other(server, run, codec, task, body)
     return AsyncRun(server, run, codec.load, is_new=is_new, has_other_task=is_other)

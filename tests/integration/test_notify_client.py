@@ -74,6 +74,21 @@ def test_a_submitted_run_notifies(client: Client, mails: MailServer, key: str) -
     assert mails.accepted[to[0].address][0]["Subject"].startswith("Notified succeeded")
 
 
+def test_submits_with_the_same_key_notify_once(
+    client: Client, mails: MailServer, key: str
+) -> None:
+    to = Email(f"{key}@example.com")
+
+    runs = [
+        client.submit(FAN_OUT, task(1), idempotency_key=key, notify=to)
+        for _ in range(2)
+    ]
+    runs[1].notify(to)
+
+    eventually(lambda: len(mails.accepted[to.address]) == 2)
+    assert len(mails.ids(to.address)) == 2
+
+
 def test_a_run_that_has_ended_notifies_later(
     client: Client, mails: MailServer, key: str
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from hashlib import sha256
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -43,7 +44,12 @@ async def check(server: Server, receivers: Receivers) -> None:
 
 
 async def notify(
-    server: Server, run: str, receivers: Receivers, fan_out: str | None = None
+    server: Server,
+    run: str,
+    receivers: Receivers,
+    fan_out: str | None = None,
+    *,
+    is_repeated: bool = False,
 ) -> None:
     """Notify receivers when a run has ended.
 
@@ -52,6 +58,8 @@ async def notify(
         run: The id of the run.
         receivers: Who is notified.
         fan_out: The name of the fan-out, if it is known.
+        is_repeated: Whether the same request may have been sent before. Then the same
+            receivers are notified once.
 
     Raises:
         UnfitData: There are too many receivers.
@@ -61,7 +69,8 @@ async def notify(
     if urls := urls_of(receivers):
         url = f"{server.ingress.url}/restate/send/{NOTIFY}/{WHEN_DONE}"
         body = to_json({"run": run, "fan_out": fan_out, "to": urls})
-        headers = {"idempotency-key": uuid4().hex}  # so it can be sent again
+        key = sha256(body).hexdigest() if is_repeated else uuid4().hex
+        headers = {"idempotency-key": key}  # so the request can be sent again
         request = Request("POST", url, headers=headers, body=body, repeatable=True)
         _accepted(await server.http.ask(request))
 
