@@ -28,7 +28,9 @@ test-more: $(READY) docs dist ## What `make test-all` has beyond `make test`, wi
 	$(PYTEST) tests/cluster tests/hostile tests/integration --server own
 	$(PYTEST) tests/integration --server replay
 	$(PYTEST) tests/integration --server v7
-	$(BIN)/pytest tests/faults --deselect tests/faults/test_kills.py
+	$(BIN)/pytest tests/faults/test_faults.py tests/faults/test_sabotage.py
+	$(PYTEST) --dist worksteal tests/faults --ignore tests/faults/test_faults.py \
+		--ignore tests/faults/test_sabotage.py --ignore tests/faults/test_kills.py
 
 check: $(READY) ## Lint and types
 	$(BIN)/ruff format --check .
