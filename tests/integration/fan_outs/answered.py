@@ -101,7 +101,7 @@ async def remind(subtask: Subtask, reminder: Reminder) -> None:
     is_first = line not in LINES.of(task.key)
     LINES.record(task.key, line)
     if task.remind == "hang":
-        await asyncio.sleep(60)
+        await asyncio.sleep(8)
     if task.remind == "fail":
         raise TerminalError("nobody is there", 418)
     if task.remind == "late":
