@@ -27,7 +27,7 @@ class SubtaskHandler:
             value = await definition.function(*arguments, seconds=seconds)
             if definition.may_wait and isinstance(value, Waiting):
                 return Wait.of(value, key).as_answer()  # pyright: ignore[reportUnknownArgumentType] - of any type
-            return definition.value_json.serialize(value, len(body), "its subtask")
+            return definition.serialize(value, len(body), "its subtask")
 
         retries = Retries(ctx, definition.name, policy)
         return await retries.answer(definition.function, execute)
