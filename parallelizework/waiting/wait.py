@@ -107,9 +107,8 @@ class WaitingSubtask:
         subtask: object,
     ) -> None:
         self._ctx = ctx
-        self._patience = (
-            _PATIENCE if is_resumed(ctx) else 0
-        )  # most first waits are long
+        # In the first attempt, nobody has answered yet.
+        self._patience = _PATIENCE if is_resumed(ctx) else 0
         self._definition = definition
         self._policy = policy
         self._retries = Retries(ctx, definition.name, policy)

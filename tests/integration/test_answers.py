@@ -513,9 +513,7 @@ def test_an_event_becomes_the_value_of_the_subtask_that_waits(
     start: Start, key: str, kind: str
 ) -> None:
     trial = start(kind, count=20, event=key)
-    assert {each.event for each in trial.waiting(20)} == {
-        f"{key}/{n}" for n in range(20)
-    }
+    assert {each.key for each in trial.waiting(20)} == {f"{key}/{n}" for n in range(20)}
 
     for number in range(20):
         trial.deliver(f"{key}/{number}", number, f"evt_{number}")

@@ -125,8 +125,9 @@ def test_the_executor_has_the_functions_for_its_subtasks() -> None:
     [
         ({"within": timedelta(0)}, "within=0:00:00"),
         ({"within": timedelta(days=5_000)}, "at most 3650 days"),
-        ({"within": HOUR, "key": ""}, "key has 0 characters"),
-        ({"within": HOUR, "key": "x" * 513}, "key has 513 characters"),
+        ({"within": HOUR, "key": ""}, "use WEBHOOK/KEY"),
+        ({"within": HOUR, "key": "pi_123"}, "use WEBHOOK/KEY"),
+        ({"within": HOUR, "key": "Shop/" + "x" * 508}, "at most 512 characters"),
         ({"within": HOUR, "remind_every": timedelta(0)}, "remind_every=0:00:00"),
         ({"within": HOUR, "reminders": 1}, "set remind_every too"),
         ({"within": HOUR, "remind_every": HOUR, "reminders": -1}, "use 0 or more"),
@@ -320,12 +321,27 @@ def test_the_attempt_names_the_key() -> None:
         keys.append(attempt.key)
         return Waiting(within=HOUR)
 
-    run = run_inline(asking(wait), 1, answers=lambda _, waiting: str(waiting.key))
+    run_inline(asking(wait), 1, answers=lambda _, waiting: "yes")
 
-    assert [run.result] == keys
+    assert [service_of(key) for key in keys] == ["Asking"]
 
 
 def test_the_page_shows_the_example() -> None:
     page = (ROOT / "docs/how-to/wait-for-answers.md").read_text()
 
     assert f"# approvals.py\n{(ROOT / 'examples/approvals.py').read_text()}" in page
+
+
+def test_a_subtask_without_remind_cannot_ask_for_reminders() -> None:
+    def wait(number: int) -> str | Waiting[str]:
+        return Waiting(within=HOUR, remind_every=timedelta(minutes=1))
+
+    run = run_inline(asking(wait), 1)
+
+    assert run.error
+    assert "Asking has no remind: add remind=... to it" in run.error.message
+
+
+def test_a_duration_that_is_a_number_is_refused() -> None:
+    with pytest.raises(TypeError, match="within=5: use a timedelta"):
+        Waiting(within=5)  # pyright: ignore[reportArgumentType] - on purpose
