@@ -1,1 +1,1 @@
-"""The manifests of deploy/kubernetes: their fields, and their containers as processes."""
+"""The manifests of deploy/kubernetes: their fields, and their containers."""

@@ -1,17 +1,19 @@
 """The fields of the operator's objects, and the usual objects that they contain.
 
-Written after version 2 of the operator (github.com/restatedev/restate-operator): only
-the fields that deploy/kubernetes uses. Another field is an error here. `standard` returns
-the pods and peers in them as objects whose schemas Kubernetes has.
+Written after version 2 of the operator (github.com/restatedev/restate-operator). The
+models have only the fields that deploy/kubernetes uses; any other field is an error.
+`standard` returns the pods and peers in them as objects whose schemas Kubernetes has.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from .manifests import Fields
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")]
+Name = Annotated[
+    str, StringConstraints(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
+]
 
 
 class _Strict(BaseModel):
@@ -74,7 +76,7 @@ class RestateCluster(_Strict):
         spread = given.topologySpreadConstraints
         pod = {"containers": [container], "topologySpreadConstraints": spread}
         peers = self.spec.security.networkPeers.ingress
-        policy = {"podSelector": {}, "ingress": [{"from": peers}]}
+        policy: Fields = {"podSelector": {}, "ingress": [{"from": peers}]}
         return [
             _object("v1", "Pod", pod),
             _object("networking.k8s.io/v1", "NetworkPolicy", policy),
@@ -112,6 +114,6 @@ class RestateDeployment(_Strict):
         return [_object("apps/v1", "ReplicaSet", spec)]
 
 
-def _object(version: str, kind: str, spec: dict[str, Any]) -> Fields:
+def _object(version: str, kind: str, spec: Fields) -> Fields:
     metadata = {"name": "operator"}
     return {"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec}
