@@ -1,6 +1,5 @@
 """The fields of the manifests in deploy/kubernetes."""
 
-import re
 import shutil
 import subprocess
 import sys
@@ -12,12 +11,14 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from tests.docs.page import ROOT, Fragment, pages
+
 from .manifests import DEPLOY, Fields, Manifests, rendered
 from .operator import RestateCluster, RestateDeployment
 
 VALIDATE = Path(sys.executable).parent / "kubernetes-validate"
 OVERLAYS = ["single", "operator"]
-VERSIONS = ["1.31", "1.37"]  # the oldest and the newest
+VERSIONS = ["1.29", "1.37"]  # the oldest and the newest
 SERVER = "docker.restate.dev/restatedev/restate:1.7.12"
 MODELS = {"RestateCluster": RestateCluster, "RestateDeployment": RestateDeployment}
 
@@ -256,14 +257,11 @@ def test_a_pod_has_time_to_end_its_subtasks(manifests: Manifests) -> None:
 
 
 def test_a_second_version_runs_beside_the_first(tmp_path: Path) -> None:
-    shutil.copytree(DEPLOY, tmp_path, dirs_exist_ok=True)
-    versions = tmp_path / "versions"
-    # As the comment at the top of the file says.
-    text = (versions / "v1" / "kustomization.yaml").read_text().partition("\n\n")[2]
-    assert len(re.findall(r"\bv1$", text, re.MULTILINE)) == 3
-    (versions / "v2").mkdir()
-    changed = re.sub(r"\bv1$", "v2", text, flags=re.MULTILINE)
-    (versions / "v2" / "kustomization.yaml").write_text(changed)
+    shutil.copytree(DEPLOY, tmp_path / "deploy" / "kubernetes")
+    subprocess.run(["bash", "-ec", adding_a_version()], check=True, cwd=tmp_path)
+    deploy = tmp_path / "deploy" / "kubernetes"
+    assert "Job/register-v2" in rendered(deploy / "overlays" / "single").names()
+    versions = deploy / "versions"
 
     first, second = rendered(versions / "v1"), rendered(versions / "v2")
 
@@ -275,6 +273,19 @@ def test_a_second_version_runs_beside_the_first(tmp_path: Path) -> None:
     selector = second["Service/worker-v2"]["spec"]["selector"]
     assert not selected({"matchLabels": selector}, labels_of(first, "v1"))
     assert selected({"matchLabels": selector}, labels_of(second, "v2"))
+
+
+def adding_a_version() -> str:
+    """The commands of the page that add a version, except those of a cluster."""
+    [console] = [
+        step.text
+        for page in pages(ROOT)
+        if page.name == "how-to/deploy-on-kubernetes"
+        for step in page.steps()
+        if isinstance(step, Fragment) and "mkdir versions/v2" in step.text
+    ]
+    commands = [line.removeprefix("$ ") for line in console.splitlines()]
+    return "\n".join(each for each in commands if not each.startswith("kubectl"))
 
 
 def labels_of(manifests: Manifests, version: str) -> dict[str, str]:
