@@ -27,12 +27,14 @@ class Here:
     """The ports of this machine for those of the manifests.
 
     Args:
-        worker: The port of the worker's Service; by default any free port.
+        worker: The port of the worker's Service; 0 means any free port.
+        beside: Where the server is, if this is a worker beside another one.
     """
 
-    def __init__(self, worker: int | None = None) -> None:
+    def __init__(self, worker: int = 0, beside: "Here | None" = None) -> None:
         chosen = Ports(0, 0, 0).chosen()
-        self.ports = replace(chosen, worker=worker or chosen.worker)
+        ports = replace(beside.ports, worker=chosen.worker) if beside else chosen
+        self.ports: Ports = replace(ports, worker=worker or ports.worker)
 
     def port(self, port: int) -> int:
         """The port of this machine for a port of a container."""

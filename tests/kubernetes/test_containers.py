@@ -18,7 +18,9 @@ from tests.integration.processes import LONG, Running, eventually
 
 from .manifests import DEPLOY, Container, Manifests, rendered
 from .processes import Here, entrypoint
+from .second_version import both_versions
 
+VERSIONS = ("v1", "v2")
 FAN_OUTS = "tests.integration.fan_outs.concurrency"
 CHORES = {"description": "make coffee,shower"}
 DONE = {"description": "make coffee: DONE,shower: DONE"}
@@ -144,6 +146,27 @@ def processes(here: Here, runs: int) -> set[int]:
     results = [future.result() for future in futures]
     spans = TypeAdapter(list[list[Span]]).validate_python(results)
     return {span.process for result in spans for span in result}
+
+
+def test_new_calls_go_to_the_version_that_was_added_last(
+    server: Container, tmp_path: Path
+) -> None:
+    both = both_versions(tmp_path)
+    jobs = {version: both.container(f"Job/register-{version}") for version in VERSIONS}
+    workers = [both.container(f"Deployment/worker-{version}") for version in VERSIONS]
+    first = Here()
+    second, fan_out = Here(beside=first), f"{FAN_OUTS}:paced"
+    with (
+        first.server(server, tmp_path / "data"),
+        ready(first, workers[0], fan_out),
+        ready(second, workers[1], fan_out) as newest,
+    ):
+        # The first Job runs once more at the end, as when it was deleted and applied.
+        for here, version in [(first, "v1"), (second, "v2"), (first, "v1")]:
+            with here.container(jobs[version]) as job:
+                assert job.ended() == 0, job.output
+
+        assert processes(first, runs=1) == {newest.process.pid}
 
 
 def test_an_added_pod_executes_subtasks_when_the_load_grows(

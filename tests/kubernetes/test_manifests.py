@@ -1,6 +1,5 @@
 """The fields of the manifests in deploy/kubernetes."""
 
-import shutil
 import subprocess
 import sys
 import tomllib
@@ -11,10 +10,9 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from tests.docs.page import ROOT, Fragment, pages
-
 from .manifests import DEPLOY, Fields, Manifests, rendered
 from .operator import RestateCluster, RestateDeployment
+from .second_version import both_versions
 
 VALIDATE = Path(sys.executable).parent / "kubernetes-validate"
 OVERLAYS = ["single", "operator"]
@@ -256,40 +254,32 @@ def test_a_pod_has_time_to_end_its_subtasks(manifests: Manifests) -> None:
     assert pod["terminationGracePeriodSeconds"] >= float(pause) + grace + 5
 
 
-def test_a_second_version_runs_beside_the_first(tmp_path: Path) -> None:
-    shutil.copytree(DEPLOY, tmp_path / "deploy" / "kubernetes")
-    subprocess.run(["bash", "-ec", adding_a_version()], check=True, cwd=tmp_path)
-    deploy = tmp_path / "deploy" / "kubernetes"
-    assert "Job/register-v2" in rendered(deploy / "overlays" / "single").names()
-    versions = deploy / "versions"
+def test_a_second_version_runs_beside_the_first(
+    single: Manifests, tmp_path: Path
+) -> None:
+    both = both_versions(tmp_path)
 
-    first, second = rendered(versions / "v1"), rendered(versions / "v2")
-
-    assert {name.replace("v1", "v2") for name in first.names()} == second.names()
-    assert not first.names() & second.names()
-    job = second.container("Job/register-v2")
+    versioned = {name for name in single.names() if name.endswith("-v1")}
+    added = {name.replace("-v1", "-v2") for name in versioned}
+    assert both.names() == single.names() | added
+    job = both.container("Job/register-v2")
     assert job.arguments == ["register", "http://worker-v2:9080"]
     assert job.fields["image"] == "parallelizework:v2"
-    selector = second["Service/worker-v2"]["spec"]["selector"]
-    assert not selected({"matchLabels": selector}, labels_of(first, "v1"))
-    assert selected({"matchLabels": selector}, labels_of(second, "v2"))
 
 
-def adding_a_version() -> str:
-    """The commands of the page that add a version, except those of a cluster."""
-    [console] = [
-        step.text
-        for page in pages(ROOT)
-        if page.name == "how-to/deploy-on-kubernetes"
-        for step in page.steps()
-        if isinstance(step, Fragment) and "mkdir versions/v2" in step.text
-    ]
-    commands = [line.removeprefix("$ ") for line in console.splitlines()]
-    return "\n".join(each for each in commands if not each.startswith("kubectl"))
+@pytest.mark.parametrize(("version", "other"), [("v1", "v2"), ("v2", "v1")])
+def test_a_service_sends_calls_to_its_own_version(
+    version: str, other: str, tmp_path: Path
+) -> None:
+    both = both_versions(tmp_path)
 
-
-def labels_of(manifests: Manifests, version: str) -> dict[str, str]:
-    return manifests.container(f"Deployment/worker-{version}").pod["metadata"]["labels"]
+    selector = {"matchLabels": both[f"Service/worker-{version}"]["spec"]["selector"]}
+    own = both.container(f"Deployment/worker-{version}").pod["metadata"]["labels"]
+    others = both.container(f"Deployment/worker-{other}").pod["metadata"]["labels"]
+    job = both.container(f"Job/register-{version}").pod["metadata"]["labels"]
+    assert selected(selector, own)
+    assert not selected(selector, others)
+    assert not selected(selector, job)
 
 
 def test_the_configuration_of_the_cluster_is_that_of_docker_compose(
