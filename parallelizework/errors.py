@@ -14,6 +14,7 @@ ParallelizeworkError
     ├── Refused         the restate-server refused a request
     ├── UnknownFanOut   no registered worker serves a fan-out of that name
     ├── UnknownRun      the restate-server has no run with that id
+    ├── UnknownSchedule no schedule has that name
     ├── NotRedrivable   the run cannot be redriven, for example because it succeeded
     ├── UnfitData       a task, a result or an option has an invalid value
     ├── RunFailed       the run ended without a result
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 
 _EXTRAS = {
+    "cronsim": "schedule",
     "cyclopts": "cli",
     "hypercorn": "worker",
     "platformdirs": "cli",
@@ -175,6 +177,13 @@ class UnknownRun(ClientError):
     """The restate-server has no run with that id.
 
     Correct the id. By default, the server forgets a run one day after its end.
+    """
+
+
+class UnknownSchedule(ClientError):
+    """No schedule has that name.
+
+    Correct the name. `parallelizework schedule list` lists all schedules.
     """
 
 

@@ -2,8 +2,17 @@
 
 from parallelizework.cli import answering, redriving, running, runs, serving
 from parallelizework.cli.app import cli, main
+from parallelizework.cli.schedules import commands
 
-__all__ = ["answering", "main", "redriving", "running", "runs", "serving"]
+__all__ = [
+    "answering",
+    "commands",
+    "main",
+    "redriving",
+    "running",
+    "runs",
+    "serving",
+]
 
 _ORDER = (
     "watch result list failures waiting answer redrive settle cancel pause resume "

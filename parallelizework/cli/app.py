@@ -40,8 +40,9 @@ _USAGE_ERRORS = (UsageError, UnfitData, NotRedrivable)
 
 RUN = Group("Run a fan-out", sort_key=1)
 FOLLOW = Group("Follow and control runs", sort_key=2)
-SERVE = Group("Serve fan-outs", sort_key=3)
-OTHER = Group("Other", sort_key=4)
+SCHEDULE = Group("Start runs at times", sort_key=3)
+SERVE = Group("Serve fan-outs", sort_key=4)
+OTHER = Group("Other", sort_key=5)
 
 cli = App(
     name="parallelizework",

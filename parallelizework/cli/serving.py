@@ -49,8 +49,8 @@ def serve(
     targets
         What to serve. MODULE or FILE.py: all fan-outs, executors and Restate services
         in it. MODULE:OBJECT or FILE.py:OBJECT: one of them. Or the name of a ready-made
-        fan-out. By default, the targets in PARALLELIZEWORK_FAN_OUTS, or all ready-made
-        fan-outs.
+        fan-out, or FanOutSchedule for schedules. By default, the targets in
+        PARALLELIZEWORK_FAN_OUTS, or all ready-made fan-outs.
     bind
         The address to listen on, as HOST:PORT. Anyone who can reach this address may
         run the fan-outs.
@@ -83,8 +83,8 @@ def dev(  # noqa: PLR0913 - each is one switch of the command
     targets
         What to serve. MODULE or FILE.py: all fan-outs, executors and Restate services
         in it. MODULE:OBJECT or FILE.py:OBJECT: one of them. Or the name of a ready-made
-        fan-out. By default, the targets in PARALLELIZEWORK_FAN_OUTS, or all ready-made
-        fan-outs.
+        fan-out, or FanOutSchedule for schedules. By default, the targets in
+        PARALLELIZEWORK_FAN_OUTS, or all ready-made fan-outs.
     ingress_port
         The port of the server's ingress; 0 means any free port.
     admin_port

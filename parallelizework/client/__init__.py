@@ -8,17 +8,26 @@ from parallelizework.client.models import (
     Paused,
     Progress,
 )
+from parallelizework.client.schedules.async_schedules import AsyncSchedules
+from parallelizework.client.schedules.sync_schedules import Schedules
 from parallelizework.client.server_api.health import healthy
 from parallelizework.client.steering.answer import Answered
 from parallelizework.client.subtasks.completed import CompletedSubtask
 from parallelizework.client.subtasks.listed import ListedSubtask, Subtasks
 from parallelizework.client.subtasks.waiting import WaitingSubtask, WaitingSubtasks
 from parallelizework.client.sync_client import Client, Run
+from parallelizework.schedules.models import (
+    SavedSchedule,
+    Schedule,
+    ScheduledRun,
+    SchedulePlan,
+)
 
 __all__ = [
     "Answered",
     "AsyncClient",
     "AsyncRun",
+    "AsyncSchedules",
     "Client",
     "CompletedSubtask",
     "FailedSubtask",
@@ -28,6 +37,11 @@ __all__ = [
     "Paused",
     "Progress",
     "Run",
+    "SavedSchedule",
+    "Schedule",
+    "SchedulePlan",
+    "ScheduledRun",
+    "Schedules",
     "Subtasks",
     "WaitingSubtask",
     "WaitingSubtasks",

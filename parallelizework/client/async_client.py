@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self, overload
 from parallelizework.client import run_state
 from parallelizework.client.codec import Codec, Result, Subtask, Task, Value, codec_of
 from parallelizework.client.run import AsyncRun, warn_of_other_task
+from parallelizework.client.schedules.async_schedules import AsyncSchedules
 from parallelizework.client.server_api.ingress import Options
 from parallelizework.client.server_api.server import Server
 from parallelizework.client.steering import answer
@@ -206,6 +207,11 @@ class AsyncClient:
             UnfitData: A label is invalid.
         """
         return await run_state.recent(self._server, limit, labels)
+
+    @property
+    def schedules(self) -> AsyncSchedules:
+        """The schedules of the server."""
+        return AsyncSchedules(self._server)
 
     async def answer(self, key: str, value: object) -> Answered:
         """Answer a subtask that waits: it succeeds with a value.

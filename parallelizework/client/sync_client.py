@@ -10,6 +10,7 @@ from parallelizework.client import run_state
 from parallelizework.client.codec import Codec, Result, Subtask, Task, Value, codec_of
 from parallelizework.client.event_loop_thread import EventLoopThread
 from parallelizework.client.run import AsyncRun, next_update, warn_of_other_task
+from parallelizework.client.schedules.sync_schedules import Schedules
 from parallelizework.client.server_api.ingress import Options
 from parallelizework.client.server_api.server import Server
 from parallelizework.client.steering import answer
@@ -400,6 +401,11 @@ class Client:
             UnfitData: A label is invalid.
         """
         return self._thread.run(run_state.recent(self._server, limit, labels))
+
+    @property
+    def schedules(self) -> Schedules:
+        """The schedules of the server."""
+        return Schedules(self._server, self._thread)
 
     def answer(self, key: str, value: object) -> Answered:
         """Answer a subtask that waits: it succeeds with a value.

@@ -8,18 +8,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
-from restate import Service, VirtualObject, Workflow
-
 from parallelizework.errors import TargetError
-from parallelizework.events.webhooks.webhook import Webhook
-from parallelizework.executor import Executor
-from parallelizework.fan_out import FanOut
 from parallelizework.ready_made.fan_out_worker import checklist
 from parallelizework.ready_made.http.fan_out import http_fan_out
-from parallelizework.served import Served
+from parallelizework.served import RestateService, Servable, Served
 from parallelizework.settings import HttpSettings, Settings
 
-_SERVED = FanOut, Executor, Webhook, Service, VirtualObject, Workflow
+# Ready-made services that a worker serves only if a target names them.
+_ON_REQUEST = {"FanOutSchedule": "parallelizework.schedules:schedules"}
 
 
 def load_all(settings: Settings) -> Iterable[Served]:
@@ -38,8 +34,8 @@ def load(target: str, ready_made: Mapping[str, Served]) -> list[Served]:
     """The fan-outs and services that a target names.
 
     Args:
-        target: A name in `ready_made`. Or an object of a module, as
-            `package.module:object` or `folder/file.py:object`. Or a module: then all
+        target: A name in `ready_made`, or `FanOutSchedule`. Or an object of a module,
+            as `package.module:object` or `folder/file.py:object`. Or a module: then all
             its objects that can be served. A module is also looked up in the current
             folder.
 
@@ -48,6 +44,7 @@ def load(target: str, ready_made: Mapping[str, Served]) -> list[Served]:
     """
     if target in ready_made:
         return [ready_made[target]]
+    target = _ON_REQUEST.get(target, target)
     path, _, name = target.rpartition(":")
     if not path or target.endswith(".py"):
         path, name = target, ""
@@ -74,9 +71,9 @@ def _all(module: ModuleType) -> list[Served]:
 
 
 def _named(module: ModuleType, name: str) -> list[Served]:
+    exists = hasattr(module, name)  # first: a module may define a name at its first use
     served = _served(module)
     if name not in served:
-        exists = hasattr(module, name)
         what = f"a {type(getattr(module, name)).__name__}" if exists else "not defined"
         raise TargetError(
             f"{name!r} is {what}; the objects that can be served in {module.__file__} "
@@ -90,7 +87,7 @@ def _served(module: ModuleType) -> dict[str, Served]:
     return {
         name: value
         for name, value in vars(module).items()
-        if isinstance(value, _SERVED)
+        if isinstance(value, Servable | RestateService)
     }
 
 

@@ -4,7 +4,8 @@
 connection and no memory of a worker.
 """
 
-import logging
+from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -37,7 +38,7 @@ from parallelizework.waiting.models import (
     answer_name,
 )
 
-_logger = logging.getLogger(__name__)
+_logger = restate.getLogger(__name__)  # pyright: ignore[reportUnknownMemberType] - half typed
 
 _wait_json = Message[Wait](Wait, "how a subtask waits")
 _KEPT_AFTER = timedelta(days=1)  # how long the key is kept after the end of the wait
@@ -77,6 +78,10 @@ class WaitHandler:
     async def check_answer(self, _ctx: Context, body: bytes) -> bytes:
         """Return a value as JSON, if it is a value of a subtask."""
         return checked(self.answer_json, body)
+
+
+class _Ended(Exception):
+    """The wait ended while `remind` executed or paused."""
 
 
 class WaitingSubtask:
@@ -164,7 +169,7 @@ class WaitingSubtask:
                     return None
                 if self._late in ended:
                     return error_of(self._timeout)
-                await self._remind()
+                await self._remind(answer)
         except TerminalError as error:
             return error
 
@@ -179,8 +184,11 @@ class WaitingSubtask:
         called = self._ctx.generic_call(wait.target, "withdraw", body, key=wait.awaited)
         return withdrawn_json.deserialize(await called)
 
-    async def _remind(self) -> None:
-        """Call the user's `remind` once. A failure of it does not end the wait."""
+    async def _remind(self, answer: RestateDurableFuture[Answer]) -> None:
+        """Call the user's `remind` once. A failure of it does not end the wait.
+
+        If the wait ends meanwhile, no other attempt at `remind` follows.
+        """
         self._reminders += 1
         is_last = self._reminders == self._wait.reminders
         reminder = Reminder(self._reminders, is_last, self._wait.awaited)
@@ -193,11 +201,20 @@ class WaitingSubtask:
             await remind(self._subtask, reminder, seconds=self._seconds)
             return b"null"
 
-        try:
-            await self._retries.value(remind, execute)
-        except TerminalError as error:
-            if is_cancelled(error):
-                raise
+        async def settle(future: RestateDurableFuture[Any]) -> Any:
+            ended, _ = await restate.wait_completed(future, answer, self._late)
+            if future in ended:
+                return await future
+            raise _Ended
+
+        policy = self._policy.model_copy(update={"on_exhausted": "fail"})
+        retries = replace(self._retries, policy=policy, settle=settle)
+        with suppress(_Ended):
+            try:
+                await retries.value(remind, execute)
+            except TerminalError as error:
+                if is_cancelled(error):
+                    raise
 
     def _plan_reminder(self) -> None:
         self._next = None

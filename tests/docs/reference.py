@@ -28,6 +28,7 @@ PAGES: Mapping[str, Sections] = {
         "paths": handlers.paths,
         "progress": handlers.progress,
         "failure": handlers.failure,
+        "schedule": handlers.schedule,
         "policy": handlers.policy,
         "fan-out-worker": handlers.fan_out_worker_task,
         "http-task": handlers.http_task,

@@ -343,6 +343,25 @@ def test_a_reminder_that_fails_does_not_end_the_wait(
     assert trial.run.result(30) == [0]
 
 
+def test_an_answer_need_not_wait_for_another_attempt_at_a_reminder(
+    start: Start, client: Client
+) -> None:
+    trial = start("Answered", count=1, remind_every=0.2, remind="late")
+    eventually(lambda: trial.lines("reminded").total() == 1)
+    [waiting] = trial.waiting(1)
+
+    client.answer(waiting.key, [0])
+
+    assert trial.run.result(30) == [0]
+
+
+def test_a_wait_ends_in_time_while_a_reminder_is_tried_again(start: Start) -> None:
+    trial = start("Answered", count=1, remind_every=0.2, remind="late", within=1)
+
+    with pytest.raises(RunFailed, match="no answer came within 1 s"):
+        trial.run.result(30)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_subtasks_that_wait_are_cancelled_with_their_run(
     start: Start, server: Server, kind: str

@@ -54,6 +54,14 @@ def test_a_plain_service_is_served_together_with_a_fan_out() -> None:
         assert discovered(url) == {*VIRTUAL_OBJECTS, "Greeter", "Squares"}
 
 
+@pytest.mark.parametrize(
+    "target", ["FanOutSchedule", "parallelizework.schedules:schedules"]
+)
+def test_schedules_are_served_if_a_target_names_them(target: str) -> None:
+    with alone(f"{FAN_OUTS}.values:squares", target) as (_, url):
+        assert discovered(url) == {*VIRTUAL_OBJECTS, "FanOutSchedule", "Squares"}
+
+
 def test_dev_serves_fan_outs_and_restate_services() -> None:
     with running("dev", str(SERVING), *FREE) as dev:
         line = dev.wait_for("curl")

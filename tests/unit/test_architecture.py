@@ -15,7 +15,7 @@ LAYERS = [  # a package may import from its own line and the lines above
     {"serde", "completion", "terminal_errors", "restate_sdk"},
     {"definition", "progress"},
     {"messages", "attempts"},
-    {"redrive", "streaming", "waiting"},
+    {"redrive", "streaming", "waiting", "schedules"},
     {"coordination", "execution"},
     {"restate_service", "served"},
     {"fan_out", "executor"},
@@ -46,6 +46,9 @@ PURE = [
     "redrive.models",
     "redrive.pieces",
     "redrive.remains",
+    "schedules.models",
+    "schedules.overlap",
+    "schedules.timetable",
     "streaming.models",
     "waiting.models",
 ]

@@ -4,10 +4,20 @@ import inspect
 
 import pytest
 
-from parallelizework.client import AsyncClient, AsyncRun, Client, Run
+from parallelizework.client import (
+    AsyncClient,
+    AsyncRun,
+    AsyncSchedules,
+    Client,
+    Run,
+    Schedules,
+)
 
 
-@pytest.mark.parametrize(("twin", "other"), [(Client, AsyncClient), (Run, AsyncRun)])
+@pytest.mark.parametrize(
+    ("twin", "other"),
+    [(Client, AsyncClient), (Run, AsyncRun), (Schedules, AsyncSchedules)],
+)
 def test_a_sync_method_and_its_async_twin_have_the_same_docstring(
     twin: type[object], other: type[object]
 ) -> None:

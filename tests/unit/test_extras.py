@@ -64,6 +64,30 @@ def test_the_error_of_a_name_that_needs_a_worker_names_the_extra(name: str) -> N
     )
 
 
+@pytest.mark.parametrize(
+    ("missing", "extra"), [("cronsim", "schedule"), ("restate", "worker")]
+)
+def test_schedules_without_their_extra_are_an_error_that_names_the_extra(
+    missing: str, extra: str
+) -> None:
+    ended = python(
+        "from parallelizework.schedules import schedules", without=(missing,)
+    )
+
+    assert ended.stderr.splitlines()[-1] == (
+        f"parallelizework.errors.ExtraMissing: the package '{missing}' is not "
+        f"installed: pip install 'parallelizework[{extra}]'"
+    )
+
+
+def test_a_client_of_schedules_needs_no_extra() -> None:
+    code = "from parallelizework.client import Schedules; print(Schedules.__name__)"
+
+    ended = python(code, without=(*WORKER, *CLI, "cronsim"))
+
+    assert (ended.stdout, ended.stderr) == ("Schedules\n", "")
+
+
 def test_the_command_without_its_extra_prints_one_line() -> None:
     ended = python(COMMAND, "list", without=CLI)
 

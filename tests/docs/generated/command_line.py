@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from cyclopts import App
 
-from parallelizework.cli.app import FOLLOW, RUN, SERVE, cli
+from parallelizework.cli.app import FOLLOW, RUN, SCHEDULE, SERVE, cli
 
 # A section of the help of a command: its title and its list.
 _SECTION = re.compile(r"\*\*(.+?)\*\*:\n\n((?:\* .*\n(?: +.*\n)*)+)")
@@ -15,10 +15,10 @@ _SERVER = "Server"
 
 def commands() -> Iterator[str]:
     """Lines: a section for each command, in the order and the groups of the help."""
-    for group in (RUN, FOLLOW, SERVE):
+    for group in (RUN, FOLLOW, SCHEDULE, SERVE):
         yield f"## {group.name}\n"
         for name in _names(group.name):
-            yield _section(name, cli[name])
+            yield from _sections(name, cli[name])
 
 
 def server_options() -> Iterator[str]:
@@ -31,6 +31,15 @@ def _names(group: str) -> list[str]:
     named = [(name, cli[name]) for name in cli if not name.startswith("-")]
     ordered = sorted(named, key=lambda each: _position(each[1]))
     return [name for name, command in ordered if _group(command) == group]
+
+
+def _sections(name: str, command: App) -> Iterator[str]:
+    """The section of a command, or the sections of its commands."""
+    inner = sorted(each for each in command if not each.startswith("-"))
+    for each in inner:
+        yield _section(f"{name} {each}", command[each])
+    if not inner:
+        yield _section(name, command)
 
 
 def _position(command: App) -> int:

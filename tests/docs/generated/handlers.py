@@ -17,6 +17,8 @@ from parallelizework.ready_made.http.fan_out import http_fan_out
 from parallelizework.ready_made.http.requests.request import Request
 from parallelizework.ready_made.http.results.result_lines import Failed, Response
 from parallelizework.ready_made.http.task import Requests, Rows, RowsFile
+from parallelizework.schedules import schedules
+from parallelizework.schedules.models import Schedule, Spec
 from parallelizework.settings import HttpSettings, Settings
 
 from .docstring import described, one_line
@@ -29,8 +31,9 @@ def paths() -> Iterator[str]:
     yield "| path | what it does |"
     yield "| --- | --- |"
     checklist = fan_out_worker.checklist(max_pause=Settings().max_pause)
-    for service in services(checklist, http_fan_out(HttpSettings())):
-        key = "/RUN" if isinstance(service, VirtualObject) else ""
+    for service in services(checklist, http_fan_out(HttpSettings()), schedules):
+        is_object = isinstance(service, VirtualObject)
+        key = "/NAME" if service is schedules else "/RUN" if is_object else ""
         for name, handler in cast("Any", service).handlers.items():
             if not handler.ingress_private:
                 about = one_line((handler.description or "").partition("\n\n")[0])
@@ -41,6 +44,14 @@ def paths() -> Iterator[str]:
 def progress() -> Iterator[str]:
     """Lines: the fields of the response of `get` of FanOutProgress."""
     return _fields(Progress)
+
+
+def schedule() -> Iterator[str]:
+    """Lines: the fields of a schedule that `set` accepts, and those of `get`."""
+    yield "Body of `set`:\n"
+    yield from _fields(Spec)
+    yield "Response of `get`:\n"
+    yield from _fields(Schedule)
 
 
 def failure() -> Iterator[str]:
@@ -127,6 +138,9 @@ _FORMATS = {"duration": "duration", "date-time": "time"}
 _NAMED = {
     "CompletionReason": "completion reason",
     "Policy": "policy",
+    "SchedulePlan": "plan",
+    "ScheduledRun": "run",
+    "Due": "time",
     "Failure": "failure",
     "JsonValue": "any JSON",
     "Request": "request",

@@ -36,7 +36,7 @@ class Task(BaseModel):
         within: How long a subtask waits, in seconds.
         remind_every: The pause between two reminders, in seconds.
         reminders: The largest number of reminders.
-        remind: What `remind` does: nothing else, fail or retry once.
+        remind: What `remind` does: nothing else, fail, retry once or retry late.
         event: The first part of the keys of the events to wait for, if any.
         pause: How long a subtask executes before it waits, in seconds.
     """
@@ -102,6 +102,8 @@ async def remind(subtask: Subtask, reminder: Reminder) -> None:
     LINES.record(task.key, line)
     if task.remind == "fail":
         raise TerminalError("nobody is there", 418)
+    if task.remind == "late":
+        raise RetryableError("nobody is there today", retry_after=timedelta(days=1))
     if task.remind == "retry" and is_first:
         raise RetryableError("nobody is there yet", retry_after=timedelta(0))
 

@@ -1,0 +1,145 @@
+"""`AsyncSchedules`: set, list and control schedules, without blocking."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Unpack, overload
+
+from pydantic_core import from_json
+
+from parallelizework.client.codec import Codec, Result, Subtask, Task, Value, codec_of
+from parallelizework.client.schedules.requests import Options, Requests, period, spec
+from parallelizework.schedules.models import (
+    Backfilled,
+    SavedSchedule,
+    Schedule,
+    Triggered,
+)
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from pydantic import JsonValue
+
+    from parallelizework.client.server_api.server import Server
+    from parallelizework.fan_out import FanOut
+
+
+class AsyncSchedules:
+    """The schedules of a restate-server. `AsyncClient.schedules` returns it.
+
+    Every method raises `Unreachable` if no server or no worker answers. Every method
+    with a name raises `UnknownSchedule` if no schedule has that name, except `set`.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._requests = Requests(server)
+
+    @overload
+    async def set(
+        self,
+        name: str,
+        cron: str,
+        fan_out: FanOut[Task, Subtask, Value, Result] | Codec[Task, Result],
+        task: Task,
+        **options: Unpack[Options],
+    ) -> SavedSchedule: ...
+
+    @overload
+    async def set(
+        self,
+        name: str,
+        cron: str,
+        fan_out: str,
+        task: JsonValue,
+        **options: Unpack[Options],
+    ) -> SavedSchedule: ...
+
+    async def set(
+        self,
+        name: str,
+        cron: str,
+        fan_out: FanOut[Task, Subtask, Value, Result] | Codec[Task, Result] | str,
+        task: Task,
+        **options: Unpack[Options],
+    ) -> SavedSchedule:
+        """Create or change a schedule. The same values again change nothing.
+
+        Args:
+            name: The name of the schedule: 1 to 128 of the characters `A-Z`, `a-z`,
+                `0-9`, `_`, `.` and `-`.
+            cron: Five fields, such as `0 3 * * *`; or a shorthand such as `@daily`; or
+                an interval such as `every 30s`.
+            fan_out: The `FanOut`, or the name of a fan-out, as for `submit`.
+            task: The task of each run; 256 KiB of JSON at most.
+            options: `zone`, the time zone of the cron expression, by default `UTC`.
+                `overlap`: `skip` (the default), `queue`, `replace` or `allow`.
+                `missed`: `one` (the default), `all` or `skip`. `time_field`: the field
+                of the task that receives the time of the run. `owner`: who has set the
+                schedule.
+
+        Returns:
+            The `status`: `created`, `changed` or `unchanged`; and the `next` time.
+
+        Raises:
+            UnknownFanOut: No registered worker serves that fan-out.
+            UnfitData: A value is invalid.
+        """
+        codec = codec_of(fan_out)
+        body = spec(cron, codec.name, from_json(codec.dump(task)), options)
+        return SavedSchedule.model_validate_json(await self._requests.set(name, body))
+
+    async def get(self, name: str) -> Schedule:
+        """Return a schedule with its task, its next time and its last runs."""
+        answer = await self._requests.call(name, "get", repeatable=True)
+        return Schedule.model_validate_json(answer)
+
+    async def list(self) -> list[Schedule]:
+        """Return all schedules, sorted by name, without their tasks."""
+        return await self._requests.all()
+
+    async def pause(self, name: str) -> None:
+        """Pause a schedule: its times start no runs until `resume`."""
+        await self._requests.call(name, "pause", repeatable=True)
+
+    async def resume(self, name: str) -> None:
+        """Resume a schedule. The times of the pause do not run."""
+        await self._requests.call(name, "resume", repeatable=True)
+
+    async def delete(self, name: str) -> None:
+        """Delete a schedule. Its runs continue."""
+        await self._requests.call(name, "delete")
+
+    async def trigger(self, name: str) -> str | None:
+        """Start a run now, also if the schedule is paused.
+
+        Returns:
+            The run's id. None if the run starts after the end of another run, because
+            `overlap` is `queue` or `replace`.
+
+        Raises:
+            UnknownFanOut: No registered worker serves the fan-out of the schedule.
+            Refused: A run has not ended, and `overlap` is `skip`.
+        """
+        answer = await self._requests.call(name, "trigger")
+        return Triggered.model_validate_json(answer).run
+
+    async def backfill(self, name: str, start: datetime, end: datetime) -> int:
+        """Start runs for all times of a period in the past.
+
+        The runs start one after the other, unless `overlap` is `allow`.
+
+        Args:
+            name: The name of the schedule.
+            start: The start of the period. A time without a zone is in UTC.
+            end: The end of the period. A time at the end does not run.
+
+        Returns:
+            How many times run.
+
+        Raises:
+            UnknownFanOut: No registered worker serves the fan-out of the schedule.
+            UnfitData: The period has no times, or more than 1,000; or the end is in the
+                future.
+        """
+        answer = await self._requests.call(name, "backfill", period(start, end))
+        return Backfilled.model_validate_json(answer).times
