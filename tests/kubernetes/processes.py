@@ -8,18 +8,25 @@ import json
 import os
 import re
 from collections.abc import Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
+from pydantic import TypeAdapter
+
+from parallelizework.client import healthy
 from parallelizework.local.binaries import find
 from parallelizework.local.ports import HOST, Ports
 from parallelizework.local.server import restate_server
-from tests.integration.processes import Running, running
+from tests.integration.fan_outs.concurrency import Span
+from tests.integration.processes import LONG, Running, eventually, running
 
 from .kubectl import ROOT
 from .manifests import Container
 
+FAN_OUTS = "tests.integration.fan_outs.concurrency"
 _ENTRYPOINT = re.compile(r"^ENTRYPOINT (\[.*\])$", re.MULTILINE)
 
 
@@ -85,3 +92,35 @@ def entrypoint() -> list[str]:
     found = _ENTRYPOINT.search((ROOT / "Dockerfile").read_text())
     assert found
     return json.loads(found[1])
+
+
+def is_healthy(here: Here, container: Container) -> bool:
+    """Whether all probes of a container succeed."""
+    return all(healthy(here.url(*probe)) for probe in container.probes().values())
+
+
+@contextmanager
+def ready(
+    here: Here, worker: Container, fan_outs: str = "FanOutWorker"
+) -> Generator[Running, None, None]:
+    """Run the worker, and wait for its probes."""
+    changed = {"PARALLELIZEWORK_FAN_OUTS": fan_outs}
+    with here.container(worker, changed) as process:
+        eventually(lambda: is_healthy(here, worker) or process.has_ended)
+        assert not process.has_ended, process.output
+        yield process
+
+
+def run(here: Here, service: str, task: object) -> object:
+    """The result of a run."""
+    url = here.url(8080, f"/restate/call/{service}/run")
+    return httpx.post(url, json=task, timeout=LONG).raise_for_status().json()
+
+
+def processes(here: Here, runs: int) -> set[int]:
+    """The processes that execute subtasks of some runs at the same time."""
+    with ThreadPoolExecutor(runs) as pool:
+        futures = [pool.submit(run, here, "Paced", 200) for _ in range(runs)]
+    results = [future.result() for future in futures]
+    spans = TypeAdapter(list[list[Span]]).validate_python(results)
+    return {span.process for result in spans for span in result}

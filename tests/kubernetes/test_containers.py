@@ -1,27 +1,18 @@
 """The containers of the manifests, run as processes with their own commands."""
 
 import subprocess
-from collections.abc import Generator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from time import monotonic
 
 import httpx
 import pytest
-from pydantic import TypeAdapter
 
-from parallelizework.client import healthy
 from tests.faults.proxy import proxy
-from tests.integration.fan_outs.concurrency import Span
-from tests.integration.processes import LONG, Running, eventually
+from tests.integration.processes import LONG, Running
 
 from .manifests import DEPLOY, Container, Manifests, rendered
-from .processes import Here, entrypoint
-from .second_version import both_versions
+from .processes import FAN_OUTS, Here, entrypoint, is_healthy, processes, ready, run
 
-VERSIONS = ("v1", "v2")
-FAN_OUTS = "tests.integration.fan_outs.concurrency"
 CHORES = {"description": "make coffee,shower"}
 DONE = {"description": "make coffee: DONE,shower: DONE"}
 
@@ -44,29 +35,6 @@ def server(manifests: Manifests) -> Container:
 @pytest.fixture(scope="module")
 def register(manifests: Manifests) -> Container:
     return manifests.container("Job/register-v1")
-
-
-def is_healthy(here: Here, container: Container) -> bool:
-    """Whether all probes of a container succeed."""
-    return all(healthy(here.url(*probe)) for probe in container.probes().values())
-
-
-@contextmanager
-def ready(
-    here: Here, worker: Container, fan_outs: str = "FanOutWorker"
-) -> Generator[Running, None, None]:
-    """Run the worker, and wait for its probes."""
-    changed = {"PARALLELIZEWORK_FAN_OUTS": fan_outs}
-    with here.container(worker, changed) as process:
-        eventually(lambda: is_healthy(here, worker) or process.has_ended)
-        assert not process.has_ended, process.output
-        yield process
-
-
-def run(here: Here, service: str, task: object) -> object:
-    """The result of a run."""
-    url = here.url(8080, f"/restate/call/{service}/run")
-    return httpx.post(url, json=task, timeout=LONG).raise_for_status().json()
 
 
 def test_the_command_of_the_image_is_the_command_of_these_tests() -> None:
@@ -137,36 +105,6 @@ def test_a_stopped_pod_ends_its_subtasks_in_flight(
             attach = here.url(8080, f"/restate/attach/{answer['invocationId']}")
             assert httpx.get(attach, timeout=LONG).json() == [15.0]
             assert "slow subtask starts" not in next_pod.output
-
-
-def processes(here: Here, runs: int) -> set[int]:
-    """The processes that execute subtasks of some runs at the same time."""
-    with ThreadPoolExecutor(runs) as pool:
-        futures = [pool.submit(run, here, "Paced", 200) for _ in range(runs)]
-    results = [future.result() for future in futures]
-    spans = TypeAdapter(list[list[Span]]).validate_python(results)
-    return {span.process for result in spans for span in result}
-
-
-def test_new_calls_go_to_the_version_that_was_added_last(
-    server: Container, tmp_path: Path
-) -> None:
-    both = both_versions(tmp_path)
-    jobs = {version: both.container(f"Job/register-{version}") for version in VERSIONS}
-    workers = [both.container(f"Deployment/worker-{version}") for version in VERSIONS]
-    first = Here()
-    second, fan_out = Here(beside=first), f"{FAN_OUTS}:paced"
-    with (
-        first.server(server, tmp_path / "data"),
-        ready(first, workers[0], fan_out),
-        ready(second, workers[1], fan_out) as newest,
-    ):
-        # The first Job runs once more at the end, as when it was deleted and applied.
-        for here, version in [(first, "v1"), (second, "v2"), (first, "v1")]:
-            with here.container(jobs[version]) as job:
-                assert job.ended() == 0, job.output
-
-        assert processes(first, runs=1) == {newest.process.pid}
 
 
 def test_an_added_pod_executes_subtasks_when_the_load_grows(
