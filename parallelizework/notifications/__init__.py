@@ -7,6 +7,7 @@ run_end.py     waiting for the end of a run
 delivery.py    the attempts to notify one receiver
 webhooks.py    sending the message as a signed webhook
 emails.py      sending the message as an email
+smtp_server.py the server for emails, and TLS
 service.py     Notifications: the Restate service
 """
 

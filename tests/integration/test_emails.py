@@ -9,7 +9,7 @@ from restate.exceptions import RetryableError
 
 from parallelizework.definition.job import TookTooLong
 from parallelizework.errors import SettingsError
-from parallelizework.notifications import Email, Notification, emails
+from parallelizework.notifications import Email, Notification, emails, smtp_server
 from parallelizework.notifications.emails import EmailSender
 from parallelizework.notifications.models import RunEnd
 from parallelizework.settings import NotifySettings
@@ -123,7 +123,7 @@ async def test_the_answer_of_the_server_decides_about_other_attempts(
 async def test_a_server_that_hangs_is_tried_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(emails, "_TIMEOUT", 0.2)
+    monkeypatch.setattr(smtp_server, "_TIMEOUT", 0.2)
     with mail_server() as server:
         server.script[ME.address] = [HANG]
 
