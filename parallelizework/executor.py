@@ -13,14 +13,14 @@ from parallelizework.definition.signatures import (
 )
 from parallelizework.policy import Policy
 from parallelizework.restate_service import executing_service
-from parallelizework.served import RestateService
+from parallelizework.served import RestateService, Servable
 from parallelizework.waiting.objects import waiting_objects
 
 Subtask = TypeVar("Subtask")
 Value = TypeVar("Value")
 
 
-class Executor(Generic[Subtask, Value]):
+class Executor(Servable, Generic[Subtask, Value]):
     """A Restate service that executes the subtasks of fan-outs, in its own processes.
 
     A `FanOut` names the executor by `executor=` instead of having an `execute`. Use an

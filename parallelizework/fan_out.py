@@ -27,7 +27,7 @@ from parallelizework.progress.labels import Labels, labels_headers
 from parallelizework.progress.virtual_object import RETENTION, progress_object
 from parallelizework.redrive.virtual_object import redrive_object
 from parallelizework.restate_service import service
-from parallelizework.served import RestateService, Served
+from parallelizework.served import RestateService, Servable, Served
 from parallelizework.streaming.virtual_object import outcomes_object
 from parallelizework.waiting.objects import waiting_objects
 
@@ -38,7 +38,7 @@ Value = TypeVar("Value")
 Result = TypeVar("Result")
 
 
-class FanOut(Generic[Task, Subtask, Value, Result]):
+class FanOut(Servable, Generic[Task, Subtask, Value, Result]):
     """A durable fan-out/fan-in: a Restate service that splits, executes and aggregates.
 
     The handler `run` accepts a task. `run` splits the task in one durable step and
@@ -88,6 +88,9 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
             threads. Default: 256, enough for four runs with the default policy. A
             waiting thread needs about 50 kB. A function that timed out or was cancelled
             does not count, up to four times this number.
+
+    Attributes:
+        name: The name of the service.
 
     Raises:
         DefinitionError: Restate does not accept the name; or a function is missing, not
@@ -168,6 +171,7 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
         }
         policy = policy or Policy()
         self.definition = define(name, functions, policy, max_threads, executor)
+        self.name = self.definition.name
 
     def __repr__(self) -> str:
         return f"FanOut({self.name!r})"
@@ -216,11 +220,6 @@ class FanOut(Generic[Task, Subtask, Value, Result]):
             headers=labels_headers(labels) or None,
         )
         return definition.result_json.deserialize(answer)
-
-    @property
-    def name(self) -> str:
-        """The name of the service."""
-        return self.definition.name
 
     @property
     def service(self) -> Service:

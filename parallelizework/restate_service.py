@@ -121,7 +121,8 @@ def _add_execution(
 def _add_wait(restate_service: Service, execute: ExecuteDefinition) -> None:
     waits, options = WaitHandler(execute), _INNER | _COORDINATES
     types = (execute.subtask_json, execute.value_json)
-    _add(restate_service, HandlerName.AWAIT_ANSWER, waits.await_answer, types, options)
+    listens = options | _LISTENING  # an answer ends the wait while `remind` executes
+    _add(restate_service, HandlerName.AWAIT_ANSWER, waits.await_answer, types, listens)
     types = (waits.answer_json, execute.value_json)
     _add(restate_service, HandlerName.CHECK_ANSWER, waits.check_answer, types, options)
 

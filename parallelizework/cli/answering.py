@@ -78,7 +78,7 @@ def answer(
         if fail is not None:
             answered = client.answer_failure(key, fail, code=code)
         else:
-            answered = client.answer(key, from_json(read_task(value, None)))
+            answered = client.answer(key, from_json(read_task(value, None, "value")))
     if not answered.is_first:
         note(f"{key} has this answer already")
     elif answered.is_waiting:
@@ -92,4 +92,4 @@ def _row(subtask: WaitingSubtask) -> tuple[str, ...]:
     if subtask.shard is not None:
         index = f"{subtask.shard}/{index}"
     times = [f"{time:%Y-%m-%d %H:%M:%S}" for time in (subtask.since, subtask.until)]
-    return index, subtask.name or "", subtask.event or subtask.key, *times
+    return index, subtask.name or "", subtask.key, *times

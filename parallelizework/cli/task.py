@@ -12,11 +12,12 @@ class UsageError(ParallelizeworkError):
     """The command line is wrong; the exit code is 2."""
 
 
-def read_task(task: str | None, lines: str | None) -> bytes:
+def read_task(task: str | None, lines: str | None, name: str = "task") -> bytes:
     """The task as JSON text.
 
     Args:
         task: JSON, `@FILE` or `-` for stdin.
+        name: What the JSON is, for messages.
         lines: A file, or `-` for stdin. Each line that is not empty becomes an item of
             the task.
 
@@ -40,7 +41,7 @@ def read_task(task: str | None, lines: str | None) -> bytes:
         json.loads(text)
     except ValueError as error:
         raise UsageError(
-            f"the task is not JSON ({error}). A string needs JSON quotes inside the "
+            f"the {name} is not JSON ({error}). A string needs JSON quotes inside the "
             "quotes of the shell: '\"text\"'"
         ) from error
     return text.encode()

@@ -20,7 +20,7 @@ from parallelizework.messages import (
 )
 from parallelizework.outcomes import Failure, Fault
 from parallelizework.serde.message import Message
-from parallelizework.terminal_errors import fault_of, is_cancelled
+from parallelizework.terminal_errors import cancelled, fault_of, is_cancelled
 from parallelizework.waiting.models import is_wait, wait_headers
 
 Future = RestateDurableCallFuture[bytes]
@@ -156,7 +156,13 @@ class SubtaskCall(Call):
         return ctx.generic_call(self.service, handler, self.body, headers=headers)
 
     def outcomes(self, answer: bytes) -> Outcomes:
-        """Return the value in the answer."""
+        """Return the value in the answer.
+
+        Raises:
+            TerminalError: The subtask would wait, but its call was cancelled before.
+        """
+        if is_wait(answer):
+            raise cancelled()
         value = from_json(answer)
         return Outcomes(succeeded=1, values=[value], full_indexes=self.full_indexes)
 

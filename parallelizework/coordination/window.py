@@ -222,7 +222,10 @@ class Window:
         size = 0
         try:
             answer = await ended.future
-            if waiting := ended.call.wait(self._ctx, answer):
+            waiting = None
+            if not ended.has_timed_out:
+                waiting = ended.call.wait(self._ctx, answer)
+            if waiting:
                 self._wait(ended, waiting)
                 return
             outcomes, size = ended.call.outcomes(answer), len(answer)

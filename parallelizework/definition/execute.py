@@ -17,6 +17,7 @@ from parallelizework.definition.waiting_checks import (
 )
 from parallelizework.errors import DefinitionError
 from parallelizework.headers import POLICY_HEADER, overrides_of
+from parallelizework.outcomes import Waiting
 from parallelizework.policy import Overrides, Policy
 from parallelizework.serde.message import list_of
 from parallelizework.serde.validated_json import Json
@@ -102,6 +103,20 @@ class ExecuteDefinition:
         except ValueError as error:
             raise TerminalError(str(error), 400) from error
         return self.subtask_json.deserialize(body), self.policy_for(overrides)
+
+    def serialize(self, value: object, held: int = 0, held_name: str = "") -> bytes:
+        """Return a value of the function as JSON; `held` as for `Json.serialize`.
+
+        Raises:
+            TerminalError: The value does not fit its type, or is too large.
+        """
+        if isinstance(value, Waiting):  # any type accepts it, and so do some others
+            raise TerminalError(
+                f"a value of {self.name} is a Waiting: add Waiting[...] to the return "
+                f"hint of {self.function.name}, as one of its types",
+                500,
+            )
+        return self.value_json.serialize(value, held, held_name)
 
     def policy_for(self, overrides: Overrides, *, batch: bool = False) -> Policy:
         """Return the policy of a run.

@@ -188,7 +188,7 @@ class Batch:
             attempt = Attempt(number, f"{self._key}-{index}")
             arguments = (subtask, attempt)[: definition.arity]
             value = await definition.function(*arguments, seconds=self._seconds)
-            return definition.value_json.serialize(value)
+            return definition.serialize(value)
         except Exception as error:
             number_in_run, name = slice_.index_of(index), slice_.name_of(index)
             subtask_id = SubtaskId(slice_.run, number_in_run, slice_.shard, name)

@@ -28,7 +28,7 @@ class HandlerCodeHandler:
         subtask, policy = definition.accept(body, ctx.request().headers)
         try:
             value = await definition.function(ctx, subtask)
-            answer = definition.value_json.serialize(value)
+            answer = definition.serialize(value)
         except OWN_EXCEPTIONS:
             raise
         except Exception as error:

@@ -1,6 +1,8 @@
 """`SubtaskHandler`: the handler `runSubtask`, for a plain function."""
 
-from restate import Context
+from typing import Any
+
+from restate import Context, TerminalError
 
 from parallelizework.attempts.durable import Retries
 from parallelizework.definition.execute import ExecuteDefinition
@@ -26,8 +28,23 @@ class SubtaskHandler:
             arguments = (subtask, Attempt(number, key))[: definition.arity]
             value = await definition.function(*arguments, seconds=seconds)
             if definition.may_wait and isinstance(value, Waiting):
-                return Wait.of(value, key).as_answer()  # pyright: ignore[reportUnknownArgumentType] - of any type
-            return definition.value_json.serialize(value, len(body), "its subtask")
+                return _wait(definition, value, key)  # pyright: ignore[reportUnknownArgumentType] - of any type
+            return definition.serialize(value, len(body), "its subtask")
 
         retries = Retries(ctx, definition.name, policy)
         return await retries.answer(definition.function, execute)
+
+
+def _wait(definition: ExecuteDefinition, waiting: Waiting[Any], key: str) -> bytes:
+    """The answer of a subtask that waits.
+
+    Raises:
+        TerminalError: Nobody could be reminded.
+    """
+    if waiting.remind_every and not definition.remind:
+        raise TerminalError(
+            f"{definition.function.name} returned a Waiting with remind_every, but "
+            f"{definition.name} has no remind: add remind=... to it",
+            500,
+        )
+    return Wait.of(waiting, key).as_answer()

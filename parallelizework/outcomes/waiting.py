@@ -33,6 +33,7 @@ class Waiting(Generic[Value]):
 
     Raises:
         ValueError: A field is out of its range.
+        TypeError: A duration is no `timedelta`.
 
     Examples:
         ```python
@@ -50,10 +51,8 @@ class Waiting(Generic[Value]):
     def __post_init__(self) -> None:
         """Check the fields."""
         _check_duration("within", self.within)
-        if self.key is not None and not 0 < len(self.key) <= _MAX_KEY:
-            raise ValueError(
-                f"Waiting: key has {len(self.key)} characters: use 1 to {_MAX_KEY}"
-            )
+        if self.key is not None:
+            _check_key(self.key)
         if self.remind_every is not None:
             _check_duration("remind_every", self.remind_every)
         if self.reminders is None:
@@ -72,7 +71,18 @@ class Waiting(Generic[Value]):
         return possible if self.reminders is None else min(possible, self.reminders)
 
 
+def _check_key(key: str) -> None:
+    name, slash, event = key.partition("/")
+    if not (name and slash and event) or len(key) > _MAX_KEY:
+        raise ValueError(
+            f"Waiting: key={key!r:.100}: use WEBHOOK/KEY, with the name of a webhook "
+            f"and the key of an event, and at most {_MAX_KEY} characters"
+        )
+
+
 def _check_duration(name: str, duration: timedelta) -> None:
+    if not isinstance(duration, timedelta):  # pyright: ignore[reportUnnecessaryIsInstance] - of a user
+        raise TypeError(f"Waiting: {name}={duration!r:.100}: use a timedelta")
     if not timedelta(0) < duration <= _LONGEST:
         raise ValueError(
             f"Waiting: {name}={duration}: use more than 0 and at most 3650 days"

@@ -8,18 +8,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
-from restate import Service, VirtualObject, Workflow
-
 from parallelizework.errors import TargetError
-from parallelizework.events.webhooks.webhook import Webhook
-from parallelizework.executor import Executor
-from parallelizework.fan_out import FanOut
 from parallelizework.ready_made.fan_out_worker import checklist
 from parallelizework.ready_made.http.fan_out import http_fan_out
-from parallelizework.served import Served
+from parallelizework.served import RestateService, Servable, Served
 from parallelizework.settings import HttpSettings, Settings
 
-_SERVED = FanOut, Executor, Webhook, Service, VirtualObject, Workflow
 # Ready-made services that a worker serves only if a target names them.
 _ON_REQUEST = {"FanOutSchedule": "parallelizework.schedules:schedules"}
 
@@ -93,7 +87,7 @@ def _served(module: ModuleType) -> dict[str, Served]:
     return {
         name: value
         for name, value in vars(module).items()
-        if isinstance(value, _SERVED)
+        if isinstance(value, Servable | RestateService)
     }
 
 

@@ -45,9 +45,7 @@ class Answers:
         definition = self._definitions[call.request.service]
         subtask = definition.subtask_json.deserialize(call.request.body)
         wait = Wait.model_validate_json(dict(call.request.headers)[WAIT_HEADER])
-        waiting = Waiting[Any](
-            within=timedelta(seconds=wait.within), key=wait.event or wait.key
-        )
+        waiting = Waiting[Any](within=timedelta(seconds=wait.within), key=wait.event)
         try:
             answer = self._answer(subtask, waiting)
         except Exception as error:

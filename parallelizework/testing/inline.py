@@ -151,8 +151,8 @@ def run_inline(  # noqa: PLR0913 - each argument is one condition of a test
         services: Other services that your handler code calls.
         answers: `(Subtask, Waiting) -> Value | Event | None`: answers each subtask that
             waits, at once. `None` means no answer. If the function raises an error, the
-            subtask fails with its message. The `key` of the `Waiting` is the key of the
-            event or of the subtask. Default: nobody answers, and subtasks time out.
+            subtask fails with its message. Default: nobody answers, and subtasks time
+            out.
         seed: Delivers all messages with random delays, so subtasks end in another
             order. The same seed produces the same delays. Default: no delays.
         replays: Executes handler code again after each wait, as after a crash. Default:

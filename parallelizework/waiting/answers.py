@@ -38,7 +38,7 @@ _number_json = Message[int](int, "a number")
 _any_json = Json[Any](Any, "the value", status=_BAD_REQUEST)
 
 
-class _Refusal(BaseModel):
+class Refusal(BaseModel):
     """The body of `fail`: why the subtask fails.
 
     Attributes:
@@ -86,7 +86,7 @@ class Accepted(BaseModel):
     is_waiting: bool
 
 
-_refusal_json = Json[_Refusal | str](_Refusal | str, "the failure", status=_BAD_REQUEST)
+_refusal_json = Json[Refusal | str](Refusal | str, "the failure", status=_BAD_REQUEST)
 _state_json = Message[_State](_State, "the state of an answer")
 _accepted_json = Json[Accepted](Accepted, "the accepted answer")
 
@@ -131,7 +131,7 @@ def answers_object(definitions: Iterable[ExecuteDefinition]) -> VirtualObject:
         state, refusal = await _state(ctx), _refusal_json.accept(body)
         _check_open(state)
         if isinstance(refusal, str):
-            refusal = _Refusal(message=refusal)
+            refusal = Refusal(message=refusal)
         fault = Fault(status="failed", message=refusal.message, code=refusal.code)
         return _accept(ctx, state, Answer(fault=fault))
 

@@ -17,7 +17,7 @@ from parallelizework.attempts.durable import Retries
 from parallelizework.definition.execute import ExecuteDefinition
 from parallelizework.outcomes import TIMED_OUT, Event, Fault, Reminder
 from parallelizework.policy import Policy
-from parallelizework.restate_sdk import suspend_at_next_wait
+from parallelizework.restate_sdk import is_resumed, suspended_after
 from parallelizework.serde.message import Message
 from parallelizework.serde.validated_json import Json
 from parallelizework.terminal_errors import error_of, is_cancelled
@@ -41,6 +41,9 @@ from parallelizework.waiting.models import (
 _logger = restate.getLogger(__name__)  # pyright: ignore[reportUnknownMemberType] - half typed
 
 _wait_json = Message[Wait](Wait, "how a subtask waits")
+# Seconds until a wait suspends the invocation. If the wait is over before, the server
+# still sends the answer to this attempt, also while `remind` executes.
+_PATIENCE = 0.1
 _KEPT_AFTER = timedelta(days=1)  # how long the key is kept after the end of the wait
 
 
@@ -104,6 +107,8 @@ class WaitingSubtask:
         subtask: object,
     ) -> None:
         self._ctx = ctx
+        # In the first attempt, nobody has answered yet.
+        self._patience = _PATIENCE if is_resumed(ctx) else 0
         self._definition = definition
         self._policy = policy
         self._retries = Retries(ctx, definition.name, policy)
@@ -162,9 +167,9 @@ class WaitingSubtask:
         """Wait for the answer. Return the error if the wait ends without one."""
         try:
             while True:
-                suspend_at_next_wait(self._ctx)
                 awaited = [answer, self._late, *([self._next] if self._next else [])]
-                ended, _ = await restate.wait_completed(*awaited)
+                with suspended_after(self._ctx, self._patience):
+                    ended, _ = await restate.wait_completed(*awaited)
                 if answer in ended:
                     return None
                 if self._late in ended:
@@ -182,7 +187,8 @@ class WaitingSubtask:
         withdrawal = Withdrawal(invocation=self._ctx.request().id, status=status)
         body, wait = withdrawal_json.serialize(withdrawal), self._wait
         called = self._ctx.generic_call(wait.target, "withdraw", body, key=wait.awaited)
-        return withdrawn_json.deserialize(await called)
+        with suspended_after(self._ctx, self._patience):
+            return withdrawn_json.deserialize(await called)
 
     async def _remind(self, answer: RestateDurableFuture[Answer]) -> None:
         """Call the user's `remind` once. A failure of it does not end the wait.

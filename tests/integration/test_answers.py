@@ -362,6 +362,23 @@ def test_a_wait_ends_in_time_while_a_reminder_is_tried_again(start: Start) -> No
         trial.run.result(30)
 
 
+def test_an_answer_need_not_wait_for_a_reminder(start: Start, client: Client) -> None:
+    trial = start("Answered", count=1, remind_every=0.5, remind="hang")
+    [waiting] = trial.waiting(1)
+    eventually(lambda: bool(trial.lines("reminded")))
+
+    client.answer(waiting.key, [0])
+
+    assert trial.run.result(30) == [0]
+
+
+def test_a_wait_ends_in_time_while_a_reminder_executes(start: Start) -> None:
+    trial = start("Answered", count=1, within=2, remind_every=0.5, remind="hang")
+
+    with pytest.raises(RunFailed, match="no answer came within 2 s"):
+        trial.run.result(30)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_subtasks_that_wait_are_cancelled_with_their_run(
     start: Start, server: Server, kind: str
@@ -496,9 +513,7 @@ def test_an_event_becomes_the_value_of_the_subtask_that_waits(
     start: Start, key: str, kind: str
 ) -> None:
     trial = start(kind, count=20, event=key)
-    assert {each.event for each in trial.waiting(20)} == {
-        f"{key}/{n}" for n in range(20)
-    }
+    assert {each.key for each in trial.waiting(20)} == {f"{key}/{n}" for n in range(20)}
 
     for number in range(20):
         trial.deliver(f"{key}/{number}", number, f"evt_{number}")

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 from restate import Context, TerminalError
+from restate.exceptions import RetryableError
 
 from parallelizework import (
     Attempt,
@@ -36,6 +37,10 @@ def ask(number: int) -> str | Waiting[str]:
 
 def joined(values: list[str]) -> str:
     return ",".join(values)
+
+
+def anything(values: list[Any]) -> str:
+    return str(values)
 
 
 def asking(
@@ -120,8 +125,9 @@ def test_the_executor_has_the_functions_for_its_subtasks() -> None:
     [
         ({"within": timedelta(0)}, "within=0:00:00"),
         ({"within": timedelta(days=5_000)}, "at most 3650 days"),
-        ({"within": HOUR, "key": ""}, "key has 0 characters"),
-        ({"within": HOUR, "key": "x" * 513}, "key has 513 characters"),
+        ({"within": HOUR, "key": ""}, "use WEBHOOK/KEY"),
+        ({"within": HOUR, "key": "pi_123"}, "use WEBHOOK/KEY"),
+        ({"within": HOUR, "key": "Shop/" + "x" * 508}, "at most 512 characters"),
         ({"within": HOUR, "remind_every": timedelta(0)}, "remind_every=0:00:00"),
         ({"within": HOUR, "reminders": 1}, "set remind_every too"),
         ({"within": HOUR, "remind_every": HOUR, "reminders": -1}, "use 0 or more"),
@@ -199,6 +205,38 @@ def test_a_subtask_in_memory_times_out_without_an_answer() -> None:
     assert HOUR <= run.duration < HOUR + timedelta(minutes=1)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_a_subtask_that_would_wait_at_the_end_of_the_run_has_no_value(
+    seed: int,
+) -> None:
+    def fail_or_wait(number: int) -> str | Waiting[str]:
+        if number == 7:
+            raise TerminalError("declined", 402)
+        return Waiting(within=HOUR)
+
+    run = run_inline(asking(fail_or_wait), 20, seed=seed)
+
+    assert run.error
+    assert (run.error.status_code, run.counts.succeeded) == (402, 0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_subtask_that_would_wait_after_its_timeout_has_timed_out(seed: int) -> None:
+    timeout = timedelta(seconds=5)
+
+    def wait_in_the_second_attempt(number: int, attempt: Attempt) -> str | Waiting[str]:
+        if attempt.number == 1:
+            raise RetryableError("not yet", retry_after=timeout)
+        return Waiting(within=HOUR)
+
+    policy = ALL_SETTLED.model_copy(update={"subtask_timeout": timeout})
+
+    run = run_inline(asking(wait_in_the_second_attempt, policy=policy), 20, seed=seed)
+
+    assert [failure.status for failure in run.failures] == ["timed_out"] * 20
+    assert not [call for call in run.calls if call.handler == "Asking/awaitAnswer"]
+
+
 def test_an_error_of_the_answers_fails_the_subtask() -> None:
     def answer(number: int, _: object) -> str:
         raise TerminalError("declined", 402)
@@ -247,14 +285,33 @@ def test_reminders_in_memory_are_exact() -> None:
     assert reminded == [(1, False), (2, False), (3, True)]
 
 
-def test_a_subtask_that_cannot_wait_returns_no_waiting() -> None:
-    def wrong(number: int) -> str:
-        return Waiting[str](within=HOUR)  # pyright: ignore[reportReturnType] - on purpose
+def wrong(number: int) -> str:
+    return Waiting[str](within=HOUR)  # pyright: ignore[reportReturnType] - on purpose
 
-    run = run_inline(asking(wrong, policy=Policy(max_attempts=1)), 1)
+
+def wrong_for_any_type(number: int) -> Any:
+    return Waiting[str](within=HOUR)
+
+
+def wrong_for_annotated(number: int) -> Annotated[str | Waiting[str], "note"]:
+    return Waiting(within=HOUR)
+
+
+@pytest.mark.parametrize("execute", [wrong, wrong_for_any_type, wrong_for_annotated])
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_subtask_that_cannot_wait_returns_no_waiting(
+    execute: Callable[..., Any], batch: int
+) -> None:
+    policy = Policy(max_attempts=1, max_items_per_batch=batch)
+
+    fan_out = FanOut(
+        "Asking", split=numbers, execute=execute, aggregate=anything, policy=policy
+    )
+
+    run = run_inline(fan_out, 1)
 
     assert run.error
-    assert "a value of Asking is a Waiting" in run.error.message
+    assert "add Waiting[...] to the return hint" in run.error.message
 
 
 def test_the_attempt_names_the_key() -> None:
@@ -264,12 +321,27 @@ def test_the_attempt_names_the_key() -> None:
         keys.append(attempt.key)
         return Waiting(within=HOUR)
 
-    run = run_inline(asking(wait), 1, answers=lambda _, waiting: str(waiting.key))
+    run_inline(asking(wait), 1, answers=lambda _, waiting: "yes")
 
-    assert [run.result] == keys
+    assert [service_of(key) for key in keys] == ["Asking"]
 
 
 def test_the_page_shows_the_example() -> None:
     page = (ROOT / "docs/how-to/wait-for-answers.md").read_text()
 
     assert f"# approvals.py\n{(ROOT / 'examples/approvals.py').read_text()}" in page
+
+
+def test_a_subtask_without_remind_cannot_ask_for_reminders() -> None:
+    def wait(number: int) -> str | Waiting[str]:
+        return Waiting(within=HOUR, remind_every=timedelta(minutes=1))
+
+    run = run_inline(asking(wait), 1)
+
+    assert run.error
+    assert "Asking has no remind: add remind=... to it" in run.error.message
+
+
+def test_a_duration_that_is_a_number_is_refused() -> None:
+    with pytest.raises(TypeError, match="within=5: use a timedelta"):
+        Waiting(within=5)  # pyright: ignore[reportArgumentType] - on purpose

@@ -26,9 +26,9 @@ class WaitingSubtask(FrozenModel):
         index: The index of the subtask in the split, or in its shard.
         shard: The index of the shard; None without `expand`.
         name: What `name_of` returned for the subtask; None for no name.
-        key: The key of the subtask: pass it to `Client.answer`.
-        event: The key of the event that the subtask waits for: `NAME/KEY`. None if the
-            subtask waits for an answer to `key`.
+        key: The key that the subtask waits for. Pass it to `Client.answer`. If
+            `is_event` is true, it is the key of an event: `WEBHOOK/KEY`.
+        is_event: Whether the subtask waits for an event of a webhook.
         since: The start of the wait.
         until: The end of the wait, if no answer comes.
     """
@@ -37,7 +37,7 @@ class WaitingSubtask(FrozenModel):
     shard: int | None = None
     name: str | None = None
     key: str
-    event: str | None = None
+    is_event: bool
     since: datetime
     until: datetime
 
@@ -75,8 +75,8 @@ async def waiting_subtasks(server: Server, run: str, limit: int) -> WaitingSubta
             index=subtasks[call.id].index,
             shard=subtasks[call.id].shard,
             name=subtasks[call.id].name,
-            key=found[call.id].key,
-            event=found[call.id].event,
+            key=found[call.id].awaited,
+            is_event=found[call.id].event is not None,
             since=call.created_at,
             until=call.created_at + timedelta(seconds=found[call.id].within),
         )

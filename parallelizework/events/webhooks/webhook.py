@@ -18,7 +18,7 @@ from parallelizework.events.webhooks.receiver import Receiver
 from parallelizework.events.webhooks.request import WebhookRequest
 from parallelizework.fan_out import services
 from parallelizework.restate_sdk import RETRIED_WITHOUT_END
-from parallelizework.served import RestateService
+from parallelizework.served import RestateService, Servable
 
 VerifyFunction = Callable[[WebhookRequest], Awaitable[None] | None]
 _Read = WebhookEvent | Reply | None
@@ -28,7 +28,7 @@ _MAX_THREADS = 64  # requests that sync functions handle at once, in one process
 _PLAIN_TEXT = "text/plain; charset=utf-8"
 
 
-class Webhook:
+class Webhook(Servable):
     """A Restate service that receives the webhooks of a third party.
 
     The third party sends its requests to `INGRESS/NAME/receive`, by POST or GET.

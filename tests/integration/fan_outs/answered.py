@@ -36,7 +36,7 @@ class Task(BaseModel):
         within: How long a subtask waits, in seconds.
         remind_every: The pause between two reminders, in seconds.
         reminders: The largest number of reminders.
-        remind: What `remind` does: nothing else, fail, retry once or retry late.
+        remind: What `remind` does: nothing else, fail, retry once, retry late or hang.
         event: The first part of the keys of the events to wait for, if any.
         pause: How long a subtask executes before it waits, in seconds.
     """
@@ -100,6 +100,8 @@ async def remind(subtask: Subtask, reminder: Reminder) -> None:
     line = f"reminded {subtask.number} {number} {reminder.is_last}"
     is_first = line not in LINES.of(task.key)
     LINES.record(task.key, line)
+    if task.remind == "hang":
+        await asyncio.sleep(8)
     if task.remind == "fail":
         raise TerminalError("nobody is there", 418)
     if task.remind == "late":

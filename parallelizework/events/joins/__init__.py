@@ -1,0 +1,1 @@
+"""Joins: events that belong together become the task of one run."""

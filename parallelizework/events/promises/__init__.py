@@ -1,0 +1,1 @@
+"""Promises: values that one process waits for, and another process decides."""

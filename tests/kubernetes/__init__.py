@@ -1,0 +1,1 @@
+"""The manifests of deploy/kubernetes: their fields, and their containers."""
