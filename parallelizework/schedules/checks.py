@@ -1,7 +1,7 @@
 """Checks of what callers send to a schedule: bad input is a 400 with the remedy."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 
 from pydantic_core import to_json
@@ -18,7 +18,8 @@ from parallelizework.schedules.timetable import timetable
 
 _BAD_REQUEST, _CONFLICT, _TOO_LARGE = 400, 409, 413
 _MAX_TASK = 256 * 1024  # bytes: a schedule may start 100 runs in one invocation
-_NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
+_NAME = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9_.-]{1,128}")  # no URL has "." or ".."
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _INSTANT = timedelta(microseconds=1)
 
 
@@ -32,7 +33,7 @@ def checked_task(name: str, spec: Spec) -> bytes:
     if not _NAME.fullmatch(name):
         raise TerminalError(
             f"{name!r} is not a name of a schedule: use 1 to 128 of the characters "
-            "A-Z, a-z, 0-9, _, . and -",
+            "A-Z, a-z, 0-9, _, . and -, and not only dots",
             _BAD_REQUEST,
         )
     try:
@@ -61,15 +62,10 @@ def checked_times(
     """Return the times of a backfill, in their order.
 
     Raises:
-        TerminalError: 400; the period has no times or too many, or has not ended. 409;
-            the times do not fit into the queue of the schedule.
+        TerminalError: 400; the period has no times or too many, starts before 1970, or
+            has not ended. 409; the times do not fit into the queue of the schedule.
     """
-    if period.end > now:
-        raise TerminalError(
-            f"the backfill ends at {period.end.isoformat()}, which is in the future: "
-            "use an end in the past",
-            _BAD_REQUEST,
-        )
+    _check_period(period, now)
     table = timetable(schedule.plan.cron, schedule.plan.zone)
     between = table.between(period.start, period.end - _INSTANT)
     times = list(islice(between, MAX_BACKFILL + 1))
@@ -92,3 +88,24 @@ def checked_times(
             _CONFLICT,
         )
     return times
+
+
+def _check_period(period: Period, now: datetime) -> None:
+    if period.start < _FIRST:
+        raise TerminalError(
+            f"the backfill starts at {period.start.isoformat()}, which is before 1970: "
+            "use a later start",
+            _BAD_REQUEST,
+        )
+    if period.end > now:
+        raise TerminalError(
+            f"the backfill ends at {period.end.isoformat()}, which is in the future: "
+            "use an end in the past",
+            _BAD_REQUEST,
+        )
+    if period.end <= period.start:
+        raise TerminalError(
+            f"the backfill ends at {period.end.isoformat()}, which is not after its "
+            f"start, {period.start.isoformat()}: use a later end",
+            _BAD_REQUEST,
+        )

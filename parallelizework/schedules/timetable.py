@@ -20,7 +20,7 @@ _SHORTHANDS = {
 }
 _UNITS = ("days", "hours", "minutes", "seconds")
 _INTERVAL = re.compile(
-    r"every (?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?", re.ASCII
+    r"every (?:(\d{1,8})d)?(?:(\d{1,8})h)?(?:(\d{1,8})m)?(?:(\d{1,8})s)?", re.ASCII
 )
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIELDS = 5

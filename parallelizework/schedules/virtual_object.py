@@ -55,6 +55,7 @@ _period_json = Json[Period](Period, "the period of the backfill", status=400)
 _CONFLICT = 409
 _COUNTED = 1_000  # missed times of one outage
 _SUSPENDED_AFTER = timedelta(seconds=1)
+_INSTANT = timedelta(microseconds=1)
 
 
 def schedules_object() -> VirtualObject:
@@ -93,7 +94,7 @@ async def set(ctx: ObjectContext, body: bytes) -> bytes:
         return _answer(SavedSchedule(status="unchanged", next=before.next))
     await check_fan_out(ctx, plan.fan_out)
     changed = _changed(before, ctx.key(), plan, ctx.request().id)
-    schedule = await planned(ctx, changed, await _now(ctx))
+    schedule = await planned(ctx, changed, _planned_from(before, plan, await _now(ctx)))
     ctx.set(TASK, task, serde=BytesSerde())
     saved(ctx, schedule)
     status = "changed" if before else "created"
@@ -216,6 +217,20 @@ def _changed(
     if before is None:
         return ScheduleState(name=name, plan=plan, generation=generation)
     return before.with_changes(plan=plan, generation=generation, queue=())
+
+
+def _planned_from(
+    before: ScheduleState | None, plan: SchedulePlan, now: datetime
+) -> datetime:
+    """After which moment the next time of a changed schedule is.
+
+    A time may come while `set` runs, or after an outage while its tick still waits
+    behind `set`. If the timetable is the same, that time is still due.
+    """
+    if before is None or before.next is None:
+        return now
+    is_same = (before.plan.cron, before.plan.zone) == (plan.cron, plan.zone)
+    return min(now, before.next - _INSTANT) if is_same else now
 
 
 async def _task(ctx: ObjectContext | ObjectSharedContext) -> bytes:

@@ -214,6 +214,7 @@ def test_a_shorthand_has_the_times_of_its_expression(cron: str, same: str) -> No
         ("every 30", "UTC", "use 'every 30s'"),
         ("every 400d", "UTC", "366 days at most"),
         ("every 999999999d", "UTC", "366 days at most"),
+        ("every 999999999d999999999h", "UTC", "366 days at most"),
         ("every 9999999999s", "UTC", "366 days at most"),
         ("@daily", "Mars/Base", "is not a time zone"),
         ("@daily", "../etc/passwd", "is not a time zone"),

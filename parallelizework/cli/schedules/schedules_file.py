@@ -68,10 +68,11 @@ class SchedulesFile:
                 f'{path} needs a line such as owner = "reports" at its top, and then '
                 "a table such as [schedules.nightly] for each schedule"
             )
-        return cls(
-            owner,
-            {name: _spec(path, owner, name, table) for name, table in tables.items()},
-        )
+        specs = {
+            name: _spec(path, owner, name, table)
+            for name, table in _table(path, "schedules", tables).items()
+        }
+        return cls(owner, specs)
 
     def changes(self, client: Client) -> list[Change]:
         """What `apply` would do, sorted by name.
@@ -121,9 +122,9 @@ class SchedulesFile:
 
 
 def _spec(path: Path, owner: str, name: str, table: object) -> Spec:
-    if not isinstance(table, dict):
-        raise UsageError(f"{path}: schedules.{name} is not a table")
-    fields: dict[str, object] = {str(key): table[key] for key in table}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - TOML
+    fields = _table(path, f"schedules.{name}", table)
+    if fields.keys() >= {"task", "task_file"}:
+        raise UsageError(f"{path}: schedules.{name}: use task or task_file, not both")
     if "task_file" in fields:
         file = path.parent / str(fields.pop("task_file"))
         fields["task"] = json.loads(read_task(f"@{file}", None))
@@ -133,6 +134,12 @@ def _spec(path: Path, owner: str, name: str, table: object) -> Spec:
         raise UsageError(f"{path}: schedules.{name}: {mistakes(error)}") from error
 
 
+def _table(path: Path, name: str, found: object) -> dict[str, object]:
+    if not isinstance(found, dict):
+        raise UsageError(f"{path}: {name} is not a table")
+    return {str(key): found[key] for key in found}  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType] - TOML
+
+
 def _change(before: Schedule, after: Spec) -> Change:
     plan = SchedulePlan(**after.model_dump(exclude={"task"}))
     old = {**before.plan.model_dump(), "task": before.task}
@@ -140,7 +147,7 @@ def _change(before: Schedule, after: Spec) -> Change:
     details = [
         f"{key}: {_text(old[key])} -> {_text(new[key])}"
         for key in new
-        if old[key] != new[key]
+        if _text(old[key]) != _text(new[key])  # in Python, 1 == 1.0 == True
     ]
     return Change("change" if details else "unchanged", before.name, details)
 

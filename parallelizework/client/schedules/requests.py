@@ -90,10 +90,10 @@ class Requests:
             Refused: The handler refused the request, or no worker serves schedules.
             Unreachable: No server or no worker answers.
         """
+        key = quote(name, safe="").replace(".", "%2E")  # ".." would remove a folder
         request = Request(
             "POST",
-            f"{self.server.ingress.url}/restate/call/{NAME}/{quote(name, safe='')}"
-            f"/{handler}",
+            f"{self.server.ingress.url}/restate/call/{NAME}/{key}/{handler}",
             body=body,
             timeout=_TIMEOUT,
             repeatable=repeatable,

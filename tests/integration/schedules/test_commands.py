@@ -80,6 +80,45 @@ def test_apply_makes_the_schedules_equal_to_the_file(
         known.delete(name)
 
 
+def test_apply_finds_a_task_that_differs_only_in_the_type_of_a_number(
+    schedules: Schedules, where: Mapping[str, str], key: str, tmp_path: Path
+) -> None:
+    file, known = tmp_path / "schedules.toml", schedules.client.schedules
+    text = f'owner = "{key}"\n[schedules.{key}]\ncron = "@daily"\n'
+    outputs: list[str] = []
+
+    for value in ("1.0", "1", "true", "true"):
+        file.write_text(f'{text}fan_out = "Scheduled"\ntask = {{ a = {value} }}\n')
+        outputs.append(output_of("schedule", "apply", str(file), where=where))
+
+    assert [output.split()[0] for output in outputs] == [
+        "create",
+        "change",
+        "change",
+        "unchanged",
+    ]
+    known.delete(key)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("schedules = 3", "schedules is not a table"),
+        ("schedules.a = 3", "schedules.a is not a table"),
+        ("schedules.a = { task = 1, task_file = 'x' }", "use task or task_file"),
+    ],
+)
+def test_a_wrong_file_is_an_error_that_says_what_to_change(
+    where: Mapping[str, str], tmp_path: Path, text: str, message: str
+) -> None:
+    file = tmp_path / "schedules.toml"
+    file.write_text(f'owner = "a"\n{text}\n')
+
+    output = output_of("schedule", "apply", str(file), where=where, code=2)
+
+    assert message in " ".join(output.split())
+
+
 def test_apply_does_not_change_the_schedules_of_another_owner(
     schedules: Schedules, where: Mapping[str, str], key: str, tmp_path: Path
 ) -> None:

@@ -173,7 +173,7 @@ def test_a_schedule_that_is_changed_while_ticks_are_due_starts_each_time_once(
     known.delete(key)
 
     times = schedules.times(key)
-    assert len(times) == len(set(times))
+    assert steps(times) == {1}
     assert times[-1] == last.last
     assert schedules.timers(key) == 0
 
@@ -202,7 +202,10 @@ def test_a_backfill_starts_a_run_for_each_time_one_after_the_other(
 @pytest.mark.parametrize(
     ("start", "end", "message"),
     [
-        ("2026-01-01", "2026-01-01", "use a longer period"),
+        ("2026-01-01T01:00", "2026-01-01T02:00", "use a longer period"),
+        ("2026-01-02", "2026-01-01", "use a later end"),
+        ("0001-01-01", "2026-01-01", "use a later start"),
+        ("0001-01-01T00:00+14:00", "0001-01-01", "use a later start"),
         ("2020-01-01", "2026-01-01", "use several shorter periods"),
         ("2026-01-01", "2999-01-01", "in the future"),
     ],
@@ -232,7 +235,9 @@ def test_the_period_of_a_backfill_is_checked(
         ("a", {"fan_out": "Nothing"}, 400, "no worker serves a fan-out 'Nothing'"),
         ("a", {"time_field": "t", "task": []}, 400, "the task is a JSON object"),
         ("a", {"task": "x" * 300_000}, 413, "pass a reference instead"),
+        ("a", {"cron": "every 999999999d999999999h"}, 400, "with 366 days at most"),
         ("a%20b", {}, 400, "use 1 to 128 of the characters"),
+        ("%2E%2E", {}, 400, "use 1 to 128 of the characters"),
     ],
 )
 def test_the_ingress_answers_an_invalid_schedule_with_what_to_change(
