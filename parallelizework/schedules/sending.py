@@ -77,7 +77,7 @@ async def started(ctx: ObjectContext, request: Start) -> str:
         await ctx.sleep(_PAUSE)
 
 
-async def check_fan_out(ctx: ObjectContext, fan_out: str) -> None:
+async def check_fan_out(ctx: ObjectContext | ObjectSharedContext, fan_out: str) -> None:
     """Check that a worker serves a fan-out.
 
     Raises:

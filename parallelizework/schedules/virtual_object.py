@@ -26,6 +26,7 @@ from restate.serde import BytesSerde
 from parallelizework.restate_sdk import RETRIED_WITHOUT_END, virtual_object
 from parallelizework.schedules.checks import checked_task, checked_times
 from parallelizework.schedules.models import (
+    LATE,
     NAME,
     Backfilled,
     Due,
@@ -65,7 +66,7 @@ def schedules_object() -> VirtualObject:
         "Starts runs of fan-outs at the times of schedules",
         private=(tick, ended),
         public=(set, delete, pause, resume, trigger, backfill),
-        shared=(get,),
+        shared=(check, get),
     )
     policies = {
         follow: RETRIED_WITHOUT_END,
@@ -84,6 +85,14 @@ def schedules_object() -> VirtualObject:
     return made
 
 
+async def check(ctx: ObjectSharedContext, body: bytes) -> bytes:
+    """Check a schedule as `set` does, and change nothing."""
+    spec = _spec_json.accept(body)
+    checked_task(ctx.key(), spec)
+    await check_fan_out(ctx, spec.fan_out)
+    return b""
+
+
 async def set(ctx: ObjectContext, body: bytes) -> bytes:
     """Create or change the schedule. The same values again change nothing."""
     spec = _spec_json.accept(body)
@@ -91,6 +100,7 @@ async def set(ctx: ObjectContext, body: bytes) -> bytes:
     plan = SchedulePlan(**spec.model_dump(exclude={"task"}))
     before = await found(ctx)
     if before and before.plan == plan and task == await _task(ctx):
+        await _repair(ctx, before)
         return _answer(SavedSchedule(status="unchanged", next=before.next))
     await check_fan_out(ctx, plan.fan_out)
     changed = _changed(before, ctx.key(), plan, ctx.request().id)
@@ -125,6 +135,8 @@ async def resume(ctx: ObjectContext) -> bytes:
         starter = RunStarter(ctx, schedule.with_changes(is_paused=False))
         await starter.begin_queued()
         saved(ctx, await planned(ctx, starter.schedule, await _now(ctx)))
+    else:
+        await _repair(ctx, schedule)
     return b""
 
 
@@ -231,6 +243,12 @@ def _planned_from(
         return now
     is_same = (before.plan.cron, before.plan.zone) == (plan.cron, plan.zone)
     return min(now, before.next - _INSTANT) if is_same else now
+
+
+async def _repair(ctx: ObjectContext, schedule: ScheduleState) -> None:
+    """Send a tick again that is late: somebody may have killed it."""
+    if schedule.next and schedule.next < await _now(ctx) - LATE:
+        saved(ctx, await planned(ctx, schedule, schedule.next - _INSTANT))
 
 
 async def _task(ctx: ObjectContext | ObjectSharedContext) -> bytes:

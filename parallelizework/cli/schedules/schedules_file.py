@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from parallelizework.cli.task import UsageError, read_task
 from parallelizework.client import Client
+from parallelizework.client.schedules.requests import Options
 from parallelizework.schedules.models import Schedule, SchedulePlan, Spec
 from parallelizework.serde.adapter import mistakes
 
@@ -75,10 +76,12 @@ class SchedulesFile:
         return cls(owner, specs)
 
     def changes(self, client: Client) -> list[Change]:
-        """What `apply` would do, sorted by name.
+        """What `apply` would do, sorted by name. Nothing is changed.
 
         Raises:
             UsageError: A schedule belongs to another owner.
+            UnknownFanOut: No worker serves the fan-out of a schedule.
+            UnfitData: A schedule is invalid.
         """
         known = {each.name: each for each in client.schedules.list()}
         changes = [
@@ -92,6 +95,10 @@ class SchedulesFile:
             else:
                 self._check_owner(known[name])
                 changes.append(_change(client.schedules.get(name), spec))
+        for change in changes:
+            if change.action in ("create", "change"):
+                spec, options = self._arguments(change.name)
+                client.schedules.check(change.name, *spec, **options)
         return sorted(changes, key=lambda change: change.name)
 
     def apply(self, client: Client, change: Change) -> None:
@@ -99,18 +106,20 @@ class SchedulesFile:
         if change.action == "delete":
             client.schedules.delete(change.name)
         elif change.action != "unchanged":
-            spec = self.specs[change.name]
-            client.schedules.set(
-                change.name,
-                spec.cron,
-                spec.fan_out,
-                spec.task,
-                zone=spec.zone,
-                overlap=spec.overlap,
-                missed=spec.missed,
-                time_field=spec.time_field,
-                owner=self.owner,
-            )
+            spec, options = self._arguments(change.name)
+            client.schedules.set(change.name, *spec, **options)
+
+    def _arguments(self, name: str) -> tuple[tuple[str, str, JsonValue], Options]:
+        """The cron expression, the fan-out and the task of a schedule; its options."""
+        spec = self.specs[name]
+        options = Options(
+            zone=spec.zone,
+            overlap=spec.overlap,
+            missed=spec.missed,
+            time_field=spec.time_field,
+            owner=self.owner,
+        )
+        return (spec.cron, spec.fan_out, spec.task), options
 
     def _check_owner(self, schedule: Schedule) -> None:
         owner = schedule.plan.owner

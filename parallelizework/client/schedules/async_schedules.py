@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Unpack, overload
 from pydantic_core import from_json
 
 from parallelizework.client.codec import Codec, Result, Subtask, Task, Value, codec_of
-from parallelizework.client.schedules.requests import Options, Requests, period, spec
+from parallelizework.client.schedules.requests import (
+    STARTING,
+    Options,
+    Requests,
+    period,
+    spec,
+)
 from parallelizework.schedules.models import (
     Backfilled,
     SavedSchedule,
@@ -86,7 +92,26 @@ class AsyncSchedules:
         """
         codec = codec_of(fan_out)
         body = spec(cron, codec.name, from_json(codec.dump(task)), options)
-        return SavedSchedule.model_validate_json(await self._requests.set(name, body))
+        return SavedSchedule.model_validate_json(
+            await self._requests.send(name, "set", body)
+        )
+
+    async def check(
+        self,
+        name: str,
+        cron: str,
+        fan_out: str,
+        task: JsonValue,
+        **options: Unpack[Options],
+    ) -> None:
+        """Check a schedule as `set` does, and change nothing.
+
+        Raises:
+            UnknownFanOut: No registered worker serves that fan-out.
+            UnfitData: A value is invalid.
+        """
+        body = spec(cron, fan_out, task, options)
+        await self._requests.send(name, "check", body)
 
     async def get(self, name: str) -> Schedule:
         """Return a schedule with its task, its next time and its last runs."""
@@ -120,7 +145,7 @@ class AsyncSchedules:
             UnknownFanOut: No registered worker serves the fan-out of the schedule.
             Refused: A run has not ended, and `overlap` is `skip`.
         """
-        answer = await self._requests.call(name, "trigger")
+        answer = await self._requests.call(name, "trigger", within=STARTING)
         return Triggered.model_validate_json(answer).run
 
     async def backfill(self, name: str, start: datetime, end: datetime) -> int:
@@ -141,5 +166,7 @@ class AsyncSchedules:
             UnfitData: The period has no times, or more than 1,000; or the end is in the
                 future.
         """
-        answer = await self._requests.call(name, "backfill", period(start, end))
+        answer = await self._requests.call(
+            name, "backfill", period(start, end), within=STARTING
+        )
         return Backfilled.model_validate_json(answer).times

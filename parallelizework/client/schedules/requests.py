@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _BAD_REQUEST, _NOT_FOUND, _TOO_LARGE = 400, 404, 413
 _TIMEOUT = 10.0  # seconds; a worker that is running answers within one
+STARTING = 120.0  # seconds; the same for an answer after the start of many runs
 
 
 class Options(TypedDict, total=False):
@@ -58,8 +59,8 @@ class Requests:
 
     server: Server
 
-    async def set(self, name: str, body: Spec) -> bytes:
-        """Create or change a schedule; return the answer.
+    async def send(self, name: str, handler: str, body: Spec) -> bytes:
+        """Send a schedule to `set` or `check`; return the answer.
 
         Raises:
             UnknownFanOut: No worker serves the fan-out; the message has similar names.
@@ -67,7 +68,7 @@ class Requests:
         """
         try:
             dumped = body.model_dump_json().encode()
-            return await self.call(name, "set", dumped, repeatable=True)
+            return await self.call(name, handler, dumped, repeatable=True)
         except UnknownFanOut:
             more = await hint(self.server, body.fan_out)
             message = f"{UNKNOWN_FAN_OUT} {body.fan_out!r}; {more}"
@@ -80,6 +81,7 @@ class Requests:
         body: bytes | None = None,
         *,
         repeatable: bool = False,
+        within: float = _TIMEOUT,
     ) -> bytes:
         """Call a handler of a schedule; return the answer.
 
@@ -95,14 +97,16 @@ class Requests:
             "POST",
             f"{self.server.ingress.url}/restate/call/{NAME}/{key}/{handler}",
             body=body,
-            timeout=_TIMEOUT,
+            timeout=within,
             repeatable=repeatable,
         )
         try:
             answer = await self.server.http.ask(request)
         except TimedOut as error:
             raise Unreachable(
-                f"no worker answers for {NAME}: run `parallelizework doctor`"
+                f"no worker answers for {NAME}: run `parallelizework doctor`. The "
+                f"request may still arrive: look at `parallelizework schedule show "
+                f"{name}`"
             ) from error
         if not answer.ok:
             raise _error(name, answer)

@@ -84,6 +84,22 @@ class Schedules:
             self._schedules.set(name, cron, codec_of(fan_out), task, **options)
         )
 
+    def check(
+        self,
+        name: str,
+        cron: str,
+        fan_out: str,
+        task: JsonValue,
+        **options: Unpack[Options],
+    ) -> None:
+        """Check a schedule as `set` does, and change nothing.
+
+        Raises:
+            UnknownFanOut: No registered worker serves that fan-out.
+            UnfitData: A value is invalid.
+        """
+        self._thread.run(self._schedules.check(name, cron, fan_out, task, **options))
+
     def get(self, name: str) -> Schedule:
         """Return a schedule with its task, its next time and its last runs."""
         return self._thread.run(self._schedules.get(name))

@@ -119,6 +119,33 @@ def test_a_wrong_file_is_an_error_that_says_what_to_change(
     assert message in " ".join(output.split())
 
 
+WRONG = [
+    ('cron = "61 * * * *"\nfan_out = "Scheduled"', 2, "61 * * * *"),
+    ('cron = "@daily"\nfan_out = "Unknown"', 1, "no worker serves a fan-out 'Unknown'"),
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_apply_changes_nothing_if_one_schedule_is_invalid(
+    schedules: Schedules,
+    where: Mapping[str, str],
+    key: str,
+    tmp_path: Path,
+    wrong: tuple[str, int, str],
+) -> None:
+    (lines, code, error), file = wrong, tmp_path / "schedules.toml"
+    (tmp_path / "task.json").write_text("{}")
+    table = f"[schedules.{key}-wrong]\n{lines}\ntask = 1\n"
+    file.write_text(FILE.format(key=key, owner=key) + table)
+
+    for options in ((), ("--dry-run",)):
+        arguments = "schedule", "apply", str(file), *options
+        assert error in output_of(*arguments, where=where, code=code)
+
+    names = [each.name for each in schedules.client.schedules.list()]
+    assert not [name for name in names if name.startswith(key)]
+
+
 def test_apply_does_not_change_the_schedules_of_another_owner(
     schedules: Schedules, where: Mapping[str, str], key: str, tmp_path: Path
 ) -> None:
