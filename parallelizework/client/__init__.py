@@ -11,7 +11,6 @@ from parallelizework.client.models import (
 from parallelizework.client.schedules.async_schedules import AsyncSchedules
 from parallelizework.client.schedules.sync_schedules import Schedules
 from parallelizework.client.server_api.health import healthy
-from parallelizework.client.steering.answer import Answered
 from parallelizework.client.subtasks.completed import CompletedSubtask
 from parallelizework.client.subtasks.listed import ListedSubtask, Subtasks
 from parallelizework.client.subtasks.waiting import WaitingSubtask, WaitingSubtasks
@@ -22,6 +21,7 @@ from parallelizework.schedules.models import (
     ScheduledRun,
     SchedulePlan,
 )
+from parallelizework.waiting.models import Answered
 
 __all__ = [
     "Answered",

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
     from parallelizework.client.models import Listed
     from parallelizework.client.server_api.deployments import Registered
-    from parallelizework.client.steering.answer import Answered
     from parallelizework.fan_out import FanOut
     from parallelizework.progress.labels import Labels
+    from parallelizework.waiting.models import Answered
 
 
 class AsyncClient:

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from parallelizework.client.models import Failures, Listed, Paused, Progress
     from parallelizework.client.server_api.deployments import Registered
-    from parallelizework.client.steering.answer import Answered
     from parallelizework.client.subtasks.completed import CompletedSubtask
     from parallelizework.client.subtasks.listed import Subtasks, SubtaskStatus
     from parallelizework.client.subtasks.waiting import WaitingSubtasks
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from parallelizework.policy import Policy
     from parallelizework.progress.labels import Labels
     from parallelizework.redrive.models import Index
+    from parallelizework.waiting.models import Answered
 
 
 class Run(Generic[Result]):

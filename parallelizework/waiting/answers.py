@@ -20,6 +20,7 @@ from parallelizework.serde.validated_json import Json
 from parallelizework.waiting.models import (
     ANSWERS,
     Answer,
+    Answered,
     Waiter,
     Withdrawal,
     answer_name,
@@ -70,25 +71,9 @@ class _State(BaseModel):
     changes: int = 0
 
 
-class Accepted(BaseModel):
-    """The answer of `succeed` and `fail`.
-
-    Attributes:
-        is_first: Whether this was the first answer. Otherwise, it is the same as the
-            first answer, and changes nothing.
-        is_waiting: Whether the subtask waits already. Otherwise, it receives the answer
-            as soon as it waits.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    is_first: bool
-    is_waiting: bool
-
-
 _refusal_json = Json[Refusal | str](Refusal | str, "the failure", status=_BAD_REQUEST)
 _state_json = Message[_State](_State, "the state of an answer")
-_accepted_json = Json[Accepted](Accepted, "the accepted answer")
+_accepted_json = Json[Answered](Answered, "the accepted answer")
 
 
 def answer_value_json(definition: ExecuteDefinition) -> Json[Any]:
@@ -193,7 +178,7 @@ def _accept(ctx: ObjectContext, state: _State, answer: Answer) -> bytes:
     """
     if state.answer and _json(state.answer) != _json(answer):
         raise TerminalError(f"{ctx.key()} has another answer already", _CONFLICT)
-    accepted = Accepted(is_first=not state.answer, is_waiting=bool(state.waiter))
+    accepted = Answered(is_first=not state.answer, is_waiting=bool(state.waiter))
     if not state.answer:
         answered = state.model_copy(update={"answer": answer})
         if state.waiter:

@@ -138,6 +138,22 @@ class Answer(BaseModel):
     event: Event | None = None
 
 
+class Answered(BaseModel):
+    """What `succeed` and `fail` of `FanOutAnswers` return.
+
+    Attributes:
+        is_first: Whether this was the first answer. Otherwise, it is the same as the
+            first answer, and changes nothing.
+        is_waiting: Whether the subtask waits already. Otherwise, it receives the answer
+            as soon as it waits.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    is_first: bool
+    is_waiting: bool
+
+
 class Withdrawal(BaseModel):
     """A subtask no longer waits.
 

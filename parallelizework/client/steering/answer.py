@@ -5,33 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from pydantic import BaseModel, ConfigDict
 from pydantic_core import PydanticSerializationError, to_json
 
 from parallelizework.client.server_api.http import Request, succeeded
 from parallelizework.errors import UnfitData
-from parallelizework.waiting.models import ANSWERS
+from parallelizework.waiting.models import ANSWERS, Answered
 
 if TYPE_CHECKING:
     from parallelizework.client.server_api.server import Server
 
 _BAD_REQUEST = 400
-
-
-class Answered(BaseModel):
-    """What `answer` and `answer_failure` return.
-
-    Attributes:
-        is_first: Whether this was the first answer. Otherwise, it is the same as the
-            first answer, and changes nothing.
-        is_waiting: Whether the subtask waits already. Otherwise, it receives the answer
-            as soon as it waits.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    is_first: bool
-    is_waiting: bool
 
 
 async def succeed(server: Server, key: str, value: object) -> Answered:
