@@ -81,7 +81,7 @@ test-compose: $(READY) ## The tests against docker-compose.yml and docker-compos
 bench: $(READY) .venv/.bench ## Measure; with Celery and DBOS where Redis and PostgreSQL are
 	$(BIN)/python -m benchmarks.bench
 
-bench-quick: $(READY) ## Measure the most important ratios, in three minutes
+bench-quick: $(READY) ## Measure the most important ratios, in four minutes
 	$(BIN)/python -m benchmarks.quick
 
 docs: $(READY) .venv/.docs ## Build the documentation into site/, and check its links

@@ -1,4 +1,4 @@
-"""`make bench-quick`: print the ratios, within three minutes on two cores."""
+"""`make bench-quick`: print the ratios, within four minutes on two cores."""
 
 from benchmarks.comparisons import Sizes, comparisons
 from benchmarks.systems import end_on_sigterm
