@@ -6,6 +6,7 @@ from restate import Service
 
 from parallelizework.definition.checks import checked_name
 from parallelizework.definition.definition import define_executor
+from parallelizework.definition.execute import ExecuteDefinition
 from parallelizework.definition.signatures import (
     ExecuteFunction,
     ReceiveFunction,
@@ -72,6 +73,11 @@ class Executor(Servable, Generic[Subtask, Value]):
 
     def __repr__(self) -> str:
         return f"Executor({self.name!r})"
+
+    @property
+    def executes(self) -> ExecuteDefinition:
+        """How the executor executes subtasks."""
+        return self.definition
 
     @property
     def service(self) -> Service:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from restate import Context, Service
 
-from parallelizework.definition.definition import Definition, define
+from parallelizework.definition.definition import define
 from parallelizework.definition.execute import ExecuteDefinition
 from parallelizework.definition.signatures import (
     AggregateFunction,
@@ -235,6 +235,11 @@ class FanOut(Servable, Generic[Task, Subtask, Value, Result]):
         return definition.result_json.deserialize(answer)
 
     @property
+    def executes(self) -> ExecuteDefinition | None:
+        """How the fan-out executes subtasks; None if an executor does."""
+        return self.definition.execute
+
+    @property
     def service(self) -> Service:
         """The Restate service of the fan-out alone."""
         return service(self.definition)
@@ -286,10 +291,10 @@ def services(
             redrive_object(),
             outcomes_object(),
         ]
-    executed = [_execute_of(each) for each in served]
+    servable = [each for each in served if isinstance(each, Servable)]
     all_services += waiting_objects(
-        (each for each in executed if each),
-        delivers_events=any(getattr(each, "delivers_events", False) for each in served),
+        (each.executes for each in servable if each.executes),
+        delivers_events=any(each.delivers_events for each in servable),
     )
     names = Counter(each.name for each in all_services)
     if repeated := [name for name, count in names.items() if count > 1]:
@@ -309,11 +314,3 @@ def _notifications(receivers: list[str]) -> Service:
     from parallelizework.notifications.service import Notifications  # noqa: PLC0415 - as above
 
     return Notifications.able_to_notify(receivers)
-
-
-def _execute_of(served: Served) -> ExecuteDefinition | None:
-    """How a fan-out or an executor executes subtasks; None if it does not."""
-    definition = getattr(served, "definition", None)
-    if isinstance(definition, Definition):
-        return definition.execute
-    return definition if isinstance(definition, ExecuteDefinition) else None

@@ -1,13 +1,9 @@
 """The Restate service of a fan-out: its handlers, and the server's options for them."""
 
-import logging
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
-from restate import Context, InvocationRetryPolicy, Service, TerminalError
-from restate.handler import TypeHint, handler_from_callable
-from restate.serde import BytesSerde
+from restate import InvocationRetryPolicy, Service
 
 from parallelizework.attempts.durable import await_resume
 from parallelizework.coordination.handlers import Handlers
@@ -17,13 +13,10 @@ from parallelizework.execution.batch import BatchHandler
 from parallelizework.execution.handler_code import HandlerCodeHandler
 from parallelizework.execution.subtask import SubtaskHandler
 from parallelizework.messages import HandlerName
-from parallelizework.restate_sdk import CONTINUED, RETRIED_WITHOUT_END
+from parallelizework.restate_sdk import RETRIED_WITHOUT_END
+from parallelizework.serde.json_handler import add_json_handler
 from parallelizework.serde.validated_json import Json
 from parallelizework.waiting.wait import WaitHandler
-
-_logger = logging.getLogger(__name__)
-
-_Handler = Callable[[Context, bytes], Awaitable[bytes]]
 
 # Inactivity timeouts. After this time without progress, the server asks the handler to
 # suspend. A suspended invocation releases its invoker slot: a server has 1,000 of them
@@ -70,19 +63,31 @@ def service(definition: Definition) -> Service:
         abort_timeout=_ABORT,
     )
     types = (definition.task_json, definition.result_json)
-    _add(restate_service, HandlerName.RUN, handlers.run, types, _COORDINATES)
+    add_json_handler(
+        restate_service, HandlerName.RUN, handlers.run, types, **_COORDINATES
+    )
     types = (handlers.redrive_json, definition.result_json)
-    _add(restate_service, HandlerName.REDRIVE, handlers.redrive, types, _COORDINATES)
+    add_json_handler(
+        restate_service, HandlerName.REDRIVE, handlers.redrive, types, **_COORDINATES
+    )
     if execute := definition.execute:
         _add_execution(restate_service, execute, BatchHandler(execute, definition))
     _add_pause(restate_service)
     types = (handlers.slice_json, handlers.outcomes_json)
     options = _INNER | _COORDINATES
-    _add(restate_service, HandlerName.RUN_SEGMENT, handlers.run_segment, types, options)
+    add_json_handler(
+        restate_service, HandlerName.RUN_SEGMENT, handlers.run_segment, types, **options
+    )
     if definition.expand:
-        _add(restate_service, HandlerName.RUN_SHARD, handlers.run_shard, types, options)
-        _add(
-            restate_service, HandlerName.RUN_SHARDS, handlers.run_shards, types, options
+        add_json_handler(
+            restate_service, HandlerName.RUN_SHARD, handlers.run_shard, types, **options
+        )
+        add_json_handler(
+            restate_service,
+            HandlerName.RUN_SHARDS,
+            handlers.run_shards,
+            types,
+            **options,
         )
     return restate_service
 
@@ -109,11 +114,15 @@ def _add_execution(
     retry = _retry(execute)
     options = {"journal_retention": _RETENTION, **listening, **retry}
     types = (execute.subtask_json, execute.value_json)
-    _add(restate_service, HandlerName.RUN_SUBTASK, single.run_subtask, types, options)
+    add_json_handler(
+        restate_service, HandlerName.RUN_SUBTASK, single.run_subtask, types, **options
+    )
     # Handler code has this handler too, and refuses batches. If an executor of handler
     # code had no such handler, Restate would retry the call of a batch without end.
     types, options = (batch.slice_json, batch.outcomes_json), _INNER | listening | retry
-    _add(restate_service, HandlerName.RUN_BATCH, batch.run_batch, types, options)
+    add_json_handler(
+        restate_service, HandlerName.RUN_BATCH, batch.run_batch, types, **options
+    )
     if execute.may_wait:
         _add_wait(restate_service, execute)
 
@@ -122,21 +131,20 @@ def _add_wait(restate_service: Service, execute: ExecuteDefinition) -> None:
     waits, options = WaitHandler(execute), _INNER | _COORDINATES
     types = (execute.subtask_json, execute.value_json)
     listens = options | _LISTENING  # an answer ends the wait while `remind` executes
-    _add(restate_service, HandlerName.AWAIT_ANSWER, waits.await_answer, types, listens)
+    add_json_handler(
+        restate_service, HandlerName.AWAIT_ANSWER, waits.await_answer, types, **listens
+    )
     types = (waits.answer_json, execute.value_json)
-    _add(restate_service, HandlerName.CHECK_ANSWER, waits.check_answer, types, options)
+    add_json_handler(
+        restate_service, HandlerName.CHECK_ANSWER, waits.check_answer, types, **options
+    )
 
 
 def _add_pause(restate_service: Service) -> None:
     pause = Json[Any](Any, "a pause")
-    retry = {"invocation_retry_policy": _PAUSING}
-    _add(
-        restate_service,
-        HandlerName.AWAIT_RESUME,
-        await_resume,
-        (pause, pause),
-        _INNER | _LISTENING | retry,
-    )
+    options = _INNER | _LISTENING | {"invocation_retry_policy": _PAUSING}
+    name, types = HandlerName.AWAIT_RESUME, (pause, pause)
+    add_json_handler(restate_service, name, await_resume, types, **options)
 
 
 _INNER: dict[str, Any] = {"journal_retention": _RETENTION, "ingress_private": True}
@@ -155,39 +163,3 @@ def _retry(execute: ExecuteDefinition) -> dict[str, Any]:
         on_max_attempts="pause",
     )
     return {"invocation_retry_policy": restate_counts}
-
-
-def _add(
-    restate_service: Service,
-    name: HandlerName,
-    function: _Handler,
-    types: tuple[Json[Any], Json[Any]],
-    options: dict[str, Any],
-) -> None:
-    """Add a handler that reads and writes JSON itself: so bad input becomes a 400.
-
-    An exception that should not reach the handler is a bug of ours. The handler raises
-    a `TerminalError` instead. Otherwise Restate would retry the invocation without end.
-    """
-
-    async def handler(ctx: Context, body: bytes) -> bytes:
-        try:
-            return await function(ctx, body)
-        except (TerminalError, *CONTINUED):
-            raise
-        except Exception as error:
-            _logger.exception("handler failed: %s/%s", restate_service.name, name)
-            message = (
-                f"{restate_service.name}/{name} failed unexpectedly: {error!r:.1000}"
-            )
-            raise TerminalError(message, 500) from error
-
-    handler.__doc__ = function.__doc__
-    raw = BytesSerde()
-    register = restate_service.handler(
-        name, input_serde=raw, output_serde=raw, **options
-    )
-    io = handler_from_callable(register(handler)).handler_io
-    accepted, returned = types
-    io.input_type = TypeHint[Any](bytes, generate_json_schema=accepted.schema)
-    io.output_type = TypeHint[Any](bytes, generate_json_schema=returned.schema)

@@ -222,9 +222,7 @@ class Window:
         size = 0
         try:
             answer = await ended.future
-            waiting = None
-            if not ended.has_timed_out:
-                waiting = ended.call.wait(self._ctx, answer)
+            waiting = not ended.has_timed_out and ended.call.wait(self._ctx, answer)
             if waiting:
                 self._wait(ended, waiting)
                 return

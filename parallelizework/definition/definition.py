@@ -222,14 +222,14 @@ def _executes(
     name: str, roles: Mapping[str, Function | None], policy: Policy, subtask: object
 ) -> ExecuteDefinition | None:
     """How a service executes subtasks; None if another service does."""
+    execute = roles.get("execute")
     remind, receive = roles.get("remind"), roles.get("receive")
-    if execute := roles.get("execute"):
-        return ExecuteDefinition(
-            name, execute, policy, subtask, remind=remind, receive=receive
-        )
-    if remind or receive:
-        check_may_wait("remind" if remind else "receive", name, may_wait=False)
-    return None
+    check_may_wait(name, execute, remind, receive)
+    if execute is None:
+        return None
+    return ExecuteDefinition(
+        name, execute, policy, subtask, remind=remind, receive=receive
+    )
 
 
 def _functions(

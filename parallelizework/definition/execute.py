@@ -10,7 +10,6 @@ from restate import TerminalError
 from parallelizework.definition.function import Function
 from parallelizework.definition.policy_checks import check_batches, check_policy
 from parallelizework.definition.waiting_checks import (
-    check_may_wait,
     check_receive,
     check_remind,
     without_waiting,
@@ -61,7 +60,10 @@ class ExecuteDefinition:
     ) -> None:
         self.value, self.may_wait = without_waiting(function)
         check_policy(function, policy, policy)
-        self._check_functions(name, subtask, remind, receive)
+        if remind:
+            check_remind(remind, subtask)
+        if receive:
+            check_receive(receive, subtask, self.value)
         self.name = name
         self.function = function
         self.remind = remind
@@ -75,20 +77,6 @@ class ExecuteDefinition:
             list_of(subtask), f"the subtasks of {name}"
         )
         self.value_json = value_json(name, self.value)
-
-    def _check_functions(
-        self,
-        name: str,
-        subtask: object,
-        remind: Function | None,
-        receive: Function | None,
-    ) -> None:
-        if remind:
-            check_may_wait("remind", name, may_wait=self.may_wait)
-            check_remind(remind, subtask)
-        if receive:
-            check_may_wait("receive", name, may_wait=self.may_wait)
-            check_receive(receive, subtask, self.value)
 
     def accept(self, body: bytes, headers: Mapping[str, str]) -> tuple[Any, Policy]:
         """Return the subtask of a call, and its policy.

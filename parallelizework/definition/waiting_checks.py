@@ -80,13 +80,16 @@ def _check_parameters(function: Function, subtask: object, second: type) -> None
         )
 
 
-def check_may_wait(role: str, owner: str, *, may_wait: bool) -> None:
-    """Check that `execute` may wait: its owner has `remind` or `receive`.
+def check_may_wait(
+    owner: str, execute: Function | None, *others: Function | None
+) -> None:
+    """Check that `execute` may wait, if its owner has `remind` or `receive`.
 
     Raises:
-        DefinitionError: `execute` cannot wait.
+        DefinitionError: `execute` cannot wait, or an executor has it.
     """
-    if not may_wait:
+    role = next((other.role for other in others if other), None)
+    if role and not (execute and without_waiting(execute)[1]):
         raise DefinitionError(
             f"{owner} has {role}, but its execute never waits: add Waiting[...] to the "
             f"return hint of execute, or remove {role}. If an executor executes the "

@@ -17,25 +17,22 @@ from parallelizework.outcomes import Fault
 from parallelizework.restate_sdk import virtual_object
 from parallelizework.serde.message import Message
 from parallelizework.serde.validated_json import Json
+from parallelizework.waiting.kept import Kept, KeptState, answer_json, send_answer
 from parallelizework.waiting.models import (
     ANSWERS,
     Answer,
     Answered,
     Waiter,
     Withdrawal,
-    answer_name,
     service_of,
 )
 
 _EARLY = timedelta(days=7)  # how long an answer is kept before its subtask waits
 _BAD_REQUEST, _NOT_FOUND, _CONFLICT, _GONE = 400, 404, 409, 410
-_STATE = "state"
 
 waiter_json = Message[Waiter](Waiter, "a waiter")
-answer_json = Message[Answer](Answer, "an answer")
 withdrawal_json = Message[Withdrawal](Withdrawal, "the end of a wait")
 withdrawn_json = Message[bool](bool, "whether a subtask has withdrawn")
-_number_json = Message[int](int, "a number")
 _any_json = Json[Any](Any, "the value", status=_BAD_REQUEST)
 
 
@@ -53,26 +50,22 @@ class Refusal(BaseModel):
     code: int = Field(default=500, ge=400, le=599)
 
 
-class _State(BaseModel):
+class _State(KeptState):
     """What is known of one key.
 
     Attributes:
         waiter: The subtask that waits, or has waited.
         answer: The answer that counts.
         ended: How the subtask has ended, if it has ended without an answer.
-        changes: How often the time was set after which the key is forgotten.
     """
-
-    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
 
     waiter: Waiter | None = None
     answer: Answer | None = None
     ended: str | None = None
-    changes: int = 0
 
 
 _refusal_json = Json[Refusal | str](Refusal | str, "the failure", status=_BAD_REQUEST)
-_state_json = Message[_State](_State, "the state of an answer")
+_kept = Kept(ANSWERS, _State)
 _accepted_json = Json[Answered](Answered, "the accepted answer")
 
 
@@ -101,7 +94,7 @@ def answers_object(definitions: Iterable[ExecuteDefinition]) -> VirtualObject:
 
     async def succeed(ctx: ObjectContext, body: bytes) -> bytes:
         """Answer with a value: the subtask succeeds. The body is the value's JSON."""
-        service, state = _service(ctx), await _state(ctx)
+        service, state = _service(ctx), await _kept.get(ctx)
         _check_open(state)
         if service in types:
             body = checked(types[service], body)
@@ -113,7 +106,7 @@ def answers_object(definitions: Iterable[ExecuteDefinition]) -> VirtualObject:
     async def fail(ctx: ObjectContext, body: bytes) -> bytes:
         """Answer with a failure: `{"message": "declined", "code": 402}`, or a text."""
         _service(ctx)
-        state, refusal = await _state(ctx), _refusal_json.accept(body)
+        state, refusal = await _kept.get(ctx), _refusal_json.accept(body)
         _check_open(state)
         if isinstance(refusal, str):
             refusal = Refusal(message=refusal)
@@ -131,36 +124,35 @@ def answers_object(definitions: Iterable[ExecuteDefinition]) -> VirtualObject:
 
 async def expect(ctx: ObjectContext, body: bytes) -> bytes:
     """Note which subtask waits, and send the answer if it has come already."""
-    waiter, state = waiter_json.deserialize(body), await _state(ctx)
+    waiter, state = waiter_json.deserialize(body), await _kept.get(ctx)
     answer = state.answer
     if answer and state.waiter:  # the same subtask again: it has refused the answer
         answer = None
     if answer:
-        _send(ctx, waiter, answer)
+        send_answer(ctx, waiter, answer)
     update = {"waiter": waiter, "answer": answer}
-    _keep(ctx, state.model_copy(update=update), timedelta(seconds=waiter.kept_for))
+    _kept.keep(ctx, state.model_copy(update=update), timedelta(seconds=waiter.kept_for))
     return b""
 
 
 async def withdraw(ctx: ObjectContext, body: bytes) -> bytes:
     """Note that the subtask no longer waits, unless an answer was sent before."""
-    withdrawal, state = withdrawal_json.deserialize(body), await _state(ctx)
+    withdrawal, state = withdrawal_json.deserialize(body), await _kept.get(ctx)
     if not state.answer:
         ended = "timed out" if withdrawal.status == "timed_out" else "was cancelled"
-        ctx.set(_STATE, state.model_copy(update={"ended": ended}), serde=_state_json)
+        _kept.set(ctx, state.model_copy(update={"ended": ended}))
     return withdrawn_json.serialize(not state.answer)
 
 
 async def forget(ctx: ObjectContext, body: bytes) -> bytes:
     """Forget the key, unless its time was set anew."""
-    if (await _state(ctx)).changes == _number_json.deserialize(body):
-        ctx.clear_all()
+    await _kept.forget(ctx, body)
     return b""
 
 
 async def get(ctx: ObjectSharedContext) -> bytes:
     """Return `{"is_waiting": ..., "is_answered": ..., "ended": ...}` of the key."""
-    state = await _state(ctx)
+    state = await _kept.get(ctx)
     return _any_json.serialize(
         {
             "is_waiting": bool(state.waiter and not state.answer and not state.ended),
@@ -182,32 +174,15 @@ def _accept(ctx: ObjectContext, state: _State, answer: Answer) -> bytes:
     if not state.answer:
         answered = state.model_copy(update={"answer": answer})
         if state.waiter:
-            _send(ctx, state.waiter, answer)
-            ctx.set(_STATE, answered, serde=_state_json)
+            send_answer(ctx, state.waiter, answer)
+            _kept.set(ctx, answered)
         else:
-            _keep(ctx, answered, _EARLY)
+            _kept.keep(ctx, answered, _EARLY)
     return _accepted_json.serialize(accepted)
 
 
 def _json(answer: Answer) -> bytes:
     return answer_json.serialize(answer)  # 1 and true are equal, but not as JSON
-
-
-def _send(ctx: ObjectContext, waiter: Waiter, answer: Answer) -> None:
-    name = answer_name(waiter.number)
-    ctx.resolve_signal(waiter.invocation, name, answer, serde=answer_json)
-
-
-def _keep(ctx: ObjectContext, state: _State, kept_for: timedelta) -> None:
-    """Store the state, and forget the key after a time."""
-    changed = state.model_copy(update={"changes": state.changes + 1})
-    ctx.set(_STATE, changed, serde=_state_json)
-    body = _number_json.serialize(changed.changes)
-    ctx.generic_send(ANSWERS, "forget", body, key=ctx.key(), send_delay=kept_for)
-
-
-async def _state(ctx: ObjectContext | ObjectSharedContext) -> _State:
-    return await ctx.get(_STATE, serde=_state_json) or _State()
 
 
 def _service(ctx: ObjectContext) -> str:

@@ -8,56 +8,48 @@ next one. An event with a known id counts once.
 from collections.abc import Iterable
 from datetime import timedelta
 
-from pydantic import BaseModel, ConfigDict
 from pydantic_core import to_json
 from restate import ObjectContext, ObjectSharedContext, VirtualObject
 
 from parallelizework.restate_sdk import virtual_object
 from parallelizework.serde.message import Message
 from parallelizework.waiting.answers import (
-    answer_json,
     waiter_json,
     withdrawal_json,
     withdrawn_json,
 )
+from parallelizework.waiting.kept import Kept, KeptState, send_answer
 from parallelizework.waiting.models import (
     MAILBOX,
     Answer,
     Delivery,
     Waiter,
-    answer_name,
 )
 
 _MAX_IDS = 100  # of events that were delivered
-_STATE = "state"
 
 delivery_json = Message[Delivery](Delivery, "an event")
-_number_json = Message[int](int, "a number")
 
 
-class _State(BaseModel):
+class _State(KeptState):
     """What is known of one key.
 
     Attributes:
         waiters: The subtasks that wait.
         early: The first event that no subtask has received yet.
         ids: The ids of the latest events that subtasks have received.
-        changes: How often the time was set after which the key is forgotten.
     """
 
-    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
-
-    waiters: list[Waiter] = []
+    waiters: tuple[Waiter, ...] = ()
     early: Delivery | None = None
-    ids: list[str] = []
-    changes: int = 0
+    ids: tuple[str, ...] = ()
 
-    def with_id(self, event: Delivery) -> list[str]:
+    def with_id(self, event: Delivery) -> tuple[str, ...]:
         """Return the ids of the latest events after one more."""
-        return [*self.ids, event.id][-_MAX_IDS:] if event.id else self.ids
+        return (*self.ids, event.id)[-_MAX_IDS:] if event.id else self.ids
 
 
-_state_json = Message[_State](_State, "the state of a key of events")
+_kept = Kept(MAILBOX, _State)
 
 
 def mailbox_object() -> VirtualObject:
@@ -72,12 +64,12 @@ def mailbox_object() -> VirtualObject:
 
 async def deliver(ctx: ObjectContext, body: bytes) -> bytes:
     """Deliver an event to the subtasks that wait; without one, keep it for a time."""
-    event, state = delivery_json.deserialize(body), await _state(ctx)
+    event, state = delivery_json.deserialize(body), await _kept.get(ctx)
     if event.id and event.id in state.ids:
         return b""
     if state.waiters:
         _send(ctx, state.waiters, event)
-        state = state.model_copy(update={"waiters": [], "ids": state.with_id(event)})
+        state = state.model_copy(update={"waiters": (), "ids": state.with_id(event)})
     elif not state.early:
         state = state.model_copy(update={"early": event})
     else:
@@ -88,52 +80,42 @@ async def deliver(ctx: ObjectContext, body: bytes) -> bytes:
 
 async def expect(ctx: ObjectContext, body: bytes) -> bytes:
     """Note that a subtask waits, or deliver the event that has come already."""
-    waiter, state = waiter_json.deserialize(body), await _state(ctx)
+    waiter, state = waiter_json.deserialize(body), await _kept.get(ctx)
     if early := state.early:
         _send(ctx, [waiter], early)
         update = {"early": None, "ids": state.with_id(early)}
     else:
-        update = {"waiters": [*state.waiters, waiter]}
+        update = {"waiters": (*state.waiters, waiter)}
     _keep(ctx, state.model_copy(update=update), waiter.kept_for)
     return b""
 
 
 async def withdraw(ctx: ObjectContext, body: bytes) -> bytes:
     """Note that a subtask no longer waits, unless an event was sent before."""
-    withdrawal, state = withdrawal_json.deserialize(body), await _state(ctx)
-    left = [e for e in state.waiters if e.invocation != withdrawal.invocation]
-    ctx.set(_STATE, state.model_copy(update={"waiters": left}), serde=_state_json)
+    withdrawal, state = withdrawal_json.deserialize(body), await _kept.get(ctx)
+    left = tuple(e for e in state.waiters if e.invocation != withdrawal.invocation)
+    _kept.set(ctx, state.model_copy(update={"waiters": left}))
     return withdrawn_json.serialize(len(left) < len(state.waiters))
 
 
 async def forget(ctx: ObjectContext, body: bytes) -> bytes:
     """Forget the key, unless its time was set anew."""
-    if (await _state(ctx)).changes == _number_json.deserialize(body):
-        ctx.clear_all()
+    await _kept.forget(ctx, body)
     return b""
 
 
 async def get(ctx: ObjectSharedContext) -> bytes:
     """Return `{"waiting": ..., "has_event": ...}`: the number of waiting subtasks."""
-    state = await _state(ctx)
+    state = await _kept.get(ctx)
     return to_json({"waiting": len(state.waiters), "has_event": bool(state.early)})
 
 
 def _send(ctx: ObjectContext, waiters: Iterable[Waiter], event: Delivery) -> None:
-    answer = Answer(event=event.event)
     for waiter in waiters:
-        name = answer_name(waiter.number)
-        ctx.resolve_signal(waiter.invocation, name, answer, serde=answer_json)
+        send_answer(ctx, waiter, Answer(event=event.event))
 
 
 def _keep(ctx: ObjectContext, state: _State, kept_for: float) -> None:
-    """Store the state, and forget the key after a time: not before a subtask ends."""
+    """Keep the key for a time, and not shorter than its subtasks may wait."""
     longest = max([kept_for, *(each.kept_for for each in state.waiters)])
-    changed = state.model_copy(update={"changes": state.changes + 1})
-    ctx.set(_STATE, changed, serde=_state_json)
-    body, delay = _number_json.serialize(changed.changes), timedelta(seconds=longest)
-    ctx.generic_send(MAILBOX, "forget", body, key=ctx.key(), send_delay=delay)
-
-
-async def _state(ctx: ObjectContext | ObjectSharedContext) -> _State:
-    return await ctx.get(_STATE, serde=_state_json) or _State()
+    _kept.keep(ctx, state, timedelta(seconds=longest))

@@ -22,13 +22,13 @@ from parallelizework.serde.message import Message
 from parallelizework.serde.validated_json import Json
 from parallelizework.terminal_errors import error_of, is_cancelled
 from parallelizework.waiting.answers import (
-    answer_json,
     answer_value_json,
     checked,
     waiter_json,
     withdrawal_json,
     withdrawn_json,
 )
+from parallelizework.waiting.kept import answer_json
 from parallelizework.waiting.models import (
     WAIT_HEADER,
     Answer,

@@ -12,7 +12,6 @@ from parallelizework.events.handlers import (
     FORGOTTEN,
     PRIVATE,
     SHARED,
-    Handler,
     add_handler,
 )
 from parallelizework.events.joins.collector import Collector
@@ -28,6 +27,7 @@ from parallelizework.events.joins.key import (
 )
 from parallelizework.events.joins.starter import Starter
 from parallelizework.events.joins.upkeep import Upkeep
+from parallelizework.serde.json_handler import JsonHandler
 from parallelizework.serde.validated_json import Json
 from parallelizework.served import RestateService, Servable
 
@@ -36,7 +36,7 @@ Event = TypeVar("Event")
 _ONE_DAY = timedelta(days=1)
 _nothing_json = Json[Any](Any, "nothing")
 
-_Handler = tuple[str, Handler, tuple[Json[Any], Json[Any]], dict[str, Any]]
+_Handler = tuple[str, JsonHandler, tuple[Json[Any], Json[Any]], dict[str, Any]]
 
 
 class Join(Servable):
