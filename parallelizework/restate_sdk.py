@@ -120,17 +120,18 @@ def suspended_after(ctx: Context, seconds: float) -> Generator[None]:
         timer.cancel()
 
 
-def hears_cancellation(ctx: Context) -> TypeGuard[ServerInvocationContext]:
-    """Whether `until_cancelled` can execute a function for an invocation now.
+def is_first_attempt(ctx: Context) -> TypeGuard[ServerInvocationContext]:
+    """Whether the invocation has no journal to replay now."""
+    return isinstance(ctx, ServerInvocationContext) and not ctx.vm.is_replaying()
 
-    It cannot while the invocation replays, and when the server has closed its side of
-    the connection: then the SDK learns of nothing before the next attempt.
+
+def hears_cancellation(ctx: ServerInvocationContext) -> bool:
+    """Whether the SDK would learn now that somebody cancels the invocation.
+
+    After the server has closed its side of the connection, the SDK learns of nothing
+    before the next attempt. On AWS Lambda, this is always so.
     """
-    return (
-        isinstance(ctx, ServerInvocationContext)
-        and not ctx.vm.is_replaying()
-        and not ctx.receive._http_input_closed.is_set()  # pyright: ignore[reportPrivateUsage]
-    )
+    return not ctx.receive._http_input_closed.is_set()  # pyright: ignore[reportPrivateUsage]
 
 
 async def until_cancelled(

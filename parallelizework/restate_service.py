@@ -11,6 +11,7 @@ from parallelizework.definition.definition import Definition
 from parallelizework.definition.execute import ExecuteDefinition
 from parallelizework.execution.batch import BatchHandler
 from parallelizework.execution.handler_code import HandlerCodeHandler
+from parallelizework.execution.observed_handler import observed_handler
 from parallelizework.execution.subtask import SubtaskHandler
 from parallelizework.messages import HandlerName
 from parallelizework.restate_sdk import RETRIED_WITHOUT_END
@@ -114,8 +115,9 @@ def _add_execution(
     retry = _retry(execute)
     options = {"journal_retention": _RETENTION, **listening, **retry}
     types = (execute.subtask_json, execute.value_json)
+    run_subtask = observed_handler(execute.name, single.run_subtask)
     add_json_handler(
-        restate_service, HandlerName.RUN_SUBTASK, single.run_subtask, types, **options
+        restate_service, HandlerName.RUN_SUBTASK, run_subtask, types, **options
     )
     # Handler code has this handler too, and refuses batches. If an executor of handler
     # code had no such handler, Restate would retry the call of a batch without end.
@@ -131,9 +133,8 @@ def _add_wait(restate_service: Service, execute: ExecuteDefinition) -> None:
     waits, options = WaitHandler(execute), _INNER | _COORDINATES
     types = (execute.subtask_json, execute.value_json)
     listens = options | _LISTENING  # an answer ends the wait while `remind` executes
-    add_json_handler(
-        restate_service, HandlerName.AWAIT_ANSWER, waits.await_answer, types, **listens
-    )
+    wait = observed_handler(execute.name, waits.await_answer, has_waited=True)
+    add_json_handler(restate_service, HandlerName.AWAIT_ANSWER, wait, types, **listens)
     types = (waits.answer_json, execute.value_json)
     add_json_handler(
         restate_service, HandlerName.CHECK_ANSWER, waits.check_answer, types, **options

@@ -1,6 +1,7 @@
 """One attempt at a user's function, as the journal stores it: a value or an error."""
 
 import logging
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from restate import Context, TerminalError
@@ -8,10 +9,13 @@ from restate.exceptions import RetryableError
 from restate.serde import Serde
 
 from parallelizework.attempts.schedule import FailedAttempt
+from parallelizework.attempts.time_left import within_time_left
 from parallelizework.attempts.tracebacks import formatted, location
 from parallelizework.definition.function import Function
 from parallelizework.definition.job import TookTooLong
-from parallelizework.headers import name_in
+from parallelizework.headers import SubtaskId, name_in
+from parallelizework.observation.observed import ObservedAttempt
+from parallelizework.observation.observer import observed
 from parallelizework.outcomes import TIMED_OUT, Fault
 
 _logger = logging.getLogger(__name__)
@@ -80,18 +84,55 @@ class AttemptSerde(Serde[bytes | FailedAttempt]):
         return FailedAttempt.model_validate_json(buf)
 
 
-def about(service: str, function: Function, name: str) -> str:
-    """Return the first fields of a log line about an attempt."""
-    return f"service={service} {function.log_field} {name}"
+def observed_attempt(
+    ctx: Context, service: str, function: Function, number: int
+) -> ObservedAttempt:
+    """Return what observers see of an attempt that an invocation makes.
 
-
-def name_of(ctx: Context) -> str:
-    """Return the name of the subtask that an invocation executes, for the log.
-
-    An invocation that executes no subtask has its id instead.
+    Args:
+        ctx: The context of the invocation.
+        service: The name of the service.
+        function: The user's function.
+        number: The number of the attempt; 1 for the first one.
     """
     request = ctx.request()
-    return name_in(request.headers) or f"invocation={request.id}"
+    return ObservedAttempt(
+        service=service,
+        role=function.role,
+        function=function.qualname,
+        number=number,
+        subtask_id=lambda: SubtaskId.read(name_in(request.headers)),
+        invocation=request.id,
+        is_handler_code=function.accepts_context,
+        is_sync=not function.is_async,
+    )
+
+
+async def attempted(
+    attempt: ObservedAttempt, execute: Callable[[], Awaitable[bytes]]
+) -> bytes | FailedAttempt:
+    """Make one attempt. An error is returned as a value, and logged once.
+
+    Args:
+        attempt: What observers see of the attempt.
+        execute: Makes the attempt. It returns the value as JSON.
+    """
+    with observed(attempt):
+        try:
+            value = await within_time_left(execute)
+        except Exception as error:
+            return failed(attempt, error)
+        attempt.status = "succeeded"
+        return value
+
+
+def failed(attempt: ObservedAttempt, error: Exception) -> FailedAttempt:
+    """End an attempt with an error, and log the error once."""
+    failed = failed_attempt(str(attempt), error)
+    is_postponed = failed.within is not None
+    attempt.status = "postponed" if is_postponed else failed.fault.status
+    attempt.error = failed.fault.message
+    return failed
 
 
 def failed_attempt(about: str, error: Exception) -> FailedAttempt:

@@ -19,17 +19,20 @@ from restate.serde import BytesSerde
 
 from parallelizework.attempts.attempt import (
     AttemptSerde,
-    about,
-    failed_attempt,
-    name_of,
+    attempted,
+    observed_attempt,
 )
-from parallelizework.attempts.recorded_answer import needs_no_step, recorded_answer
+from parallelizework.attempts.recorded_answer import (
+    needs_no_step,
+    recorded_answer,
+    without_step,
+)
 from parallelizework.attempts.schedule import FailedAttempt, Schedule
 from parallelizework.definition.function import Function
 from parallelizework.messages import HandlerName
 from parallelizework.outcomes import CompletionReason, Fault
 from parallelizework.policy import Policy
-from parallelizework.restate_sdk import suspend_at_next_wait, until_cancelled
+from parallelizework.restate_sdk import suspend_at_next_wait
 from parallelizework.terminal_errors import error_of
 
 T = TypeVar("T")
@@ -103,7 +106,7 @@ class Retries:
         if not needs_no_step(self.ctx):
             return await self.value(function, execute)
         attempts = _Attempts(self, function, execute, function.role)
-        outcome = await until_cancelled(self.ctx, attempts.attempt(1))
+        outcome = await without_step(self.ctx, attempts.attempt(1))
         if isinstance(outcome, FailedAttempt) and outcome.again:
             outcome = await attempts.record(outcome)
         return await attempts.value(outcome)
@@ -174,12 +177,9 @@ class _Attempts:
         """
 
         async def step() -> Outcome:
-            try:
-                return await self.execute(number)
-            except Exception as error:
-                name = name_of(self.retries.ctx)
-                logged = about(self.retries.service, self.function, name)
-                return failed_attempt(f"{logged} attempt={number}", error)
+            ctx, service = self.retries.ctx, self.retries.service
+            attempt = observed_attempt(ctx, service, self.function, number)
+            return await attempted(attempt, lambda: self.execute(number))
 
         return step
 

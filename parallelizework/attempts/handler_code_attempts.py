@@ -24,6 +24,10 @@ class HandlerCodeAttempts:
     def __init__(self) -> None:
         self._counts = OrderedDict[str, int]()
 
+    def number(self, ctx: Context) -> int:
+        """Return the number of the attempt that an invocation makes now."""
+        return self._counts.get(ctx.request().id, 0) + 1
+
     def count_failure(
         self, ctx: Context, policy: Policy, failed: FailedAttempt
     ) -> TerminalError | RetryableError:

@@ -8,17 +8,24 @@ answer is read from the journal. The SDK (1.3) does not offer this: `ProtocolGua
 collects the answer.
 """
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextvars import ContextVar
-from typing import TypeGuard
+from typing import TypeGuard, TypeVar
 
 from restate import Context, TerminalError
 from restate.server_context import ServerInvocationContext
 
-from parallelizework.restate_sdk import hears_cancellation
+from parallelizework.attempts.time_left import time_left
+from parallelizework.restate_sdk import (
+    hears_cancellation,
+    is_first_attempt,
+    until_cancelled,
+)
+
+T = TypeVar("T")
 
 _COMMANDS, _KINDS = 0x0400, 0xFC00  # the first command, and the bits of a kind
-_OUTPUT = 0x0401
+_OUTPUT, _SIGNAL = 0x0401, 0xFBFF
 _VALUE, _FAILURE = 14, 15  # fields of an output
 _VARINT = 0  # a wire type of Protocol Buffers; all others have a length here
 
@@ -29,15 +36,19 @@ class RecordedAnswer:
     Attributes:
         body: The recorded answer as a message of the protocol, as far as it was read;
             None if the first command of the journal is another one.
+        has_signal: Whether the journal has a signal. The only signal to an invocation
+            without commands is that somebody cancelled it.
     """
 
     def __init__(self) -> None:
         self.body: bytearray | None = None
+        self.has_signal = False
         self._commands = 0
 
     def begin(self, kind: int) -> bool:
         """Begin a message, and return whether its content belongs to the answer."""
         self._commands += kind & _KINDS == _COMMANDS
+        self.has_signal |= kind == _SIGNAL
         is_answer = kind == _OUTPUT and self._commands == 2  # noqa: PLR2004 - the first command is the input
         if is_answer:
             self.body = bytearray()
@@ -70,9 +81,29 @@ def collect() -> RecordedAnswer:
 def needs_no_step(ctx: Context) -> TypeGuard[ServerInvocationContext]:
     """Whether a function whose value is the answer can be executed without a step now.
 
-    Then execute it by `until_cancelled`. Ask for the `recorded_answer` before.
+    Then execute it by `without_step`. Ask for the `recorded_answer` before.
+
+    A function that does not hear of a cancellation must not run for long: so it needs a
+    limit of its time.
     """
-    return _answer.get(None) is not None and hears_cancellation(ctx)
+    collected = _answer.get(None)
+    if collected is None or collected.has_signal or not is_first_attempt(ctx):
+        return False
+    return hears_cancellation(ctx) or time_left() is not None
+
+
+async def without_step(
+    ctx: ServerInvocationContext, function: Callable[[], Awaitable[T]]
+) -> T:
+    """Execute a function outside of a step, until it ends or hears of a cancellation.
+
+    Raises:
+        TerminalError: The invocation was cancelled.
+        DisconnectedException: The connection to the server was lost.
+    """
+    if hears_cancellation(ctx):
+        return await until_cancelled(ctx, function)
+    return await function()
 
 
 def recorded_answer() -> bytes | None:

@@ -15,8 +15,10 @@ from parallelizework.coordination.runs.redrivable_run import RedrivableRun
 from parallelizework.coordination.runs.redrive import Redrive
 from parallelizework.definition.definition import Definition
 from parallelizework.messages import NOTIFY, WHEN_DONE, Outcomes
+from parallelizework.observation.observer import run_started
 from parallelizework.redrive.claim import claimed
 from parallelizework.redrive.models import RedriveRequest
+from parallelizework.restate_sdk import is_resumed
 from parallelizework.serde.message import Message
 from parallelizework.serde.validated_json import Json
 from parallelizework.terminal_errors import error_of
@@ -47,8 +49,11 @@ class Handlers:
 
     async def run(self, ctx: Context, body: bytes) -> bytes:
         """Split the task, execute its subtasks in parallel, aggregate their values."""
+        is_new = not is_resumed(ctx)
         self._notify(ctx)
         run = RedrivableRun(ctx, self._definition, body)
+        if is_new:
+            run_started(self._definition.name)
         with run:
             items = await run.split()
             outcomes = await run.fan_out(self._run_dispatch, items)
@@ -57,12 +62,15 @@ class Handlers:
 
     async def redrive(self, ctx: Context, body: bytes) -> bytes:
         """Execute what a run has left without a value, aggregate all values."""
+        is_new = not is_resumed(ctx)
         request = self.redrive_json.accept(body)
         run = await claimed(ctx, self._definition.name, request)
         if isinstance(run, bytes):
             return run
         self._notify(ctx)
         redrive = Redrive(ctx, self._definition, run, request)
+        if is_new:
+            run_started(self._definition.name)
         with redrive:
             outcomes = await redrive.outcomes(self._run_dispatch)
             outcomes = await redrive.hold(self._run_dispatch, outcomes)

@@ -40,7 +40,7 @@ class Function:
     Attributes:
         name: The role, the name and the place of the function, for messages:
             `split of Thumbnails (photos_of, album.py:12)`.
-        log_field: The role and the name, for the log: `split=photos_of`.
+        qualname: The qualified name of the function: `photos_of`.
         accepts_context: Whether the first parameter is a `restate.Context`.
         parameters: The types of the values that the function accepts: at least one.
         names: The names of these parameters.
@@ -63,9 +63,8 @@ class Function:
         if not callable(function):
             raise DefinitionError(f"{name} is {function!r}: pass a function")
         self.role = role
-        qualname = getattr(function, "__qualname__", repr(function))
-        self.name = f"{name}{_identity(role, qualname, function)}"
-        self.log_field = f"{role}={qualname}"
+        self.qualname = getattr(function, "__qualname__", repr(function))
+        self.name = f"{name}{_identity(role, self.qualname, function)}"
         self._function = function
         self._threads = threads
         self._max_values = max_values

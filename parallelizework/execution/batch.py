@@ -9,19 +9,25 @@ from pydantic_core import from_json, to_json
 from restate import Context, RunOptions
 from restate.serde import BytesSerde
 
-from parallelizework.attempts.attempt import about, failed_attempt
-from parallelizework.attempts.recorded_answer import needs_no_step, recorded_answer
+from parallelizework.attempts.attempt import attempted
+from parallelizework.attempts.recorded_answer import (
+    needs_no_step,
+    recorded_answer,
+    without_step,
+)
 from parallelizework.attempts.schedule import FailedAttempt, Schedule
 from parallelizework.attempts.steps import Steps
+from parallelizework.attempts.time_left import time_left
 from parallelizework.completion import Rule
 from parallelizework.coordination.planning.pace import seconds_of_one
 from parallelizework.definition.definition import Definition
 from parallelizework.definition.execute import ExecuteDefinition
 from parallelizework.headers import SubtaskId
 from parallelizework.messages import FullIndex, Outcomes, Rest, Slice
+from parallelizework.observation.observed import ObservedAttempt, ObservedBatch
+from parallelizework.observation.observer import observed, subtask_ended
 from parallelizework.outcomes import Attempt, Counts, Failure, Fault, known_values
 from parallelizework.policy import Policy
-from parallelizework.restate_sdk import until_cancelled
 from parallelizework.serde.message import Message
 from parallelizework.waiting.models import answer_key
 
@@ -61,12 +67,13 @@ class BatchHandler:
             self._definition,
             policy,
             slice_,
-            answer_key(self._definition.name, ctx.request().id),
+            ctx.request().id,
         )
 
         async def execute() -> bytes:
             start = monotonic()
-            outcomes = await batch.outcomes()
+            with observed(batch.observed):
+                outcomes = await batch.outcomes()
             if policy.is_automatic:
                 took, size = monotonic() - start, len(body) + batch.size
                 each = seconds_of_one(took, size, len(slice_.items), slice_.slots)
@@ -81,7 +88,7 @@ class BatchHandler:
             if (recorded := recorded_answer()) is not None:
                 return recorded
             if needs_no_step(ctx):
-                return await until_cancelled(ctx, execute)
+                return await without_step(ctx, execute)
             return await ctx.run_typed("execute", execute, options)
         answer = await ctx.run_typed("execute", execute, options)
         outcomes = self.outcomes_json.deserialize(answer)
@@ -99,7 +106,7 @@ class Batch:
         definition: The function that executes subtasks.
         policy: The policy of the run.
         slice_: The subtasks, their slots and the completion rule.
-        key: The first part of the keys of the attempts.
+        invocation: The id of the invocation.
     """
 
     def __init__(
@@ -107,14 +114,15 @@ class Batch:
         definition: ExecuteDefinition,
         policy: Policy,
         slice_: Slice[Any],
-        key: str,
+        invocation: str,
     ) -> None:
         self._definition = definition
         self._policy = policy
         timeout = policy.attempt_timeout
         self._seconds = timeout.total_seconds() if timeout else None
         self._slice = slice_
-        self._key = key
+        self._invocation = invocation
+        self._key = answer_key(definition.name, invocation)
         self._slots = asyncio.Semaphore(slice_.slots)
         self._counts = Counts()
         self._outcomes: dict[int, _Outcome] = {}
@@ -124,6 +132,17 @@ class Batch:
         """The size of the values so far as JSON, in bytes."""
         values = (each for each in self._outcomes.values() if isinstance(each, bytes))
         return sum(map(len, values))
+
+    @property
+    def observed(self) -> ObservedBatch:
+        """What observers see of the batch."""
+        slice_ = self._slice
+        return ObservedBatch(
+            service=self._definition.name,
+            run=slice_.run,
+            subtasks=len(slice_.items),
+            slots=slice_.slots,
+        )
 
     async def outcomes(self) -> Outcomes:
         """Execute the subtasks, until all have ended or the rule ends the batch."""
@@ -153,6 +172,7 @@ class Batch:
         self._outcomes[index] = outcome
         status = outcome.status if isinstance(outcome, Fault) else "succeeded"
         self._counts += Counts(**{status: 1})
+        subtask_ended(self._definition.name, status)
         if rule.reason(self._counts):
             for task in tasks:
                 task.cancel()
@@ -175,25 +195,38 @@ class Batch:
             outcome = await self._attempt(index, subtask, schedule.number)
             if not isinstance(outcome, FailedAttempt):
                 return outcome
-            pause = schedule.pause_after(outcome)
-            if pause is None:
+            pause, limit = schedule.pause_after(outcome), time_left()
+            if pause is None or (limit and limit.seconds < pause):
                 return schedule.fault(outcome)
             await asyncio.sleep(pause)
 
     async def _attempt(
         self, index: int, subtask: object, number: int
     ) -> bytes | FailedAttempt:
-        definition, slice_ = self._definition, self._slice
-        try:
+        definition, function = self._definition, self._definition.function
+
+        async def execute() -> bytes:
             attempt = Attempt(number, f"{self._key}-{index}")
             arguments = (subtask, attempt)[: definition.arity]
-            value = await definition.function(*arguments, seconds=self._seconds)
+            value = await function(*arguments, seconds=self._seconds)
             return definition.serialize(value)
-        except Exception as error:
-            number_in_run, name = slice_.index_of(index), slice_.name_of(index)
-            subtask_id = SubtaskId(slice_.run, number_in_run, slice_.shard, name)
-            logged = about(definition.name, definition.function, str(subtask_id))
-            return failed_attempt(f"{logged} attempt={number}", error)
+
+        attempt = ObservedAttempt(
+            service=definition.name,
+            role=function.role,
+            function=function.qualname,
+            number=number,
+            subtask_id=lambda: self._subtask_id(index),
+            invocation=self._invocation,
+            is_in_batch=True,
+            is_sync=not function.is_async,
+        )
+        return await attempted(attempt, execute)
+
+    def _subtask_id(self, index: int) -> SubtaskId:
+        slice_ = self._slice
+        number, name = slice_.index_of(index), slice_.name_of(index)
+        return SubtaskId(slice_.run, number, slice_.shard, name)
 
     def _collected(self) -> Outcomes:
         slice_, shard = self._slice, self._slice.shard

@@ -2,9 +2,10 @@
 
 from restate import Context, TerminalError
 
-from parallelizework.attempts.attempt import about, failed_attempt, name_of
+from parallelizework.attempts.attempt import failed, observed_attempt
 from parallelizework.attempts.handler_code_attempts import HandlerCodeAttempts
 from parallelizework.definition.execute import ExecuteDefinition
+from parallelizework.observation.observer import observed
 from parallelizework.restate_sdk import OWN_EXCEPTIONS, is_raised_by_sdk
 from parallelizework.terminal_errors import is_cancelled
 
@@ -24,19 +25,22 @@ class HandlerCodeHandler:
 
     async def run_subtask(self, ctx: Context, body: bytes) -> bytes:
         """Execute one subtask."""
-        definition = self._definition
+        definition, function = self._definition, self._definition.function
         subtask, policy = definition.accept(body, ctx.request().headers)
-        try:
-            value = await definition.function(ctx, subtask)
-            answer = definition.serialize(value)
-        except OWN_EXCEPTIONS:
-            raise
-        except Exception as error:
-            if _is_cancellation(error):
+        number = self._attempts.number(ctx)
+        attempt = observed_attempt(ctx, definition.name, function, number)
+        with observed(attempt):
+            try:
+                answer = definition.serialize(await function(ctx, subtask))
+            except OWN_EXCEPTIONS:
+                attempt.status = "suspended"
                 raise
-            logged = about(definition.name, definition.function, name_of(ctx))
-            failed = failed_attempt(logged, error)
-            raise self._attempts.count_failure(ctx, policy, failed) from error
+            except Exception as error:
+                if _is_cancellation(error):
+                    raise
+                fault = failed(attempt, error)
+                raise self._attempts.count_failure(ctx, policy, fault) from error
+            attempt.status = "succeeded"
         self._attempts.forget(ctx)
         return answer
 

@@ -12,9 +12,9 @@ from typing import Any
 import restate
 from restate import Context, RestateDurableFuture, TerminalError
 
-from parallelizework.attempts.attempt import name_of
 from parallelizework.attempts.durable import Retries
 from parallelizework.definition.execute import ExecuteDefinition
+from parallelizework.headers import name_in
 from parallelizework.outcomes import TIMED_OUT, Event, Fault, Reminder
 from parallelizework.policy import Policy
 from parallelizework.restate_sdk import is_resumed, suspended_after
@@ -76,7 +76,8 @@ class WaitHandler:
             try:
                 return self.answer_json.serialize(self.answer_json.typed(answer.value))
             except TerminalError as error:  # nobody could check the value before
-                _logger.warning("answer refused: %s: %s", name_of(ctx), error.message)
+                name = name_in(headers)
+                _logger.warning("answer refused: %s: %s", name, error.message)
 
     async def check_answer(self, _ctx: Context, body: bytes) -> bytes:
         """Return a value as JSON, if it is a value of a subtask."""

@@ -11,6 +11,7 @@ from parallelizework.coordination.coordinator import Coordinator
 from parallelizework.coordination.dispatch import SubtaskDispatch
 from parallelizework.definition.definition import Definition
 from parallelizework.messages import REASON, Outcomes, Rest, Slice
+from parallelizework.observation.observer import run_ended
 from parallelizework.outcomes import CompletionReason
 from parallelizework.policy import Policy, requested
 from parallelizework.progress.labels import Labels, labels_in, with_labels
@@ -205,6 +206,7 @@ class Run(Coordinator):
             self._end("failed", f"{error!r:.1000}")
 
     def _end(self, state: State, error: str | None = None) -> None:
+        run_ended(self._definition.name, state)
         self._progress.end(self._fan_in, state, self._reason, error)
         if self._policy.stream:
             self._stream.end(self._streamed)

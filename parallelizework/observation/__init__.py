@@ -1,0 +1,1 @@
+"""Observation: who observes what a worker executes, such as metrics and traces."""

@@ -1,0 +1,106 @@
+"""`Observer`: is called when a worker executes something. `observe` adds an observer.
+
+Without an observer, an observed block costs about as much as a call of a function.
+"""
+
+from collections.abc import Generator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextvars import ContextVar
+
+from parallelizework.observation.observed import (
+    ObservedAttempt,
+    ObservedBatch,
+    SubtaskStatus,
+)
+from parallelizework.progress.models import State
+
+_NOTHING = nullcontext()
+
+
+class Observer:
+    """The base class of observers. Each method does nothing.
+
+    The methods are called in the event loop of the worker. None is called for something
+    that the journal has already, except after a crash.
+    """
+
+    def attempt(self, attempt: ObservedAttempt) -> AbstractContextManager[None]:
+        """Return a context manager around an attempt; the status is set at its exit."""
+        return _NOTHING
+
+    def batch(self, batch: ObservedBatch) -> AbstractContextManager[None]:
+        """Return a context manager around the execution of a batch."""
+        return _NOTHING
+
+    def subtask_ended(
+        self, service: str, status: SubtaskStatus, *, has_waited: bool
+    ) -> None:
+        """A subtask has ended, or waits for an answer now.
+
+        Args:
+            service: The name of the service.
+            status: The outcome; `waiting` if the subtask waits now.
+            has_waited: Whether the subtask waited for an answer before.
+        """
+
+    def run_started(self, service: str) -> None:
+        """A run of a fan-out has started."""
+
+    def run_ended(self, service: str, state: State) -> None:
+        """A run of a fan-out has ended."""
+
+
+_observers: tuple[Observer, ...] = ()
+_current = ContextVar[ObservedAttempt | None]("parallelizework.attempt", default=None)
+
+
+def observe(observer: Observer) -> None:
+    """Call an observer from now on, in this process."""
+    global _observers  # noqa: PLW0603 - a worker process has one set of observers
+    _observers += (observer,)
+
+
+def current_attempt() -> ObservedAttempt | None:
+    """Return the attempt that this code executes, if the process has an observer."""
+    return _current.get()
+
+
+def observed(
+    what: ObservedAttempt | ObservedBatch,
+) -> AbstractContextManager[None]:
+    """Return a context manager around an attempt or a batch, for all observers."""
+    return _observed(what) if _observers else _NOTHING
+
+
+@contextmanager
+def _observed(what: ObservedAttempt | ObservedBatch) -> Generator[None]:
+    with ExitStack() as stack:
+        if isinstance(what, ObservedAttempt):
+            token = _current.set(what)
+            stack.callback(_current.reset, token)
+            for observer in _observers:
+                stack.enter_context(observer.attempt(what))
+        else:
+            for observer in _observers:
+                stack.enter_context(observer.batch(what))
+        yield
+
+
+def subtask_ended(
+    service: str, status: SubtaskStatus, *, has_waited: bool = False
+) -> None:
+    """Call all observers: a subtask has ended, or waits for an answer now."""
+    for observer in _observers:
+        observer.subtask_ended(service, status, has_waited=has_waited)
+
+
+def run_started(service: str) -> None:
+    """Call all observers: a run has started."""
+    for observer in _observers:
+        observer.run_started(service)
+
+
+def run_ended(service: str, state: State) -> None:
+    """Call all observers: a run has ended."""
+    for observer in _observers:
+        observer.run_ended(service, state)
