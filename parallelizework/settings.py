@@ -16,6 +16,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from parallelizework.errors import SettingsError
 
+_OTLP_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+
 
 class _Settings(BaseSettings):
     @model_validator(mode="wrap")
@@ -137,6 +139,15 @@ class HttpSettings(_Settings):
 def secrets_in(variable: str) -> tuple[str, ...]:
     """The secrets in an environment variable of the user, separated by spaces."""
     return tuple(os.environ.get(variable, "").split())
+
+
+def sends_traces() -> bool:
+    """Whether the environment asks for traces, by the variables of OpenTelemetry.
+
+    The SDK of OpenTelemetry reads all of its other variables itself.
+    """
+    is_disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    return not is_disabled and any(map(os.environ.get, _OTLP_ENDPOINTS))
 
 
 class NotifySettings(_Settings):

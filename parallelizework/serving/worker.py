@@ -16,6 +16,7 @@ from parallelizework.serving.app import load_app
 from parallelizework.serving.protocol_guard import ProtocolGuard
 from parallelizework.serving.supervisor import Supervisor
 from parallelizework.settings import Settings
+from parallelizework.tracing.start import flush
 
 _logger = logging.getLogger(__name__)
 # Calls on one connection. For more calls, the restate-server opens another connection.
@@ -23,6 +24,7 @@ _MAX_STREAMS = 1_000
 # The system distributes connections to the processes, not calls. Many connections with
 # few calls each distribute the calls evenly.
 _MAX_STREAMS_SHARED = 32
+_FLUSH = 2.0  # seconds for the last spans; the supervisor kills a process after 5 s
 _INTERRUPTED = 128 + signal.SIGINT  # the exit code, as in shells
 
 
@@ -88,6 +90,7 @@ def _serve_until_a_signal(
         except KeyboardInterrupt:
             _logger.error("KeyboardInterrupt: this process ends")  # noqa: TRY400 - no error of ours
             _exit(_INTERRUPTED)
+    flush(_FLUSH)
     if threading.active_count() > 1:  # the exit would wait for sync functions
         _exit(0)
 
