@@ -8,10 +8,12 @@ import signal
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
+from time import monotonic
 from types import FrameType
 
 from parallelizework.definition.job import TookTooLong
 
+_LEAST = 0.001  # seconds; 0 would mean no timer
 _WAIT = "select"  # the name of the function in which an event loop waits
 
 
@@ -39,9 +41,13 @@ def interrupting(seconds: float, reason: str) -> Generator[None]:
             )
 
     previous = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001))
+    began = monotonic()
+    timer, _ = signal.setitimer(signal.ITIMER_REAL, max(seconds, _LEAST))
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
+        if timer:  # of somebody else
+            left = timer - (monotonic() - began)
+            signal.setitimer(signal.ITIMER_REAL, max(left, _LEAST))
