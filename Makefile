@@ -26,7 +26,8 @@ test-all: test test-more test-compose ## Every test; needs Docker
 
 test-more: $(READY) $(KUBERNETES) docs dist ## What `make test-all` has beyond `make test`, without Docker
 	$(PYTEST) --dist worksteal tests/docs
-	$(PYTEST) tests/cluster tests/hostile tests/kubernetes tests/integration --server own
+	$(PYTEST) tests/cluster tests/hostile tests/kubernetes tests/observability \
+		tests/integration --server own
 	$(PYTEST) tests/integration --server replay
 	$(PYTEST) tests/integration --server v7
 	$(BIN)/pytest tests/faults/test_faults.py tests/faults/test_sabotage.py
@@ -102,8 +103,8 @@ test-pythons: $(READY) ## The unit tests and the demo on each Python from 3.11 t
 
 lock: $(READY) ## Pin the dependencies anew
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
-		--extra worker --extra local --extra schedule --extra telemetry --group dev \
-		pyproject.toml -o requirements-dev.txt
+		--extra worker --extra local --extra schedule --extra lambda --extra telemetry \
+		--group dev pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 		--extra worker --extra schedule --extra telemetry --group build \
 		-c requirements-dev.txt pyproject.toml -o requirements.txt

@@ -1,0 +1,23 @@
+"""`handler` for the setting "handler" of a Lambda function: PARALLELIZEWORK_FAN_OUTS.
+
+Example: parallelizework.aws_lambda.function.handler
+"""
+
+from datetime import timedelta
+
+from parallelizework.aws_lambda.handler import LambdaHandler
+from parallelizework.aws_lambda.handler import handler as made
+from parallelizework.settings import Settings
+
+
+def _configured(settings: Settings) -> LambdaHandler:
+    from parallelizework.serving.loader import load_all  # noqa: PLC0415 - as in `load_app`
+
+    return made(
+        *load_all(settings),
+        identity_keys=settings.identity_keys,
+        progress_retention=timedelta(seconds=settings.progress_retention),
+    )
+
+
+handler = _configured(Settings())
