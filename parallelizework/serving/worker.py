@@ -24,7 +24,7 @@ _MAX_STREAMS = 1_000
 # The system distributes connections to the processes, not calls. Many connections with
 # few calls each distribute the calls evenly.
 _MAX_STREAMS_SHARED = 32
-_FLUSH = 2.0  # seconds for the last spans; the supervisor kills a process after 5 s
+_FLUSH = 1.0  # seconds after the grace period, for the last spans
 _INTERRUPTED = 128 + signal.SIGINT  # the exit code, as in shells
 
 

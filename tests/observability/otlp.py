@@ -1,6 +1,6 @@
 """A receiver of OTLP over HTTP: it keeps the spans that are sent to it."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -55,7 +55,7 @@ class Received:
         return [ours(event.attributes) for event in self.span.events]
 
 
-def ours(attributes: "list[KeyValue]") -> Attributes:
+def ours(attributes: Iterable[KeyValue]) -> Attributes:
     """The attributes of parallelizework, without their prefix."""
     found: Attributes = {}
     for each in attributes:
@@ -118,7 +118,7 @@ def receiver(
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_POST(self) -> None:  # noqa: N802 - the name is that of the base class
+        def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             answer()
             received.add(body)
@@ -126,7 +126,7 @@ def receiver(
             self.send_header("content-length", "0")
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        def log_message(self, format: str, *args: object) -> None:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
