@@ -76,7 +76,8 @@ def _event(attempt: ObservedAttempt) -> Generator[None]:
     try:
         yield
     finally:
-        batch.add_event(attributes.ATTEMPT_EVENT, attributes.of_event(attempt))
+        if batch.is_recording():
+            batch.add_event(attributes.ATTEMPT_EVENT, attributes.of_event(attempt))
 
 
 @contextmanager
