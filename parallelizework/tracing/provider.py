@@ -6,6 +6,8 @@ from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+from parallelizework.tracing.failed_exports import log_once_a_minute
+
 _NAME = "parallelizework"  # the name of the service, unless the environment names one
 _NO_NAME = "unknown_service"  # so the SDK calls a service without a name
 
@@ -23,6 +25,7 @@ def tracer_provider() -> trace.TracerProvider:
     made = TracerProvider(resource=_resource())
     made.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(made)
+    log_once_a_minute()
     return made
 
 

@@ -1,5 +1,6 @@
 """Traces without a server: when they are on, and which tracer provider makes them."""
 
+import logging
 import subprocess
 import sys
 
@@ -8,6 +9,8 @@ from opentelemetry.sdk.trace import TracerProvider, sampling
 
 from parallelizework.client.server_api.traceparent import trace_headers
 from parallelizework.settings import sends_traces
+from parallelizework.tracing import failed_exports
+from parallelizework.tracing.failed_exports import OnceAMinute
 
 from .test_extras import COMMAND, HIDE
 
@@ -126,3 +129,19 @@ def test_a_client_does_not_send_a_trace_that_is_not_sampled() -> None:
 
     with provider.get_tracer("tests").start_as_current_span("client"):
         assert trace_headers() == {}
+
+
+def test_a_failed_export_is_logged_once_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(failed_exports, "monotonic", lambda: now)
+    record = logging.makeLogRecord({})
+    once = OnceAMinute()
+    passed = list[float]()
+
+    for now in (0.0, 1.0, 59.0, 60.0, 61.0, 500.0):
+        if once.filter(record):
+            passed.append(now)
+
+    assert passed == [0.0, 60.0, 500.0]
