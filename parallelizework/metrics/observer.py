@@ -23,7 +23,7 @@ def observed_by_metrics(
     """Count what this process executes; arguments as for `observe_metrics`."""
     metrics = WorkerMetrics(registry or REGISTRY)
     metrics.begin(served)
-    observe(MetricsObserver(metrics, ThreadMetrics(metrics, pools_of(served))))
+    observe(MetricsObserver(metrics, ThreadMetrics(metrics.threads, pools_of(served))))
 
 
 class MetricsObserver(Observer):

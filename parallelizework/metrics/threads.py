@@ -2,12 +2,22 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from prometheus_client import Gauge
 
 from parallelizework.definition.threads import Threads
-from parallelizework.metrics.worker_metrics import WorkerMetrics
 from parallelizework.served import Servable, Served
 
 _TICK = 1.0  # seconds; Prometheus reads metrics less often
+
+
+class ThreadGauges(NamedTuple):
+    """The gauges of the threads: busy ones, abandoned functions, and the limit."""
+
+    busy: Gauge
+    abandoned: Gauge
+    limit: Gauge
 
 
 class ThreadMetrics:
@@ -19,12 +29,12 @@ class ThreadMetrics:
         pools: The threads of `execute` of each service.
     """
 
-    def __init__(self, metrics: WorkerMetrics, pools: Mapping[str, Threads]) -> None:
-        self._metrics = metrics
+    def __init__(self, gauges: ThreadGauges, pools: Mapping[str, Threads]) -> None:
+        self._gauges = gauges
         self._pools = pools
         self._loop: asyncio.AbstractEventLoop | None = None  # the loop of the timer
         for name, threads in pools.items():
-            metrics.threads_limit.labels(name).set(threads.max_threads)
+            gauges.limit.labels(name).set(threads.max_threads)
         self._sample()
 
     def watch(self) -> None:
@@ -45,8 +55,8 @@ class ThreadMetrics:
         is_running = False
         for name, threads in self._pools.items():
             busy, abandoned = threads.busy, threads.abandoned
-            self._metrics.threads_busy.labels(name).set(busy)
-            self._metrics.threads_abandoned.labels(name).set(abandoned)
+            self._gauges.busy.labels(name).set(busy)
+            self._gauges.abandoned.labels(name).set(abandoned)
             is_running = is_running or busy > 0 or abandoned > 0
         return is_running
 

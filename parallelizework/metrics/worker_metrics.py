@@ -9,6 +9,7 @@ from parallelizework.definition.definition import Definition
 from parallelizework.definition.execute import ExecuteDefinition
 from parallelizework.definition.function import Function
 from parallelizework.fan_out import FanOut
+from parallelizework.metrics.threads import ThreadGauges
 from parallelizework.served import Servable, Served
 
 _SUBTASKS = ("succeeded", "failed", "timed_out", "cancelled")
@@ -68,11 +69,11 @@ class WorkerMetrics:
             "waits_started", "Subtasks that have begun to wait for an answer."
         )
         self.waits = counter("waits", "Subtasks whose wait has ended.", "outcome")
-        self.threads_busy = gauge("threads_busy", "Threads that execute a function.")
-        self.threads_abandoned = gauge(
-            "threads_abandoned", "Functions that still run after their timeout."
+        self.threads = ThreadGauges(
+            gauge("threads_busy", "Threads that execute a function."),
+            gauge("threads_abandoned", "Functions that still run after their timeout."),
+            gauge("threads_limit", "Threads that may execute a function at once."),
         )
-        self.threads_limit = gauge("threads_limit", "Threads that execute may have.")
         info = Gauge(
             "parallelizework_info",
             "The version of parallelizework.",
