@@ -5,7 +5,7 @@ import signal
 from datetime import timedelta
 from pathlib import Path
 
-from restate import TerminalError
+from restate import Context, TerminalError
 
 from parallelizework import Attempt, FanOut, Policy, Waiting
 
@@ -36,6 +36,13 @@ def wait(number: int) -> int | Waiting[int]:
     return Waiting(within=SOON)
 
 
+async def execute_durably(ctx: Context, number: int) -> int:
+    """Handler code that Restate suspends and executes again."""
+    await ctx.sleep(SOON)
+    await ctx.sleep(SOON)
+    return number
+
+
 def kill(path: str) -> int:
     """Kill the process of the worker, but only once."""
     if not Path(path).exists():
@@ -63,5 +70,8 @@ metered_failure = FanOut(
 )
 metered_waits = FanOut(
     "MeteredWaits", split=split, execute=wait, aggregate=aggregate, policy=SETTLED
+)
+metered_code = FanOut(
+    "MeteredCode", split=split, execute=execute_durably, aggregate=aggregate
 )
 metered_kill = FanOut("MeteredKill", split=one, execute=kill, aggregate=aggregate)

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from parallelizework.local.dev import local
 from parallelizework.local.ports import Ports
+from tests.integration.conftest import suspend_at_each_await
 from tests.integration.processes import LONG, eventually
 from tests.ports import free_ports
 
@@ -84,6 +85,7 @@ def monitored(
         local([FAN_OUTS], ports=ports, workers=2, environment=environment) as started,
         prometheus(folder, jobs) as reader,
     ):
+        suspend_at_each_await(started)  # nothing that is replayed is counted again
         worker = Worker(started.ingress, metrics, started.worker_process.process.pid)
         # Prometheus sees an increase only if it has read the 0 before.
         eventually(lambda: reader.value("count(up == 1)") == len(jobs))
@@ -91,6 +93,7 @@ def monitored(
         assert worker.run("MeteredBatches", 40).json() == 36
         assert worker.run("MeteredFailure", 1).status_code == 418
         assert worker.run("MeteredWaits", 3).json() == 0
+        assert worker.run("MeteredCode", 3).json() == 3
         ended = "min(increase(parallelizework_subtasks_total[1m]) > 0)"
         eventually(lambda: reader.value(ended) is not None)
         yield worker, reader
@@ -133,6 +136,16 @@ def test_a_failed_run_and_ended_waits_are_counted(worker: Worker) -> None:
     assert worker.of("waits_started_total", "MeteredWaits") == {"": 3}
     assert worker.of("waits_total", "MeteredWaits") == {"timed_out": 3}
     assert worker.of("subtasks_total", "MeteredWaits") == {"timed_out": 3}
+
+
+def test_handler_code_is_counted_once_and_has_no_duration(worker: Worker) -> None:
+    attempts = worker.of("attempts_total", "MeteredCode")
+    durations = worker.of("attempt_seconds_count", "MeteredCode")
+
+    assert attempts["execute succeeded"] == 3
+    assert "execute suspended" not in attempts
+    assert "execute" not in durations
+    assert worker.of("subtasks_total", "MeteredCode") == {"succeeded": 3}
 
 
 def test_nothing_is_in_flight_after_the_runs(worker: Worker) -> None:
