@@ -2,8 +2,9 @@
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
+from functools import cache
 
-from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client import REGISTRY, CollectorRegistry, Gauge
 
 from parallelizework.metrics.threads import ThreadMetrics, pools_of
 from parallelizework.metrics.worker_metrics import WorkerMetrics
@@ -27,24 +28,32 @@ def observed_by_metrics(
 
 
 class MetricsObserver(Observer):
-    """Counts what a worker executes."""
+    """Counts what a worker executes.
+
+    The methods are called for each subtask. So the metrics of each set of labels are
+    cached: prometheus_client needs more time to find them.
+    """
 
     def __init__(self, metrics: WorkerMetrics, threads: ThreadMetrics) -> None:
-        self._metrics = metrics
         self._threads = threads
+        self._subtasks = cache(metrics.subtasks.labels)
+        self._in_flight = cache(metrics.in_flight.labels)
+        self._attempts = cache(metrics.attempts.labels)
+        self._seconds = cache(metrics.seconds.labels)
+        self._sizes = cache(metrics.sizes.labels)
+        self._leased = cache(metrics.leased.labels)
+        self._busy = cache(metrics.busy.labels)
+        self._runs_started = cache(metrics.runs_started.labels)
+        self._runs = cache(metrics.runs.labels)
+        self._waits_started = cache(metrics.waits_started.labels)
+        self._waits = cache(metrics.waits.labels)
 
     @contextmanager
     def attempt(self, attempt: ObservedAttempt) -> Generator[None]:
         """Count an attempt while it executes, and at its end."""
-        metrics, fan_out = self._metrics, attempt.service
         if attempt.is_sync:
             self._threads.watch()
-        gauges = []
-        if attempt.role == "execute":
-            gauges = [metrics.busy.labels(fan_out)]
-            if not attempt.is_in_batch:  # a call of one subtask: it has one slot
-                gauges += [metrics.in_flight.labels(fan_out)]
-                gauges += [metrics.leased.labels(fan_out)]
+        gauges = self._gauges(attempt)
         for gauge in gauges:
             gauge.inc()
         try:
@@ -54,44 +63,52 @@ class MetricsObserver(Observer):
                 gauge.dec()
             self._end(attempt)
 
+    def _gauges(self, attempt: ObservedAttempt) -> tuple[Gauge, ...]:
+        """The gauges that an attempt increases while it executes."""
+        fan_out = attempt.service
+        if attempt.role != "execute":
+            return ()
+        if attempt.is_in_batch:
+            return (self._busy(fan_out),)
+        # A call of one subtask has one slot.
+        return self._busy(fan_out), self._leased(fan_out), self._in_flight(fan_out)
+
     def _end(self, attempt: ObservedAttempt) -> None:
-        metrics, fan_out, role = self._metrics, attempt.service, attempt.role
+        fan_out, role = attempt.service, attempt.role
         if attempt.status == "suspended":  # it is executed again
             return
-        metrics.attempts.labels(fan_out, role, attempt.status).inc()
+        self._attempts(fan_out, role, attempt.status).inc()
         if not attempt.is_handler_code:
-            metrics.seconds.labels(fan_out, role).observe(attempt.seconds)
+            self._seconds(fan_out, role).observe(attempt.seconds)
 
     @contextmanager
     def batch(self, batch: ObservedBatch) -> Generator[None]:
         """Count the subtasks and the slots of a batch while the batch executes."""
-        metrics, fan_out = self._metrics, batch.service
-        metrics.sizes.labels(fan_out).observe(batch.subtasks)
-        in_flight = metrics.in_flight.labels(fan_out)
-        leased = metrics.leased.labels(fan_out)
-        in_flight.inc(batch.subtasks)
-        leased.inc(batch.slots)
+        fan_out = batch.service
+        self._sizes(fan_out).observe(batch.subtasks)
+        self._in_flight(fan_out).inc(batch.subtasks)
+        self._leased(fan_out).inc(batch.slots)
         try:
             yield
         finally:
-            in_flight.dec(batch.subtasks)
-            leased.dec(batch.slots)
+            self._in_flight(fan_out).dec(batch.subtasks)
+            self._leased(fan_out).dec(batch.slots)
 
     def subtask_ended(
         self, service: str, status: SubtaskStatus, *, has_waited: bool
     ) -> None:
         """Count a subtask that has ended, or waits now."""
         if status == "waiting":
-            self._metrics.waits_started.labels(service).inc()
+            self._waits_started(service).inc()
             return
-        self._metrics.subtasks.labels(service, status).inc()
+        self._subtasks(service, status).inc()
         if has_waited:
-            self._metrics.waits.labels(service, status).inc()
+            self._waits(service, status).inc()
 
     def run_started(self, service: str) -> None:
         """Count a run that has started."""
-        self._metrics.runs_started.labels(service).inc()
+        self._runs_started(service).inc()
 
     def run_ended(self, service: str, state: State) -> None:
         """Count a run that has ended."""
-        self._metrics.runs.labels(service, state).inc()
+        self._runs(service, state).inc()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,11 +14,12 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from parallelizework.local.dev import local
 from parallelizework.local.ports import Ports
+from tests.docs.page import File, pages
 from tests.integration.conftest import suspend_at_each_await
 from tests.integration.processes import LONG, eventually
 from tests.ports import free_ports
 
-from .prometheus import ROOT, Prometheus, prometheus, promtool
+from .prometheus import ALERTS, ROOT, Prometheus, prometheus, promtool
 
 DASHBOARD = ROOT / "deploy" / "grafana" / "parallelizework.json"
 FAN_OUTS = f"{Path(__file__).parent}/fan_outs.py"
@@ -211,6 +213,20 @@ def test_prometheus_evaluates_the_alerts(reader: Prometheus) -> None:
 
 def test_each_alert_fires_when_its_condition_is_true() -> None:
     promtool("test", "rules", Path(__file__).with_name("alerts_test.yaml"))
+
+
+def test_the_configuration_in_the_documentation_is_valid(tmp_path: Path) -> None:
+    name = "how-to/monitor-with-prometheus"
+    [page] = [page for page in pages(ROOT) if page.name == name]
+    [text] = [
+        step.text
+        for step in page.steps()
+        if isinstance(step, File) and step.name == "prometheus.yml"
+    ]
+    shutil.copy(ALERTS, tmp_path)
+    tmp_path.joinpath("prometheus.yml").write_text(text)
+
+    promtool("check", "config", tmp_path / "prometheus.yml")
 
 
 def test_the_metrics_follow_the_rules_of_prometheus(worker: Worker) -> None:
