@@ -216,17 +216,18 @@ def test_each_alert_fires_when_its_condition_is_true() -> None:
 
 
 def test_the_configuration_in_the_documentation_is_valid(tmp_path: Path) -> None:
+    file = "prometheus.yml"
     name = "how-to/monitor-with-prometheus"
     [page] = [page for page in pages(ROOT) if page.name == name]
     [text] = [
         step.text
         for step in page.steps()
-        if isinstance(step, File) and step.name == "prometheus.yml"
+        if isinstance(step, File) and step.name == file
     ]
     shutil.copy(ALERTS, tmp_path)
-    tmp_path.joinpath("prometheus.yml").write_text(text)
+    tmp_path.joinpath(file).write_text(text)
 
-    promtool("check", "config", tmp_path / "prometheus.yml")
+    promtool("check", "config", tmp_path / file)
 
 
 def test_the_metrics_follow_the_rules_of_prometheus(worker: Worker) -> None:
