@@ -1,5 +1,6 @@
 """The retry schedule: whether to make another attempt, and after which pause. Pure."""
 
+import math
 from collections.abc import Callable
 
 from pydantic import BaseModel, ConfigDict
@@ -47,8 +48,14 @@ class Schedule:
         self._postponed = 0  # postponed attempts, which `_count` does not count
         self._waited = 0.0  # seconds: the sum of the pauses of postponed attempts
 
-    def pause_after(self, failed: FailedAttempt) -> float | None:
+    def pause_after(
+        self, failed: FailedAttempt, longest: float = math.inf
+    ) -> float | None:
         """Count a failed attempt, and return the pause after it.
+
+        Args:
+            failed: The failed attempt.
+            longest: The longest pause that is possible now, in seconds.
 
         Returns:
             The pause in seconds; None if this attempt was the last one.
@@ -59,17 +66,20 @@ class Schedule:
             pause += failed.after or 0.0
             self._postponed += 1
             self._waited += pause
-            return pause if self._waited <= failed.within else None
-        if not failed.again or self._count == self._policy.max_attempts:
+            is_possible = self._waited <= failed.within and pause <= longest
+            return pause if is_possible else None
+        pause = pause if failed.after is None else failed.after
+        is_last = not failed.again or self._count == self._policy.max_attempts
+        if is_last or pause > longest:
             return None
         self._count += 1
         self.number += 1
-        return pause if failed.after is None else failed.after
+        return pause
 
     def fault(self, failed: FailedAttempt) -> Fault:
         """Return why the function failed, when its last attempt has failed."""
         message = failed.fault.message
-        if failed.within is not None:
+        if failed.within is not None and self._waited > failed.within:
             message += f" (its pauses would take longer than {failed.within:g} s)"
         update = {"attempts": self.number, "message": message}
         return failed.fault.model_copy(update=update)

@@ -1,6 +1,7 @@
 """The handler `runBatch`: several subtasks in one call, each with its own outcome."""
 
 import asyncio
+from math import inf
 from random import random
 from time import monotonic
 from typing import Any
@@ -195,8 +196,10 @@ class Batch:
             outcome = await self._attempt(index, subtask, schedule.number)
             if not isinstance(outcome, FailedAttempt):
                 return outcome
-            pause, limit = schedule.pause_after(outcome), time_left()
-            if pause is None or (limit and limit.seconds < pause):
+            limit = time_left()
+            longest = limit.seconds if limit else inf
+            pause = schedule.pause_after(outcome, longest)
+            if pause is None:
                 return schedule.fault(outcome)
             await asyncio.sleep(pause)
 

@@ -10,9 +10,10 @@ from restate import TerminalError
 import parallelizework
 from parallelizework import FanOut, Policy
 from parallelizework.attempts.recorded_answer import RecordedAnswer
+from parallelizework.attempts.time_left import limit_time
 
 START, INPUT, OUTPUT, END = 0x0000, 0x0400, 0x0401, 0x0003
-CANCELLED = 0xFBFF  # some notification
+STEP, CANCELLED = 0x0411, 0xFBFF
 VERSION = b"application/vnd.restate.invocation.v6"
 executed = list[int]()
 
@@ -29,6 +30,16 @@ def message(kind: int, body: bytes = b"") -> bytes:
 def field(number: int, content: bytes) -> bytes:
     assert len(content) < 128
     return bytes([number << 3 | 2, len(content)]) + content
+
+
+def kinds(sent: bytes) -> list[int]:
+    """Return the kinds of messages."""
+    found, at = list[int](), 0
+    while at < len(sent):
+        kind, _, size = struct.unpack_from(">HHI", sent, at)
+        found.append(kind)
+        at += 8 + size
+    return found
 
 
 def value(content: bytes) -> bytes:
@@ -68,11 +79,16 @@ FAN_OUT = FanOut(
 )
 
 
-async def answered(handler: str, received: Sequence[bytes]) -> bytes:
-    """Return what a worker sends for a call with these bytes."""
+async def answered(
+    handler: str, received: Sequence[bytes], *, has_more: bool = True
+) -> bytes:
+    """Return what a worker sends for a call with these bytes.
+
+    Without more, the caller has sent all of its bytes before the call is executed.
+    """
     sent = list[bytes]()
     events = [
-        *({"type": "http.request", "body": b, "more_body": True} for b in received),
+        *({"type": "http.request", "body": b, "more_body": has_more} for b in received),
         {"type": "http.request", "body": b"", "more_body": False},
     ]
 
@@ -157,3 +173,39 @@ def test_an_answer_after_a_step_is_left_to_the_replay() -> None:
     assert not collected.begin(OUTPUT)
 
     assert collected.value() is None
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("handler", "call", "values"),
+    [("runSubtask", SUBTASK, [7]), ("runBatch", BATCH, [1, 2])],
+)
+async def test_a_caller_that_sends_all_at_once_has_the_answer_at_once(
+    handler: str, call: bytes, values: list[int]
+) -> None:
+    limit_time(60, "the process would stop")
+
+    sent = await answered(handler, [journal(call)], has_more=False)
+
+    assert executed == values
+    assert kinds(sent) == [OUTPUT, END]
+
+
+@pytest.mark.anyio
+async def test_without_a_limit_of_time_such_a_caller_has_a_step() -> None:
+    sent = await answered("runSubtask", [journal(SUBTASK)], has_more=False)
+
+    assert kinds(sent)[0] == STEP
+    assert END not in kinds(sent)
+
+
+@pytest.mark.anyio
+async def test_a_subtask_that_was_cancelled_before_is_not_executed() -> None:
+    limit_time(60, "the process would stop")
+    signal = message(CANCELLED, b"\x10\x01" + field(4, b""))  # 1 is a cancellation
+
+    sent = await answered("runSubtask", [journal(SUBTASK, signal)], has_more=False)
+
+    assert executed == []
+    assert kinds(sent) == [STEP, OUTPUT, END]
+    assert b"cancelled" in sent
