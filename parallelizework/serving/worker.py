@@ -53,13 +53,15 @@ def serve(settings: Settings, *, bind: str, workers: int = 1) -> None:
 
 def process(settings: Settings, sockets: Sockets) -> None:
     """The entry point of each of several processes."""
-    app = _load(settings)
-    _serve_until_a_signal(app, sockets, _MAX_STREAMS_SHARED, settings.grace_period)
+    with logs.fatal_errors_logged(settings.log_format):
+        app = _load(settings)
+        grace = settings.grace_period
+        _serve_until_a_signal(app, sockets, _MAX_STREAMS_SHARED, grace)
 
 
 def _load(settings: Settings) -> ProtocolGuard:
     app = load_app(settings)
-    logs.configure()  # unless a served module has configured logging
+    logs.configure(settings.log_format)  # unless a served module has configured logging
     return app
 
 
