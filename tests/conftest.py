@@ -19,7 +19,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--server",
         action="append",
-        choices=["plain", "replay", "v7", "own"],
+        choices=["plain", "replay", "v7", "own", "lambda"],
         help="run the integration tests of this kind of server, or those that start "
         "servers of their own; may be repeated; all by default",
     )

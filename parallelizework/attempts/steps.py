@@ -14,7 +14,7 @@ from parallelizework.messages import AGGREGATE_STEP, Outcomes
 from parallelizework.outcomes import CompletionReason, in_order
 from parallelizework.policy import Policy
 from parallelizework.serde.message import JsonList
-from parallelizework.serde.validated_json import MAX_MESSAGE
+from parallelizework.serde.message_limit import message_limit
 
 # The other large things in the journal of a run when it answers. It depends on timing
 # how many of them a restate-server (1.7) still has in memory. An answer of up to half
@@ -60,7 +60,7 @@ class Steps:
         """Return one value for several values, all as plain JSON."""
         definition, combine = self._definition, self._definition.combine
         assert combine, "the fan-out has combine"
-        held, held_name = MAX_MESSAGE // 2, "what it was combined from"
+        held, held_name = message_limit.size // 2, "what it was combined from"
         typed = definition.values_json.typed(values)
 
         async def execute(_number: int) -> bytes:
@@ -95,9 +95,9 @@ class Steps:
         async def execute(_number: int) -> bytes:
             result = await definition.aggregate(values, *extras)
             answer = definition.result_json.answer(result)
-            if len(answer) > MAX_MESSAGE // 2:
+            if len(answer) > message_limit.size // 2:
                 held = max(len(task), _size(items), _size(outcomes.values))
-                held = min(held, MAX_MESSAGE // 2)
+                held = min(held, message_limit.size // 2)
                 definition.result_json.checked(answer, held, _HELD)
             return answer
 

@@ -26,11 +26,8 @@ from parallelizework.headers import SUBTASK_HEADER, SubtaskId, policy_headers
 from parallelizework.messages import FullIndex, HandlerName, Slice
 from parallelizework.outcomes import known_values
 from parallelizework.policy import WINDOW, Policy
+from parallelizework.progress.update_limit import update_limit
 from parallelizework.serde.message import Message
-
-# How many reports for progress a run receives, approximately. They are less than 1 % of
-# the cost of a large run.
-_UPDATES = 100
 
 
 class SubtaskDispatch:
@@ -178,7 +175,9 @@ class SubtaskDispatch:
         is_slow: bool | None = None,
     ) -> Iterator[Call]:
         whole = part.whole
-        updates = whole.report_request.updates if whole.report_request else _UPDATES
+        updates = update_limit.updates
+        if whole.report_request:
+            updates = whole.report_request.updates
         updates_each = updates / max(1, len(whole.items))
         is_batch = handler is HandlerName.RUN_BATCH  # only its answer is durable
         definition = self._definition

@@ -8,11 +8,11 @@ from restate import Context
 from parallelizework.outcomes import CompletionReason, Counts, Failure
 from parallelizework.progress.labels import Labels
 from parallelizework.progress.models import NAME, State, Update
+from parallelizework.progress.update_limit import update_limit
 from parallelizework.serde.message import Message
 
 update_json = Message[Update](Update, "an update")
 
-_UPDATES = 100  # updates of one run, at most, if its total is known
 _GROWTH = 10  # with an unknown total, an update after each growth by 1/10
 _UNWATCHED = timedelta(seconds=0.5)  # a run that ends sooner sends its end at most
 _MAX_BYTES = 256 * 1024  # of failures that are sent for one run
@@ -83,7 +83,7 @@ class ProgressReporter:
     def send(self, ended: Ended, _returned: int = 0) -> None:
         """Send an update, if enough has happened since the last one."""
         settled, total = ended.counts.settled, ended.total
-        step = settled // _GROWTH if total is None else total // _UPDATES
+        step = settled // _GROWTH if total is None else total // update_limit.updates
         new = max(settled - self._settled, abs(ended.waiting - self._waiting))
         # When all other subtasks wait, there may be no update for a long time.
         all_wait = ended.waiting > 0 and settled + ended.waiting == total

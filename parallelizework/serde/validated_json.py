@@ -17,13 +17,13 @@ from parallelizework.serde.adapter import (
     unexpected,
     written_schema,
 )
+from parallelizework.serde.message_limit import message_limit
 from parallelizework.serde.schema import has_any
 from parallelizework.serde.type_names import mismatch, type_name, with_article
 
 T = TypeVar("T")
 
 _MIB = 1024 * 1024
-MAX_MESSAGE = 32 * _MIB - 64 * 1024  # Restate's limit, less the frame around a message
 # pydantic reads JSON of at most 200 levels. The nesting of a value is checked with
 # brackets around it: for the levels of our own messages; and, for a value of a caller,
 # also for the levels that `split` may add. JSON with few brackets needs no check.
@@ -219,12 +219,12 @@ class Json(Serde[T], Generic[T]):
         Raises:
             TerminalError: 413; the message is too large.
         """
-        limit = MAX_MESSAGE - held
+        limit = message_limit.size - held
         if len(message) <= limit:
             return message
         raise TerminalError(
             f"{self.part} is {len(message) / _MIB:.1f} MiB, more than the "
-            f"{limit / _MIB:.1f} MiB that one message of Restate can carry"
+            f"{limit / _MIB:.1f} MiB that {message_limit.carrier} can carry"
             f"{held_name and f' in addition to {held_name}'}: {self._remedy}",
             413,
         )

@@ -50,7 +50,7 @@ def app(
     if is_running_on_lambda():
         raise StartError(
             "AWS Lambda calls a handler, not an ASGI application. Define the handler: "
-            "handler = restate.app(FAN_OUT.services)"
+            "handler = parallelizework.aws_lambda.handler(FAN_OUT)"
         )
     leave_signals_to_the_server()
     made = services(*served, progress_retention=progress_retention)

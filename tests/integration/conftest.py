@@ -3,10 +3,12 @@
 `--server` selects the kind of server. `plain` has its default settings. `replay`
 suspends at each await, so that each step replays all earlier ones. `v7` speaks the next
 version of Restate's protocol. `own` selects the tests that start servers and workers of
-their own. Without `--server` all tests run. If the environment names a server, tests
-run on that server.
+their own. Without `--server`, all these tests run. `lambda` has no worker: it invokes a
+function of a stand-in for AWS Lambda. If the environment names a server, tests run on
+that server.
 """
 
+import shlex
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,6 +22,7 @@ import pytest
 from parallelizework.local.dev import Local, local
 from parallelizework.local.ports import Ports
 from parallelizework.settings import Settings
+from tests.aws_lambda.server import server_on_lambda
 
 from .processes import LONG, eventually
 from .targets import targets
@@ -96,6 +99,7 @@ def error(answer: httpx.Response) -> str:
 
 
 KINDS = ["plain", "replay", "v7"]
+LAMBDA = "lambda"  # only on request: not all tests make sense there
 GIVEN = "ingress_url" in Settings().model_fields_set
 
 
@@ -123,11 +127,11 @@ def _kind(item: pytest.Function) -> str | None:
     if "server" not in item.fixturenames:
         return "own"
     kind = str(item.callspec.params["server"])
-    is_repeated = kind in KINDS[1:] and item.get_closest_marker("once")
+    is_repeated = kind in [*KINDS[1:], LAMBDA] and item.get_closest_marker("once")
     return None if is_repeated else kind
 
 
-@pytest.fixture(scope="session", params=["given"] if GIVEN else KINDS)
+@pytest.fixture(scope="session", params=["given"] if GIVEN else [*KINDS, LAMBDA])
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Server]:
@@ -142,6 +146,11 @@ def server(
         "PARALLELIZEWORK_HTTP_FOLDER": str(folder),
         "PARALLELIZEWORK_HTTP_SECRET_TOKEN": "Bearer s3cr3t",
     }
+    if request.param == LAMBDA:
+        environment["PARALLELIZEWORK_FAN_OUTS"] = shlex.join(targets(ROOT))
+        with server_on_lambda(environment, folder) as (started, _):
+            yield Server(started.ingress, started.admin, folder)
+        return
     if request.param == "v7":
         environment["RESTATE_EXPERIMENTAL_ENABLE_PROTOCOL_V7"] = "true"
     with local(targets(ROOT), ports=Ports(0, 0, 0), environment=environment) as started:

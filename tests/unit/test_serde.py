@@ -11,8 +11,9 @@ from restate import TerminalError
 from typing_extensions import TypedDict
 
 from parallelizework.outcomes import Failure
+from parallelizework.serde.message_limit import message_limit
 from parallelizework.serde.type_names import mismatch, type_name
-from parallelizework.serde.validated_json import MAX_MESSAGE, Json
+from parallelizework.serde.validated_json import Json
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -212,7 +213,7 @@ def test_a_validator_that_raises_anything_is_bad_input() -> None:
 def test_a_value_may_use_the_message_size_that_its_subtask_leaves() -> None:
     serde = Json[str](str, "a value of Test")
 
-    held = MAX_MESSAGE - 1_000
+    held = message_limit.size - 1_000
     serde.serialize("a" * 900, held, "its subtask")
     with pytest.raises(
         TerminalError, match="can carry in addition to its subtask"

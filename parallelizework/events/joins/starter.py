@@ -16,7 +16,7 @@ from parallelizework.events.joins.key import (
 from parallelizework.events.joins.models import Checked, Round
 from parallelizework.messages import HandlerName
 from parallelizework.policy import Policy
-from parallelizework.serde.validated_json import MAX_MESSAGE
+from parallelizework.serde.message_limit import message_limit
 from parallelizework.terminal_errors import is_cancelled
 
 _SECONDS = 60.0  # for one call of `until` or `task`
@@ -98,7 +98,7 @@ class Starter:
         }
 
         # The journal has the events once, and the task twice: the step and the call.
-        held = (MAX_MESSAGE + len(events)) // 2
+        held = (message_limit.size + len(events)) // 2
 
         async def execute(_number: int) -> bytes:
             values = map(arguments.get, definition.arguments)

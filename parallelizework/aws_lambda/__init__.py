@@ -1,0 +1,8 @@
+"""AWS Lambda: fan-outs as a Lambda function that a restate-server invokes."""
+
+from parallelizework.errors import extras_named
+
+with extras_named():
+    from parallelizework.aws_lambda.handler import handler
+
+__all__ = ["handler"]

@@ -1,0 +1,117 @@
+"""`handler`: the Lambda handler for fan-outs, executors and Restate services."""
+
+from collections.abc import Callable, Sequence
+from contextvars import copy_context
+from datetime import timedelta
+from typing import Any, Protocol, cast
+
+import restate
+import restate.server
+from restate.aws_lambda import is_running_on_lambda, wrap_asgi_as_lambda_handler
+
+from parallelizework.attempts.time_left import limit_time
+from parallelizework.aws_lambda.payload import (
+    MAX_MESSAGE,
+    Event,
+    Response,
+    checked_response,
+    refused_request,
+)
+from parallelizework.fan_out import services
+from parallelizework.progress.update_limit import limit_updates
+from parallelizework.progress.virtual_object import RETENTION
+from parallelizework.serde.message_limit import limit_messages
+from parallelizework.served import Served
+from parallelizework.serving.protocol_guard import App, ProtocolGuard
+
+# The time for the answer after the last attempt has ended, in seconds: a part of the
+# time that the function has left, within bounds.
+_PART_FOR_THE_ANSWER = 0.1
+_LEAST_FOR_THE_ANSWER, _MOST_FOR_THE_ANSWER = 0.2, 5.0
+_UPDATES = 10  # of the progress of a run: each may be one more invocation
+_REASON = "AWS Lambda would stop the function"
+
+
+class LambdaContext(Protocol):
+    """The context of an invocation of a Lambda function."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Return the time until AWS Lambda stops the function, in milliseconds."""
+        ...
+
+
+LambdaHandler = Callable[[Any, Any], Response]
+
+
+def handler(
+    *served: Served,
+    identity_keys: Sequence[str] = (),
+    progress_retention: timedelta = RETENTION,
+) -> LambdaHandler:
+    """Return a Lambda handler for fan-outs, executors and Restate services.
+
+    Register the ARN of a published version of the function at the restate-server. The
+    server then invokes the function; the function needs no URL and no trigger.
+
+    An attempt ends before AWS Lambda stops the function: as an attempt that took too
+    long, like at the `attempt_timeout` of the policy. A value or a message that is too
+    large for AWS Lambda is an error of the subtask or of the run.
+
+    Args:
+        served: The fan-outs, executors and Restate services to serve.
+        identity_keys: The public keys (`publickeyv1_...`) of the restate-servers that
+            may invoke the function. By default, everyone whom IAM allows to invoke the
+            function may do so.
+        progress_retention: How long `FanOutProgress` keeps a run after the run's last
+            update; by default, one day.
+
+    Returns:
+        The Lambda handler: a function of an event and a context.
+
+    Raises:
+        DefinitionError: Two services have the same name.
+        SettingsError: A fan-out has `notify`, and a setting is invalid or missing.
+
+    Examples:
+        >>> handler = parallelizework.aws_lambda.handler(thumbnails)
+    """
+    if is_running_on_lambda():  # and not on the machine of a developer
+        limit_messages(MAX_MESSAGE, "an invocation on AWS Lambda")
+        limit_updates(_UPDATES)
+    made = services(*served, progress_retention=progress_retention)
+    app = ProtocolGuard(_asgi_app(made, identity_keys))
+    invoke = wrap_asgi_as_lambda_handler(cast("Any", app))
+
+    def answered(event: Event) -> Response:
+        return cast("Response", invoke(cast("Any", event), None))
+
+    def handle(event: Event, context: LambdaContext) -> Response:
+        left = context.get_remaining_time_in_millis() / 1000
+        # A context of its own: the limit of one invocation must not reach the next one.
+        isolated = copy_context()
+        isolated.run(limit_time, left - _for_the_answer(left), _REASON)
+        response = refused_request(event) or isolated.run(answered, event)
+        return checked_response(event, response)
+
+    return handle
+
+
+def _for_the_answer(left: float) -> float:
+    part = left * _PART_FOR_THE_ANSWER
+    return min(max(part, _LEAST_FOR_THE_ANSWER), _MOST_FOR_THE_ANSWER)
+
+
+def _asgi_app(made: Sequence[Any], identity_keys: Sequence[str]) -> App:
+    """Return the SDK's ASGI application, also on AWS Lambda.
+
+    There, the SDK (1.3) returns a Lambda handler instead, and `ProtocolGuard` could not
+    wrap the application.
+    """
+    server: Any = restate.server
+    is_on_lambda = server.is_running_on_lambda
+    server.is_running_on_lambda = lambda: False
+    try:
+        app = restate.app(made, "request_response", list(identity_keys))
+    finally:
+        server.is_running_on_lambda = is_on_lambda
+    return cast("App", app)
