@@ -5,7 +5,6 @@ from logging.config import dictConfig
 from typing import Any
 
 from parallelizework.observation.observer import Observer, observe
-from parallelizework.serving.logs import uncaught
 from parallelizework.serving.logs.json_lines import JsonLines
 from parallelizework.serving.logs.records import RecordFilter
 from parallelizework.settings import LogFormat
@@ -30,7 +29,6 @@ def configure(log_format: LogFormat = "text") -> None:
         if name.startswith("parallelizework"):
             logging.getLogger(name).disabled = False
     if log_format == "json" and is_ours:
-        uncaught.log_all()
         observe(Observer())  # without an observer, no attempt is the current one
     elif log_format == "json":
         _logger.warning(_NO_EFFECT)

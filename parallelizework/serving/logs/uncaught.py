@@ -3,6 +3,7 @@
 import logging
 import sys
 import threading
+import warnings
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -15,20 +16,14 @@ if TYPE_CHECKING:
     from sys import UnraisableHookArgs
 
 _logger = logging.getLogger(__name__)
-
-
-def log_all() -> None:
-    """Log warnings, and the errors that Python would print to stderr."""
-    logging.captureWarnings(capture=True)
-    threading.excepthook = _log_error_of_thread
-    sys.unraisablehook = _log_ignored_error
+_warnings = logging.getLogger("py.warnings")  # as `logging.captureWarnings` calls it
 
 
 @contextmanager
 def fatal_errors_logged(log_format: LogFormat) -> Generator[None]:
-    """Log an error that ends this process as JSON, and exit with the code 1.
+    """Log what Python prints itself; log an error that ends this process, and exit.
 
-    With the format `text`, nothing is changed.
+    With the format `text`, nothing is changed. The exit code is 1.
 
     Args:
         log_format: The format of the log.
@@ -36,7 +31,7 @@ def fatal_errors_logged(log_format: LogFormat) -> Generator[None]:
     if log_format == "text":
         yield
         return
-    logging.lastResort = _early_handler()
+    _log_what_python_prints()
     try:
         yield
     except ParallelizeworkError as error:  # its message is enough
@@ -47,12 +42,31 @@ def fatal_errors_logged(log_format: LogFormat) -> Generator[None]:
         raise SystemExit(1) from error
 
 
+def _log_what_python_prints() -> None:
+    logging.lastResort = _early_handler()
+    warnings.showwarning = _log_warning
+    threading.excepthook = _log_error_of_thread
+    sys.unraisablehook = _log_ignored_error
+
+
 def _early_handler() -> logging.Handler:
     """The handler of what served modules log before the log is configured."""
     handler = logging.StreamHandler()
     handler.setLevel(logging.WARNING)
     handler.setFormatter(JsonLines())
     return handler
+
+
+def _log_warning(  # noqa: PLR0913, PLR0917 - Python calls it
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: object = None,
+    line: str | None = None,
+) -> None:
+    where = f"{filename}:{lineno}"
+    _warnings.warning("%s: %s: %s", where, category.__name__, message)
 
 
 def _log_error_of_thread(error: threading.ExceptHookArgs) -> None:
