@@ -17,6 +17,7 @@ from parallelizework.headers import SubtaskId, name_in
 from parallelizework.observation.observed import ObservedAttempt
 from parallelizework.observation.observer import observed
 from parallelizework.outcomes import TIMED_OUT, Fault
+from parallelizework.restate_sdk import executed_now
 
 _logger = logging.getLogger(__name__)
 
@@ -117,7 +118,7 @@ async def attempted(
         attempt: What observers see of the attempt.
         execute: Makes the attempt. It returns the value as JSON.
     """
-    with observed(attempt):
+    with observed(attempt), executed_now():
         try:
             value = await within_time_left(execute)
         except Exception as error:

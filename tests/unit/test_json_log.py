@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from restate import TerminalError
 from restate.server_context import restate_context_is_replaying
 
-from parallelizework.attempts.attempt import failed
+from parallelizework.attempts.attempt import attempted, failed
 from parallelizework.headers import SubtaskId
 from parallelizework.observation import observer
 from parallelizework.observation.observed import ObservedAttempt
@@ -240,6 +240,24 @@ def test_a_line_of_the_user_is_dropped_in_a_replay(logger: str, is_new: bool) ->
     restate_context_is_replaying.reset(token)
     assert found is is_new
     assert RecordFilter().filter(made)
+
+
+@pytest.mark.anyio
+async def test_a_function_in_a_step_may_log_although_later_commands_are_replayed() -> (
+    None
+):
+    seen: list[bool] = []
+
+    async def execute() -> bytes:
+        seen.append(RecordFilter().filter(record()))
+        return b""
+
+    token = restate_context_is_replaying.set(True)
+    await attempted(attempt(subtask=SUBTASK), execute)
+
+    assert seen == [True]
+    assert restate_context_is_replaying.get()
+    restate_context_is_replaying.reset(token)
 
 
 @given(
