@@ -102,7 +102,7 @@ test-pythons: $(READY) ## The unit tests and the demo on each Python from 3.11 t
 
 lock: $(READY) ## Pin the dependencies anew
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
-		--extra worker --extra local --extra schedule --group dev pyproject.toml \
+		--extra worker --extra local --extra schedule --extra lambda --group dev pyproject.toml \
 		-o requirements-dev.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 		--extra worker --extra schedule --group build -c requirements-dev.txt pyproject.toml \

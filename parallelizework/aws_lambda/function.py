@@ -5,13 +5,19 @@ Example: parallelizework.aws_lambda.function.handler
 
 from datetime import timedelta
 
+from parallelizework.aws_lambda.handler import LambdaHandler
 from parallelizework.aws_lambda.handler import handler as made
-from parallelizework.serving.loader import load_all
 from parallelizework.settings import Settings
 
-_settings = Settings()
-handler = made(
-    *load_all(_settings),
-    identity_keys=_settings.identity_keys,
-    progress_retention=timedelta(seconds=_settings.progress_retention),
-)
+
+def _configured(settings: Settings) -> LambdaHandler:
+    from parallelizework.serving.loader import load_all  # noqa: PLC0415 - as in `load_app`
+
+    return made(
+        *load_all(settings),
+        identity_keys=settings.identity_keys,
+        progress_retention=timedelta(seconds=settings.progress_retention),
+    )
+
+
+handler = _configured(Settings())

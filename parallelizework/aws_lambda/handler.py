@@ -7,28 +7,37 @@ from typing import Any, Protocol, cast
 
 import restate
 import restate.server
-from restate.aws_lambda import is_running_on_lambda, wrap_asgi_as_lambda_handler
+from restate.aws_lambda import (
+    ResponseCollector,
+    create_scope,
+    is_running_on_lambda,
+    request_to_receive,
+)
 
 from parallelizework.attempts.time_left import limit_time
+from parallelizework.aws_lambda.answers import Event, Response, failed, refused_event
+from parallelizework.aws_lambda.blocked_loop import interrupting
+from parallelizework.aws_lambda.event_loop import EventLoop
 from parallelizework.aws_lambda.payload import (
     MAX_MESSAGE,
-    Event,
-    Response,
     checked_response,
     refused_request,
 )
+from parallelizework.errors import StartError
 from parallelizework.fan_out import services
 from parallelizework.progress.update_limit import limit_updates
 from parallelizework.progress.virtual_object import RETENTION
 from parallelizework.serde.message_limit import limit_messages
 from parallelizework.served import Served
 from parallelizework.serving.protocol_guard import App, ProtocolGuard
+from parallelizework.serving.shutdown import leave_signals_to_the_server
 
 # The time for the answer after the last attempt has ended, in seconds: a part of the
 # time that the function has left, within bounds.
 _PART_FOR_THE_ANSWER = 0.1
 _LEAST_FOR_THE_ANSWER, _MOST_FOR_THE_ANSWER = 0.2, 5.0
 _UPDATES = 10  # of the progress of a run: each may be one more invocation
+_FAILED = 500  # the status of an error that is not an `Exception`
 _REASON = "AWS Lambda would stop the function"
 
 
@@ -71,6 +80,7 @@ def handler(
     Raises:
         DefinitionError: Two services have the same name.
         SettingsError: A fan-out has `notify`, and a setting is invalid or missing.
+        StartError: There is nothing to serve.
 
     Examples:
         >>> handler = parallelizework.aws_lambda.handler(thumbnails)
@@ -78,22 +88,64 @@ def handler(
     if is_running_on_lambda():  # and not on the machine of a developer
         limit_messages(MAX_MESSAGE, "an invocation on AWS Lambda")
         limit_updates(_UPDATES)
+    if not served:
+        raise StartError("there is nothing to serve: pass fan-outs to `handler`")
+    leave_signals_to_the_server()  # AWS Lambda ends a process by SIGTERM
     made = services(*served, progress_retention=progress_retention)
-    app = ProtocolGuard(_asgi_app(made, identity_keys))
-    invoke = wrap_asgi_as_lambda_handler(cast("Any", app))
-
-    def answered(event: Event) -> Response:
-        return cast("Response", invoke(cast("Any", event), None))
+    invoke = _Invoke(ProtocolGuard(_asgi_app(made, identity_keys)))
 
     def handle(event: Event, context: LambdaContext) -> Response:
+        if refused := refused_event(event):
+            return refused
         left = context.get_remaining_time_in_millis() / 1000
-        # A context of its own: the limit of one invocation must not reach the next one.
-        isolated = copy_context()
-        isolated.run(limit_time, left - _for_the_answer(left), _REASON)
-        response = refused_request(event) or isolated.run(answered, event)
+        response = refused_request(event) or invoke(event, left)
         return checked_response(event, response)
 
     return handle
+
+
+class _Invoke:
+    """Executes one invocation after another.
+
+    Args:
+        app: The ASGI application.
+    """
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+        self._loop = EventLoop()
+
+    def __call__(self, event: Event, left: float) -> Response:
+        """Return the response to a request.
+
+        Nobody interrupts a function on AWS Lambda. So a KeyboardInterrupt is an error
+        of the function, and it must not end the process.
+
+        Args:
+            event: The request.
+            left: The time that the function has left, in seconds.
+        """
+        for_the_answer = _for_the_answer(left)
+        # A context of its own: the limit of one invocation must not reach the next one.
+        isolated = copy_context()
+        isolated.run(limit_time, left - for_the_answer, _REASON)
+        try:
+            with interrupting(left - for_the_answer / 2, _REASON):
+                return isolated.run(self._answer, event)
+        except (KeyboardInterrupt, SystemExit) as error:
+            return failed(event, _FAILED, f"it raised {error!r}")
+
+    def _answer(self, event: Event) -> Response:
+        request = cast("Any", event)
+        headers = {name.lower(): value for name, value in event["headers"].items()}
+        send = ResponseCollector(headers.get("accept-encoding", ""))
+        scope, receive = create_scope(request), request_to_receive(request)
+        self._loop.run(_called(self._app, scope, receive, send))
+        return cast("Response", send.to_lambda_response())
+
+
+async def _called(app: App, scope: Any, receive: Any, send: Any) -> None:
+    await app(scope, receive, send)
 
 
 def _for_the_answer(left: float) -> float:

@@ -146,7 +146,7 @@ def server(
 
 
 def _check_url(_type: Any, worker: str) -> None:
-    if "://" not in worker:
+    if "://" not in worker and not worker.startswith("arn:"):
         raise ValueError(f"{worker!r} is not a URL: write http://{worker}")
 
 
@@ -164,6 +164,7 @@ def register(
     ----------
     worker
         The URL at which the server reaches the worker, such as http://localhost:9080.
+        On AWS Lambda, the ARN of a version of the function.
     force
         Replace the services that were registered for the same URL. Runs in flight may
         fail if the handlers of the worker have changed.

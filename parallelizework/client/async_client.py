@@ -301,6 +301,7 @@ class AsyncClient:
 
         Args:
             worker: The URL at which the restate-server reaches the worker.
+                On AWS Lambda, the ARN of a version of the function.
             force: Replace what the same URL served before. Runs in flight may fail if
                 the handlers of the worker have changed.
 

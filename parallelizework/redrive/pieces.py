@@ -6,8 +6,9 @@ from typing import Any, TypeVar
 from pydantic_core import to_json
 
 from parallelizework.messages import Outcomes
+from parallelizework.serde.message_limit import message_limit
 
-_PIECE = 4 * 1024 * 1024  # bytes
+_PIECES = 8  # that a message of the largest size could hold
 
 T = TypeVar("T")
 
@@ -16,7 +17,7 @@ def pieces(outcomes: Outcomes) -> list[Outcomes]:
     """Return the outcomes of a run that has ended, in pieces; one piece if possible.
 
     In the pieces, all outcomes count. Only a single large value or subtask makes a
-    piece larger than 4 MiB.
+    piece larger than an eighth of the largest message.
     """
     head = Outcomes(
         succeeded=outcomes.all_successes, shard_values=outcomes.shard_values
@@ -54,10 +55,10 @@ def _packed(found: list[Outcomes]) -> list[Outcomes]:
 
 def _chunks(items: Iterable[T], size_of: Callable[[T], int]) -> Iterator[list[T]]:
     chunk: list[T] = []
-    total = 0
+    total, largest = 0, message_limit.size // _PIECES
     for item in items:
         size = size_of(item)
-        if chunk and total + size > _PIECE:
+        if chunk and total + size > largest:
             yield chunk
             chunk, total = [], 0
         chunk.append(item)

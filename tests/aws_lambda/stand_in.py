@@ -29,12 +29,14 @@ class Usage:
         handlers: The number of executed invocations of each handler.
         throttled: The number of invocations that were refused: too many at once.
         failed: The number of invocations that the function did not answer.
+        killed: The number of environments that were killed by `kill_one`.
         seconds: The time of all executed invocations.
     """
 
     handlers: Counter[str] = field(default_factory=Counter[str])
     throttled: int = 0
     failed: int = 0
+    killed: int = 0
     seconds: float = 0.0
 
 
@@ -113,13 +115,13 @@ class StandIn:
             return 200, headers, json.dumps(body).encode()
         return 200, {"X-Amz-Executed-Version": "1"}, outcome
 
-    def kill_busy(self) -> int:
-        """Kill the environments that execute invocations; return their number."""
+    def kill_one(self) -> None:
+        """Kill an environment that executes an invocation, if there is one."""
         with self._lock:
-            busy = list(self._busy)
-        for environment in busy:
-            environment.kill()
-        return len(busy)
+            for environment in self._busy:
+                environment.kill()
+                self.usage.killed += 1
+                return
 
     def close(self) -> None:
         """Stop everything."""

@@ -24,11 +24,14 @@ LAYERS = [  # a package may import from its own line and the lines above
     {"notifications"},
     {"client", "events"},
     {"serving", "local"},
+    {"aws_lambda"},
     {"cli", "testing"},
     {"__main__"},
 ]
 PURE = [
     "attempts.schedule",
+    "aws_lambda.answers",
+    "aws_lambda.payload",
     "completion",
     "coordination.planning.partition",
     "coordination.planning.slots",

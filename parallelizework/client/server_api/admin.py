@@ -18,6 +18,7 @@ from parallelizework.errors import Refused, RegistrationError, UnknownRun
 _UNKNOWN = (400, 404)  # an invalid id, or the id of no invocation
 _ALREADY_ENDED = 409
 _CREATED = 201  # 200: the URL was registered before
+_ARN = "arn:"  # of a version of a function on AWS Lambda
 _ACCEPTED = 202  # 200: the server did nothing
 
 Action = Literal["cancel", "pause", "resume"]
@@ -34,7 +35,7 @@ class Admin:
     url: str
 
     async def register(self, worker: str, *, force: bool) -> Registered:
-        """Register the worker at the URL `worker`.
+        """Register the worker at the URL, or with the ARN, `worker`.
 
         Returns:
             The names of the services that the worker serves.
@@ -43,7 +44,8 @@ class Admin:
             RegistrationError: The server refused to register the worker.
             Unreachable: No server answers.
         """
-        body = json.dumps({"uri": worker, "force": force}).encode()
+        kind = "arn" if worker.startswith(_ARN) else "uri"
+        body = json.dumps({kind: worker, "force": force}).encode()
         url = f"{self.url}/deployments"
         answer = await self.http.ask(Request("POST", url, body=body, for_admin=True))
         if not answer.ok:

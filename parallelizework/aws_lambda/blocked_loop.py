@@ -1,0 +1,53 @@
+"""`interrupting`: ends an async function that blocks the event loop.
+
+Such a function, for example with `time.sleep`, cannot be canceled. AWS Lambda would
+stop the process, and the restate-server would execute the function again without end.
+"""
+
+import signal
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from time import monotonic
+from types import FrameType
+
+from parallelizework.definition.job import TookTooLong
+
+_LEAST = 0.001  # seconds; 0 would mean no timer
+_WAIT = "select"  # the name of the function in which an event loop waits
+
+
+@contextmanager
+def interrupting(seconds: float, reason: str) -> Generator[None]:
+    """Raise `TookTooLong` in the code that blocks the event loop after some time.
+
+    Nothing is raised while the event loop waits: then other limits of the time work.
+    Code that is not in Python, and that never checks for signals, is not interrupted.
+
+    Args:
+        seconds: The time from now, in seconds.
+        reason: What happens soon after it, for messages.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    if not (is_main and hasattr(signal, "setitimer")):
+        yield
+        return
+
+    def interrupt(_signal: int, frame: FrameType | None) -> None:
+        if frame and frame.f_code.co_name != _WAIT:
+            raise TookTooLong(
+                f"longer than {seconds:.3g} s: {reason}. It blocked its event loop: "
+                "use a sync function, or await instead"
+            )
+
+    previous = signal.signal(signal.SIGALRM, interrupt)
+    began = monotonic()
+    timer, _ = signal.setitimer(signal.ITIMER_REAL, max(seconds, _LEAST))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+        if timer:  # of somebody else
+            left = timer - (monotonic() - began)
+            signal.setitimer(signal.ITIMER_REAL, max(left, _LEAST))
