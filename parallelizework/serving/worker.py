@@ -78,16 +78,18 @@ def process(
     settings: Settings, sockets: Sockets, metrics: SharedMetrics | None
 ) -> None:
     """The entry point of each of several processes."""
-    if metrics:
-        metrics.write()
-    app = _load(settings, with_metrics=metrics is not None)
-    _serve_until_a_signal(app, sockets, _MAX_STREAMS_SHARED, settings.grace_period)
+    with logs.fatal_errors_logged(settings.log_format):
+        if metrics:
+            metrics.write()
+        app = _load(settings, with_metrics=metrics is not None)
+        grace = settings.grace_period
+        _serve_until_a_signal(app, sockets, _MAX_STREAMS_SHARED, grace)
     _end()
 
 
 def _load(settings: Settings, *, with_metrics: bool = False) -> ProtocolGuard:
     app = load_app(settings, with_metrics=with_metrics)
-    logs.configure()  # unless a served module has configured logging
+    logs.configure(settings.log_format)  # unless a served module has configured logging
     return app
 
 
