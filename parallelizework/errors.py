@@ -41,6 +41,7 @@ _EXTRAS = {
     "cyclopts": "cli",
     "hypercorn": "worker",
     "platformdirs": "cli",
+    "prometheus_client": "metrics",
     "restate": "worker",
     "rich": "cli",
 }

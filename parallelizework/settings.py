@@ -16,6 +16,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from parallelizework.errors import SettingsError
 
+_PORTS = 65_536
+_LOOPBACK = "127.0.0.1"
+
 
 class _Settings(BaseSettings):
     @model_validator(mode="wrap")
@@ -55,6 +58,8 @@ class Settings(_Settings):
             dev`. By default, the program is found or installed.
         ingress_url: The URL of the restate-server's ingress.
         admin_url: The URL of the restate-server's admin API.
+        metrics_bind: Where the worker serves metrics for Prometheus: `PORT` for
+            loopback, or `HOST:PORT`. By default, the worker serves no metrics.
     """
 
     model_config = SettingsConfigDict(env_prefix="PARALLELIZEWORK_", frozen=True)
@@ -67,11 +72,23 @@ class Settings(_Settings):
     restate_server: Path | None = None
     ingress_url: str = "http://localhost:8080"
     admin_url: str = "http://localhost:9070"
+    metrics_bind: str | None = None
 
     @field_validator("fan_outs", "identity_keys", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(shlex.split(value)) if isinstance(value, str) else value
+
+    @field_validator("metrics_bind", mode="after")
+    @classmethod
+    def _host_and_port(cls, value: str | None) -> str | None:
+        """Add the host to a value that is only a port."""
+        if not value:
+            return None
+        host, _, port = value.rpartition(":")
+        if not (port.isascii() and port.isdigit() and int(port) < _PORTS):
+            raise ValueError("set PORT or HOST:PORT, such as 9464 or 0.0.0.0:9464")
+        return f"{host or _LOOPBACK}:{port}"
 
 
 class HttpSettings(_Settings):

@@ -186,6 +186,11 @@ class Function:
         return self._function(*args)
 
     @property
+    def threads(self) -> Threads:
+        """The threads that execute the function if it is sync."""
+        return self._threads
+
+    @property
     def is_busy(self) -> bool:
         """Whether a function runs in one of this function's threads now."""
         return self._threads.is_busy

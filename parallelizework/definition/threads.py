@@ -87,6 +87,21 @@ class Threads:
                 self._abandon(job, loop)
 
     @property
+    def max_threads(self) -> int:
+        """How many functions may run at the same time, without the abandoned ones."""
+        return self._max_threads
+
+    @property
+    def busy(self) -> int:
+        """How many threads execute a function now, without the abandoned ones."""
+        return len(self._running)
+
+    @property
+    def abandoned(self) -> int:
+        """How many abandoned functions still run."""
+        return self._abandoned
+
+    @property
     def is_busy(self) -> bool:
         """Whether this event loop waits for a function or for its result."""
         with self._changed:

@@ -8,6 +8,7 @@ from restate.aws_lambda import is_running_on_lambda
 
 from parallelizework.errors import StartError
 from parallelizework.fan_out import services
+from parallelizework.metrics import observe_metrics
 from parallelizework.progress.virtual_object import RETENTION
 from parallelizework.served import Served
 from parallelizework.serving.protocol_guard import ProtocolGuard
@@ -57,8 +58,12 @@ def app(
     return ProtocolGuard(restate.app(made, identity_keys=list(identity_keys)))
 
 
-def load_app(settings: Settings) -> ProtocolGuard:
+def load_app(settings: Settings, *, with_metrics: bool = False) -> ProtocolGuard:
     """The application for the targets in the settings.
+
+    Args:
+        settings: The targets, and the settings of `app`.
+        with_metrics: Whether to count what this process executes.
 
     Raises:
         TargetError: A target names nothing that can be served.
@@ -67,8 +72,11 @@ def load_app(settings: Settings) -> ProtocolGuard:
     """
     from parallelizework.serving.loader import load_all  # noqa: PLC0415 - `app` does not need the ready-made fan-outs
 
+    served = tuple(load_all(settings))
+    if with_metrics:
+        observe_metrics(*served)
     return app(
-        *load_all(settings),
+        *served,
         identity_keys=settings.identity_keys,
         progress_retention=timedelta(seconds=settings.progress_retention),
     )

@@ -70,26 +70,38 @@ class Supervisor:
     def __init__(
         self, work: Callable[..., object], *args: Any, grace_period: float
     ) -> None:
-        self._start = lambda: _CONTEXT.Process(target=_work, args=(work, *args))
+        self._work = (work, *args)
+        self._on_death: Callable[[str], None] = _ignore
         self._grace_period = grace_period
         self._lives: dict[SpawnProcess, Lives] = {}
         self._end: float | None = None  # when the remaining processes are killed
         self._error: StartError | None = None
 
-    def run(self, processes: int, *, on_stop: Callable[[], None]) -> None:
+    def run(
+        self,
+        processes: int,
+        *,
+        on_stop: Callable[[], None],
+        on_death: Callable[[str], None] | None = None,
+    ) -> None:
         """Start the processes, and replace each one that dies.
+
+        The names of the processes are `worker-0`, `worker-1` and so on. A process has
+        the name of the process that it replaces.
 
         Args:
             processes: The number of processes.
             on_stop: Called, once or more often, when processes are no longer replaced.
+            on_death: Called with the name of each process that has ended.
 
         Raises:
             StartError: A process died soon after each of its starts.
         """
         signal.signal(signal.SIGTERM, self._stop)
+        self._on_death = on_death or _ignore
         try:
-            for _ in range(processes):
-                self._add(Lives())
+            for number in range(processes):
+                self._add(f"worker-{number}", Lives())
             while self._lives:
                 wait([process.sentinel for process in self._lives], _TICK)
                 self._check()
@@ -109,8 +121,8 @@ class Supervisor:
         for process in self._lives:
             process.terminate()
 
-    def _add(self, lives: Lives) -> SpawnProcess:
-        process = self._start()
+    def _add(self, name: str, lives: Lives) -> SpawnProcess:
+        process = _CONTEXT.Process(target=_work, args=self._work, name=name)
         # The process inherits this. Otherwise, Ctrl-C during its start would print a
         # traceback.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -133,13 +145,14 @@ class Supervisor:
     def _replace(self, process: SpawnProcess) -> None:
         lives, pid, code = self._lives.pop(process), process.pid, process.exitcode or 0
         process.close()
+        self._on_death(process.name)
         if self._end is not None:
             return
         if not lives.end():
             self._error = given_up(f"process {pid}", code)
             self._stop()
             return
-        successor = self._add(lives)
+        successor = self._add(process.name, lives)
         _logger.error(
             "Process %s %s: %s replaces it",
             pid,
@@ -149,6 +162,10 @@ class Supervisor:
 
 
 _CONTEXT = multiprocessing.get_context("spawn")
+
+
+def _ignore(_name: str) -> None:
+    pass
 
 
 def _work(work: Callable[..., object], *args: Any) -> None:

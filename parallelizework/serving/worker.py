@@ -11,6 +11,11 @@ from typing import NoReturn
 
 from hypercorn.config import Sockets
 
+from parallelizework.metrics.served import (
+    SharedMetrics,
+    metrics_of_processes,
+    metrics_of_this_process,
+)
 from parallelizework.serving import hypercorn_fixes, hypercorn_server, logs, shutdown
 from parallelizework.serving.app import load_app
 from parallelizework.serving.protocol_guard import ProtocolGuard
@@ -30,37 +35,64 @@ def serve(settings: Settings, *, bind: str, workers: int = 1) -> None:
     """Serve until SIGTERM or SIGINT, then wait for the calls in flight.
 
     Args:
-        settings: The targets and the grace period.
+        settings: The targets, the grace period, and the port of the metrics.
         bind: The address to listen on, as `HOST:PORT`.
         workers: The number of processes that share the port.
 
     Raises:
         TargetError: One of `settings.fan_outs` names nothing that can be served.
-        PortInUse: The port is in use.
-        StartError: The process cannot listen on the address; or a process died soon
+        PortInUse: The port, or the port of the metrics, is in use.
+        StartError: The process cannot listen on an address; or a process died soon
             after each of its starts.
+        ExtraMissing: Metrics need an extra that is not installed.
     """
-    app = _load(settings)  # also with several processes: an error is reported once
-    sockets, address = hypercorn_server.listen(bind)
-    _logger.info("Serving on %s", address)
     if workers == 1:
-        _serve_until_a_signal(app, sockets, _MAX_STREAMS, settings.grace_period)
+        _serve_alone(settings, bind)
     else:
-        grace = settings.grace_period
-        supervisor = Supervisor(process, settings, sockets, grace_period=grace)
-        supervisor.run(workers, on_stop=lambda: hypercorn_server.close(sockets))
+        _serve_together(settings, bind, workers)
 
 
-def process(settings: Settings, sockets: Sockets) -> None:
+def _serve_alone(settings: Settings, bind: str) -> None:
+    app = _load(settings, with_metrics=settings.metrics_bind is not None)
+    with metrics_of_this_process(settings.metrics_bind):
+        sockets = _listen(bind)
+        _serve_until_a_signal(app, sockets, _MAX_STREAMS, settings.grace_period)
+    _end()
+
+
+def _serve_together(settings: Settings, bind: str, workers: int) -> None:
+    _load(settings)  # the processes do the same: but so, an error is reported once
+    with metrics_of_processes(settings.metrics_bind) as metrics:
+        sockets, grace = _listen(bind), settings.grace_period
+        supervisor = Supervisor(process, settings, sockets, metrics, grace_period=grace)
+        supervisor.run(
+            workers,
+            on_stop=lambda: hypercorn_server.close(sockets),
+            on_death=metrics.forget_gauges if metrics else None,
+        )
+
+
+def process(
+    settings: Settings, sockets: Sockets, metrics: SharedMetrics | None
+) -> None:
     """The entry point of each of several processes."""
-    app = _load(settings)
+    if metrics:
+        metrics.write()
+    app = _load(settings, with_metrics=metrics is not None)
     _serve_until_a_signal(app, sockets, _MAX_STREAMS_SHARED, settings.grace_period)
+    _end()
 
 
-def _load(settings: Settings) -> ProtocolGuard:
-    app = load_app(settings)
+def _load(settings: Settings, *, with_metrics: bool = False) -> ProtocolGuard:
+    app = load_app(settings, with_metrics=with_metrics)
     logs.configure()  # unless a served module has configured logging
     return app
+
+
+def _listen(bind: str) -> Sockets:
+    sockets, address = hypercorn_server.listen(bind)
+    _logger.info("Serving on %s", address)
+    return sockets
 
 
 def _serve_until_a_signal(
@@ -88,7 +120,11 @@ def _serve_until_a_signal(
         except KeyboardInterrupt:
             _logger.error("KeyboardInterrupt: this process ends")  # noqa: TRY400 - no error of ours
             _exit(_INTERRUPTED)
-    if threading.active_count() > 1:  # the exit would wait for sync functions
+
+
+def _end() -> None:
+    """End the process without waiting for sync functions in threads."""
+    if threading.active_count() > 1:
         _exit(0)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 MAX_PAYLOAD = 6 * 1024 * 1024 + 100  # bytes
@@ -41,6 +42,30 @@ class _Invocation:
         self.ended.set()
 
 
+class ApiServer(ThreadingHTTPServer):
+    """Serves one API on loopback, in threads.
+
+    A client may be killed at any time: a lost connection is no error.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, requests: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(("127.0.0.1", 0), requests)
+        self.address = f"127.0.0.1:{self.server_port}"
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Ignore a lost connection."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+    def close(self) -> None:
+        """Stop serving."""
+        self.shutdown()
+        self.server_close()
+
+
 class Environment:
     """One environment; it executes one invocation at a time.
 
@@ -54,14 +79,11 @@ class Environment:
         self._invocations = queue.Queue[_Invocation]()
         self._current: _Invocation | None = None
         self._count = 0
-        self._api = ThreadingHTTPServer(("127.0.0.1", 0), self._requests())
-        self._api.daemon_threads = True
-        threading.Thread(target=self._api.serve_forever, daemon=True).start()
-        address = f"127.0.0.1:{self._api.server_port}"
+        self._api = ApiServer(self._requests())
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "awslambdaric", handler],
-                env={**variables, "AWS_LAMBDA_RUNTIME_API": address},
+                env={**variables, "AWS_LAMBDA_RUNTIME_API": self._api.address},
                 cwd=ROOT,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -96,8 +118,7 @@ class Environment:
         """Kill the process, and stop the Runtime API."""
         self.kill()
         self._process.wait()
-        self._api.shutdown()
-        self._api.server_close()
+        self._api.close()
 
     def _watch(self) -> None:
         """End the current invocation when the process has ended."""

@@ -12,10 +12,10 @@ from collections import Counter
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
-from .environment import MAX_PAYLOAD, Environment, FunctionError
+from .environment import MAX_PAYLOAD, ApiServer, Environment, FunctionError
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:fanout:1"
 HANDLER = "parallelizework.aws_lambda.function.handler"
@@ -79,15 +79,13 @@ class StandIn:
         self._lock = threading.Lock()
         self._idle: list[Environment] = []
         self._busy = set[Environment]()
-        self._api = ThreadingHTTPServer(("127.0.0.1", 0), self._requests())
-        self._api.daemon_threads = True
-        threading.Thread(target=self._api.serve_forever, daemon=True).start()
+        self._api = ApiServer(self._requests())
 
     @property
     def variables(self) -> dict[str, str]:
         """The environment variables for a restate-server that uses this stand-in."""
         return {
-            "AWS_ENDPOINT_URL_LAMBDA": f"http://127.0.0.1:{self._api.server_port}",
+            "AWS_ENDPOINT_URL_LAMBDA": f"http://{self._api.address}",
             "AWS_ACCESS_KEY_ID": "test",
             "AWS_SECRET_ACCESS_KEY": "test",
             "AWS_REGION": "us-east-1",
@@ -125,8 +123,7 @@ class StandIn:
 
     def close(self) -> None:
         """Stop everything."""
-        self._api.shutdown()
-        self._api.server_close()
+        self._api.close()
         for environment in [*self._idle, *self._busy]:
             environment.close()
 

@@ -21,7 +21,7 @@ LAYERS = [  # a package may import from its own line and the lines above
     {"restate_service", "served"},
     {"fan_out", "executor"},
     {"ready_made"},
-    {"notifications"},
+    {"notifications", "metrics"},
     {"client", "events"},
     {"serving", "local"},
     {"aws_lambda"},

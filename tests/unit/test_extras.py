@@ -96,6 +96,30 @@ def test_a_lambda_handler_without_its_extra_is_an_error_that_names_the_extra() -
     )
 
 
+def test_metrics_without_their_extra_are_an_error_that_names_the_extra() -> None:
+    code = "from parallelizework.metrics import observe_metrics; observe_metrics()"
+
+    ended = python(code, without=("prometheus_client",))
+
+    assert ended.stderr.endswith("pip install 'parallelizework[metrics]'\n")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_worker_without_the_extra_of_its_metrics_does_not_start(
+    monkeypatch: pytest.MonkeyPatch, workers: str
+) -> None:
+    monkeypatch.setenv("PARALLELIZEWORK_METRICS_BIND", "0")
+    serve = ("serve", "--bind", "127.0.0.1:0", "--workers", workers)
+
+    ended = python(COMMAND, *serve, without=("prometheus_client",))
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == (
+        "parallelizework: the package 'prometheus_client' is not installed: "
+        "pip install 'parallelizework[metrics]'\n"
+    )
+
+
 def test_a_client_of_schedules_needs_no_extra() -> None:
     code = "from parallelizework.client import Schedules; print(Schedules.__name__)"
 

@@ -1,0 +1,1 @@
+"""What a worker reports about itself, read by the programs that users read it with."""
