@@ -3,6 +3,6 @@
 from parallelizework.errors import extras_named
 
 with extras_named("lambda"):
-    from parallelizework.aws_lambda.handler import handler
+    from parallelizework.aws_lambda.lambda_handler import handler
 
 __all__ = ["handler"]

@@ -31,14 +31,19 @@ def test_the_function_and_the_settings_of_the_page_work(
         server,
         _,
     ):
-        where = {"PARALLELIZEWORK_ADMIN_URL": server.admin}
+        where = {
+            "PARALLELIZEWORK_ADMIN_URL": server.admin,
+            "PARALLELIZEWORK_INGRESS_URL": server.ingress,
+        }
         names = output_of("register", ARN, where=where)
+        doctor = output_of("doctor", where=where)
         url = f"{server.ingress}/restate/call/Greetings/run"
         answer = httpx.post(url, json=["Ada", "Bob"], timeout=LONG)
         too_large = httpx.post(url, json=["x" * 2**21], timeout=LONG)
         with Client(server.ingress, server.admin) as client:
             services = client.register(ARN)
 
+    assert f"{ARN} is a function on AWS Lambda" in doctor
     assert too_large.status_code == 413
     assert answer.json() == "Hello Ada, Hello Bob"
     assert set(services) <= set(names.split())
