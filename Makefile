@@ -107,9 +107,9 @@ test-pythons: $(READY) ## The unit tests and the demo on each Python from 3.11 t
 lock: $(READY) ## Pin the dependencies anew
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 		--extra worker --extra local --extra metrics --extra schedule --extra lambda \
-		--group dev pyproject.toml -o requirements-dev.txt
+		--extra telemetry --group dev pyproject.toml -o requirements-dev.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
-		--extra worker --extra metrics --extra schedule --group build \
+		--extra worker --extra metrics --extra schedule --extra telemetry --group build \
 		-c requirements-dev.txt pyproject.toml -o requirements.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 		--extra worker --group bench -c requirements-dev.txt pyproject.toml \

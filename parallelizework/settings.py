@@ -3,7 +3,7 @@
 import os
 import shlex
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     Field,
@@ -16,8 +16,10 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from parallelizework.errors import SettingsError
 
+LogFormat = Literal["text", "json"]
 _PORTS = 65_536
 _LOOPBACK = "127.0.0.1"
+_OTLP_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 
 class _Settings(BaseSettings):
@@ -56,6 +58,9 @@ class Settings(_Settings):
             reach the worker may call it.
         restate_server: The path of the restate-server program for `parallelizework
             dev`. By default, the program is found or installed.
+        log_format: The format of the log of `parallelizework serve`: `text`, or `json`
+            for one JSON object per line. If a served module configures logging, the
+            setting has no effect.
         ingress_url: The URL of the restate-server's ingress.
         admin_url: The URL of the restate-server's admin API.
         metrics_bind: Where the worker serves metrics for Prometheus: `PORT` for
@@ -70,6 +75,7 @@ class Settings(_Settings):
     progress_retention: float = Field(default=86_400, gt=0)
     identity_keys: Annotated[tuple[str, ...], NoDecode] = ()
     restate_server: Path | None = None
+    log_format: LogFormat = "text"
     ingress_url: str = "http://localhost:8080"
     admin_url: str = "http://localhost:9070"
     metrics_bind: str | None = None
@@ -154,6 +160,15 @@ class HttpSettings(_Settings):
 def secrets_in(variable: str) -> tuple[str, ...]:
     """The secrets in an environment variable of the user, separated by spaces."""
     return tuple(os.environ.get(variable, "").split())
+
+
+def sends_traces() -> bool:
+    """Whether the environment asks for traces, by the variables of OpenTelemetry.
+
+    The SDK of OpenTelemetry reads all of its other variables itself.
+    """
+    is_disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
+    return not is_disabled and any(map(os.environ.get, _OTLP_ENDPOINTS))
 
 
 class NotifySettings(_Settings):

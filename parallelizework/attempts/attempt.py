@@ -17,6 +17,7 @@ from parallelizework.headers import SubtaskId, name_in
 from parallelizework.observation.observed import ObservedAttempt
 from parallelizework.observation.observer import observed
 from parallelizework.outcomes import TIMED_OUT, Fault
+from parallelizework.restate_sdk import executed_now
 
 _logger = logging.getLogger(__name__)
 
@@ -117,7 +118,7 @@ async def attempted(
         attempt: What observers see of the attempt.
         execute: Makes the attempt. It returns the value as JSON.
     """
-    with observed(attempt):
+    with observed(attempt), executed_now():
         try:
             value = await within_time_left(execute)
         except Exception as error:
@@ -128,19 +129,22 @@ async def attempted(
 
 def failed(attempt: ObservedAttempt, error: Exception) -> FailedAttempt:
     """End an attempt with an error, and log the error once."""
-    failed = failed_attempt(str(attempt), error)
+    failed = failed_attempt(str(attempt), error, round(attempt.seconds, 3))
     is_postponed = failed.within is not None
     attempt.status = "postponed" if is_postponed else failed.fault.status
     attempt.error = failed.fault.message
     return failed
 
 
-def failed_attempt(about: str, error: Exception) -> FailedAttempt:
+def failed_attempt(
+    about: str, error: Exception, seconds: float | None = None
+) -> FailedAttempt:
     """Turn the error of an attempt into a `FailedAttempt`, and log the error once.
 
     Args:
         about: The attempt's function and subtask, for the log.
         error: What the function raised.
+        seconds: The time of the attempt, for the log.
     """
     match error:
         case TookTooLong():
@@ -152,17 +156,28 @@ def failed_attempt(about: str, error: Exception) -> FailedAttempt:
             failed = _failed(error.message, error.status_code, again=False)
         case Postponed():
             failed = _failed(error.message, error.status_code, after=error.retry_after)
-            _logger.info("attempt postponed: %s: %s", about, failed.fault.message)
+            fields = _log_fields(failed, seconds)
+            message = failed.fault.message
+            _logger.info("attempt postponed: %s: %s", about, message, extra=fields)
             return failed.model_copy(update={"within": _seconds(error.within)})
         case RetryableError():
             failed = _failed(error.message, error.status_code, after=error.retry_after)
         case _:
             where = location(error)
             failed = _failed(_shown(error) + (f" in {where}" if where else ""), 500)
-            _logger.warning("attempt failed: %s\n%s", about, _printable(error))
+            traceback = _printable(error)
+            fields = _log_fields(failed, seconds) | {"traceback": traceback}
+            _logger.warning("attempt failed: %s\n%s", about, traceback, extra=fields)
             return failed
-    _logger.warning("attempt failed: %s: %s", about, failed.fault.message)
+    fields, message = _log_fields(failed, seconds), failed.fault.message
+    _logger.warning("attempt failed: %s: %s", about, message, extra=fields)
     return failed
+
+
+def _log_fields(failed: FailedAttempt, seconds: float | None) -> dict[str, object]:
+    """The fields of a log line about a failed attempt, for a log in JSON."""
+    fields: dict[str, object] = {"error": failed.fault.message}
+    return fields if seconds is None else fields | {"seconds": seconds}
 
 
 def _failed(

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 from restate import Context, RestateDurableFuture, RunOptions
 from restate.exceptions import RetryableError
-from restate.serde import BytesSerde
 
 from parallelizework.attempts.attempt import (
     AttemptSerde,
@@ -32,7 +31,7 @@ from parallelizework.definition.function import Function
 from parallelizework.messages import HandlerName
 from parallelizework.outcomes import CompletionReason, Fault
 from parallelizework.policy import Policy
-from parallelizework.restate_sdk import suspend_at_next_wait
+from parallelizework.restate_sdk import is_resumed, suspend_at_next_wait
 from parallelizework.terminal_errors import error_of
 
 T = TypeVar("T")
@@ -192,19 +191,14 @@ async def await_resume(ctx: Context, body: bytes) -> bytes:
     """Pause until somebody resumes this invocation.
 
     The retry policy of this handler allows one attempt: after it, Restate pauses the
-    invocation. The first attempt executes the step and fails, with the error that is to
-    be repaired. After the resume, the next attempt replays: the step is in the journal
-    and is not executed again. So this attempt succeeds, and the caller continues.
+    invocation. The first attempt leaves a timer in the journal and fails, with the
+    error that is to be repaired. After the resume, the next attempt finds the timer.
+    So this attempt succeeds, and the caller continues.
     """
-    is_first_attempt = False
-
-    async def pause() -> bytes:
-        nonlocal is_first_attempt
-        is_first_attempt = True
-        return b""
-
-    fault = Fault.model_validate_json(body)
-    await ctx.run_typed("pause", pause, RunOptions(serde=BytesSerde()))
+    is_first_attempt = not is_resumed(ctx)
+    mark = ctx.sleep(timedelta(0))
     if is_first_attempt:
+        fault = Fault.model_validate_json(body)
         raise RetryableError(fault.message, fault.code)
+    await mark  # raises an error if somebody has cancelled the invocation
     return b""

@@ -58,11 +58,13 @@ def serve(
         The number of worker processes.
     """
     with extras_named():
-        from parallelizework.serving import worker  # noqa: PLC0415 - other commands do without restate
+        from parallelizework.serving import logs, worker  # noqa: PLC0415 - other commands do without restate
 
     settings = Settings()
     changes = {"fan_outs": tuple(targets or settings.fan_outs)}
-    worker.serve(settings.model_copy(update=changes), bind=bind, workers=workers)
+    settings = settings.model_copy(update=changes)
+    with logs.fatal_errors_logged(settings.log_format):
+        worker.serve(settings, bind=bind, workers=workers)
 
 
 @cli.command(group=SERVE)

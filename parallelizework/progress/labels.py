@@ -19,6 +19,7 @@ _KEY = re.compile(r"[A-Za-z0-9_.-]{1,63}")
 # The fields of a subtask in the log, beside the labels.
 _LOG_FIELDS = ("run", "shard", "index", "name", "attempt")
 _PLAIN = re.compile(r"[A-Za-z0-9_.:/@+-]+")  # values that a log has without quotes
+_LOGGED = re.compile(r'([\w.-]+)=("(?:[^"\\]|\\.)*"|[^"\s]+)')
 
 _LABELS = TypeAdapter(dict[str, str])
 
@@ -81,6 +82,20 @@ def checked(labels: Labels) -> dict[str, str]:
 def with_labels(run: str, labels: Labels) -> str:
     """Return the id of a run and its labels, as the log shows them."""
     return " ".join([run, *(f"{key}={_logged(labels[key])}" for key in sorted(labels))])
+
+
+def without_labels(text: str) -> tuple[str, dict[str, str]]:
+    """Return the id of a run and its labels, from what `with_labels` returned."""
+    run, _, rest = text.partition(" ")
+    return run, {key: _read(value) for key, value in _LOGGED.findall(rest)}
+
+
+def _read(value: str) -> str:
+    """The value of a label in the log. A value that is not JSON stays as it is."""
+    try:
+        return str(json.loads(value)) if value.startswith('"') else value
+    except ValueError:
+        return value
 
 
 def _logged(value: str) -> str:

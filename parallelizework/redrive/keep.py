@@ -1,8 +1,8 @@
 """`Keeper`: sends what a run has at its end to `FanOutRedrive`."""
 
-import logging
 from datetime import timedelta
 
+import restate
 from restate import Context, TerminalError
 
 from parallelizework.messages import Outcomes
@@ -16,7 +16,7 @@ from parallelizework.redrive.virtual_object import (
     release_json,
 )
 
-_logger = logging.getLogger(__name__)
+_logger = restate.getLogger(__name__)  # pyright: ignore[reportUnknownMemberType] - half typed
 
 
 class Keeper:

@@ -13,7 +13,8 @@ from parallelizework.progress.virtual_object import RETENTION
 from parallelizework.served import Served
 from parallelizework.serving.protocol_guard import ProtocolGuard
 from parallelizework.serving.shutdown import leave_signals_to_the_server
-from parallelizework.settings import Settings
+from parallelizework.settings import Settings, sends_traces
+from parallelizework.tracing import start_tracing
 
 
 def app(
@@ -68,15 +69,19 @@ def load_app(settings: Settings, *, with_metrics: bool = False) -> ProtocolGuard
     Raises:
         TargetError: A target names nothing that can be served.
         DefinitionError: Two services have the same name.
-        StartError: The process runs on AWS Lambda.
+        StartError: The process runs on AWS Lambda; or the environment asks for traces,
+            and the extra `telemetry` is not installed.
     """
     from parallelizework.serving.loader import load_all  # noqa: PLC0415 - `app` does not need the ready-made fan-outs
 
     served = tuple(load_all(settings))
     if with_metrics:
         observe_metrics(*served)
-    return app(
+    loaded = app(
         *served,
         identity_keys=settings.identity_keys,
         progress_retention=timedelta(seconds=settings.progress_retention),
     )
+    if sends_traces():  # last: a served module may have set a tracer provider
+        start_tracing()
+    return loaded

@@ -21,6 +21,7 @@ from parallelizework.serving.app import load_app
 from parallelizework.serving.protocol_guard import ProtocolGuard
 from parallelizework.serving.supervisor import Supervisor
 from parallelizework.settings import Settings
+from parallelizework.tracing.start import flush
 
 _logger = logging.getLogger(__name__)
 # Calls on one connection. For more calls, the restate-server opens another connection.
@@ -28,6 +29,7 @@ _MAX_STREAMS = 1_000
 # The system distributes connections to the processes, not calls. Many connections with
 # few calls each distribute the calls evenly.
 _MAX_STREAMS_SHARED = 32
+_FLUSH = 1.0  # seconds after the grace period, for the last spans
 _INTERRUPTED = 128 + signal.SIGINT  # the exit code, as in shells
 
 
@@ -76,16 +78,18 @@ def process(
     settings: Settings, sockets: Sockets, metrics: SharedMetrics | None
 ) -> None:
     """The entry point of each of several processes."""
-    if metrics:
-        metrics.write()
-    app = _load(settings, with_metrics=metrics is not None)
-    _serve_until_a_signal(app, sockets, _MAX_STREAMS_SHARED, settings.grace_period)
+    with logs.fatal_errors_logged(settings.log_format):
+        if metrics:
+            metrics.write()
+        app = _load(settings, with_metrics=metrics is not None)
+        grace = settings.grace_period
+        _serve_until_a_signal(app, sockets, _MAX_STREAMS_SHARED, grace)
     _end()
 
 
 def _load(settings: Settings, *, with_metrics: bool = False) -> ProtocolGuard:
     app = load_app(settings, with_metrics=with_metrics)
-    logs.configure()  # unless a served module has configured logging
+    logs.configure(settings.log_format)  # unless a served module has configured logging
     return app
 
 
@@ -123,7 +127,8 @@ def _serve_until_a_signal(
 
 
 def _end() -> None:
-    """End the process without waiting for sync functions in threads."""
+    """Send the last spans, and end without waiting for sync functions in threads."""
+    flush(_FLUSH)
     if threading.active_count() > 1:
         _exit(0)
 

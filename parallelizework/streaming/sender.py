@@ -1,10 +1,10 @@
 """`OutcomesSender`: sends the outcomes of a coordinator, as they complete."""
 
-import logging
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Protocol
 
+import restate
 from pydantic_core import to_json
 from restate import Context, RestateDurableFuture, TerminalError
 
@@ -12,7 +12,7 @@ from parallelizework.messages import Outcomes
 from parallelizework.serde.message import Message
 from parallelizework.streaming.models import CHUNK, NAME, Completed, End, completed
 
-_logger = logging.getLogger(__name__)
+_logger = restate.getLogger(__name__)  # pyright: ignore[reportUnknownMemberType] - half typed
 
 outcomes_json = Message[list[Completed]](list[Completed], "some outcomes")
 end_json = Message[End](End, "the end of a run")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tests.ports import free_ports
 
 INGRESS, ADMIN, WORKER = 8080, 9070, 9080
-DOCUMENTED = (INGRESS, ADMIN, WORKER, 9081, 9082, 9083, 8000, 9464, 9465)
+DOCUMENTED = (INGRESS, ADMIN, WORKER, 9081, 9082, 9083, 8000, 9464, 9465, 4318)
 _BEFORE = (":", "server ", "server(", "bind=", '", ', "port ", "port=", "port = ")
 _PORT = re.compile(
     f"(?i)({'|'.join(map(re.escape, _BEFORE))})({'|'.join(map(str, DOCUMENTED))})"

@@ -23,7 +23,7 @@ LAYERS = [  # a package may import from its own line and the lines above
     {"ready_made"},
     {"notifications", "metrics"},
     {"client", "events"},
-    {"serving", "local"},
+    {"serving", "local", "tracing"},
     {"aws_lambda"},
     {"cli", "testing"},
     {"__main__"},
@@ -63,6 +63,7 @@ PURE = [
     "schedules.overlap",
     "schedules.timetable",
     "streaming.models",
+    "tracing.attributes",
     "waiting.models",
 ]
 WITH_IO = {"restate", "httpx", "httpcore", "hypercorn", "asyncio", "os", "pathlib"}

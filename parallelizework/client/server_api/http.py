@@ -10,6 +10,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from parallelizework.client.models import FrozenModel
+from parallelizework.client.server_api.traceparent import trace_headers
 from parallelizework.errors import Refused, Unreachable
 
 T = TypeVar("T")
@@ -176,7 +177,12 @@ class Http:
                 request.method,
                 request.url,
                 params=request.query or None,
-                headers={"accept": _JSON, **of_body, **request.headers},
+                headers={
+                    "accept": _JSON,
+                    **of_body,
+                    **trace_headers(),
+                    **request.headers,
+                },
                 content=request.body,
                 timeout=httpx.Timeout(connect, read=request.timeout),
             )

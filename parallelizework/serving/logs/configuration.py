@@ -1,0 +1,67 @@
+"""`configure`: the log of a worker goes to stderr, as text or as JSON."""
+
+import logging
+from logging.config import dictConfig
+from typing import Any
+
+from parallelizework.observation.observer import Observer, observe
+from parallelizework.serving.logs.json_lines import JsonLines
+from parallelizework.serving.logs.records import RecordFilter
+from parallelizework.settings import LogFormat
+
+_logger = logging.getLogger(__name__)
+
+
+def configure(log_format: LogFormat = "text") -> None:
+    """Log to stderr, unless the served modules have configured logging.
+
+    Args:
+        log_format: The format of a line.
+    """
+    is_ours = not logging.root.handlers
+    if is_ours:
+        dictConfig(_logging(log_format))
+    for name, level in _QUIET.items():
+        logger = logging.getLogger(name)
+        logger.setLevel(logger.level or level)
+    # By default, a dictConfig disables the loggers that existed before it.
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith("parallelizework"):
+            logging.getLogger(name).disabled = False
+    if log_format == "json" and is_ours:
+        observe(Observer())  # without an observer, no attempt is the current one
+    elif log_format == "json":
+        _logger.warning(_NO_EFFECT)
+
+
+_NO_EFFECT = (
+    "PARALLELIZEWORK_LOG_FORMAT=json has no effect: a served module configures logging"
+)
+_QUIET = {
+    "hypercorn.error": logging.ERROR,  # it would log the address again
+    # It would log the URL of each request of HttpFanOut, with the secrets in the URL.
+    "httpx": logging.WARNING,
+}
+
+
+def _logging(log_format: LogFormat) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "filters": {"record": {"()": RecordFilter}},
+        "formatters": {
+            "text": {
+                "format": "%(asctime)s %(levelname)s pid=%(process)d "
+                "invocation=%(invocation)s %(message)s"
+            },
+            "json": {"()": JsonLines},
+        },
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "filters": ["record"],
+                "formatter": log_format,
+            }
+        },
+        "root": {"level": "INFO", "handlers": ["stderr"]},
+    }

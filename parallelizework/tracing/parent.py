@@ -1,0 +1,27 @@
+"""`parent`: the trace and the span to which the spans of an invocation belong."""
+
+from opentelemetry.context import Context
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from restate.extensions import current_context
+
+_PROPAGATOR = TraceContextTextMapPropagator()
+
+
+def parent() -> Context:
+    """The parent of a span that begins in the current handler.
+
+    A restate-server sends the `traceparent` of an attempt with each attempt of an
+    invocation. The header is not a header of the call: the call stays the same in each
+    attempt.
+
+    Returns:
+        The parent; an empty one if the server sent no `traceparent`. Then the span
+        begins a trace of its own.
+    """
+    try:
+        invocation = current_context()
+    except LookupError:  # in `run_inline`
+        invocation = None
+    if invocation is None:
+        return Context()
+    return _PROPAGATOR.extract(invocation.request().attempt_headers, Context())
