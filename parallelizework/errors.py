@@ -60,17 +60,20 @@ class ExtraMissing(ParallelizeworkError, ModuleNotFoundError):
     Install the extra that the message names.
     """
 
-    def __init__(self, package: str) -> None:
+    def __init__(self, package: str, extra: str | None = None) -> None:
         super().__init__(
             f"the package {package!r} is not installed: "
-            f"pip install 'parallelizework[{_EXTRAS[package]}]'"
+            f"pip install 'parallelizework[{extra or _EXTRAS[package]}]'"
         )
         self.name = package
 
 
 @contextmanager
-def extras_named() -> Generator[None, None, None]:
+def extras_named(extra: str | None = None) -> Generator[None, None, None]:
     """Name the extra if an import in the block does not find a package.
+
+    Args:
+        extra: The extra to name. Default: the first one that installs the package.
 
     Raises:
         ExtraMissing: The package is one that an extra installs.
@@ -79,7 +82,7 @@ def extras_named() -> Generator[None, None, None]:
         yield
     except ModuleNotFoundError as error:
         if error.name in _EXTRAS:
-            raise ExtraMissing(error.name) from None
+            raise ExtraMissing(error.name, extra) from None
         raise
 
 

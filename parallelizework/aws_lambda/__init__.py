@@ -2,7 +2,7 @@
 
 from parallelizework.errors import extras_named
 
-with extras_named():
-    from parallelizework.aws_lambda.handler import handler
+with extras_named("lambda"):
+    from parallelizework.aws_lambda.lambda_handler import handler
 
 __all__ = ["handler"]

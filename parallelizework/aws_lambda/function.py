@@ -5,8 +5,8 @@ Example: parallelizework.aws_lambda.function.handler
 
 from datetime import timedelta
 
-from parallelizework.aws_lambda.handler import LambdaHandler
-from parallelizework.aws_lambda.handler import handler as made
+from parallelizework.aws_lambda.lambda_handler import LambdaHandler
+from parallelizework.aws_lambda.lambda_handler import handler as made
 from parallelizework.settings import Settings
 
 

@@ -119,6 +119,9 @@ class Doctor:
 
     def _worker(self, deployment: Deployment) -> Finding:
         url = deployment.url
+        if deployment.arn:
+            text = f"{url} is a function on AWS Lambda (see calls)"
+            return Finding("worker", text, is_idle=deployment.is_idle)
         try:
             answer = self._http.get(f"{url}/health", timeout=5)
         except httpx.HTTPError as error:
@@ -189,8 +192,8 @@ def _protocol(deployment: Deployment) -> Finding:
     """Check the protocol between server and worker, and the version of the SDK."""
     sdk, http = deployment.sdk_version or "unknown", deployment.http_version
     lowest, highest = deployment.min_protocol_version, deployment.max_protocol_version
-    text = f"{sdk}, protocol {lowest} to {highest}, {http}"
-    if deployment.protocol_type != _STREAMS:
+    text = f"{sdk}, protocol {lowest} to {highest}, {http or 'AWS Lambda'}"
+    if deployment.protocol_type != _STREAMS and not deployment.arn:
         remedy = (
             "serve it over HTTP/2: run parallelizework serve, then parallelizework "
             "register URL --force"

@@ -80,6 +80,22 @@ def test_schedules_without_their_extra_are_an_error_that_names_the_extra(
     )
 
 
+def test_a_lambda_handler_needs_no_server_and_no_command_line() -> None:
+    code = "from parallelizework.aws_lambda import handler; print(handler.__name__)"
+
+    ended = python(code, without=("hypercorn", *CLI))
+
+    assert (ended.stdout, ended.stderr) == ("handler\n", "")
+
+
+def test_a_lambda_handler_without_its_extra_is_an_error_that_names_the_extra() -> None:
+    ended = python("import parallelizework.aws_lambda", without=("restate",))
+
+    assert ended.stderr.splitlines()[-1].endswith(
+        "pip install 'parallelizework[lambda]'"
+    )
+
+
 def test_metrics_without_their_extra_are_an_error_that_names_the_extra() -> None:
     code = "from parallelizework.metrics import observe_metrics; observe_metrics()"
 

@@ -13,7 +13,7 @@ import restate
 
 import parallelizework.aws_lambda
 from parallelizework import Executor, FanOut, Policy
-from parallelizework.aws_lambda.handler import LambdaHandler
+from parallelizework.aws_lambda.lambda_handler import LambdaHandler
 from parallelizework.errors import StartError
 
 from .test_recorded_answer import END, OUTPUT, field, journal, kinds, message
