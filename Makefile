@@ -12,6 +12,13 @@ PROMETHEUS := .venv/.prometheus
 # process runs all tests of a file; a file of few and long tests must not come last.
 PYTEST := $(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
+# On AWS Lambda, a running function does not hear of a cancellation, and a restart takes long:
+# not each of the integration tests makes sense there.
+ON_LAMBDA := $(addprefix tests/integration/,test_fan_out_worker.py test_postponed.py \
+	test_ending.py::test_an_aggregate_that_fails_again_after_a_resume_pauses_again \
+	test_hold.py::test_a_held_run_continues_with_a_redrive \
+	test_answers.py::test_a_subtask_that_waits_succeeds_with_its_answer)
+
 .PHONY: help bench bench-quick cluster demo recording test test-all test-more check unit integration \
 	docs docs-serve kills faults faults-once random hostile overload dev test-cluster \
 	test-compose dist test-pythons lock clean
@@ -28,8 +35,9 @@ test-all: test test-more test-compose ## Every test; needs Docker
 
 test-more: $(READY) $(KUBERNETES) $(PROMETHEUS) docs dist ## What `make test-all` has beyond `make test`, without Docker
 	$(PYTEST) --dist worksteal tests/docs
-	$(PYTEST) tests/cluster tests/hostile tests/kubernetes tests/observability \
-		tests/integration --server own
+	$(PYTEST) tests/aws_lambda tests/cluster tests/hostile tests/kubernetes \
+		tests/observability tests/integration --server own
+	$(BIN)/pytest $(ON_LAMBDA) --server lambda
 	$(PYTEST) tests/integration --server replay
 	$(PYTEST) tests/integration --server v7
 	$(BIN)/pytest tests/faults/test_faults.py tests/faults/test_sabotage.py
