@@ -16,7 +16,6 @@ PYTEST := $(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 # not each of the integration tests makes sense there.
 ON_LAMBDA := $(addprefix tests/integration/,test_fan_out_worker.py test_postponed.py \
 	test_ending.py::test_an_aggregate_that_fails_again_after_a_resume_pauses_again \
-	test_hold.py::test_a_held_run_continues_with_a_redrive \
 	test_answers.py::test_a_subtask_that_waits_succeeds_with_its_answer)
 
 .PHONY: help bench bench-quick cluster demo recording test test-all test-more check unit integration \
