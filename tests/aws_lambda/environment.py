@@ -42,6 +42,29 @@ class _Invocation:
         self.ended.set()
 
 
+class ApiRequests(BaseHTTPRequestHandler):
+    """Requests to an API that answers with JSON."""
+
+    protocol_version = "HTTP/1.1"
+
+    def body(self) -> bytes:
+        """Read the body of the request."""
+        return self.rfile.read(int(self.headers["content-length"] or 0))
+
+    def answer(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+        """Send the answer."""
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Log nothing."""
+
+
 class ApiServer(ThreadingHTTPServer):
     """Serves one API on loopback, in threads.
 
@@ -50,7 +73,7 @@ class ApiServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, requests: type[BaseHTTPRequestHandler]) -> None:
+    def __init__(self, requests: type[ApiRequests]) -> None:
         super().__init__(("127.0.0.1", 0), requests)
         self.address = f"127.0.0.1:{self.server_port}"
         threading.Thread(target=self.serve_forever, daemon=True).start()
@@ -148,18 +171,16 @@ class Environment:
         self._current.end(error)
         return False
 
-    def _requests(self) -> type[BaseHTTPRequestHandler]:
+    def _requests(self) -> type[ApiRequests]:
         environment = self
 
-        class Requests(BaseHTTPRequestHandler):
+        class Requests(ApiRequests):
             """The Runtime API."""
-
-            protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
                 assert self.path == _NEXT, self.path
                 invocation = environment._next()
-                self._answer(
+                self.answer(
                     200,
                     invocation.payload,
                     {
@@ -173,26 +194,12 @@ class Environment:
                 )
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"] or 0))
+                body = self.body()
                 is_allowed = True
                 if self.path.endswith("/response"):
                     is_allowed = environment._answered(body)
                 elif current := environment._current:  # .../error, or init/error
                     current.end(FunctionError("Unhandled", body.decode()))
-                self._answer(202 if is_allowed else 413, b"{}", {})
-
-            def _answer(
-                self, status: int, body: bytes, headers: dict[str, str]
-            ) -> None:
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Log nothing."""
+                self.answer(202 if is_allowed else 413, b"{}", {})
 
         return Requests

@@ -12,10 +12,9 @@ from collections import Counter
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
-from .environment import MAX_PAYLOAD, ApiServer, Environment, FunctionError
+from .environment import MAX_PAYLOAD, ApiRequests, ApiServer, Environment, FunctionError
 
 ARN = "arn:aws:lambda:us-east-1:123456789012:function:fanout:1"
 HANDLER = "parallelizework.aws_lambda.function.handler"
@@ -148,27 +147,15 @@ class StandIn:
             self._busy.remove(environment)
             self._idle.append(environment)
 
-    def _requests(self) -> type[BaseHTTPRequestHandler]:
+    def _requests(self) -> type[ApiRequests]:
         stand_in = self
 
-        class Requests(BaseHTTPRequestHandler):
+        class Requests(ApiRequests):
             """The Invoke API."""
 
-            protocol_version = "HTTP/1.1"
-
             def do_POST(self) -> None:
-                payload = self.rfile.read(int(self.headers["content-length"] or 0))
-                status, headers, body = stand_in.invoke(payload)
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Log nothing."""
+                status, headers, body = stand_in.invoke(self.body())
+                self.answer(status, body, headers)
 
         return Requests
 

@@ -1,7 +1,7 @@
 """The spans of a worker, as a real receiver of OTLP gets them."""
 
 import os
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from threading import Event
@@ -174,7 +174,7 @@ def test_a_worker_that_stops_sends_its_last_spans(
     started: Local, spans: Receiver
 ) -> None:
     never = {"OTEL_BSP_SCHEDULE_DELAY": "3600000"}
-    with _elsewhere(started, spans.url, workers=2, **never):
+    with _elsewhere(started, spans.url, never, workers=2):
         trace = run(started, "Elsewhere", 2)
         before = spans.named("aggregate Elsewhere", trace)
 
@@ -191,7 +191,7 @@ def test_an_endpoint_that_does_not_answer_delays_neither_runs_nor_the_stop(
             "OTEL_BSP_SCHEDULE_DELAY": "1",
             "PARALLELIZEWORK_GRACE_PERIOD": "1",
         }
-        with _elsewhere(started, silent.url, **variables):
+        with _elsewhere(started, silent.url, variables):
             begin = monotonic()
             for _ in range(3):
                 run(started, "Elsewhere", 8)
@@ -211,7 +211,7 @@ def _client(started: Local) -> Generator[Client]:
 
 @contextmanager
 def _elsewhere(
-    started: Local, endpoint: str, *, workers: int = 1, **variables: str
+    started: Local, endpoint: str, variables: Mapping[str, str], *, workers: int = 1
 ) -> Generator[None]:
     """Run another worker, which sends its spans to an endpoint."""
     port = Ports(0, 0, 0).chosen().worker
