@@ -17,8 +17,11 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from parallelizework.errors import SettingsError
 
 LogFormat = Literal["text", "json"]
+_PREFIX = "Value error, "  # with which pydantic begins the message of a ValueError
 _PORTS = 65_536
 _LOOPBACK = "127.0.0.1"
+_OTLP_PROTOCOL = "http/protobuf"
+_OTLP_PROTOCOLS = ("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")
 _OTLP_ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 
 
@@ -33,7 +36,8 @@ class _Settings(BaseSettings):
         except ValidationError as error:
             prefix = cls.model_config.get("env_prefix", "")
             invalid = [
-                f"{prefix}{e['loc'][0]}".upper() + f"={values[e['loc'][0]]}: {e['msg']}"
+                f"{prefix}{e['loc'][0]}".upper()
+                + f"={values[e['loc'][0]]}: {e['msg'].removeprefix(_PREFIX)}"
                 for e in error.errors()
             ]
             raise SettingsError("; ".join(invalid)) from error
@@ -92,7 +96,8 @@ class Settings(_Settings):
         if not value:
             return None
         host, _, port = value.rpartition(":")
-        if not (port.isascii() and port.isdigit() and int(port) < _PORTS):
+        is_port = port.isascii() and port.isdigit() and int(port) < _PORTS
+        if not is_port or "/" in host:
             raise ValueError("set PORT or HOST:PORT, such as 9464 or 0.0.0.0:9464")
         return f"{host or _LOOPBACK}:{port}"
 
@@ -166,9 +171,23 @@ def sends_traces() -> bool:
     """Whether the environment asks for traces, by the variables of OpenTelemetry.
 
     The SDK of OpenTelemetry reads all of its other variables itself.
+
+    Raises:
+        SettingsError: The endpoint is not a URL of HTTP, or the protocol is not HTTP.
     """
-    is_disabled = os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
-    return not is_disabled and any(map(os.environ.get, _OTLP_ENDPOINTS))
+    if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+        return False
+    endpoints = {name: os.environ.get(name, "") for name in _OTLP_ENDPOINTS}
+    for name, url in endpoints.items():
+        if url and not url.startswith(("http://", "https://")):
+            raise SettingsError(f"{name}={url}: set a URL, such as http://HOST:4318")
+    for name in _OTLP_PROTOCOLS:
+        protocol = os.environ.get(name) or _OTLP_PROTOCOL
+        if protocol != _OTLP_PROTOCOL:
+            raise SettingsError(
+                f"{name}={protocol}: a worker sends traces by {_OTLP_PROTOCOL} only"
+            )
+    return any(endpoints.values())
 
 
 class NotifySettings(_Settings):

@@ -128,6 +128,8 @@ def _serve_until_a_signal(
 
 def _end() -> None:
     """Send the last spans, and end without waiting for sync functions in threads."""
+    for signum in (signal.SIGTERM, signal.SIGINT):  # another one changes nothing now
+        signal.signal(signum, signal.SIG_IGN)
     flush(_FLUSH)
     if threading.active_count() > 1:
         _exit(0)

@@ -9,7 +9,7 @@ from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 
 from opentelemetry import context, trace
-from opentelemetry.trace import SpanKind, Status, StatusCode, Tracer
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
 from parallelizework.observation.observed import ObservedAttempt, ObservedBatch
 from parallelizework.observation.observer import Observer
@@ -65,8 +65,13 @@ class Spans(Observer):
                 yield
             finally:
                 span.set_attributes(attributes.of_end(attempt))
-                if attempt.status in _ERRORS:
-                    span.set_status(Status(StatusCode.ERROR, attempt.error))
+                _set_error(span, attempt)
+
+
+def _set_error(span: Span, attempt: ObservedAttempt) -> None:
+    """Let a search for errors find the span of an attempt that has failed."""
+    if attempt.status in _ERRORS:
+        span.set_status(Status(StatusCode.ERROR, attempt.error))
 
 
 @contextmanager
@@ -78,6 +83,7 @@ def _event(attempt: ObservedAttempt) -> Generator[None]:
     finally:
         if batch.is_recording():
             batch.add_event(attributes.ATTEMPT_EVENT, attributes.of_event(attempt))
+            _set_error(batch, attempt)
 
 
 @contextmanager

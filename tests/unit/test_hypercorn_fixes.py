@@ -320,6 +320,17 @@ async def test_a_connection_that_is_closed_is_not_idle(
         assert (updates == [Updated(idle=False)]) == is_fixed
 
 
+@pytest.mark.parametrize("kind", [fixes.FixedH2Protocol, fixes.FixedH11Protocol])
+async def test_a_connection_that_the_server_closes_at_its_end_ends_its_idle_task_itself(
+    kind: Kind,
+) -> None:
+    async with connected(kind, answers) as connection:
+        await connection.protocol.context.terminated.set()
+        await connection.receive(Closed())
+
+        assert not [event for event in connection.sent if isinstance(event, Updated)]
+
+
 @compare(H11Protocol, EndPause, fixes.FixedH11Protocol)
 async def test_a_request_that_follows_an_unfinished_answer_is_not_waited_for(
     kind: Kind, is_fixed: bool

@@ -41,10 +41,16 @@ class Admin:
             The names of the services that the worker serves.
 
         Raises:
-            RegistrationError: The server refused to register the worker.
+            RegistrationError: The server refused to register the worker; or an ARN is
+                not the ARN of a version.
             Unreachable: No server answers.
         """
         kind = "arn" if worker.startswith(_ARN) else "uri"
+        if kind == "arn" and not worker.rpartition(":")[2].isdigit():
+            raise RegistrationError(
+                f"{worker} was not registered: it names no version of the function. "
+                "Publish a version, and add its number: ARN:NUMBER"
+            )
         body = json.dumps({kind: worker, "force": force}).encode()
         url = f"{self.url}/deployments"
         answer = await self.http.ask(Request("POST", url, body=body, for_admin=True))

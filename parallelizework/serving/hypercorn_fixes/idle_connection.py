@@ -12,6 +12,10 @@ class EndIdle:
     timeout, also after the connection is closed. A worker sets no idle timeout, so each
     closed connection would stay in memory.
 
+    When the server stops, that task ends by itself, and it closes the connection. To
+    stop the task then could wait forever: before Python 3.12, `asyncio.wait_for` may
+    ignore a cancellation.
+
     For hypercorn 0.18; src/hypercorn/asyncio/tcp_server.py of
     https://github.com/pgjones/hypercorn.
     """
@@ -26,7 +30,8 @@ class EndIdle:
         await super().handle(event)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType] - of the other base
         if isinstance(event, Closed):
             self._is_over = True
-            await self._send(Updated(idle=False))
+            if not self.context.terminated.is_set():  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+                await self._send(Updated(idle=False))
 
     async def _send_unless_over(self, event: Any) -> None:
         if not (self._is_over and isinstance(event, Updated)):
