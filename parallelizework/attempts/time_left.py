@@ -61,12 +61,15 @@ async def within_time_left(function: Callable[[], Awaitable[T]]) -> T:
     limit = time_left()
     if limit is None:
         return await function()
-    left, timeout = limit.seconds, asyncio.timeout(limit.seconds)
+    left = max(0.0, limit.seconds)
+    too_long = TookTooLong(f"longer than {left:.3g} s: {limit.reason}")
+    if left == 0:  # a function that never awaits could not be cancelled
+        raise too_long
+    timeout = asyncio.timeout(left)
     try:
         async with timeout:
             return await function()
     except TimeoutError as error:
         if not timeout.expired():
             raise
-        message = f"longer than {max(left, 0):.3g} s: {limit.reason}"
-        raise TookTooLong(message) from error
+        raise too_long from error

@@ -14,7 +14,7 @@ from types import FrameType
 from parallelizework.definition.job import TookTooLong
 
 _LEAST = 0.001  # seconds; 0 would mean no timer
-_WAIT = "select"  # the name of the function in which an event loop waits
+_LOOP = "_run_once"  # the function of an event loop that waits, or calls a callback
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def interrupting(seconds: float, reason: str) -> Generator[None]:
         return
 
     def interrupt(_signal: int, frame: FrameType | None) -> None:
-        if frame and frame.f_code.co_name != _WAIT:
+        if frame and not _waits(frame):
             raise TookTooLong(
                 f"longer than {seconds:.3g} s: {reason}. It blocked its event loop: "
                 "use a sync function, or await instead"
@@ -51,3 +51,9 @@ def interrupting(seconds: float, reason: str) -> Generator[None]:
         if timer:  # of somebody else
             left = timer - (monotonic() - began)
             signal.setitimer(signal.ITIMER_REAL, max(left, _LEAST))
+
+
+def _waits(frame: FrameType) -> bool:
+    """Whether the event loop itself executes: it waits, or it is between two tasks."""
+    caller = frame.f_back
+    return _LOOP in (frame.f_code.co_name, caller.f_code.co_name if caller else "")

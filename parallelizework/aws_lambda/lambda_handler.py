@@ -23,6 +23,7 @@ from parallelizework.aws_lambda.payload import (
     checked_response,
     refused_request,
 )
+from parallelizework.aws_lambda.throttling import retry_soon
 from parallelizework.errors import StartError
 from parallelizework.fan_out import services
 from parallelizework.progress.update_limit import limit_updates
@@ -85,13 +86,14 @@ def handler(
     Examples:
         >>> handler = parallelizework.aws_lambda.handler(thumbnails)
     """
-    if is_running_on_lambda():  # and not on the machine of a developer
-        limit_messages(MAX_MESSAGE, "an invocation on AWS Lambda")
-        limit_updates(_UPDATES)
     if not served:
         raise StartError("there is nothing to serve: pass fan-outs to `handler`")
     leave_signals_to_the_server()  # AWS Lambda ends a process by SIGTERM
     made = services(*served, progress_retention=progress_retention)
+    if is_running_on_lambda():  # and not on the machine of a developer
+        limit_messages(MAX_MESSAGE, "an invocation on AWS Lambda")
+        limit_updates(_UPDATES)
+        retry_soon(made)
     invoke = _Invoke(ProtocolGuard(_asgi_app(made, identity_keys)))
 
     def handle(event: Event, context: LambdaContext) -> Response:

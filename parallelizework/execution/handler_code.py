@@ -4,6 +4,7 @@ from restate import Context, TerminalError
 
 from parallelizework.attempts.attempt import failed, observed_attempt
 from parallelizework.attempts.handler_code_attempts import HandlerCodeAttempts
+from parallelizework.attempts.time_left import within_time_left
 from parallelizework.definition.execute import ExecuteDefinition
 from parallelizework.observation.observer import observed
 from parallelizework.restate_sdk import OWN_EXCEPTIONS, is_raised_by_sdk
@@ -31,7 +32,8 @@ class HandlerCodeHandler:
         attempt = observed_attempt(ctx, definition.name, function, number)
         with observed(attempt):
             try:
-                answer = definition.serialize(await function(ctx, subtask))
+                value = await within_time_left(lambda: function(ctx, subtask))
+                answer = definition.serialize(value)
             except OWN_EXCEPTIONS:
                 attempt.status = "suspended"
                 raise

@@ -7,6 +7,7 @@ from restate import Context, RunOptions
 
 from parallelizework.attempts.attempt import AttemptSerde, failed_attempt
 from parallelizework.attempts.schedule import FailedAttempt, Schedule
+from parallelizework.attempts.time_left import within_time_left
 from parallelizework.policy import Policy
 from parallelizework.terminal_errors import error_of
 
@@ -45,7 +46,7 @@ async def _step(
 ) -> _Outcome:
     async def step() -> _Outcome:
         try:
-            await notify()
+            await within_time_left(notify)
         except Exception as error:
             return failed_attempt(about, error)
         return _NOTHING

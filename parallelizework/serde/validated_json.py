@@ -219,7 +219,7 @@ class Json(Serde[T], Generic[T]):
         Raises:
             TerminalError: 413; the message is too large.
         """
-        limit = message_limit.size - held
+        limit = max(0, message_limit.size - held)
         if len(message) <= limit:
             return message
         raise TerminalError(

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import selectors
 import signal
 import time
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ import parallelizework.aws_lambda
 from parallelizework import Executor, FanOut, Policy
 from parallelizework.aws_lambda.lambda_handler import LambdaHandler
 from parallelizework.errors import StartError
+from parallelizework.progress.update_limit import update_limit
+from parallelizework.serde.message_limit import message_limit
 
 from .test_recorded_answer import END, OUTPUT, field, journal, kinds, message
 
@@ -62,6 +65,9 @@ async def act(how: str) -> str:
             raise KeyboardInterrupt
         case "block":
             time.sleep(60)  # noqa: ASYNC251 - the subject of a test
+        case "select":
+            with selectors.DefaultSelector() as selector:
+                selector.select(60)
         case "forget":
             forgotten.append(asyncio.create_task(asyncio.sleep(60)))
             raise KeyboardInterrupt
@@ -187,10 +193,57 @@ def test_a_timer_of_the_process_continues(handler: LambdaHandler) -> None:
     assert after <= before
 
 
+@pytest.mark.parametrize("how", ["block", "select"])
 def test_an_async_function_that_blocks_is_an_attempt_that_took_too_long(
-    handler: LambdaHandler,
+    handler: LambdaHandler, how: str
 ) -> None:
-    response = handler(call("Acts/runSubtask", "block"), Context(0.6))
+    response = handler(call("Acts/runSubtask", how), Context(0.6))
 
     assert b"an attempt took longer than 0.5 s" in body(response)
     assert b"It blocked its event loop" in body(response)
+
+
+def test_a_batch_of_functions_that_block_ends_in_time(handler: LambdaHandler) -> None:
+    batch = {"slots": 4, "items": ["block"] * 4}
+
+    response = handler(call("Acts/runBatch", batch), Context(0.6))
+
+    outcomes = json.loads(body(response).partition(b"{")[2].join([b"{", b""])[:-8])
+    assert [each["status"] for each in outcomes["failures"]] == ["timed_out"] * 4
+
+
+def test_handler_code_ends_in_time() -> None:
+    async def hang(_ctx: restate.Context, word: str) -> str:
+        await asyncio.sleep(60)
+        return word
+
+    executor = Executor("Codes", execute=hang, policy=ONE_ATTEMPT)
+    handler = parallelizework.aws_lambda.handler(executor)
+
+    response = handler(call("Codes/runSubtask", "hang"), Context(0.6))
+
+    assert b"an attempt took longer than 0.4 s: AWS Lambda would stop" in body(response)
+
+
+def test_a_refused_invocation_is_tried_again_soon(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "acts")
+    monkeypatch.setattr(message_limit, "size", message_limit.size)
+    monkeypatch.setattr(message_limit, "carrier", message_limit.carrier)
+    monkeypatch.setattr(update_limit, "updates", update_limit.updates)
+
+    on_lambda = parallelizework.aws_lambda.handler(acts)
+
+    response = on_lambda(event("/discover", accept=MANIFEST), Context())
+    [service] = [
+        each
+        for each in json.loads(body(response))["services"]
+        if each["name"] == "Acts"
+    ]
+    policies = {
+        each["name"]: (each["retryPolicyMaxInterval"], each["retryPolicyMaxAttempts"])
+        for each in service["handlers"]
+        if each["name"] in ("run", "runSubtask")
+    }
+    assert policies == {"run": (5_000, 2**31 - 1), "runSubtask": (5_000, 12 * 1_450)}
