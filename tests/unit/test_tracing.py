@@ -6,11 +6,18 @@ import sys
 
 import pytest
 from opentelemetry.sdk.trace import TracerProvider, sampling
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
 
 from parallelizework.client.server_api.traceparent import trace_headers
+from parallelizework.errors import SettingsError
+from parallelizework.headers import SubtaskId
+from parallelizework.observation.observed import ObservedAttempt, ObservedBatch
 from parallelizework.settings import sends_traces
 from parallelizework.tracing import failed_exports
 from parallelizework.tracing.failed_exports import OnceAMinute
+from parallelizework.tracing.spans import Spans
 
 from .test_extras import COMMAND, HIDE
 
@@ -85,6 +92,54 @@ def test_the_variables_of_opentelemetry_turn_traces_on(
         monkeypatch.setenv(name, value)
 
     assert sends_traces() is expected
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "problem"),
+    [
+        (ENDPOINT, "localhost:4318", "set a URL, such as http://HOST:4318"),
+        (TRACES_ENDPOINT, "127.0.0.1:4318", "set a URL"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "by http/protobuf only"),
+        ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/json", "by http/protobuf only"),
+    ],
+)
+def test_a_setting_that_cannot_work_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, problem: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+
+    with pytest.raises(SettingsError, match=f"^{variable}={value}: .*{problem}"):
+        sends_traces()
+
+
+@pytest.mark.parametrize(
+    ("attempts", "status"),
+    [((False, False), StatusCode.UNSET), ((False, True), StatusCode.ERROR)],
+)
+def test_the_span_of_a_batch_is_an_error_if_an_attempt_failed(
+    attempts: tuple[bool, ...], status: StatusCode
+) -> None:
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    spans = Spans(provider.get_tracer("test"))
+
+    with spans.batch(ObservedBatch(service="B", run="inv_1", subtasks=2, slots=2)):
+        for has_failed in attempts:
+            attempt = ObservedAttempt(
+                service="B",
+                role="execute",
+                function="execute",
+                number=1,
+                subtask_id=lambda: SubtaskId("inv_1", 0),
+                invocation="inv_2",
+                is_in_batch=True,
+            )
+            with spans.attempt(attempt):
+                attempt.status = "failed" if has_failed else "succeeded"
+
+    [span] = exporter.get_finished_spans()
+    assert span.status.status_code == status
+    assert len(span.events) == 2
 
 
 def test_a_worker_without_traces_does_not_import_opentelemetry() -> None:
