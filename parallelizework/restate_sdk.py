@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
 from typing import Any, TypeGuard, TypeVar, cast
 
@@ -34,6 +34,7 @@ CONTINUED = (*OWN_EXCEPTIONS, RetryableError)
 
 _ENDED: Any = {"type": "restate.run_completed", "data": None}
 _SDK = ServerInvocationContext.__module__
+_NOTHING = nullcontext()
 
 # `max_attempts` is the largest number that the server accepts. A pause is at most 10 s:
 # so an invocation that waits for a worker continues soon after an outage.
@@ -124,13 +125,17 @@ def suspended_after(ctx: Context, seconds: float) -> Generator[None]:
         timer.cancel()
 
 
-@contextmanager
-def executed_now() -> Generator[None]:
+def executed_now() -> AbstractContextManager[None]:
     """Let the SDK's loggers log in this block, which a replay does not execute.
 
     A step may be executed while the commands after it are still replayed. There, the
     SDK (1.3) takes the lines of the step for lines of a replay.
     """
+    return _executed_now() if restate_context_is_replaying.get() else _NOTHING
+
+
+@contextmanager
+def _executed_now() -> Generator[None]:
     token = restate_context_is_replaying.set(False)
     try:
         yield

@@ -84,12 +84,14 @@ def needs_no_step(ctx: Context) -> TypeGuard[ServerInvocationContext]:
     Then execute it by `without_step`. Ask for the `recorded_answer` before.
 
     A function that does not hear of a cancellation must not run for long: so it needs a
-    limit of its time.
+    limit of its time. A step hears of a cancellation before it is executed.
     """
     collected = _answer.get(None)
-    if collected is None or collected.has_signal or not is_first_attempt(ctx):
+    if collected is None or not is_first_attempt(ctx):
         return False
-    return hears_cancellation(ctx) or time_left() is not None
+    if hears_cancellation(ctx):
+        return True
+    return time_left() is not None and not collected.has_signal
 
 
 async def without_step(

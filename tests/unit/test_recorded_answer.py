@@ -1,5 +1,6 @@
 """An invocation that has ended once returns its recorded answer."""
 
+import asyncio
 import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -80,23 +81,33 @@ FAN_OUT = FanOut(
 
 
 async def answered(
-    handler: str, received: Sequence[bytes], *, has_more: bool = True
+    handler: str,
+    received: Sequence[bytes],
+    *,
+    has_more: bool = True,
+    is_closed: bool = True,
 ) -> bytes:
     """Return what a worker sends for a call with these bytes.
 
-    Without more, the caller has sent all of its bytes before the call is executed.
+    Without more, the caller has sent all of its bytes before the call is executed. A
+    caller that has not closed its side may send more at any time.
     """
     sent = list[bytes]()
+    has_ended = asyncio.Event()
     events = [
         *({"type": "http.request", "body": b, "more_body": has_more} for b in received),
         {"type": "http.request", "body": b"", "more_body": False},
     ]
 
     async def receive() -> Mapping[str, Any]:
+        if len(events) == 1 and not is_closed:
+            await has_ended.wait()
         return events.pop(0) if events else {"type": "http.disconnect"}
 
     async def send(event: Mapping[str, Any]) -> None:
         sent.append(event.get("body", b""))
+        if sent[-1].endswith(message(END)):
+            has_ended.set()
 
     scope = {
         "type": "http",
@@ -209,3 +220,14 @@ async def test_a_subtask_that_was_cancelled_before_is_not_executed() -> None:
     assert executed == []
     assert kinds(sent) == [STEP, OUTPUT, END]
     assert b"cancelled" in sent
+
+
+@pytest.mark.anyio
+async def test_a_cancellation_that_arrives_meanwhile_makes_no_step() -> None:
+    """A step would lose its value: the SDK raises the cancellation instead."""
+    signal = message(CANCELLED, b"\x10\x01" + field(4, b""))
+
+    sent = await answered("runSubtask", [journal(SUBTASK), signal], is_closed=False)
+
+    assert kinds(sent) == [OUTPUT, END]
+    assert (b"cancelled" in sent) == (executed == [])
