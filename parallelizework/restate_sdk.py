@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
-from typing import Any, TypeGuard, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from restate import Context, InvocationRetryPolicy, TerminalError, VirtualObject
 from restate.exceptions import RetryableError, SdkInternalBaseException
@@ -143,12 +143,7 @@ def _executed_now() -> Generator[None]:
         restate_context_is_replaying.reset(token)
 
 
-def is_first_attempt(ctx: Context) -> TypeGuard[ServerInvocationContext]:
-    """Whether the invocation has no journal to replay now."""
-    return isinstance(ctx, ServerInvocationContext) and not ctx.vm.is_replaying()
-
-
-def hears_cancellation(ctx: ServerInvocationContext) -> bool:
+def can_be_cancelled(ctx: ServerInvocationContext) -> bool:
     """Whether the SDK would learn now that somebody cancels the invocation.
 
     After the server has closed its side of the connection, the SDK learns of nothing

@@ -17,8 +17,8 @@ from restate.server_context import ServerInvocationContext
 
 from parallelizework.attempts.time_left import time_left
 from parallelizework.restate_sdk import (
-    hears_cancellation,
-    is_first_attempt,
+    can_be_cancelled,
+    is_resumed,
     until_cancelled,
 )
 
@@ -83,13 +83,15 @@ def needs_no_step(ctx: Context) -> TypeGuard[ServerInvocationContext]:
 
     Then execute it by `without_step`. Ask for the `recorded_answer` before.
 
-    A function that does not hear of a cancellation must not run for long: so it needs a
-    limit of its time. A step hears of a cancellation before it is executed.
+    A function that nobody can cancel must not run for long: so it needs a limit of its
+    time. If the invocation is cancelled already, a step is not executed.
     """
     collected = _answer.get(None)
-    if collected is None or not is_first_attempt(ctx):
+    if collected is None or not isinstance(ctx, ServerInvocationContext):
         return False
-    if hears_cancellation(ctx):
+    if is_resumed(ctx):
+        return False
+    if can_be_cancelled(ctx):
         return True
     return time_left() is not None and not collected.has_signal
 
@@ -97,13 +99,13 @@ def needs_no_step(ctx: Context) -> TypeGuard[ServerInvocationContext]:
 async def without_step(
     ctx: ServerInvocationContext, function: Callable[[], Awaitable[T]]
 ) -> T:
-    """Execute a function outside of a step, until it ends or hears of a cancellation.
+    """Execute a function outside of a step, until it ends or is cancelled.
 
     Raises:
         TerminalError: The invocation was cancelled.
         DisconnectedException: The connection to the server was lost.
     """
-    if hears_cancellation(ctx):
+    if can_be_cancelled(ctx):
         return await until_cancelled(ctx, function)
     return await function()
 

@@ -43,6 +43,12 @@ def name_of(event: Event) -> str:
     return event["path"].removeprefix("/invoke/")
 
 
+def header(event: Event, name: str) -> str:
+    """Return a header of a request; empty if the request does not have it."""
+    headers = {key.lower(): value for key, value in event["headers"].items()}
+    return headers.get(name, "")
+
+
 def failed(event: Event, code: int, text: str) -> Response:
     """Return the response that ends an invocation of Restate with an error.
 
@@ -53,10 +59,9 @@ def failed(event: Event, code: int, text: str) -> Response:
     """
     failure = bytes([_CODE]) + _varint(code) + _field(_MESSAGE, text.encode())
     body = _message(_OUTPUT, _field(_FAILURE, failure)) + _message(_END, b"")
-    headers = {key.lower(): value for key, value in event["headers"].items()}
     return {
         "statusCode": 200,
-        "headers": {"content-type": headers.get("content-type", "")},
+        "headers": {"content-type": header(event, "content-type")},
         "isBase64Encoded": True,
         "body": base64.b64encode(body).decode(),
     }

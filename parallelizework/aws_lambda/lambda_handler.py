@@ -15,7 +15,13 @@ from restate.aws_lambda import (
 )
 
 from parallelizework.attempts.time_left import limit_time
-from parallelizework.aws_lambda.answers import Event, Response, failed, refused_event
+from parallelizework.aws_lambda.answers import (
+    Event,
+    Response,
+    failed,
+    header,
+    refused_event,
+)
 from parallelizework.aws_lambda.blocked_loop import interrupting
 from parallelizework.aws_lambda.event_loop import EventLoop
 from parallelizework.aws_lambda.payload import (
@@ -139,8 +145,7 @@ class _Invoke:
 
     def _answer(self, event: Event) -> Response:
         request = cast("Any", event)
-        headers = {name.lower(): value for name, value in event["headers"].items()}
-        send = ResponseCollector(headers.get("accept-encoding", ""))
+        send = ResponseCollector(header(event, "accept-encoding"))
         scope, receive = create_scope(request), request_to_receive(request)
         self._loop.run(_called(self._app, scope, receive, send))
         return cast("Response", send.to_lambda_response())

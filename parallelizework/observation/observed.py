@@ -9,6 +9,7 @@ from parallelizework.headers import SubtaskId
 from parallelizework.outcomes import Status
 
 AttemptStatus = Status | Literal["succeeded", "postponed", "suspended"]
+_OF_RUN = ("split", "aggregate")  # executed by the invocation of the run itself
 SubtaskStatus = Status | Literal["succeeded", "waiting"]
 
 
@@ -47,6 +48,13 @@ class ObservedAttempt:
     began: float = field(default_factory=monotonic)
     status: AttemptStatus = "cancelled"
     error: str | None = None
+
+    @property
+    def run(self) -> str | None:
+        """The id and the labels of the run; None if the attempt does not know it."""
+        if subtask := self.subtask_id():
+            return subtask.run
+        return self.invocation if self.role in _OF_RUN else None
 
     @property
     def seconds(self) -> float:

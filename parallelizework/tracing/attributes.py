@@ -11,7 +11,6 @@ ATTEMPT_EVENT = "attempt"
 """The name of the event of an attempt in the span of a batch."""
 
 _OURS = "parallelizework."
-_OF_RUN = ("split", "aggregate")  # executed by the invocation of the run itself
 
 
 def span_name(attempt: ObservedAttempt) -> str:
@@ -27,12 +26,12 @@ def batch_span_name(batch: ObservedBatch) -> str:
 def of_attempt(attempt: ObservedAttempt) -> dict[str, str | int | float]:
     """The attributes of an attempt at its start."""
     found = attempt.subtask_id()
-    subtask = _of_subtask(found) if found else _of_run(attempt)
     return {
         "restate.invocation.id": attempt.invocation,
         "code.function.name": attempt.function,
         f"{_OURS}fan_out": attempt.service,
-        **subtask,
+        **({f"{_OURS}run": _id(attempt.run)} if attempt.run else {}),
+        **(_of_index(found) if found else {}),
         f"{_OURS}attempt": attempt.number,
     }
 
@@ -62,16 +61,6 @@ def of_batch(batch: ObservedBatch) -> dict[str, str | int | float]:
         f"{_OURS}subtasks": batch.subtasks,
         f"{_OURS}slots": batch.slots,
     }
-
-
-def _of_run(attempt: ObservedAttempt) -> dict[str, str | int | float]:
-    if attempt.role not in _OF_RUN:
-        return {}
-    return {f"{_OURS}run": attempt.invocation}
-
-
-def _of_subtask(subtask: SubtaskId) -> dict[str, str | int | float]:
-    return {f"{_OURS}run": _id(subtask.run), **_of_index(subtask)}
 
 
 def _of_index(subtask: SubtaskId) -> dict[str, str | int | float]:

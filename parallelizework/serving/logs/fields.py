@@ -7,8 +7,6 @@ from parallelizework.observation.observed import ObservedAttempt
 from parallelizework.observation.observer import current_attempt
 from parallelizework.progress.labels import without_labels
 
-_OF_RUN = ("split", "aggregate")  # the roles that the invocation of the run executes
-
 
 def attempt_fields() -> dict[str, Any]:
     """Return the fields of the attempt that this code executes; none outside of one."""
@@ -27,7 +25,7 @@ def attempt_fields() -> dict[str, Any]:
 def _subtask_fields(attempt: ObservedAttempt) -> dict[str, Any]:
     subtask = attempt.subtask_id()
     if subtask is None:
-        return {"run": attempt.invocation} if attempt.role in _OF_RUN else {}
+        return {"run": attempt.run} if attempt.run else {}
     run, labels = without_labels(subtask.run)
     found = {
         "run": run,
