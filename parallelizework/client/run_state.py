@@ -153,7 +153,7 @@ async def _recent(
         found += await sql.recent(f"{column} in ({texts(names)}){has_labels}", limit)
     where = f"{column} not in ({texts(served)})" if served else "true"
     found += await sql.recent(where + has_labels, limit)
-    return sorted(found, key=lambda run: run.created_at, reverse=True)
+    return sorted(found, key=lambda run: (run.created_at, run.id), reverse=True)
 
 
 async def _successes(sql: Sql, runs: Iterable[Invocation]) -> dict[str, int]:

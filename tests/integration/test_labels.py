@@ -1,12 +1,13 @@
 """Labels: a caller gives them to a run, and finds the run by them."""
 
 import json
+from asyncio import TaskGroup
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from parallelizework.client import AsyncClient, Client
+from parallelizework.client import AsyncClient, Client, Run
 from parallelizework.errors import RunFailed, UnfitData
 from parallelizework.progress.labels import LABELS_HEADER
 
@@ -91,12 +92,11 @@ def test_a_run_is_found_while_it_executes_and_after_its_end(
 def test_all_labels_must_match_and_the_newest_run_is_the_first(
     client: Client, key: str
 ) -> None:
-    runs = [
-        client.submit(squares, 1, labels={"key": key, "size": size})
-        for size in ("small", "large", "small")
-    ]
-    for run in runs:
-        run.result(60)
+    runs: list[Run[list[int]]] = []
+    for size in ("small", "large", "small"):
+        run = client.submit(squares, 1, labels={"key": key, "size": size})
+        run.result(60)  # the next run is submitted in a later millisecond
+        runs.append(run)
     other = client.submit(squares, 1)
     other.result(60)
 
@@ -110,6 +110,24 @@ def test_all_labels_must_match_and_the_newest_run_is_the_first(
     assert found(client, {"key": key, "size": "smal"}) == []
     assert found(client, {"KEY": key}) == []
     assert other.progress().labels == {}
+
+
+async def test_runs_of_the_same_millisecond_have_one_order(
+    server: Server, key: str
+) -> None:
+    labels = {"key": key}
+    async with AsyncClient(server.ingress, server.admin) as client:
+        async with TaskGroup() as tasks:
+            for _ in range(50):
+                tasks.create_task(client.run(squares, 1, labels=labels, wait=60))
+        listed = await client.recent(50, labels=labels)
+        newest = [await client.recent(limit, labels=labels) for limit in range(1, 20)]
+
+    order = [(each.created, each.run) for each in listed]
+    assert order == sorted(order, reverse=True)
+    assert [[each.run for each in some] for some in newest] == [
+        [each.run for each in listed[:limit]] for limit in range(1, 20)
+    ]
 
 
 def test_a_value_may_have_any_printable_characters(client: Client, key: str) -> None:

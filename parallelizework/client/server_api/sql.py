@@ -94,10 +94,13 @@ class Sql:
         return rows[0]
 
     async def recent(self, where: str, limit: int) -> list[Invocation]:
-        """The latest runs of some services, the newest first."""
+        """The latest runs of some services, the newest first.
+
+        Runs of the same millisecond are in the order of their ids.
+        """
         return await self.query(
             f"select {_COLUMNS} {_FROM} where {_IS_RUN} and {where} "
-            f"order by created_at desc limit {limit}",
+            f"order by created_at desc, id desc limit {limit}",
             Invocation,
         )
 
