@@ -15,7 +15,7 @@ from parallelizework.definition.function import Function
 from parallelizework.definition.job import TookTooLong
 from parallelizework.headers import SubtaskId, name_in
 from parallelizework.observation.observed import ObservedAttempt
-from parallelizework.observation.observer import observed
+from parallelizework.observation.observer import is_observed, observed
 from parallelizework.outcomes import TIMED_OUT, Fault
 from parallelizework.restate_sdk import executed_now
 
@@ -110,15 +110,28 @@ def observed_attempt(
 
 
 async def attempted(
-    attempt: ObservedAttempt, execute: Callable[[], Awaitable[bytes]]
+    described: Callable[[], ObservedAttempt], execute: Callable[[], Awaitable[bytes]]
 ) -> bytes | FailedAttempt:
     """Make one attempt. An error is returned as a value, and logged once.
 
     Args:
-        attempt: What observers see of the attempt.
+        described: Returns what observers see of the attempt. Without an observer, it is
+            called for the log of an error only: many attempts of a batch are short.
         execute: Makes the attempt. It returns the value as JSON.
     """
-    with observed(attempt), executed_now():
+    with executed_now():
+        if is_observed():
+            return await _observed(described(), execute)
+        try:
+            return await within_time_left(execute)
+        except Exception as error:
+            return failed_attempt(str(described()), error)
+
+
+async def _observed(
+    attempt: ObservedAttempt, execute: Callable[[], Awaitable[bytes]]
+) -> bytes | FailedAttempt:
+    with observed(attempt):
         try:
             value = await within_time_left(execute)
         except Exception as error:

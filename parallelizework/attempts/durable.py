@@ -29,6 +29,7 @@ from parallelizework.attempts.recorded_answer import (
 from parallelizework.attempts.schedule import FailedAttempt, Schedule
 from parallelizework.definition.function import Function
 from parallelizework.messages import HandlerName
+from parallelizework.observation.observed import ObservedAttempt
 from parallelizework.outcomes import CompletionReason, Fault
 from parallelizework.policy import Policy
 from parallelizework.restate_sdk import is_resumed, suspend_at_next_wait
@@ -176,11 +177,15 @@ class _Attempts:
         """
 
         async def step() -> Outcome:
-            ctx, service = self.retries.ctx, self.retries.service
-            attempt = observed_attempt(ctx, service, self.function, number)
-            return await attempted(attempt, lambda: self.execute(number))
+            return await attempted(
+                lambda: self._described(number), lambda: self.execute(number)
+            )
 
         return step
+
+    def _described(self, number: int) -> ObservedAttempt:
+        retries = self.retries
+        return observed_attempt(retries.ctx, retries.service, self.function, number)
 
     async def _step(self, step: _Step) -> Outcome:
         future = self.retries.ctx.run_typed(self.name, step, _OPTIONS)

@@ -214,7 +214,12 @@ class Batch:
             value = await function(*arguments, seconds=self._seconds)
             return definition.serialize(value)
 
-        attempt = ObservedAttempt(
+        return await attempted(lambda: self._observed(index, number), execute)
+
+    def _observed(self, index: int, number: int) -> ObservedAttempt:
+        """What observers see of an attempt at a subtask."""
+        definition, function = self._definition, self._definition.function
+        return ObservedAttempt(
             service=definition.name,
             role=function.role,
             function=function.qualname,
@@ -224,7 +229,6 @@ class Batch:
             is_in_batch=True,
             is_sync=not function.is_async,
         )
-        return await attempted(attempt, execute)
 
     def _subtask_id(self, index: int) -> SubtaskId:
         slice_ = self._slice

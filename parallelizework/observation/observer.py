@@ -65,6 +65,11 @@ def current_attempt() -> ObservedAttempt | None:
     return _current.get()
 
 
+def is_observed() -> bool:
+    """Whether the process has an observer."""
+    return bool(_observers)
+
+
 def observed(
     what: ObservedAttempt | ObservedBatch,
 ) -> AbstractContextManager[None]:

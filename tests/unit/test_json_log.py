@@ -253,7 +253,7 @@ async def test_a_function_in_a_step_may_log_although_later_commands_are_replayed
         return b""
 
     token = restate_context_is_replaying.set(True)
-    await attempted(attempt(subtask=SUBTASK), execute)
+    await attempted(lambda: attempt(subtask=SUBTASK), execute)
 
     assert seen == [True]
     assert restate_context_is_replaying.get()
