@@ -39,7 +39,10 @@ KILLED_IN_SQL = "[409] killed"
 
 # SQL, `sys_invocation.last_failure_error_code`: the worker does not answer.
 NO_WORKER = "RT0010"
-# The same: the handler has raised an error that Restate retries.
+# SQL, `sys_invocation.last_failure`: AWS Lambda refuses a request that is too large.
+REQUEST_TOO_LARGE = "RequestTooLargeException"
+# SQL, `sys_invocation.last_failure_error_code`: the handler has raised an error that
+# Restate retries.
 HANDLER_FAILED = "RT0007"
 
 # SQL, `sys_journal.entry_type`: a run sends messages to FanOutProgress only.

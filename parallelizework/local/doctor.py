@@ -11,7 +11,7 @@ import httpx
 from parallelizework.client.event_loop_thread import EventLoopThread
 from parallelizework.client.server_api.deployments import Deployment
 from parallelizework.client.server_api.server import Server
-from parallelizework.client.subtasks.stalled_calls import stalled_calls
+from parallelizework.client.subtasks.stalled_calls import StalledCalls, stalled_calls
 from parallelizework.errors import ClientError, Unreachable
 from parallelizework.messages import VIRTUAL_OBJECTS
 from parallelizework.waiting.models import ANSWERS, MAILBOX
@@ -87,7 +87,9 @@ class Doctor:
             if not deployment.is_idle:
                 yield _protocol(deployment)
         yield self._progress()
-        yield from self._paused()
+        stalled = self._ask(stalled_calls(self._server.sql))
+        yield from _paused(stalled)
+        yield from _too_large(stalled)
 
     def _ingress(self) -> Finding:
         url = self._server.ingress.url
@@ -149,17 +151,6 @@ class Doctor:
         text = f"{text} and is no longer needed. To remove it: {remove}"
         return Finding("worker", text, is_idle=True)
 
-    def _paused(self) -> Iterator[Finding]:
-        """The paused calls, one finding for each run."""
-        stalled = self._ask(stalled_calls(self._server.sql))
-        for run, paused in stalled.exhausted().items():
-            calls = "call" if len(paused) == 1 else "calls"
-            text = f"{len(paused)} paused {calls} of {run}"
-            if errors := [each.error for each in paused if each.error]:
-                text = f"{text}: {paused[0].subject.target}: {errors[0]}"
-            remedy = f"fix the cause, then run parallelizework resume {run}"
-            yield Finding("paused", text, remedy)
-
     def _progress(self) -> Finding:
         """Check a call through the server to a worker and back."""
         remedy = "run parallelizework register URL with a worker of this version"
@@ -174,6 +165,31 @@ class Doctor:
         if served:
             return Finding("calls", "the server reaches a worker")
         return Finding("calls", "no worker serves FanOutProgress", remedy)
+
+
+def _paused(stalled: StalledCalls) -> Iterator[Finding]:
+    """The paused calls, one finding for each run."""
+    for run, paused in stalled.exhausted().items():
+        calls = "call" if len(paused) == 1 else "calls"
+        text = f"{len(paused)} paused {calls} of {run}"
+        if errors := [each.error for each in paused if each.error]:
+            text = f"{text}: {paused[0].subject.target}: {errors[0]}"
+        remedy = f"fix the cause, then run parallelizework resume {run}"
+        yield Finding("paused", text, remedy)
+
+
+def _too_large(stalled: StalledCalls) -> Iterator[Finding]:
+    """The runs that AWS Lambda cannot execute, one finding for each run."""
+    for run, each in stalled.too_large().items():
+        text = (
+            f"AWS Lambda refuses a request of {run} without end: the journal of "
+            f"{each.call.target} is larger than 6 MB"
+        )
+        remedy = (
+            f"run restate invocations kill {run}, then use references as subtasks and "
+            "values, such as paths or keys; or add a function combine"
+        )
+        yield Finding("journal", text, remedy)
 
 
 def _serve(deployment: Deployment) -> str:

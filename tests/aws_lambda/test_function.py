@@ -8,8 +8,11 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
+from parallelizework.local.doctor import Finding, examine
 from parallelizework.local.server import LocalServer
 
+from ..integration.processes import eventually
+from .fan_outs import text
 from .server import server_on_lambda
 from .stand_in import StandIn
 
@@ -128,6 +131,26 @@ def test_subtasks_that_are_too_large_together_are_an_error_of_the_run(
 
     assert answer.status_code == 413
     assert "the list of subtasks of LargeSubtasks is 3.0 MiB" in message(answer)
+
+
+def test_the_doctor_finds_a_run_that_aws_lambda_refuses(on_lambda: Lambda) -> None:
+    server = on_lambda.server
+    url = f"{server.ingress}/FanOutWorker/run/send"
+    sent = httpx.post(url, json={"description": text(6 * MIB)}, timeout=100).json()
+    run = sent["invocationId"]
+
+    def too_large() -> list[Finding]:
+        found = examine(server.ingress, server.admin)
+        return [each for each in found if each.what == "journal"]
+
+    eventually(lambda: bool(too_large()))
+    [finding] = too_large()
+    killed = httpx.patch(f"{server.admin}/invocations/{run}/kill")
+    eventually(lambda: not too_large())
+
+    assert killed.is_success
+    assert f"{run} without end: the journal of FanOutWorker/run" in finding.text
+    assert f"run restate invocations kill {run}, then" in finding.remedy
 
 
 def test_a_journal_that_becomes_too_large_is_an_error_of_the_run(

@@ -12,6 +12,7 @@ from parallelizework.client.server_api.http import Http, Request
 from parallelizework.client.server_messages import (
     BAD_ID_IN_SQL,
     NO_WORKER,
+    REQUEST_TOO_LARGE,
     RUN_ENTRY,
     SEND_ENTRY,
 )
@@ -43,6 +44,7 @@ class Call(FrozenModel):
     target_handler_name: str = ""
     status: str = ""
     invoked_by_id: str | None = None
+    is_too_large: bool = False  # for AWS Lambda
 
 
 class _Text(FrozenModel):
@@ -155,7 +157,9 @@ class Sql:
     async def stalled(self) -> list[Call]:
         """The invocations that are paused, or for which no worker answers."""
         return await self.query(
-            f"select {_CALL} {_FROM} where status = 'paused' "
+            f"select {_CALL}, "
+            f"coalesce(last_failure like '%{REQUEST_TOO_LARGE}%', false) "
+            f"as is_too_large {_FROM} where status = 'paused' "
             f"or (status = 'backing-off' and last_failure_error_code = '{NO_WORKER}') "
             f"limit {_MAX_STALLED}",
             Call,

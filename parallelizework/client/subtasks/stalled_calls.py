@@ -68,6 +68,14 @@ class StalledCalls:
             run: calls for run, calls in found.items() if calls and run in self.tops
         }
 
+    def too_large(self) -> dict[str, StalledCall]:
+        """A call whose request is too large for AWS Lambda, by the id of its run."""
+        found = {
+            run: next((c for c in self.of(run) if c.call.is_too_large), None)
+            for run in self.tops
+        }
+        return {run: call for run, call in found.items() if call}
+
     def added_to(self, progress: Progress) -> Progress:
         """Add the stalled calls of its run to a progress."""
         stalled, run = self.of(progress.run), progress.run
