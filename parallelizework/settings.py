@@ -62,9 +62,9 @@ class Settings(_Settings):
             reach the worker may call it.
         restate_server: The path of the restate-server program for `parallelizework
             dev`. By default, the program is found or installed.
-        log_format: The format of the log of `parallelizework serve`: `text`, or `json`
-            for one JSON object per line. If a served module configures logging, the
-            setting has no effect.
+        log_format: The format of the log: `text`, or `json` for one JSON object per
+            line. If a module that `parallelizework serve` serves configures logging,
+            the setting has no effect.
         ingress_url: The URL of the restate-server's ingress.
         admin_url: The URL of the restate-server's admin API.
         metrics_bind: Where the worker serves metrics for Prometheus: `PORT` for

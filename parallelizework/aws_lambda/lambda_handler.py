@@ -15,6 +15,7 @@ from restate.aws_lambda import (
 )
 
 from parallelizework.attempts.time_left import limit_time
+from parallelizework.aws_lambda import observability
 from parallelizework.aws_lambda.answers import (
     Event,
     Response,
@@ -73,6 +74,9 @@ def handler(
     long, like at the `attempt_timeout` of the policy. A value or a message that is too
     large for AWS Lambda is an error of the subtask or of the run.
 
+    `PARALLELIZEWORK_LOG_FORMAT` and `OTEL_EXPORTER_OTLP_ENDPOINT` have the same effect
+    as for a worker.
+
     Args:
         served: The fan-outs, executors and Restate services to serve.
         identity_keys: The public keys (`publickeyv1_...`) of the restate-servers that
@@ -86,8 +90,10 @@ def handler(
 
     Raises:
         DefinitionError: Two services have the same name.
-        SettingsError: A fan-out has `notify`, and a setting is invalid or missing.
-        StartError: There is nothing to serve.
+        SettingsError: A setting is invalid, or a fan-out has `notify` and one of its
+            settings is missing.
+        StartError: There is nothing to serve; or the environment asks for traces, and
+            the extra `telemetry` is not installed.
 
     Examples:
         >>> handler = parallelizework.aws_lambda.handler(thumbnails)
@@ -100,16 +106,22 @@ def handler(
         limit_messages(MAX_MESSAGE, "an invocation on AWS Lambda")
         limit_updates(_UPDATES)
         retry_soon(made)
+        observability.start()
+    spans = observability.SpanSender()
     invoke = _Invoke(ProtocolGuard(_asgi_app(made, identity_keys)))
 
     def handle(event: Event, context: LambdaContext) -> Response:
         if refused := refused_event(event):
             return refused
-        left = context.get_remaining_time_in_millis() / 1000
-        response = refused_request(event) or invoke(event, left)
+        response = refused_request(event) or invoke(event, _seconds_left(context))
+        spans.send(_seconds_left(context))
         return checked_response(event, response)
 
     return handle
+
+
+def _seconds_left(context: LambdaContext) -> float:
+    return context.get_remaining_time_in_millis() / 1000
 
 
 class _Invoke:

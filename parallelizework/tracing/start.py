@@ -37,21 +37,26 @@ def start_tracing() -> None:
     observe(Spans(tracer_provider().get_tracer("parallelizework")))
 
 
-def flush(seconds: float) -> None:
+def flush(seconds: float) -> bool:
     """Send the spans that have ended, in at most this time.
 
     Do nothing if the program has not imported OpenTelemetry.
 
     Args:
         seconds: The longest time to wait for the endpoint.
+
+    Returns:
+        Whether all spans were sent in this time.
     """
     if "opentelemetry.trace" not in sys.modules:
-        return
+        return True
     from opentelemetry.trace import get_tracer_provider  # noqa: PLC0415
 
     provider = get_tracer_provider()
     send: Callable[[], object] | None = getattr(provider, "force_flush", None)
-    if send:  # a provider of the API alone has nothing to send
-        thread = threading.Thread(target=send, daemon=True)  # it may ignore a timeout
-        thread.start()
-        thread.join(seconds)
+    if not send:  # a provider of the API alone has nothing to send
+        return True
+    thread = threading.Thread(target=send, daemon=True)  # it may ignore a timeout
+    thread.start()
+    thread.join(seconds)
+    return not thread.is_alive()

@@ -1,6 +1,7 @@
 """`configure`: the log of a worker goes to stderr, as text or as JSON."""
 
 import logging
+from collections.abc import Iterable
 from logging.config import dictConfig
 from typing import Any
 
@@ -21,9 +22,7 @@ def configure(log_format: LogFormat = "text") -> None:
     is_ours = not logging.root.handlers
     if is_ours:
         dictConfig(_logging(log_format))
-    for name, level in _QUIET.items():
-        logger = logging.getLogger(name)
-        logger.setLevel(logger.level or level)
+    _quiet()
     # By default, a dictConfig disables the loggers that existed before it.
     for name in list(logging.root.manager.loggerDict):
         if name.startswith("parallelizework"):
@@ -32,6 +31,28 @@ def configure(log_format: LogFormat = "text") -> None:
         observe(Observer())  # without an observer, no attempt is the current one
     elif log_format == "json":
         _logger.warning(_NO_EFFECT)
+
+
+def adopt(handlers: Iterable[logging.Handler], log_format: LogFormat) -> None:
+    """Log by the handlers of a platform, such as AWS Lambda.
+
+    Args:
+        handlers: The handlers. They write the text of a formatter as it is.
+        log_format: The format of a line; with `text`, the platform formats the lines.
+    """
+    _quiet()
+    for handler in handlers:
+        handler.addFilter(RecordFilter())
+        if log_format == "json":
+            handler.setFormatter(JsonLines(end="\n"))
+    if log_format == "json":
+        observe(Observer())  # without an observer, no attempt is the current one
+
+
+def _quiet() -> None:
+    for name, level in _QUIET.items():
+        logger = logging.getLogger(name)
+        logger.setLevel(logger.level or level)
 
 
 _NO_EFFECT = (

@@ -24,14 +24,20 @@ class JsonLines(logging.Formatter):
     """Formats a record as one JSON object in one line of ASCII characters.
 
     A value that is not JSON is shown by its `repr`. No record raises an error.
+
+    Args:
+        end: The end of a line, for a handler that does not add it.
     """
 
+    def __init__(self, end: str = "") -> None:
+        super().__init__()
+        self._end = end
+
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line, without its end."""
+        """Return the line."""
         pairs = self._fields(record).items()
-        return (
-            "{" + ", ".join(f"{_json(key)}: {_json(each)}" for key, each in pairs) + "}"
-        )
+        fields = ", ".join(f"{_json(key)}: {_json(each)}" for key, each in pairs)
+        return f"{{{fields}}}{self._end}"
 
     def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
         fields: dict[str, Any] = {
