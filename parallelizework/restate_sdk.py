@@ -7,7 +7,9 @@ from datetime import timedelta
 from typing import Any, TypeVar, cast
 
 from restate import Context, InvocationRetryPolicy, TerminalError, VirtualObject
+from restate.context import Request
 from restate.exceptions import RetryableError, SdkInternalBaseException
+from restate.extensions import current_context
 from restate.serde import BytesSerde
 from restate.server_context import (
     DisconnectedException,
@@ -123,6 +125,15 @@ def suspended_after(ctx: Context, seconds: float) -> Generator[None]:
         yield
     finally:
         timer.cancel()
+
+
+def current_request() -> Request | None:
+    """Return the request of the handler that this code executes; None for none."""
+    try:
+        context = current_context()
+    except LookupError:
+        return None
+    return context.request() if context else None
 
 
 def executed_now() -> AbstractContextManager[None]:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 
 from restate import Context, TerminalError
 from restate.exceptions import RetryableError
@@ -10,7 +11,7 @@ from restate.serde import Serde
 
 from parallelizework.attempts.schedule import FailedAttempt
 from parallelizework.attempts.time_left import within_time_left
-from parallelizework.attempts.tracebacks import formatted, location
+from parallelizework.attempts.tracebacks import formatted, location, shown
 from parallelizework.definition.function import Function
 from parallelizework.definition.job import TookTooLong
 from parallelizework.headers import SubtaskId, name_in
@@ -34,12 +35,14 @@ class Postponed(RetryableError):
     Use it for rate limits, such as an answer 429 with `Retry-After`. `max_attempts` and
     `Attempt.number` do not count a postponed attempt. Instead, `within` limits the sum
     of the pauses. The pause is durable, except in a batch: only the answer of a batch
-    is durable. The pause is a little longer than `retry_after`, by a random time: so
-    subtasks that were postponed together do not all return at the same moment. During
-    the pause, the subtask keeps its slot of the run, but no invoker slot of the server.
+    is durable. The pause is `retry_after` plus the pause of the retry policy, which is
+    shortened at random: so subtasks that were postponed together do not all return at
+    the same moment. During the pause, the subtask keeps its slot of the run, but no
+    invoker slot of the server.
 
     In handler code, a `Postponed` counts as an attempt, like any
-    `restate.exceptions.RetryableError`.
+    `restate.exceptions.RetryableError`. With `on_exhausted="pause"`, handler code
+    ignores `retry_after`: Restate chooses the pauses.
 
     Args:
         message: Why the attempt is postponed.
@@ -66,6 +69,11 @@ class Postponed(RetryableError):
     ) -> None:
         super().__init__(message, status_code, retry_after)
         self.within = within
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Make the error picklable, for example for a pool of processes."""
+        pauses = {"retry_after": self.retry_after, "within": self.within}
+        return partial(type(self), **pauses), (self.message, self.status_code)
 
 
 class AttemptSerde(Serde[bytes | FailedAttempt]):
@@ -125,7 +133,7 @@ async def attempted(
         try:
             return await within_time_left(execute)
         except Exception as error:
-            return failed_attempt(str(described()), error)
+            return logged_failure(str(described()), error)
 
 
 async def _observed(
@@ -135,21 +143,21 @@ async def _observed(
         try:
             value = await within_time_left(execute)
         except Exception as error:
-            return failed(attempt, error)
+            return end_with_error(attempt, error)
         attempt.status = "succeeded"
         return value
 
 
-def failed(attempt: ObservedAttempt, error: Exception) -> FailedAttempt:
+def end_with_error(attempt: ObservedAttempt, error: Exception) -> FailedAttempt:
     """End an attempt with an error, and log the error once."""
-    failed = failed_attempt(str(attempt), error, round(attempt.seconds, 3))
+    failed = logged_failure(str(attempt), error, round(attempt.seconds, 3))
     is_postponed = failed.within is not None
     attempt.status = "postponed" if is_postponed else failed.fault.status
     attempt.error = failed.fault.message
     return failed
 
 
-def failed_attempt(
+def logged_failure(
     about: str, error: Exception, seconds: float | None = None
 ) -> FailedAttempt:
     """Turn the error of an attempt into a `FailedAttempt`, and log the error once.
@@ -166,18 +174,18 @@ def failed_attempt(
             )
             failed = FailedAttempt(fault=fault, again=True)
         case TerminalError():
-            failed = _failed(error.message, error.status_code, again=False)
+            failed = _failure(error.message, error.status_code, again=False)
         case Postponed():
-            failed = _failed(error.message, error.status_code, after=error.retry_after)
+            failed = _failure(error.message, error.status_code, after=error.retry_after)
             fields = _log_fields(failed, seconds)
             message = failed.fault.message
             _logger.info("attempt postponed: %s: %s", about, message, extra=fields)
             return failed.model_copy(update={"within": _seconds(error.within)})
         case RetryableError():
-            failed = _failed(error.message, error.status_code, after=error.retry_after)
+            failed = _failure(error.message, error.status_code, after=error.retry_after)
         case _:
             where = location(error)
-            failed = _failed(_shown(error) + (f" in {where}" if where else ""), 500)
+            failed = _failure(shown(error) + (f" in {where}" if where else ""), 500)
             traceback = _printable(error)
             fields = _log_fields(failed, seconds) | {"traceback": traceback}
             _logger.warning("attempt failed: %s\n%s", about, traceback, extra=fields)
@@ -193,7 +201,7 @@ def _log_fields(failed: FailedAttempt, seconds: float | None) -> dict[str, objec
     return fields if seconds is None else fields | {"seconds": seconds}
 
 
-def _failed(
+def _failure(
     message: object, code: object, *, again: bool = True, after: object = None
 ) -> FailedAttempt:
     """Return a failed attempt that the journal and Restate's protocol can carry.
@@ -207,7 +215,7 @@ def _failed(
 
 
 def _sendable(message: object) -> str:
-    text = message if isinstance(message, str) else _shown(message)
+    text = message if isinstance(message, str) else shown(message)
     text = text.encode("utf-8", "backslashreplace").decode()
     return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]}..."
 
@@ -219,13 +227,6 @@ def _seconds(after: object) -> float | None:
     if isinstance(after, int | float) and after == after:  # noqa: PLR0124 - NaN
         return min(max(float(after), 0.0), _LONGEST_PAUSE.total_seconds())
     return None
-
-
-def _shown(value: object) -> str:
-    try:
-        return repr(value)
-    except Exception:  # a user's `__repr__` may raise
-        return f"{type(value).__name__}(...)"
 
 
 def _printable(error: Exception) -> str:

@@ -31,17 +31,21 @@ class HandlerCodeAttempts:
     def count_failure(
         self, ctx: Context, policy: Policy, failed: FailedAttempt
     ) -> TerminalError | RetryableError:
-        """Count a failed attempt, and return the error that the handler must raise."""
+        """Count a failed attempt, and return the error that the handler must raise.
+
+        Returns:
+            A `RetryableError` with the pause; after the last attempt a `TerminalError`.
+        """
         fault, invocation = failed.fault, ctx.request().id
-        if policy.on_exhausted == "pause" and failed.again:
-            # Here Restate counts, by the retry policy of the handler, and pauses.
-            return RetryableError(fault.message, fault.code)
         count = self._counts.pop(invocation, 0) + 1
-        if not failed.again or count >= policy.max_attempts:
+        pauses = policy.on_exhausted == "pause"
+        if not failed.again or (count >= policy.max_attempts and not pauses):
             return error_of(fault.model_copy(update={"attempts": count}))
         self._counts[invocation] = count
         if len(self._counts) > _MAX_INVOCATIONS:
             self._counts.popitem(last=False)
+        if pauses:  # by Restate, which counts by the retry policy of the handler
+            return RetryableError(fault.message, fault.code)
         pause = shortened_pause(policy, count, random())
         seconds = pause if failed.after is None else failed.after
         return RetryableError(fault.message, fault.code, timedelta(seconds=seconds))

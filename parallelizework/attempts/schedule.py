@@ -47,6 +47,7 @@ class Schedule:
         self._count = 1  # attempts since the start, or since the run was resumed
         self._postponed = 0  # postponed attempts, which `_count` does not count
         self._waited = 0.0  # seconds: the sum of the pauses of postponed attempts
+        self._too_long: float | None = None  # seconds: a pause that was not possible
 
     def pause_after(
         self, failed: FailedAttempt, longest: float = math.inf
@@ -66,21 +67,31 @@ class Schedule:
             pause += failed.after or 0.0
             self._postponed += 1
             self._waited += pause
-            is_possible = self._waited <= failed.within and pause <= longest
-            return pause if is_possible else None
-        pause = pause if failed.after is None else failed.after
-        is_last = not failed.again or self._count == self._policy.max_attempts
-        if is_last or pause > longest:
+            if self._waited > failed.within:
+                return None
+            return self._within(longest, pause)
+        if not failed.again or self._count == self._policy.max_attempts:
             return None
-        self._count += 1
-        self.number += 1
+        pause = self._within(longest, pause if failed.after is None else failed.after)
+        if pause is not None:
+            self._count += 1
+            self.number += 1
         return pause
+
+    def _within(self, longest: float, pause: float) -> float | None:
+        """Return the pause; None if it is too long."""
+        if pause <= longest:
+            return pause
+        self._too_long = pause
+        return None
 
     def fault(self, failed: FailedAttempt) -> Fault:
         """Return why the function failed, when its last attempt has failed."""
         message = failed.fault.message
         if failed.within is not None and self._waited > failed.within:
             message += f" (its pauses would take longer than {failed.within:g} s)"
+        if self._too_long is not None and failed.fault.status != "timed_out":
+            message += f" (no time is left for a pause of {self._too_long:.3g} s)"
         update = {"attempts": self.number, "message": message}
         return failed.fault.model_copy(update=update)
 

@@ -16,9 +16,8 @@ from parallelizework.policy import Policy
 from parallelizework.serde.message import JsonList
 from parallelizework.serde.message_limit import message_limit
 
-# The other large things in the journal of a run when it answers. It depends on timing
-# how many of them a restate-server (1.7) still has in memory. An answer of up to half
-# the size of a message is always safe.
+# A restate-server (1.7) may still have the task, the subtasks or the values in memory
+# when the run answers. An answer of up to half the size of a message is always safe.
 _HELD = "its task, its subtasks or its values"
 
 
@@ -60,7 +59,7 @@ class Steps:
         """Return one value for several values, all as plain JSON."""
         definition, combine = self._definition, self._definition.combine
         assert combine, "the fan-out has combine"
-        held, held_name = message_limit.size // 2, "what it was combined from"
+        held, held_name = message_limit.size // 2, "the values that it combines"
         typed = definition.values_json.typed(values)
 
         async def execute(_number: int) -> bytes:

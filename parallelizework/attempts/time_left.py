@@ -35,6 +35,7 @@ class TimeLeft:
 
 
 _time_left = ContextVar[TimeLeft | None]("parallelizework.time_left", default=None)
+_is_limited = ContextVar("parallelizework.is_limited", default=False)
 
 
 def limit_time(seconds: float, reason: str) -> None:
@@ -52,6 +53,11 @@ def time_left() -> TimeLeft | None:
     return _time_left.get()
 
 
+def is_limited() -> bool:
+    """Whether this code is a function that `within_time_left` calls."""
+    return _is_limited.get()
+
+
 async def within_time_left(function: Callable[[], Awaitable[T]]) -> T:
     """Call a function, and cancel it at the end of the time that is left.
 
@@ -66,6 +72,7 @@ async def within_time_left(function: Callable[[], Awaitable[T]]) -> T:
     if left == 0:  # a function that never awaits could not be cancelled
         raise too_long
     timeout = asyncio.timeout(left)
+    token = _is_limited.set(True)
     try:
         async with timeout:
             return await function()
@@ -73,3 +80,5 @@ async def within_time_left(function: Callable[[], Awaitable[T]]) -> T:
         if not timeout.expired():
             raise
         raise too_long from error
+    finally:
+        _is_limited.reset(token)

@@ -1,4 +1,4 @@
-"""Tracebacks of the user's own code, without the frames of ours and of the SDK."""
+"""Errors and values of the user's code as text, without frames of ours and the SDK."""
 
 import sysconfig
 import traceback
@@ -43,6 +43,14 @@ def formatted(error: BaseException) -> str:
     """Return the traceback of the user's frames, as Python prints it."""
     lines = traceback.format_exception(type(error), error, of_user(error))
     return "".join(lines).rstrip()
+
+
+def shown(value: object) -> str:
+    """Return the `repr` of a value, also if a user's `__repr__` raises an error."""
+    try:
+        return repr(value)
+    except Exception:
+        return f"{type(value).__name__}(...)"
 
 
 def _all(found: TracebackType | None) -> Iterator[TracebackType]:

@@ -3,7 +3,7 @@
 import base64
 import struct
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 Event = Mapping[str, Any]
 Response = dict[str, Any]
@@ -23,7 +23,7 @@ def refused_event(event: object) -> Response | None:
 
     None if the event is a request of a restate-server.
     """
-    if isinstance(event, Mapping) and event.keys() >= _FIELDS:
+    if isinstance(event, Mapping) and _is_of_server(cast("Event", event)):
         return None
     return {
         "statusCode": 400,
@@ -31,6 +31,12 @@ def refused_event(event: object) -> Response | None:
         "isBase64Encoded": False,
         "body": _REFUSAL,
     }
+
+
+def _is_of_server(event: Event) -> bool:
+    """Whether an event has all fields, and is not of a load balancer or a gateway."""
+    has_fields = event.keys() >= _FIELDS
+    return bool(has_fields and event["isBase64Encoded"] and event["headers"])
 
 
 def is_call(event: Event) -> bool:

@@ -1,4 +1,4 @@
-"""`interrupting`: ends an async function that blocks the event loop.
+"""`interrupting`: ends async functions that block the event loop.
 
 Such a function, for example with `time.sleep`, cannot be canceled. AWS Lambda would
 stop the process, and the restate-server would execute the function again without end.
@@ -11,18 +11,20 @@ from contextlib import contextmanager
 from time import monotonic
 from types import FrameType
 
+from parallelizework.attempts.time_left import is_limited
 from parallelizework.definition.job import TookTooLong
 
 _LEAST = 0.001  # seconds; 0 would mean no timer
-_LOOP = "_run_once"  # the function of an event loop that waits, or calls a callback
+_AGAIN = 0.01  # seconds; the next function may block, too
 
 
 @contextmanager
 def interrupting(seconds: float, reason: str) -> Generator[None]:
-    """Raise `TookTooLong` in the code that blocks the event loop after some time.
+    """After some time, raise `TookTooLong` in each function that blocks the event loop.
 
-    Nothing is raised while the event loop waits: then other limits of the time work.
-    Code that is not in Python, and that never checks for signals, is not interrupted.
+    Nothing is raised outside of a user's function, nor in the code of asyncio, which
+    would lose a wake-up. Code that is not in Python, and that never checks for signals,
+    is not interrupted.
 
     Args:
         seconds: The time from now, in seconds.
@@ -34,7 +36,7 @@ def interrupting(seconds: float, reason: str) -> Generator[None]:
         return
 
     def interrupt(_signal: int, frame: FrameType | None) -> None:
-        if frame and not _waits(frame):
+        if is_limited() and not _is_of_asyncio(frame):
             raise TookTooLong(
                 f"longer than {seconds:.3g} s: {reason}. It blocked its event loop: "
                 "use a sync function, or await instead"
@@ -42,7 +44,8 @@ def interrupting(seconds: float, reason: str) -> Generator[None]:
 
     previous = signal.signal(signal.SIGALRM, interrupt)
     began = monotonic()
-    timer, _ = signal.setitimer(signal.ITIMER_REAL, max(seconds, _LEAST))
+    first = max(seconds, _LEAST)
+    timer, interval = signal.setitimer(signal.ITIMER_REAL, first, _AGAIN)
     try:
         yield
     finally:
@@ -50,10 +53,9 @@ def interrupting(seconds: float, reason: str) -> Generator[None]:
         signal.signal(signal.SIGALRM, previous)
         if timer:  # of somebody else
             left = timer - (monotonic() - began)
-            signal.setitimer(signal.ITIMER_REAL, max(left, _LEAST))
+            signal.setitimer(signal.ITIMER_REAL, max(left, _LEAST), interval)
 
 
-def _waits(frame: FrameType) -> bool:
-    """Whether the event loop itself executes: it waits, or it is between two tasks."""
-    caller = frame.f_back
-    return _LOOP in (frame.f_code.co_name, caller.f_code.co_name if caller else "")
+def _is_of_asyncio(frame: FrameType | None) -> bool:
+    module = str(frame.f_globals.get("__name__", "")) if frame else ""
+    return module.partition(".")[0] == "asyncio"

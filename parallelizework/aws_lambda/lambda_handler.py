@@ -21,6 +21,7 @@ from parallelizework.aws_lambda.answers import (
     Response,
     failed,
     header,
+    name_of,
     refused_event,
 )
 from parallelizework.aws_lambda.blocked_loop import interrupting
@@ -57,7 +58,7 @@ class LambdaContext(Protocol):
         ...
 
 
-LambdaHandler = Callable[[Any, Any], Response]
+LambdaHandler = Callable[[Any, LambdaContext], Response]  # any event of AWS
 
 
 def handler(
@@ -86,7 +87,8 @@ def handler(
             update; by default, one day.
 
     Returns:
-        The Lambda handler: a function of an event and a context.
+        The Lambda handler: a function of an event and a context. It returns the
+        response as a dict with `statusCode`, `headers`, `isBase64Encoded` and `body`.
 
     Raises:
         DefinitionError: Two services have the same name.
@@ -153,7 +155,7 @@ class _Invoke:
             with interrupting(left - for_the_answer / 2, _REASON):
                 return isolated.run(self._answer, event)
         except (KeyboardInterrupt, SystemExit) as error:
-            return failed(event, _FAILED, f"it raised {error!r}")
+            return failed(event, _FAILED, f"{name_of(event)} raised {error!r}")
 
     def _answer(self, event: Event) -> Response:
         request = cast("Any", event)

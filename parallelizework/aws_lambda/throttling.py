@@ -1,7 +1,7 @@
 """`retry_soon`: AWS Lambda refuses invocations while too many are executed at once.
 
-A restate-server takes such a refusal for a failure, and doubles its pause each time.
-With the pauses for a worker that is down, up to a minute, the function would be idle.
+A restate-server treats a refusal as a failure, and doubles its pause each time. The
+pauses for a worker that is down are up to a minute long: the function would be idle.
 """
 
 from collections.abc import Iterable

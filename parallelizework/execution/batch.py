@@ -61,7 +61,18 @@ class BatchHandler:
         self._fan_out = fan_out
 
     async def run_batch(self, ctx: Context, body: bytes) -> bytes:
-        """Execute a batch of subtasks; all their outcomes are durable together."""
+        """Execute a batch of subtasks; all their outcomes are durable together.
+
+        Args:
+            ctx: The context of the invocation.
+            body: The slice with the subtasks, as JSON.
+
+        Returns:
+            The outcomes as JSON.
+
+        Raises:
+            TerminalError: The slice is invalid, or its outcomes are too large together.
+        """
         slice_ = self.slice_json.deserialize(body)
         policy = self._definition.policy_for(slice_.overrides, batch=True)
         batch = Batch(

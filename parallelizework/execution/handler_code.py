@@ -2,7 +2,7 @@
 
 from restate import Context, TerminalError
 
-from parallelizework.attempts.attempt import failed, observed_attempt
+from parallelizework.attempts.attempt import end_with_error, observed_attempt
 from parallelizework.attempts.handler_code_attempts import HandlerCodeAttempts
 from parallelizework.attempts.time_left import within_time_left
 from parallelizework.definition.execute import ExecuteDefinition
@@ -25,7 +25,19 @@ class HandlerCodeHandler:
         self._attempts = HandlerCodeAttempts()
 
     async def run_subtask(self, ctx: Context, body: bytes) -> bytes:
-        """Execute one subtask."""
+        """Execute one subtask.
+
+        Args:
+            ctx: The context of the invocation.
+            body: The subtask as JSON.
+
+        Returns:
+            The value as JSON.
+
+        Raises:
+            TerminalError: The subtask failed.
+            RetryableError: The attempt failed, and another one follows.
+        """
         definition, function = self._definition, self._definition.function
         subtask, policy = definition.accept(body, ctx.request().headers)
         number = self._attempts.number(ctx)
@@ -40,8 +52,8 @@ class HandlerCodeHandler:
             except Exception as error:
                 if _is_cancellation(error):
                     raise
-                fault = failed(attempt, error)
-                raise self._attempts.count_failure(ctx, policy, fault) from error
+                failed = end_with_error(attempt, error)
+                raise self._attempts.count_failure(ctx, policy, failed) from error
             attempt.status = "succeeded"
         self._attempts.forget(ctx)
         return answer

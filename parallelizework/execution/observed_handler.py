@@ -11,7 +11,7 @@ from parallelizework.waiting.models import is_wait
 def observed_handler(
     service: str, handler: JsonHandler, *, has_waited: bool = False
 ) -> JsonHandler:
-    """Return a handler that also tells the observers how its subtask has ended.
+    """Return a handler that also calls the observers when its subtask has ended.
 
     Args:
         service: The name of the service.

@@ -17,7 +17,18 @@ class SubtaskHandler:
         self._definition = definition
 
     async def run_subtask(self, ctx: Context, body: bytes) -> bytes:
-        """Execute one subtask."""
+        """Execute one subtask.
+
+        Args:
+            ctx: The context of the invocation.
+            body: The subtask as JSON.
+
+        Returns:
+            The value as JSON; or the `Wait` of a subtask that waits.
+
+        Raises:
+            TerminalError: The subtask failed.
+        """
         definition = self._definition
         key = answer_key(definition.name, ctx.request().id)
         subtask, policy = definition.accept(body, ctx.request().headers)

@@ -28,6 +28,8 @@ def observe_metrics(*served: Served, registry: CollectorRegistry | None = None) 
 
     Raises:
         ExtraMissing: The extra `metrics` is not installed.
+        ValueError: The registry has these metrics already: the function was called
+            before, for example by `parallelizework serve`.
     """
     with extras_named():
         from parallelizework.metrics.observer import observed_by_metrics  # noqa: PLC0415 - a worker without metrics does not import it

@@ -23,9 +23,10 @@ class ThreadGauges(NamedTuple):
 class ThreadMetrics:
     """Samples the threads each second, as long as functions run in threads.
 
-    No event tells when an abandoned function has ended, hence the timer.
+    There is no event at the end of an abandoned function. So there is a timer.
 
     Args:
+        gauges: The gauges to set.
         pools: The threads of `execute` of each service.
     """
 

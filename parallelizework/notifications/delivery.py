@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from restate import Context, RunOptions
 
-from parallelizework.attempts.attempt import AttemptSerde, failed_attempt
+from parallelizework.attempts.attempt import AttemptSerde, logged_failure
 from parallelizework.attempts.schedule import FailedAttempt, Schedule
 from parallelizework.attempts.time_left import within_time_left
 from parallelizework.policy import Policy
@@ -48,7 +48,7 @@ async def _step(
         try:
             await within_time_left(notify)
         except Exception as error:
-            return failed_attempt(about, error)
+            return logged_failure(about, error)
         return _NOTHING
 
     return await ctx.run_typed("notify", step, _OPTIONS)

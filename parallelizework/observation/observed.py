@@ -67,7 +67,7 @@ class ObservedAttempt:
         return f"service={self.service} {function} {subtask} attempt={self.number}"
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
+@dataclass(slots=True, kw_only=True, eq=False, frozen=True)
 class ObservedBatch:
     """One execution of a batch.
 

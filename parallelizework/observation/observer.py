@@ -20,8 +20,8 @@ _NOTHING = nullcontext()
 class Observer:
     """The base class of observers. Each method does nothing.
 
-    The methods are called in the event loop of the worker. None is called for something
-    that the journal has already, except after a crash.
+    The methods are called in the event loop of the worker. A replay calls no method.
+    After a crash, a method may be called again for work whose record was lost.
     """
 
     def attempt(self, attempt: ObservedAttempt) -> AbstractContextManager[None]:
@@ -58,6 +58,11 @@ def observe(observer: Observer) -> None:
     """Call an observer from now on, in this process."""
     global _observers  # noqa: PLW0603 - a worker process has one set of observers
     _observers += (observer,)
+
+
+def track_attempts() -> None:
+    """Let `current_attempt` know the attempt, also without metrics and traces."""
+    observe(Observer())
 
 
 def current_attempt() -> ObservedAttempt | None:

@@ -12,22 +12,22 @@ _PAUSE = 60.0  # seconds; the exporter would log each of its attempts
 
 
 def log_once_a_minute() -> None:
-    """Log one failed export a minute, and one time a minute that spans are dropped."""
+    """Log each problem of an export at most once a minute."""
     for name in _LOGGERS:
         logging.getLogger(name).addFilter(OnceAMinute())
 
 
 class OnceAMinute(logging.Filter):
-    """Passes a record, and then no other record for a minute."""
+    """Passes a record, and for a minute no other record with the same text."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._passed = -math.inf
+        self._passed: dict[str, float] = {}  # when a record passed, by its text
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether a minute has passed since the last record that passed."""
-        now = monotonic()
-        if now < self._passed + _PAUSE:
+        """Whether no record with this text has passed within the last minute."""
+        text, now = str(record.msg), monotonic()
+        if now < self._passed.get(text, -math.inf) + _PAUSE:
             return False
-        self._passed = now
+        self._passed[text] = now
         return True

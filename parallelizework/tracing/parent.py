@@ -2,7 +2,8 @@
 
 from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
-from restate.extensions import current_context
+
+from parallelizework.restate_sdk import current_request
 
 _PROPAGATOR = TraceContextTextMapPropagator()
 
@@ -18,10 +19,6 @@ def parent() -> Context:
         The parent; an empty one if the server sent no `traceparent`. Then the span
         begins a trace of its own.
     """
-    try:
-        invocation = current_context()
-    except LookupError:  # in `run_inline`
-        invocation = None
-    if invocation is None:
-        return Context()
-    return _PROPAGATOR.extract(invocation.request().attempt_headers, Context())
+    request = current_request()  # None in `run_inline`
+    headers = request.attempt_headers if request else {}
+    return _PROPAGATOR.extract(headers, Context())

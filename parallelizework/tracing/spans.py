@@ -82,7 +82,7 @@ def _event(attempt: ObservedAttempt) -> Generator[None]:
         yield
     finally:
         if batch.is_recording():
-            batch.add_event(attributes.ATTEMPT_EVENT, attributes.of_event(attempt))
+            batch.add_event("attempt", attributes.of_event(attempt))
             _set_error(batch, attempt)
 
 

@@ -46,7 +46,7 @@ def flush(seconds: float) -> bool:
         seconds: The longest time to wait for the endpoint.
 
     Returns:
-        Whether all spans were sent in this time.
+        Whether the endpoint answered in this time, even if it refused the spans.
     """
     if "opentelemetry.trace" not in sys.modules:
         return True

@@ -102,6 +102,7 @@ class Environment:
         self._invocations = queue.Queue[_Invocation]()
         self._current: _Invocation | None = None
         self._count = 0
+        self._freezing = threading.Lock()
         self._api = ApiServer(self._requests())
         with log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -123,8 +124,9 @@ class Environment:
         invocation = _Invocation(payload, time.time() + timeout)
         self._current = invocation
         self._count += 1
-        self._invocations.put(invocation)
-        self._process.send_signal(signal.SIGCONT)
+        with self._freezing:
+            self._invocations.put(invocation)
+            self._process.send_signal(signal.SIGCONT)
         if not invocation.ended.wait(timeout):
             message = f"Task timed out after {timeout:.2f} seconds"
             invocation.end(FunctionError("Sandbox.Timedout", message))
@@ -152,8 +154,9 @@ class Environment:
 
     def _next(self) -> _Invocation:
         """Wait for the next invocation; the process is stopped meanwhile."""
-        if self._invocations.empty():
-            self._process.send_signal(signal.SIGSTOP)
+        with self._freezing:
+            if self._invocations.empty():
+                self._process.send_signal(signal.SIGSTOP)
         return self._invocations.get()
 
     def _answered(self, body: bytes) -> bool:

@@ -7,7 +7,7 @@ import pytest
 from restate import TerminalError
 from restate.exceptions import RetryableError
 
-from parallelizework.attempts.attempt import AttemptSerde, failed_attempt
+from parallelizework.attempts.attempt import AttemptSerde, logged_failure
 from parallelizework.attempts.schedule import FailedAttempt, longest_pause
 from parallelizework.policy import Policy
 
@@ -47,7 +47,7 @@ def error_of_the_user() -> Exception:
 def test_any_error_becomes_one_that_restate_can_represent(
     error: Exception, code: int, message: str
 ) -> None:
-    failed = failed_attempt("it", error)
+    failed = logged_failure("it", error)
 
     kept = AttemptSerde().deserialize(AttemptSerde().serialize(failed))
     assert isinstance(kept, FailedAttempt)
@@ -72,17 +72,17 @@ def test_a_pause_requested_by_an_error_is_limited_to_a_valid_pause(
     asked: Any, seconds: float | None
 ) -> None:
     assert (
-        failed_attempt("it", RetryableError("later", retry_after=asked)).after
+        logged_failure("it", RetryableError("later", retry_after=asked)).after
         == seconds
     )
 
 
 def test_a_long_message_is_cut() -> None:
-    assert len(failed_attempt("it", ValueError("x" * 10**6)).fault.message) < 5_000
+    assert len(logged_failure("it", ValueError("x" * 10**6)).fault.message) < 5_000
 
 
 def test_an_error_names_the_users_function_file_and_line() -> None:
-    failed = failed_attempt("it", error_of_the_user())
+    failed = logged_failure("it", error_of_the_user())
 
     assert failed.fault.message.startswith("IndexError('list index out of range') in ")
     assert "broken, test_attempt.py:" in failed.fault.message
@@ -91,7 +91,7 @@ def test_an_error_names_the_users_function_file_and_line() -> None:
 def test_a_failed_attempt_is_logged_once_with_the_users_frames(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    failed_attempt("fan_out=Thumbnails index=7", error_of_the_user())
+    logged_failure("fan_out=Thumbnails index=7", error_of_the_user())
 
     (record,) = caplog.records
     assert "fan_out=Thumbnails index=7" in record.getMessage()
@@ -101,7 +101,7 @@ def test_a_failed_attempt_is_logged_once_with_the_users_frames(
 def test_a_terminal_error_of_the_user_is_logged_in_one_line(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    failed_attempt("it", TerminalError("no such row", 404))
+    logged_failure("it", TerminalError("no such row", 404))
 
     assert [record.getMessage() for record in caplog.records] == [
         "attempt failed: it: no such row"

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from restate import TerminalError
 from restate.server_context import restate_context_is_replaying
 
-from parallelizework.attempts.attempt import attempted, failed
+from parallelizework.attempts.attempt import attempted, end_with_error
 from parallelizework.headers import SubtaskId
 from parallelizework.observation import observer
 from parallelizework.observation.observed import ObservedAttempt
@@ -119,7 +119,7 @@ def test_the_line_of_a_failed_attempt_has_its_time_its_error_and_its_traceback(
     made = attempt(subtask=SUBTASK)
 
     with observer.observed(made):
-        failed(made, raised(lambda: 1 // 0))
+        end_with_error(made, raised(lambda: 1 // 0))
         line = line_of(caplog.records[0])
 
     assert line["message"].startswith("attempt failed: service=Album execute=resize ")
@@ -131,7 +131,7 @@ def test_the_line_of_a_failed_attempt_has_its_time_its_error_and_its_traceback(
 
 
 def test_a_terminal_error_has_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
-    failed(attempt(subtask=SUBTASK), TerminalError("no such row", 404))
+    end_with_error(attempt(subtask=SUBTASK), TerminalError("no such row", 404))
 
     line = line_of(caplog.records[0])
     assert line["error"] == "no such row"

@@ -65,6 +65,9 @@ async def act(how: str) -> str:
             raise KeyboardInterrupt
         case "block":
             time.sleep(60)  # noqa: ASYNC251 - the subject of a test
+        case "block later":
+            await asyncio.sleep(0.05)
+            time.sleep(60)  # noqa: ASYNC251 - the subject of a test
         case "select":
             with selectors.DefaultSelector() as selector:
                 selector.select(60)
@@ -139,7 +142,20 @@ def test_an_unsigned_request_is_refused() -> None:
     assert handler(event("/discover", accept=MANIFEST), Context())["statusCode"] == 401
 
 
-@pytest.mark.parametrize("unknown", [{"key1": "value1"}, [], "text", None])
+OF_A_LOAD_BALANCER = {
+    "path": "/invoke/Acts/act",
+    "httpMethod": "POST",
+    "headers": {"host": "example.com"},
+    "body": "{}",
+    "isBase64Encoded": False,
+}
+OF_A_GATEWAY = OF_A_LOAD_BALANCER | {"headers": None, "isBase64Encoded": True}
+
+
+@pytest.mark.parametrize(
+    "unknown",
+    [{"key1": "value1"}, [], "text", None, OF_A_LOAD_BALANCER, OF_A_GATEWAY],
+)
 def test_an_event_of_somebody_else_is_refused(
     handler: LambdaHandler, unknown: object
 ) -> None:
@@ -178,7 +194,7 @@ def test_a_keyboard_interrupt_is_an_error_of_its_call_alone(
     next_one = handler(call("Acts/runSubtask", "rest"), Context())
 
     assert kinds(body(failed)) == [OUTPUT, END]
-    assert b"it raised KeyboardInterrupt()" in body(failed)
+    assert b"Acts/runSubtask raised KeyboardInterrupt()" in body(failed)
     assert b'"rest"' in body(next_one)
     assert all(task.cancelled() for task in forgotten)
 
@@ -203,8 +219,11 @@ def test_an_async_function_that_blocks_is_an_attempt_that_took_too_long(
     assert b"It blocked its event loop" in body(response)
 
 
-def test_a_batch_of_functions_that_block_ends_in_time(handler: LambdaHandler) -> None:
-    batch = {"slots": 4, "items": ["block"] * 4}
+@pytest.mark.parametrize("how", ["block", "block later"])
+def test_a_batch_of_functions_that_block_ends_in_time(
+    handler: LambdaHandler, how: str
+) -> None:
+    batch = {"slots": 4, "items": [how] * 4}
 
     response = handler(call("Acts/runBatch", batch), Context(0.6))
 

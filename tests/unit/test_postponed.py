@@ -1,12 +1,13 @@
 """A postponed attempt: not counted, but bounded by a time."""
 
+import pickle
 from datetime import timedelta
 
 import pytest
 from restate import TerminalError
 
 from parallelizework import Policy, Postponed
-from parallelizework.attempts.attempt import AttemptSerde, failed_attempt
+from parallelizework.attempts.attempt import AttemptSerde, logged_failure
 from parallelizework.attempts.schedule import FailedAttempt, Schedule
 from parallelizework.outcomes import Fault
 
@@ -44,7 +45,7 @@ async def run(*errors: Exception) -> tuple[bytes | Fault, list[int], list[float]
         error = next(failing, None)
         if error is None:
             return b"1", numbers, pauses
-        outcome = SERDE.deserialize(SERDE.serialize(failed_attempt("it", error)))
+        outcome = SERDE.deserialize(SERDE.serialize(logged_failure("it", error)))
         assert isinstance(outcome, FailedAttempt)
         pause = schedule.pause_after(outcome)
         if pause is None:
@@ -113,8 +114,31 @@ async def test_other_errors_count_as_attempts() -> None:
 def test_an_extreme_pause_of_a_postponed_attempt_is_limited() -> None:
     error = Postponed("\udce4" * 9_000, 70_000, retry_after=timedelta.max)
 
-    failed = failed_attempt("it", error)
+    failed = logged_failure("it", error)
 
     assert SERDE.deserialize(SERDE.serialize(failed)) == failed
     assert failed.fault.code == 500
     assert (failed.after, failed.within) == (365 * 86_400, 7_200)
+
+
+def test_a_failure_says_that_no_time_was_left_for_a_pause() -> None:
+    schedule = Schedule(POLICY, random=lambda: 0.0)
+    failed = logged_failure("a subtask", ValueError("no"))
+
+    pause = schedule.pause_after(failed, longest=0.5)
+
+    assert pause is None
+    fault = schedule.fault(failed)
+    assert fault.attempts == 1
+    assert fault.message.endswith(" (no time is left for a pause of 1 s)")
+
+
+def test_a_postponed_error_survives_a_pool_of_processes() -> None:
+    error = Postponed(
+        "later", 503, retry_after=timedelta(seconds=3), within=timedelta(seconds=9)
+    )
+
+    copy = pickle.loads(pickle.dumps(error))
+
+    assert (copy.message, copy.status_code) == ("later", 503)
+    assert (copy.retry_after, copy.within) == (error.retry_after, error.within)

@@ -200,3 +200,11 @@ def test_a_failed_export_is_logged_once_a_minute(
             passed.append(now)
 
     assert passed == [0.0, 60.0, 500.0]
+
+
+def test_another_problem_of_an_export_is_logged_at_once() -> None:
+    once = OnceAMinute()
+    texts = ["tries again: %s", "has failed: %s", "tries again: %s"]
+    records = [logging.makeLogRecord({"msg": text, "args": (1,)}) for text in texts]
+
+    assert [once.filter(record) for record in records] == [True, True, False]

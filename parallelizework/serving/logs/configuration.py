@@ -1,16 +1,24 @@
-"""`configure`: the log of a worker goes to stderr, as text or as JSON."""
+"""`configure` and `adopt`: where the records of the log go, and in which format."""
 
 import logging
 from collections.abc import Iterable
 from logging.config import dictConfig
 from typing import Any
 
-from parallelizework.observation.observer import Observer, observe
+from parallelizework.observation.observer import track_attempts
 from parallelizework.serving.logs.json_lines import JsonLines
 from parallelizework.serving.logs.records import RecordFilter
 from parallelizework.settings import LogFormat
 
 _logger = logging.getLogger(__name__)
+_NO_EFFECT = (
+    "PARALLELIZEWORK_LOG_FORMAT=json has no effect: a served module configures logging"
+)
+_QUIET = {
+    "hypercorn.error": logging.ERROR,  # it would log the address again
+    # It would log the URL of each request of HttpFanOut, with the secrets in the URL.
+    "httpx": logging.WARNING,
+}
 
 
 def configure(log_format: LogFormat = "text") -> None:
@@ -28,7 +36,7 @@ def configure(log_format: LogFormat = "text") -> None:
         if name.startswith("parallelizework"):
             logging.getLogger(name).disabled = False
     if log_format == "json" and is_ours:
-        observe(Observer())  # without an observer, no attempt is the current one
+        track_attempts()
     elif log_format == "json":
         _logger.warning(_NO_EFFECT)
 
@@ -46,23 +54,13 @@ def adopt(handlers: Iterable[logging.Handler], log_format: LogFormat) -> None:
         if log_format == "json":
             handler.setFormatter(JsonLines(end="\n"))
     if log_format == "json":
-        observe(Observer())  # without an observer, no attempt is the current one
+        track_attempts()
 
 
 def _quiet() -> None:
     for name, level in _QUIET.items():
         logger = logging.getLogger(name)
         logger.setLevel(logger.level or level)
-
-
-_NO_EFFECT = (
-    "PARALLELIZEWORK_LOG_FORMAT=json has no effect: a served module configures logging"
-)
-_QUIET = {
-    "hypercorn.error": logging.ERROR,  # it would log the address again
-    # It would log the URL of each request of HttpFanOut, with the secrets in the URL.
-    "httpx": logging.WARNING,
-}
 
 
 def _logging(log_format: LogFormat) -> dict[str, Any]:
@@ -73,7 +71,7 @@ def _logging(log_format: LogFormat) -> dict[str, Any]:
         "formatters": {
             "text": {
                 "format": "%(asctime)s %(levelname)s pid=%(process)d "
-                "invocation=%(invocation)s %(message)s"
+                "invocation=%(restate_invocation)s %(message)s"
             },
             "json": {"()": JsonLines},
         },

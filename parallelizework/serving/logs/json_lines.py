@@ -7,6 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from parallelizework.attempts.tracebacks import shown
 from parallelizework.serving.logs.fields import attempt_fields, trace_fields
 
 # Attributes that a record has anyway. All others are fields of the user, or of ours.
@@ -15,7 +16,7 @@ _STANDARD = {
     "asctime",
     "message",
     "taskName",
-    "invocation",
+    "restate_invocation",
     "traceback",
 }
 
@@ -74,7 +75,7 @@ def _message(record: logging.LogRecord) -> str:
     try:
         message = record.getMessage()
     except Exception:  # the arguments do not fit the message
-        return f"{_shown(record.msg)} {_shown(record.args)}"
+        return f"{shown(record.msg)} {shown(record.args)}"
     traceback = getattr(record, "traceback", None)
     if isinstance(traceback, str) and message.endswith(f"\n{traceback}"):
         about = message.removesuffix(f"\n{traceback}")
@@ -85,7 +86,7 @@ def _message(record: logging.LogRecord) -> str:
 def _current(record: logging.LogRecord) -> dict[str, Any]:
     """The fields of the invocation, of the trace and of the attempt."""
     fields: dict[str, Any] = {}
-    invocation = getattr(record, "invocation", "-")
+    invocation = getattr(record, "restate_invocation", "-")
     if invocation != "-":
         fields["invocation"] = invocation
     with suppress(Exception):  # of OpenTelemetry
@@ -102,13 +103,6 @@ def _extra(record: logging.LogRecord) -> Iterator[tuple[str, object]]:
 
 def _json(value: object) -> str:
     try:
-        return json.dumps(value, default=_shown, allow_nan=False)
+        return json.dumps(value, default=shown, allow_nan=False)
     except Exception:  # a circle, a key that is no text, or a number like NaN
-        return json.dumps(_shown(value))
-
-
-def _shown(value: object) -> str:
-    try:
-        return repr(value)
-    except Exception:  # a user's `__repr__` may raise
-        return f"{type(value).__name__}(...)"
+        return json.dumps(shown(value))

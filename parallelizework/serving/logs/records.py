@@ -6,10 +6,12 @@ own lines of the first execution would appear again in each of these replays.
 
 import logging
 
-from restate.extensions import current_context
 from restate.server_context import restate_context_is_replaying
 
-# Their records are about the replay itself, or about another task of the event loop.
+from parallelizework.restate_sdk import current_request
+
+# Records of these loggers are about the replay itself, or about another task of the
+# event loop.
 # Our own modules use the logger of the SDK where a replay could repeat a line.
 _NEVER_DROPPED = frozenset(
     {"asyncio", "hypercorn", "parallelizework", "py.warnings", "restate"}
@@ -21,18 +23,10 @@ class RecordFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Add the id, `-` outside a handler; return whether the record is new."""
-        record.invocation = invocation_id() or "-"
+        request = current_request()
+        record.restate_invocation = request.id if request else "-"
         return not (
             restate_context_is_replaying.get()
             and record.name not in _NEVER_DROPPED
             and record.name.partition(".")[0] not in _NEVER_DROPPED
         )
-
-
-def invocation_id() -> str | None:
-    """Return the id of the invocation that this code executes; None for none."""
-    try:
-        context = current_context()
-    except LookupError:
-        return None
-    return context.request().id if context else None
