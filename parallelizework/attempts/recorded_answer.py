@@ -8,7 +8,7 @@ answer is read from the journal. The SDK (1.3) does not offer this: `ProtocolGua
 collects the answer.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import TypeGuard, TypeVar
 
@@ -21,13 +21,9 @@ from parallelizework.restate_sdk import (
     is_resumed,
     until_cancelled,
 )
+from parallelizework.serde import restate_protocol as protocol
 
 T = TypeVar("T")
-
-_COMMANDS, _KINDS = 0x0400, 0xFC00  # the first command, and the bits of a kind
-_OUTPUT, _SIGNAL = 0x0401, 0xFBFF
-_VALUE, _FAILURE = 14, 15  # fields of an output
-_VARINT = 0  # a wire type of Protocol Buffers; all others have a length here
 
 
 class RecordedAnswer:
@@ -47,9 +43,9 @@ class RecordedAnswer:
 
     def begin(self, kind: int) -> bool:
         """Begin a message, and return whether its content belongs to the answer."""
-        self._commands += kind & _KINDS == _COMMANDS
-        self.has_signal |= kind == _SIGNAL
-        is_answer = kind == _OUTPUT and self._commands == 2  # noqa: PLR2004 - the first command is the input
+        self._commands += protocol.is_command(kind)
+        self.has_signal |= kind == protocol.SIGNAL
+        is_answer = kind == protocol.OUTPUT and self._commands == 2  # noqa: PLR2004 - the first command is the input
         if is_answer:
             self.body = bytearray()
         return is_answer
@@ -62,10 +58,10 @@ class RecordedAnswer:
         """
         if self.body is None:
             return None
-        fields = dict(_fields(bytes(self.body)))
-        if _FAILURE in fields:
-            raise _error(_bytes(fields[_FAILURE]))
-        return _bytes(dict(_fields(_bytes(fields.get(_VALUE)))).get(1))
+        output = dict(protocol.fields(bytes(self.body)))
+        if protocol.FAILURE in output:
+            raise _error(_bytes(output[protocol.FAILURE]))
+        return _bytes(dict(protocol.fields(_bytes(output.get(protocol.VALUE)))).get(1))
 
 
 _answer = ContextVar[RecordedAnswer]("parallelizework.recorded_answer")
@@ -122,40 +118,16 @@ def recorded_answer() -> bytes | None:
 
 def _error(failure: bytes) -> TerminalError:
     code, message, metadata = 500, "", dict[str, str]()
-    for number, field in _fields(failure):
-        if number == 1 and isinstance(field, int):
+    for number, field in protocol.fields(failure):
+        if number == protocol.CODE and isinstance(field, int):
             code = field
-        elif number == 2:  # noqa: PLR2004 - the number of the field `message`
+        elif number == protocol.MESSAGE:
             message = _bytes(field).decode()
-        elif number == 3:  # noqa: PLR2004 - the number of the field `metadata`
-            entry = dict(_fields(_bytes(field)))
+        elif number == protocol.METADATA:
+            entry = dict(protocol.fields(_bytes(field)))
             metadata[_bytes(entry.get(1)).decode()] = _bytes(entry.get(2)).decode()
     return TerminalError(message, code, metadata=metadata or None)
 
 
 def _bytes(field: int | bytes | None) -> bytes:
     return field if isinstance(field, bytes) else b""
-
-
-def _fields(message: bytes) -> Iterator[tuple[int, int | bytes]]:
-    """Yield the fields of a message of Protocol Buffers: number and content."""
-    at = 0
-    while at < len(message):
-        tag, at = _varint(message, at)
-        number, at = _varint(message, at)
-        if tag & 7 == _VARINT:
-            yield tag >> 3, number
-        else:
-            yield tag >> 3, message[at : at + number]
-            at += number
-
-
-def _varint(message: bytes, at: int) -> tuple[int, int]:
-    """Return the number at a position, and the position after it."""
-    number = shift = 0
-    while True:
-        byte = message[at]
-        number |= (byte & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 0x80:  # noqa: PLR2004 - the last byte of a number
-            return number, at

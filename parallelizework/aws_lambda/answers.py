@@ -1,9 +1,10 @@
 """Answers to a restate-server that the SDK does not make: an error, or a refusal."""
 
 import base64
-import struct
 from collections.abc import Mapping
 from typing import Any, cast
+
+from parallelizework.serde.restate_protocol import failed_end
 
 Event = Mapping[str, Any]
 Response = dict[str, Any]
@@ -13,9 +14,6 @@ _REFUSAL = (
     "not a request of a restate-server: register the ARN of a version of this function "
     "at your restate-server"
 )
-# The protocol of Restate: types of messages, and the tags of fields.
-_OUTPUT, _END = 0x0401, 0x0003
-_FAILURE, _CODE, _MESSAGE = 15 << 3 | 2, 1 << 3, 2 << 3 | 2
 
 
 def refused_event(event: object) -> Response | None:
@@ -63,28 +61,9 @@ def failed(event: Event, code: int, text: str) -> Response:
         code: The status of the error.
         text: The message of the error.
     """
-    failure = bytes([_CODE]) + _varint(code) + _field(_MESSAGE, text.encode())
-    body = _message(_OUTPUT, _field(_FAILURE, failure)) + _message(_END, b"")
     return {
         "statusCode": 200,
         "headers": {"content-type": header(event, "content-type")},
         "isBase64Encoded": True,
-        "body": base64.b64encode(body).decode(),
+        "body": base64.b64encode(failed_end(code, text)).decode(),
     }
-
-
-def _message(kind: int, content: bytes) -> bytes:
-    return struct.pack(">HHI", kind, 0, len(content)) + content
-
-
-def _field(tag: int, content: bytes) -> bytes:
-    return bytes([tag]) + _varint(len(content)) + content
-
-
-def _varint(number: int) -> bytes:
-    encoded = bytearray()
-    while number > 0x7F:  # noqa: PLR2004 - seven bits a byte
-        encoded.append(number & 0x7F | 0x80)
-        number >>= 7
-    encoded.append(number)
-    return bytes(encoded)

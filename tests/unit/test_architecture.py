@@ -62,6 +62,7 @@ PURE = [
     "schedules.models",
     "schedules.overlap",
     "schedules.timetable",
+    "serde.restate_protocol",
     "streaming.models",
     "tracing.attributes",
     "waiting.models",
