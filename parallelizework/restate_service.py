@@ -6,6 +6,7 @@ from typing import Any
 from restate import InvocationRetryPolicy, Service
 
 from parallelizework.attempts.durable import await_resume
+from parallelizework.attempts.task_groups import fix_task_groups
 from parallelizework.coordination.handlers import Handlers
 from parallelizework.definition.definition import Definition
 from parallelizework.definition.execute import ExecuteDefinition
@@ -56,6 +57,7 @@ _PAUSING = InvocationRetryPolicy(max_attempts=1, on_max_attempts="pause")
 
 def service(definition: Definition) -> Service:
     """Return the Restate service of a fan-out."""
+    fix_task_groups()
     handlers = Handlers(definition)
     restate_service = Service(
         definition.name,
@@ -95,6 +97,7 @@ def service(definition: Definition) -> Service:
 
 def executing_service(definition: ExecuteDefinition) -> Service:
     """Return the Restate service of an executor."""
+    fix_task_groups()
     restate_service = Service(
         definition.name,
         description=f"Executor {definition.name}",

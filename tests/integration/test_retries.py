@@ -70,6 +70,28 @@ def test_an_error_with_a_huge_message_or_an_unknown_code_is_a_failure(
     assert tolerated.json() == []
 
 
+@pytest.mark.parametrize("batch", [1, 4])
+def test_a_child_of_a_task_group_that_fails_is_a_failed_attempt(
+    server: Server, key: str, batch: int
+) -> None:
+    policy = {
+        "max_attempts": 2,
+        "initial_retry_interval": "PT0.01S",
+        "max_items_per_batch": batch,
+    }
+    task = {"key": key, "how": "group", "policy": policy}
+
+    failed = server.run("Rough", task)
+    executions = server.executions(key)
+    policy |= {"tolerated_failure_percentage": 100}
+    tolerated = server.run("Rough", task)
+
+    assert failed.status_code == 500
+    assert "ExceptionGroup" in error(failed)
+    assert tolerated.json() == []
+    assert server.executions(key) == executions + 8
+
+
 def test_attempts_of_handler_code_that_request_a_delay_are_counted(
     server: Server, key: str
 ) -> None:

@@ -114,6 +114,11 @@ def roughly(task: Rough) -> list[Rough]:
     return [task] * 4
 
 
+async def broken(entries: int) -> None:
+    await asyncio.sleep(0)
+    raise ValueError(f"entry {entries}")
+
+
 async def misbehaved(task: Rough) -> float:
     entries = Ledger(task.key).enter()
     match task.how:
@@ -126,6 +131,9 @@ async def misbehaved(task: Rough) -> float:
                 await asyncio.sleep(300 if entries > 1 else 0)
             except asyncio.CancelledError:
                 raise ConnectionError("closed") from None
+        case "group":
+            async with asyncio.TaskGroup() as group:
+                group.create_task(broken(entries))
         case "infinity":
             return float("inf")
         case _:
