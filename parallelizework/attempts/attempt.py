@@ -10,7 +10,7 @@ from restate.exceptions import RetryableError
 from restate.serde import Serde
 
 from parallelizework.attempts.schedule import FailedAttempt
-from parallelizework.attempts.time_left import within_time_left
+from parallelizework.attempts.time_left import NoTimeLeft, within_time_left
 from parallelizework.attempts.tracebacks import formatted, location, shown
 from parallelizework.definition.function import Function
 from parallelizework.definition.job import TookTooLong
@@ -169,9 +169,9 @@ def logged_failure(
     """
     match error:
         case TookTooLong():
-            fault = Fault(
-                status="timed_out", message=f"an attempt took {error}", code=TIMED_OUT
-            )
+            is_begun = not isinstance(error, NoTimeLeft)
+            message = f"an attempt took {error}" if is_begun else str(error)
+            fault = Fault(status="timed_out", message=message, code=TIMED_OUT)
             failed = FailedAttempt(fault=fault, again=True)
         case TerminalError():
             failed = _failure(error.message, error.status_code, again=False)

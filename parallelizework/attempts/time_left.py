@@ -5,6 +5,7 @@ of a user's function ends before, as an attempt that took too long.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from typing import TypeVar
 from parallelizework.definition.job import TookTooLong
 
 T = TypeVar("T")
+_LEAST = 0.01  # seconds; a function without a cleanup needs less
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -23,10 +26,12 @@ class TimeLeft:
     Attributes:
         end: The time, by `time.monotonic`.
         reason: What happens then, for messages.
+        grace: How long a canceled function may clean up after `end`, in seconds.
     """
 
     end: float
     reason: str
+    grace: float
 
     @property
     def seconds(self) -> float:
@@ -34,18 +39,41 @@ class TimeLeft:
         return self.end - monotonic()
 
 
+@dataclass
+class _Call:
+    """A call whose time is limited.
+
+    Attributes:
+        interruption: Why the call was interrupted; None if it was not.
+    """
+
+    interruption: TookTooLong | None = None
+
+
+class NoTimeLeft(TookTooLong):
+    """No time was left to begin an attempt."""
+
+
+class Interruption(BaseException):
+    """Ends a function that blocks its event loop.
+
+    It is not an `Exception`: a function that handles each `Exception` ends, too.
+    """
+
+
 _time_left = ContextVar[TimeLeft | None]("parallelizework.time_left", default=None)
-_is_limited = ContextVar("parallelizework.is_limited", default=False)
+_call = ContextVar[_Call | None]("parallelizework.limited_call", default=None)
 
 
-def limit_time(seconds: float, reason: str) -> None:
+def limit_time(seconds: float, reason: str, *, grace: float = 0.0) -> None:
     """Limit the time of all that the current context executes.
 
     Args:
         seconds: The time from now, in seconds.
         reason: What happens then, for messages: `AWS Lambda would stop the function`.
+        grace: How long a canceled function may clean up afterwards, in seconds.
     """
-    _time_left.set(TimeLeft(monotonic() + seconds, reason))
+    _time_left.set(TimeLeft(monotonic() + seconds, reason, grace))
 
 
 def time_left() -> TimeLeft | None:
@@ -53,32 +81,68 @@ def time_left() -> TimeLeft | None:
     return _time_left.get()
 
 
-def is_limited() -> bool:
-    """Whether this code is a function that `within_time_left` calls."""
-    return _is_limited.get()
+def interrupt(error: TookTooLong) -> None:
+    """Interrupt the function that this code executes, if its time is limited.
+
+    Args:
+        error: The error of the attempt.
+
+    Raises:
+        Interruption: The time of the function is limited.
+    """
+    if call := _call.get():
+        call.interruption = error
+        raise Interruption
 
 
 async def within_time_left(function: Callable[[], Awaitable[T]]) -> T:
     """Call a function, and cancel it at the end of the time that is left.
 
+    With a limit, the function has a task of its own. If its cleanup takes longer than
+    the limit allows, this call ends without it, and the function continues.
+
     Raises:
-        TookTooLong: The function took longer.
+        TookTooLong: The function took longer, or was interrupted.
+        NoTimeLeft: The function was not called.
     """
     limit = time_left()
     if limit is None:
         return await function()
-    left = max(0.0, limit.seconds)
-    too_long = TookTooLong(f"longer than {left:.3g} s: {limit.reason}")
-    if left == 0:  # a function that never awaits could not be cancelled
-        raise too_long
-    timeout = asyncio.timeout(left)
-    token = _is_limited.set(True)
+    left = limit.seconds
+    if left <= 0:
+        raise NoTimeLeft(f"no time was left for an attempt: {limit.reason}")
+    call = _Call()
+    task = _started(function, call)
     try:
-        async with timeout:
-            return await function()
-    except TimeoutError as error:
-        if not timeout.expired():
-            raise
-        raise too_long from error
-    finally:
-        _is_limited.reset(token)
+        await asyncio.wait({task}, timeout=left)
+    except asyncio.CancelledError:
+        await _end(task, limit.seconds + limit.grace)
+        raise
+    if task.done() and not call.interruption:
+        return task.result()
+    await _end(task, limit.seconds + limit.grace)
+    too_long = TookTooLong(f"longer than {left:.3g} s: {limit.reason}")
+    raise call.interruption or too_long
+
+
+def _started(function: Callable[[], Awaitable[T]], call: _Call) -> asyncio.Task[T]:
+    async def execute() -> T:
+        _call.set(call)
+        return await function()
+
+    return asyncio.create_task(execute())
+
+
+async def _end(task: "asyncio.Task[object]", seconds: float) -> None:
+    """Cancel a task, and wait for its end; do not wait longer than some seconds."""
+    task.add_done_callback(_ended)
+    task.cancel()
+    _, pending = await asyncio.wait({task}, timeout=max(seconds, _LEAST))
+    if pending:
+        _logger.warning("a function still runs after its cancellation")
+
+
+def _ended(task: "asyncio.Task[object]") -> None:
+    """Take the error of a task; otherwise, asyncio would log it."""
+    if not task.cancelled():
+        task.exception()

@@ -8,52 +8,63 @@ import signal
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
-from time import monotonic
 from types import FrameType
 
-from parallelizework.attempts.time_left import is_limited
+from parallelizework.attempts.time_left import interrupt
 from parallelizework.definition.job import TookTooLong
 
-_LEAST = 0.001  # seconds; 0 would mean no timer
+# Not SIGALRM: functions use it for timeouts of their own.
+_SIGNAL = getattr(signal, "SIGUSR2", None)  # None on Windows
 _AGAIN = 0.01  # seconds; the next function may block, too
 
 
 @contextmanager
 def interrupting(seconds: float, reason: str) -> Generator[None]:
-    """After some time, raise `TookTooLong` in each function that blocks the event loop.
+    """After some time, interrupt each function that blocks the event loop.
 
-    Nothing is raised outside of a user's function, nor in the code of asyncio, which
-    would lose a wake-up. Code that is not in Python, and that never checks for signals,
-    is not interrupted.
+    Nothing is interrupted outside of a user's function, nor in the code of asyncio,
+    which would lose a wake-up. Code that is not in Python, and that never checks for
+    signals, is not interrupted.
 
     Args:
         seconds: The time from now, in seconds.
         reason: What happens soon after it, for messages.
     """
-    is_main = threading.current_thread() is threading.main_thread()
-    if not (is_main and hasattr(signal, "setitimer")):
+    main = threading.main_thread()
+    if _SIGNAL is None or threading.current_thread() is not main:
         yield
         return
 
-    def interrupt(_signal: int, frame: FrameType | None) -> None:
-        if is_limited() and not _is_of_asyncio(frame):
-            raise TookTooLong(
-                f"longer than {seconds:.3g} s: {reason}. It blocked its event loop: "
-                "use a sync function, or await instead"
+    def interrupted(_signal: int, frame: FrameType | None) -> None:
+        if not _is_of_asyncio(frame):
+            interrupt(
+                TookTooLong(
+                    f"longer than {seconds:.3g} s: {reason}. It blocked its event "
+                    "loop: use a sync function, or await instead"
+                )
             )
 
-    previous = signal.signal(signal.SIGALRM, interrupt)
-    began = monotonic()
-    first = max(seconds, _LEAST)
-    timer, interval = signal.setitimer(signal.ITIMER_REAL, first, _AGAIN)
+    previous = signal.signal(_SIGNAL, interrupted)
+    ended = threading.Event()
+    watch = threading.Thread(target=_send_signals, args=(ended, seconds), daemon=True)
+    watch.start()
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
-        if timer:  # of somebody else
-            left = timer - (monotonic() - began)
-            signal.setitimer(signal.ITIMER_REAL, max(left, _LEAST), interval)
+        ended.set()
+        watch.join()  # before the signal has its previous meaning
+        signal.signal(_SIGNAL, previous)
+
+
+def _send_signals(ended: threading.Event, seconds: float) -> None:
+    """Send signals to the main thread, from some time on until the end."""
+    assert _SIGNAL is not None, "without the signal, there is no thread"
+    main = threading.main_thread().ident
+    assert main is not None, "the main thread has started"
+    pause = seconds
+    while not ended.wait(max(0.0, pause)):
+        signal.pthread_kill(main, _SIGNAL)
+        pause = _AGAIN
 
 
 def _is_of_asyncio(frame: FrameType | None) -> bool:

@@ -150,9 +150,10 @@ class _Invoke:
         for_the_answer = _for_the_answer(left)
         # A context of its own: the limit of one invocation must not reach the next one.
         isolated = copy_context()
-        isolated.run(limit_time, left - for_the_answer, _REASON)
+        grace = for_the_answer / 2
+        isolated.run(limit_time, left - for_the_answer, _REASON, grace=grace)
         try:
-            with interrupting(left - for_the_answer / 2, _REASON):
+            with interrupting(left - grace, _REASON):
                 return isolated.run(self._answer, event)
         except (KeyboardInterrupt, SystemExit) as error:
             return failed(event, _FAILED, f"{name_of(event)} raised {error!r}")

@@ -3,9 +3,11 @@
 Without an observer, an observed block costs about as much as a call of a function.
 """
 
+import logging
 from collections.abc import Generator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
+from typing import Any
 
 from parallelizework.observation.observed import (
     ObservedAttempt,
@@ -15,6 +17,8 @@ from parallelizework.observation.observed import (
 from parallelizework.progress.models import State
 
 _NOTHING = nullcontext()
+_FAILED = "an observer failed: %r"
+_logger = logging.getLogger(__name__)
 
 
 class Observer:
@@ -88,12 +92,40 @@ def _observed(what: ObservedAttempt | ObservedBatch) -> Generator[None]:
         if isinstance(what, ObservedAttempt):
             token = _current.set(what)
             stack.callback(_current.reset, token)
-            for observer in _observers:
-                stack.enter_context(observer.attempt(what))
-        else:
-            for observer in _observers:
-                stack.enter_context(observer.batch(what))
+        for observer in _observers:
+            stack.enter_context(_Observation(observer, what))
         yield
+
+
+class _Observation:
+    """A context manager around an attempt or a batch, for one observer.
+
+    An error of the observer does not change the outcome. It is logged.
+    """
+
+    def __init__(self, observer: Observer, what: ObservedAttempt | ObservedBatch):
+        self._observer = observer
+        self._what = what
+        self._entered: AbstractContextManager[None] | None = None
+
+    def __enter__(self) -> None:
+        what, observer = self._what, self._observer
+        is_attempt = isinstance(what, ObservedAttempt)
+        try:
+            made = observer.attempt(what) if is_attempt else observer.batch(what)
+            made.__enter__()
+            self._entered = made
+        except Exception:
+            _logger.exception(_FAILED, observer)
+
+    def __exit__(self, *error: Any) -> None:
+        if not self._entered:
+            return
+        try:
+            self._entered.__exit__(*error)
+        except Exception as raised:
+            if raised is not error[1]:
+                _logger.exception(_FAILED, self._observer)
 
 
 def subtask_ended(

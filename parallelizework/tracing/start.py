@@ -22,7 +22,8 @@ def start_tracing() -> None:
     Otherwise, the spans are sent to the endpoint in `OTEL_EXPORTER_OTLP_ENDPOINT`.
 
     Raises:
-        StartError: The extra `telemetry` is not installed.
+        StartError: The extra `telemetry` is not installed, or a variable of
+            OpenTelemetry has an invalid value.
     """
     try:
         from parallelizework.tracing.provider import tracer_provider  # noqa: PLC0415
@@ -34,7 +35,11 @@ def start_tracing() -> None:
             f"traces need the package {error.name!r}: pip install "
             "'parallelizework[telemetry]', or set OTEL_SDK_DISABLED=true"
         ) from None
-    observe(Spans(tracer_provider().get_tracer("parallelizework")))
+    try:
+        tracer = tracer_provider().get_tracer("parallelizework")
+    except ValueError as error:
+        raise StartError(f"a variable OTEL_... is invalid: {error}") from error
+    observe(Spans(tracer))
 
 
 def flush(seconds: float) -> bool:

@@ -323,3 +323,10 @@ def test_a_module_that_configures_logging_itself_is_noted(tmp_path: Path) -> Non
         "PARALLELIZEWORK_LOG_FORMAT=json has no effect: a served module configures "
         "logging"
     )
+
+
+def test_a_field_whose_name_is_no_text_is_shown() -> None:
+    made = record()
+    made.__dict__[17] = "photo"  # pyright: ignore[reportArgumentType] - as logging does
+
+    assert line_of(made)["17"] == "photo"

@@ -7,6 +7,7 @@ import selectors
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -59,23 +60,71 @@ def body(response: dict[str, Any]) -> bytes:
     return base64.b64decode(response["body"])
 
 
+def block() -> None:
+    time.sleep(60)
+
+
+async def block_later() -> None:
+    await asyncio.sleep(0.05)
+    block()
+
+
+async def block_in_a_child() -> None:
+    await asyncio.create_task(block_later())
+
+
+def select() -> None:
+    with selectors.DefaultSelector() as selector:
+        selector.select(60)
+
+
+def use_a_default() -> None:
+    with suppress(Exception):
+        block()
+
+
+def block_again() -> None:
+    while True:
+        with suppress(Exception):
+            block()
+
+
+def use_an_alarm() -> None:
+    before = signal.signal(signal.SIGALRM, signal.SIG_IGN)
+    signal.alarm(60)
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+    block()
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def forget() -> None:
+    forgotten.append(asyncio.create_task(asyncio.sleep(60)))
+    raise KeyboardInterrupt
+
+
+def rest() -> None:
+    loops.append(asyncio.get_running_loop())
+
+
+BLOCKING = [
+    block,
+    block_later,
+    block_in_a_child,
+    select,
+    use_a_default,
+    block_again,
+    use_an_alarm,
+]
+ACTS = {act.__name__: act for act in [*BLOCKING, interrupt, forget, rest]}
+
+
 async def act(how: str) -> str:
-    match how:
-        case "interrupt":
-            raise KeyboardInterrupt
-        case "block":
-            time.sleep(60)  # noqa: ASYNC251 - the subject of a test
-        case "block later":
-            await asyncio.sleep(0.05)
-            time.sleep(60)  # noqa: ASYNC251 - the subject of a test
-        case "select":
-            with selectors.DefaultSelector() as selector:
-                selector.select(60)
-        case "forget":
-            forgotten.append(asyncio.create_task(asyncio.sleep(60)))
-            raise KeyboardInterrupt
-        case _:
-            loops.append(asyncio.get_running_loop())
+    if pending := ACTS[how]():
+        await pending
     return how
 
 
@@ -209,7 +258,7 @@ def test_a_timer_of_the_process_continues(handler: LambdaHandler) -> None:
     assert after <= before
 
 
-@pytest.mark.parametrize("how", ["block", "select"])
+@pytest.mark.parametrize("how", [act.__name__ for act in BLOCKING])
 def test_an_async_function_that_blocks_is_an_attempt_that_took_too_long(
     handler: LambdaHandler, how: str
 ) -> None:
@@ -219,7 +268,7 @@ def test_an_async_function_that_blocks_is_an_attempt_that_took_too_long(
     assert b"It blocked its event loop" in body(response)
 
 
-@pytest.mark.parametrize("how", ["block", "block later"])
+@pytest.mark.parametrize("how", ["block", "block_later"])
 def test_a_batch_of_functions_that_block_ends_in_time(
     handler: LambdaHandler, how: str
 ) -> None:

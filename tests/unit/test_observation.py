@@ -187,3 +187,34 @@ def test_a_function_finds_its_own_attempt(
 
     assert sorted(seen) == ["index=0", "index=1"]
     assert current_attempt() is None
+
+
+class Broken(Observer):
+    """An observer that fails at the beginning, or at the end, of each attempt."""
+
+    def __init__(self, *, at_the_end: bool) -> None:
+        self._at_the_end = at_the_end
+
+    @contextmanager
+    def attempt(self, attempt: ObservedAttempt) -> Generator[None]:
+        if self._at_the_end:
+            yield
+        raise RuntimeError("broken")
+
+
+@pytest.mark.parametrize("at_the_end", [False, True])
+def test_an_observer_that_fails_changes_no_outcome(
+    recorder: Recorder, caplog: pytest.LogCaptureFixture, *, at_the_end: bool
+) -> None:
+    observe(Broken(at_the_end=at_the_end))
+
+    def execute(number: int) -> int:
+        if number == 1:
+            raise TerminalError("never")
+        return number
+
+    run = run_inline(fan_out(execute, ONCE), 3)
+
+    assert run.result == 2
+    assert len(recorder.attempts) == 5
+    assert "an observer failed" in caplog.text

@@ -55,8 +55,66 @@ async def test_at_the_limit_the_function_is_cancelled() -> None:
 async def test_after_the_limit_no_function_runs_for_long() -> None:
     limit_time(-1, REASON)
 
-    with pytest.raises(TookTooLong, match=r"^longer than 0 s: the process would stop$"):
+    with pytest.raises(TookTooLong, match="no time was left for an attempt: the"):
         await within_time_left(hang)
+
+
+async def test_a_cleanup_that_takes_too_long_is_not_awaited(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    never = asyncio.Event()
+
+    async def execute() -> bytes:
+        try:
+            return await hang()
+        finally:
+            await never.wait()
+
+    limit_time(0.01, REASON, grace=0.01)
+
+    with pytest.raises(TookTooLong):
+        await within_time_left(execute)
+
+    assert "a function still runs after its cancellation" in caplog.text
+    never.set()
+
+
+async def test_a_cleanup_may_take_some_time() -> None:
+    cleaned: list[bool] = []
+
+    async def execute() -> bytes:
+        try:
+            return await hang()
+        finally:
+            await asyncio.sleep(0.01)
+            cleaned.append(True)
+
+    limit_time(0.01, REASON, grace=60)
+
+    with pytest.raises(TookTooLong):
+        await within_time_left(execute)
+
+    assert cleaned
+
+
+async def test_a_cancellation_reaches_a_function_with_a_limit() -> None:
+    cancelled: list[bool] = []
+
+    async def execute() -> bytes:
+        try:
+            return await hang()
+        except asyncio.CancelledError:
+            cancelled.append(True)
+            raise
+
+    limit_time(60, REASON)
+    task = asyncio.create_task(within_time_left(execute))
+    await asyncio.sleep(0.01)
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert cancelled
 
 
 async def test_an_error_of_the_function_itself_stays() -> None:
@@ -94,3 +152,5 @@ async def test_a_batch_ends_at_the_limit_with_an_outcome_for_each_subtask(
     late = outcomes.failures[0]
     assert (late.index, late.status, late.attempts) == (1, "timed_out", 1)
     assert late.message.endswith(REASON)
+    last = outcomes.failures[1]
+    assert last.message == f"no time was left for an attempt: {REASON}"

@@ -37,7 +37,7 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         pairs = self._fields(record).items()
-        fields = ", ".join(f"{_json(key)}: {_json(each)}" for key, each in pairs)
+        fields = ", ".join(f"{_json(str(key))}: {_json(each)}" for key, each in pairs)
         return f"{{{fields}}}{self._end}"
 
     def _fields(self, record: logging.LogRecord) -> dict[str, Any]:
