@@ -31,8 +31,14 @@ class Trial:
 
     def waiting(self, count: int) -> list[WaitingSubtask]:
         """Wait until so many subtasks wait, and return them."""
-        eventually(lambda: len(self.run.waiting()) == count)
-        return list(self.run.waiting())
+        found: list[WaitingSubtask] = []
+
+        def all_wait() -> bool:
+            found[:] = self.run.waiting()
+            return len(found) == count
+
+        eventually(all_wait)
+        return found
 
     def lines(self, start: str) -> Counter[str]:
         """How often each line of the ledger is there."""
@@ -257,7 +263,7 @@ def test_an_answer_may_come_before_the_subtask_waits(
 def test_an_answer_after_the_end_of_the_wait_is_refused(
     start: Start, server: Server, client: Client
 ) -> None:
-    trial = start("Answered", count=1, within=0.5, policy=ALL_SETTLED)
+    trial = start("Answered", count=1, within=2, policy=ALL_SETTLED)
     [waiting] = trial.waiting(1)
     trial.run.result(30)
 
