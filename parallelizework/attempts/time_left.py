@@ -116,11 +116,11 @@ async def within_time_left(function: Callable[[], Awaitable[T]]) -> T:
     try:
         await asyncio.wait({task}, timeout=left)
     except asyncio.CancelledError:
-        await _end(task, limit.seconds + limit.grace)
+        await _end(task, limit)
         raise
     if task.done() and not call.interruption:
         return task.result()
-    await _end(task, limit.seconds + limit.grace)
+    await _end(task, limit)
     too_long = TookTooLong(f"longer than {left:.3g} s: {limit.reason}")
     raise call.interruption or too_long
 
@@ -133,11 +133,12 @@ def _started(function: Callable[[], Awaitable[T]], call: _Call) -> asyncio.Task[
     return asyncio.create_task(execute())
 
 
-async def _end(task: "asyncio.Task[object]", seconds: float) -> None:
-    """Cancel a task, and wait for its end; do not wait longer than some seconds."""
+async def _end(task: "asyncio.Task[object]", limit: TimeLeft) -> None:
+    """Cancel a task, and wait for its end within the grace of the limit."""
     task.add_done_callback(_ended)
     task.cancel()
-    _, pending = await asyncio.wait({task}, timeout=max(seconds, _LEAST))
+    seconds = max(limit.seconds + limit.grace, _LEAST)
+    _, pending = await asyncio.wait({task}, timeout=seconds)
     if pending:
         _logger.warning("a function still runs after its cancellation")
 

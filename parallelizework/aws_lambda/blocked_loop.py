@@ -6,8 +6,9 @@ stop the process, and the restate-server would execute the function again withou
 
 import signal
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 
 from parallelizework.attempts.time_left import interrupt
@@ -30,8 +31,8 @@ def interrupting(seconds: float, reason: str) -> Generator[None]:
         seconds: The time from now, in seconds.
         reason: What happens soon after it, for messages.
     """
-    main = threading.main_thread()
-    if _SIGNAL is None or threading.current_thread() is not main:
+    is_main = threading.current_thread() is threading.main_thread()
+    if _SIGNAL is None or not is_main:
         yield
         return
 
@@ -46,7 +47,8 @@ def interrupting(seconds: float, reason: str) -> Generator[None]:
 
     previous = signal.signal(_SIGNAL, interrupted)
     ended = threading.Event()
-    watch = threading.Thread(target=_send_signals, args=(ended, seconds), daemon=True)
+    send = partial(signal.pthread_kill, threading.get_ident(), _SIGNAL)
+    watch = threading.Thread(target=_repeat, args=(send, seconds, ended), daemon=True)
     watch.start()
     try:
         yield
@@ -56,14 +58,11 @@ def interrupting(seconds: float, reason: str) -> Generator[None]:
         signal.signal(_SIGNAL, previous)
 
 
-def _send_signals(ended: threading.Event, seconds: float) -> None:
-    """Send signals to the main thread, from some time on until the end."""
-    assert _SIGNAL is not None, "without the signal, there is no thread"
-    main = threading.main_thread().ident
-    assert main is not None, "the main thread has started"
-    pause = seconds
-    while not ended.wait(max(0.0, pause)):
-        signal.pthread_kill(main, _SIGNAL)
+def _repeat(send: Callable[[], None], seconds: float, ended: threading.Event) -> None:
+    """Send a signal again and again, from some time on until the end."""
+    pause = max(0.0, seconds)
+    while not ended.wait(pause):
+        send()
         pause = _AGAIN
 
 

@@ -76,35 +76,28 @@ def test_a_line_of_the_log_has_the_subtask_and_the_trace(seen: Seen) -> None:
     assert line["run"] == span.attributes["run"]
 
 
+def waits(
+    monkeypatch: pytest.MonkeyPatch, seconds_left: list[float], *, answers: bool
+) -> list[float]:
+    """How long invocations with these seconds left would wait for their spans."""
+    limits: list[float] = []
+
+    def flush(seconds: float) -> bool:
+        limits.append(seconds)
+        return answers
+
+    monkeypatch.setattr(observability, "flush", flush)
+    spans = observability.SpanSender()
+    for left in seconds_left:
+        spans.send(left)
+    return limits
+
+
 def test_an_endpoint_that_does_not_answer_delays_one_invocation(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    limits: list[float] = []
-
-    def flush(seconds: float) -> bool:
-        limits.append(seconds)
-        return False
-
-    monkeypatch.setattr(observability, "flush", flush)
-    spans = observability.SpanSender()
-
-    for left in (60.0, 60.0, 60.0):
-        spans.send(left)
-
-    assert limits == [1.0]
+    assert waits(monkeypatch, [60.0, 60.0, 60.0], answers=False) == [1.0]
 
 
 def test_spans_leave_time_for_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    limits: list[float] = []
-
-    def flush(seconds: float) -> bool:
-        limits.append(seconds)
-        return True
-
-    monkeypatch.setattr(observability, "flush", flush)
-    spans = observability.SpanSender()
-
-    for left in (60.0, 0.5, 0.0):
-        spans.send(left)
-
-    assert limits == [1.0, 0.25, 0.0]
+    assert waits(monkeypatch, [60.0, 0.5, 0.0], answers=True) == [1.0, 0.25, 0.0]
