@@ -138,8 +138,6 @@ class AsyncRun(Generic[Result]):
     async def failures(self) -> Failures:
         """Return the subtasks that have failed so far.
 
-        After the end of the run, this waits up to three seconds for its last failures.
-
         Returns:
             A list of the first failures. Its attribute `more` counts all others.
         """

@@ -1,7 +1,8 @@
 """`RunState`: the state of a run, from Restate and from FanOutProgress together.
 
 The record of FanOutProgress is read through Restate's SQL, which needs no worker. If
-the admin API does not answer, or has no record, FanOutProgress itself is called.
+the admin API does not answer, or has no record, FanOutProgress itself is called. After
+the end of a run, its journal has the updates that have not arrived at FanOutProgress.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from parallelizework.client.subtasks.stalled_calls import stalled_calls
 from parallelizework.errors import Refused, UnknownRun, Unreachable
 from parallelizework.outcomes import in_order
 from parallelizework.progress.labels import Labels
-from parallelizework.progress.models import NAME, Record
 from parallelizework.progress.models import Progress as Kept
+from parallelizework.progress.models import Record, Update
 
 if TYPE_CHECKING:
     from parallelizework.client.server_api.server import Server
 
-# An update takes some milliseconds to arrive; in the worst case, some seconds.
+# Without a journal: an update takes some milliseconds to arrive, or some seconds.
 _MAX_WAITS, _WAIT = 30, 0.1
 
 
@@ -92,15 +93,16 @@ async def run_state(server: Server, run: str) -> RunState:
 
 
 async def settled_state(server: Server, run: str) -> RunState:
-    """The state of a run; if the run has ended, wait for its last update."""
+    """The state of a run; if the run has ended, with its last update."""
     state = await run_state(server, run)
     if state.is_final or not await server.sql.has_reported(run):
         return state
-    for _ in range(_MAX_WAITS):
-        await sleep(_WAIT)  # the last update has not arrived yet
+    if record := await _sent_record(server.sql, run):
+        return RunState(state.invocation, *_shown(run, record))
+    for _ in range(_MAX_WAITS):  # the server does not store the journal
+        await sleep(_WAIT)
         state = await run_state(server, run)
-        progress = await with_stalled_calls(server.sql, state.known)
-        if state.is_final or NAME in progress.unanswered:
+        if state.is_final:
             break
     return state
 
@@ -177,6 +179,21 @@ def _recorded(run: str, record: str) -> tuple[Progress, Failures]:
     Raises:
         ValidationError: A worker of another version wrote the record.
     """
-    read = Record.model_validate_json(record)
+    return _shown(run, Record.model_validate_json(record))
+
+
+async def _sent_record(sql: Sql, run: str) -> Record | None:
+    """The record of all updates that a run has sent, arrived or not."""
+    try:
+        updates = [
+            (at.timestamp(), Update.model_validate_json(body))
+            for at, body in await sql.updates(run)
+        ]
+    except (Refused, ValidationError):  # a worker of another version sent them
+        return None
+    return Record.of_all(updates)
+
+
+def _shown(run: str, read: Record) -> tuple[Progress, Failures]:
     progress = Progress.of(Kept.of(run, read).model_dump())
     return progress, Failures.of(in_order(read.failures), progress)

@@ -45,7 +45,7 @@ REQUEST_TOO_LARGE = "RequestTooLargeException"
 # Restate retries.
 HANDLER_FAILED = "RT0007"
 
-# SQL, `sys_journal.entry_type`: a run sends messages to FanOutProgress only.
+# SQL, `sys_journal.entry_type`.
 SEND_ENTRY = "Command: OneWayCall"
 RUN_ENTRY = "Command: Run"
 RUN_ANSWER_ENTRY = "Notification: Run"

@@ -111,8 +111,6 @@ class Run(Generic[Result]):
     def failures(self) -> Failures:
         """Return the subtasks that have failed so far.
 
-        After the end of the run, this waits up to three seconds for its last failures.
-
         Returns:
             A list of the first failures. Its attribute `more` counts all others.
         """

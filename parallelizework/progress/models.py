@@ -1,6 +1,7 @@
 """The messages that `FanOutProgress` receives, stores and answers. Pure."""
 
 import operator
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -75,6 +76,14 @@ class Record(BaseModel):
         samples = [(now, update.counts.settled)]
         failures = update.failures
         return cls(latest=update, started=now, samples=samples, failures=failures)
+
+    @classmethod
+    def of_all(cls, updates: Iterable[tuple[float, Update]]) -> "Record | None":
+        """Return the record of a run after these updates, each with its time."""
+        record = None
+        for now, update in updates:
+            record = record.updated(update, now) if record else cls.of(update, now)
+        return record
 
     def updated(self, update: Update, now: float) -> "Record":
         """Return the record with one more update. A late update changes nothing."""

@@ -11,15 +11,17 @@ from threading import Thread
 import httpx
 import pytest
 
+from parallelizework import Policy
 from parallelizework.client import Client
 from parallelizework.errors import RunFailed, Unreachable
-from parallelizework.local.dev import local
+from parallelizework.local.dev import Local, local
 from parallelizework.local.ports import Ports
 from parallelizework.local.worker import serve
 from parallelizework.messages import VIRTUAL_OBJECTS
 
 from .conftest import Server
 from .fan_outs.ledger import repair
+from .fan_outs.trials import Trial, trials
 from .processes import LONG, eventually, output_of, running
 from .test_cli import addresses
 from .test_dev import FAN_OUTS
@@ -168,15 +170,22 @@ def test_a_run_without_any_worker_is_reported_at_once(key: str) -> None:
         assert "parallelizework doctor" in line
 
 
-def test_runs_continue_without_counts_when_no_worker_serves_progress() -> None:
+@contextmanager
+def _without_progress(target: str) -> Generator[Local]:
+    """A worker of a fan-out; no worker answers for `FanOutProgress`."""
     other = Ports(0, 0, 0).chosen().worker
-    with local([f"{FAN_OUTS}.values:squares"], ports=Ports(0, 0, 0)) as started:
-        where = addresses(Server(started.ingress, started.admin))
+    with local([target], ports=Ports(0, 0, 0)) as started:
         with (
             serve([f"{FAN_OUTS}.values:lines"], other, environment=os.environ),
             Client(started.ingress, started.admin) as client,
         ):
             client.register(f"http://127.0.0.1:{other}")
+        yield started
+
+
+def test_runs_continue_without_counts_when_no_worker_serves_progress() -> None:
+    with _without_progress(f"{FAN_OUTS}.values:squares") as started:
+        where = addresses(Server(started.ingress, started.admin))
 
         # A run that succeeds within half a second would send no counts.
         run = output_of("run", "Squares", "5000", where=where)
@@ -190,6 +199,52 @@ def test_runs_continue_without_counts_when_no_worker_serves_progress() -> None:
         with Client(started.ingress, started.admin) as client:
             client.register(started.worker, force=True)
             eventually(lambda: client.recent(1)[0].progress.succeeded == 5_000)
+
+
+def test_the_end_of_a_run_is_exact_when_no_worker_serves_progress(key: str) -> None:
+    """Its updates are in the journal of the run."""
+    target, bad = f"{FAN_OUTS}.trials:trials", [1, 400]
+    policy = Policy(tolerated_failure_count=2)
+    task = Trial(key=key, count=500, bad=bad, policy=policy)
+    with (
+        _without_progress(target) as started,
+        Client(started.ingress, started.admin) as client,
+    ):
+        run = client.submit(trials, task)
+        run.result(LONG)
+        progress, failures = run.progress(), run.failures()
+
+        client.register(started.worker, force=True)
+        eventually(lambda: client.recent(1)[0].progress.succeeded == 498)
+        arrived = run.progress()
+
+    assert (progress.succeeded, progress.failed, progress.total) == (498, 2, 500)
+    assert (progress.state, progress.completion_reason) == (
+        "succeeded",
+        "ALL_COMPLETED",
+    )
+    assert sorted(each.index for each in failures) == bad
+    times = {"started", "updated", "rate"}
+    assert arrived.model_dump(exclude=times) == progress.model_dump(exclude=times)
+
+
+def test_the_end_of_a_run_is_exact_on_a_server_that_stores_no_journals(
+    key: str,
+) -> None:
+    without = {"RESTATE_DEFAULT_JOURNAL_RETENTION": "0s"}
+    task = Trial(key=key, count=9, bad=[1], policy=Policy(tolerated_failure_count=1))
+    target = f"{FAN_OUTS}.trials:trials"
+    with (
+        local([target], ports=Ports(0, 0, 0), environment=without) as started,
+        Client(started.ingress, started.admin) as client,
+    ):
+        for _ in range(10):
+            run = client.submit(trials, task)
+            run.result(LONG)
+            progress = run.progress()
+
+            assert (progress.succeeded, progress.failed, progress.total) == (8, 1, 9)
+            assert [each.index for each in run.failures()] == [1]
 
 
 def test_a_run_of_a_fan_out_that_nobody_serves_any_more_is_listed() -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TypeVar
 
 from pydantic import BaseModel
@@ -28,6 +29,7 @@ _COLUMNS = (
     "id, target_service_name, status, journal_size, created_at, modified_at, "
     "completion_result, completion_failure"
 )
+_IS_UPDATE = f"entry_type = '{SEND_ENTRY}' and entry_lite_json like '%\"{NAME}\"%'"
 _IS_RUN = f"target_handler_name in ({', '.join(map(repr, map(str, RUNS)))})"
 _CALL = "id, target, target_service_name, target_handler_name, status, invoked_by_id"
 _MAX_STALLED = 10_000  # rows
@@ -55,6 +57,16 @@ class _Text(FrozenModel):
 class _Number(FrozenModel):
     number: int
     sent: int | None = None
+
+
+class _Sent(FrozenModel):
+    at: datetime
+    entry: str
+
+    @property
+    def body(self) -> bytes:
+        found = json.loads(self.entry)["Command"]["OneWayCall"]["request"]
+        return bytes(found["parameter"])
 
 
 @dataclass(frozen=True)
@@ -123,11 +135,20 @@ class Sql:
         """
         [entries] = await self.query(
             "select count(1) as number, "
-            f"sum(case when entry_type = '{SEND_ENTRY}' then 1 else 0 end) as sent "
+            f"sum(case when {_IS_UPDATE} then 1 else 0 end) as sent "
             f"from sys_journal where id = '{run}'",
             _Number,
         )
         return not entries.number or bool(entries.sent)
+
+    async def updates(self, run: str) -> list[tuple[datetime, bytes]]:
+        """The updates that a run has sent to FanOutProgress, and when, in order."""
+        rows = await self.query(
+            "select appended_at as at, entry_json as entry from sys_journal "
+            f"where id = '{run}' and {_IS_UPDATE} order by index",
+            _Sent,
+        )
+        return [(row.at, row.body) for row in rows]
 
     async def successes(self, runs: Collection[str]) -> dict[str, int]:
         """How many subtasks `aggregate` had, by the ids of the runs, from journals.
