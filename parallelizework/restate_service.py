@@ -10,7 +10,7 @@ from parallelizework.attempts.task_groups import fix_task_groups
 from parallelizework.coordination.handlers import Handlers
 from parallelizework.definition.definition import Definition
 from parallelizework.definition.execute import ExecuteDefinition
-from parallelizework.execution.batch import BatchHandler
+from parallelizework.execution.batch_handler import BatchHandler
 from parallelizework.execution.handler_code import HandlerCodeHandler
 from parallelizework.execution.observed_handler import observed_handler
 from parallelizework.execution.subtask import SubtaskHandler

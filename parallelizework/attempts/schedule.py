@@ -1,7 +1,7 @@
 """The retry schedule: whether to make another attempt, and after which pause. Pure."""
 
-import math
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from pydantic import BaseModel, ConfigDict
 
@@ -28,6 +28,23 @@ class FailedAttempt(BaseModel):
     within: float | None = None
 
 
+@dataclass
+class Attempts:
+    """The attempts that were made so far.
+
+    Attributes:
+        number: The number of the attempt to make now; 1 for the first.
+        count: Its number since the start, or since the run was resumed.
+        postponed: How many attempts were postponed, which `count` does not count.
+        waited: The sum of the pauses of the postponed attempts, in seconds.
+    """
+
+    number: int = 1
+    count: int = 1
+    postponed: int = 0
+    waited: float = 0.0
+
+
 class Schedule:
     """The attempts that a policy allows.
 
@@ -35,70 +52,58 @@ class Schedule:
         policy: How many attempts there are, with which pauses.
         random: Returns a number from 0 to 1, which shortens a pause by up to half. So
             subtasks that failed together are not all tried again at the same moment.
+        attempts: The attempts that were made before, if any.
 
     Attributes:
-        number: The number of the attempt to make now; 1 for the first.
+        attempts: The attempts that were made so far.
     """
 
-    def __init__(self, policy: Policy, random: Callable[[], float]) -> None:
-        self.number = 1
+    def __init__(
+        self,
+        policy: Policy,
+        random: Callable[[], float],
+        attempts: Attempts | None = None,
+    ) -> None:
+        self.attempts = replace(attempts) if attempts else Attempts()
         self._policy = policy
         self._random = random
-        self._count = 1  # attempts since the start, or since the run was resumed
-        self._postponed = 0  # postponed attempts, which `_count` does not count
-        self._waited = 0.0  # seconds: the sum of the pauses of postponed attempts
-        self._too_long: float | None = None  # seconds: a pause that was not possible
 
-    def pause_after(
-        self, failed: FailedAttempt, longest: float = math.inf
-    ) -> float | None:
+    @property
+    def number(self) -> int:
+        """The number of the attempt to make now; 1 for the first."""
+        return self.attempts.number
+
+    def pause_after(self, failed: FailedAttempt) -> float | None:
         """Count a failed attempt, and return the pause after it.
-
-        Args:
-            failed: The failed attempt.
-            longest: The longest pause that is possible now, in seconds.
 
         Returns:
             The pause in seconds; None if this attempt was the last one.
         """
-        number = self._count + self._postponed
+        made = self.attempts
+        number = made.count + made.postponed
         pause = shortened_pause(self._policy, number, self._random())
         if failed.within is not None:
             pause += failed.after or 0.0
-            self._postponed += 1
-            self._waited += pause
-            if self._waited > failed.within:
-                return None
-            return self._within(longest, pause)
-        if not failed.again or self._count == self._policy.max_attempts:
+            made.postponed += 1
+            made.waited += pause
+            return None if made.waited > failed.within else pause
+        if not failed.again or made.count == self._policy.max_attempts:
             return None
-        pause = self._within(longest, pause if failed.after is None else failed.after)
-        if pause is not None:
-            self._count += 1
-            self.number += 1
-        return pause
-
-    def _within(self, longest: float, pause: float) -> float | None:
-        """Return the pause; None if it is too long."""
-        if pause <= longest:
-            return pause
-        self._too_long = pause
-        return None
+        made.count += 1
+        made.number += 1
+        return pause if failed.after is None else failed.after
 
     def fault(self, failed: FailedAttempt) -> Fault:
         """Return why the function failed, when its last attempt has failed."""
         message = failed.fault.message
-        if failed.within is not None and self._waited > failed.within:
+        if failed.within is not None and self.attempts.waited > failed.within:
             message += f" (its pauses would take longer than {failed.within:g} s)"
-        if self._too_long is not None and failed.fault.status != "timed_out":
-            message += f" (no time is left for a pause of {self._too_long:.3g} s)"
         update = {"attempts": self.number, "message": message}
         return failed.fault.model_copy(update=update)
 
     def renew(self) -> None:
         """Allow all attempts again, after somebody has repaired the cause."""
-        self.number += 1
-        self._count, self._postponed, self._waited = 1, 0, 0.0
+        self.attempts = Attempts(self.number + 1)
 
 
 def shortened_pause(policy: Policy, attempt: int, random: float) -> float:

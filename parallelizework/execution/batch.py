@@ -1,114 +1,29 @@
-"""The handler `runBatch`: several subtasks in one call, each with its own outcome."""
+"""`Batch`: several subtasks that are executed in one call, each with its outcome."""
 
 import asyncio
-from math import inf
+from collections import Counter
+from collections.abc import Mapping
 from random import random
-from time import monotonic
 from typing import Any
 
 from pydantic_core import from_json, to_json
-from restate import Context, RunOptions
-from restate.serde import BytesSerde
 
 from parallelizework.attempts.attempt import attempted
-from parallelizework.attempts.recorded_answer import (
-    needs_no_step,
-    recorded_answer,
-    without_step,
-)
 from parallelizework.attempts.schedule import FailedAttempt, Schedule
-from parallelizework.attempts.steps import Steps
 from parallelizework.attempts.time_left import time_left
 from parallelizework.completion import Rule
 from parallelizework.coordination.planning.pace import seconds_of_one
-from parallelizework.definition.definition import Definition
 from parallelizework.definition.execute import ExecuteDefinition
+from parallelizework.execution.turn import Turn, Unfinished
 from parallelizework.headers import SubtaskId
 from parallelizework.messages import FullIndex, Outcomes, Rest, Slice
 from parallelizework.observation.observed import ObservedAttempt, ObservedBatch
-from parallelizework.observation.observer import observed, subtask_ended
+from parallelizework.observation.observer import subtask_ended
 from parallelizework.outcomes import Attempt, Counts, Failure, Fault, known_values
 from parallelizework.policy import Policy
-from parallelizework.serde.message import Message
 from parallelizework.waiting.models import answer_key
 
 _Outcome = bytes | Fault  # a value as JSON, or why the subtask failed
-
-
-class BatchHandler:
-    """The handler `runBatch`.
-
-    Args:
-        definition: The function that executes subtasks.
-        fan_out: The fan-out of the service; None for an executor.
-
-    Attributes:
-        slice_json: JSON of the slice that the handler accepts.
-        outcomes_json: JSON of the outcomes that the handler returns.
-    """
-
-    def __init__(
-        self, definition: ExecuteDefinition, fan_out: Definition | None = None
-    ) -> None:
-        name = definition.name
-        self.slice_json = Message[Slice[Any]](Slice[Any], f"a batch of {name}")
-        self.outcomes_json = Message[Outcomes](
-            Outcomes,
-            f"the values of a batch of {name}",
-            remedy="use a smaller max_items_per_batch, or a reference as value",
-        )
-        self._definition = definition
-        self._fan_out = fan_out
-
-    async def run_batch(self, ctx: Context, body: bytes) -> bytes:
-        """Execute a batch of subtasks; all their outcomes are durable together.
-
-        Args:
-            ctx: The context of the invocation.
-            body: The slice with the subtasks, as JSON.
-
-        Returns:
-            The outcomes as JSON.
-
-        Raises:
-            TerminalError: The slice is invalid, or its outcomes are too large together.
-        """
-        slice_ = self.slice_json.deserialize(body)
-        policy = self._definition.policy_for(slice_.overrides, batch=True)
-        batch = Batch(
-            self._definition,
-            policy,
-            slice_,
-            ctx.request().id,
-        )
-
-        async def execute() -> bytes:
-            start = monotonic()
-            with observed(batch.observed):
-                outcomes = await batch.outcomes()
-            if policy.is_automatic:
-                took, size = monotonic() - start, len(body) + batch.size
-                each = seconds_of_one(took, size, len(slice_.items), slice_.slots)
-                outcomes = outcomes.model_copy(update={"seconds": each})
-            return self.outcomes_json.serialize(outcomes, len(body), "its subtasks")
-
-        options = RunOptions[bytes](
-            serde=BytesSerde(), max_attempts=policy.max_attempts
-        )
-        if not (self._fan_out and self._fan_out.combine):
-            # The answer is durable as it is.
-            if (recorded := recorded_answer()) is not None:
-                return recorded
-            if needs_no_step(ctx):
-                return await without_step(ctx, execute)
-            return await ctx.run_typed("execute", execute, options)
-        answer = await ctx.run_typed("execute", execute, options)
-        outcomes = self.outcomes_json.deserialize(answer)
-        if len(outcomes.values) <= 1:
-            return answer
-        combined = await Steps(ctx, self._fan_out, policy).combine(outcomes.values)
-        update = {"values": [combined]}
-        return self.outcomes_json.serialize(outcomes.model_copy(update=update))
 
 
 class Batch:
@@ -138,12 +53,8 @@ class Batch:
         self._slots = asyncio.Semaphore(slice_.slots)
         self._counts = Counts()
         self._outcomes: dict[int, _Outcome] = {}
-
-    @property
-    def size(self) -> int:
-        """The size of the values so far as JSON, in bytes."""
-        values = (each for each in self._outcomes.values() if isinstance(each, bytes))
-        return sum(map(len, values))
+        self._unfinished: dict[int, Unfinished] = {}
+        self._may_continue = True  # in another turn, if no time is left in this one
 
     @property
     def observed(self) -> ObservedBatch:
@@ -156,63 +67,137 @@ class Batch:
             slots=slice_.slots,
         )
 
-    async def outcomes(self) -> Outcomes:
-        """Execute the subtasks, until all have ended or the rule ends the batch."""
+    @property
+    def has_ended(self) -> bool:
+        """Whether all subtasks have ended, or the rule has ended the batch."""
+        slice_ = self._slice
+        return len(self._outcomes) == len(slice_.items) or bool(
+            slice_.rule.reason(self._counts)
+        )
+
+    async def execute(self) -> None:
+        """Execute the subtasks, until the batch has ended or no time is left."""
         rule, items = self._slice.rule, self._slice.items
         known = known_values(items)
-        indexes = [index for index in range(len(items)) if index not in known]
-        subtasks = self._definition.subtasks_json.typed([items[i] for i in indexes])
         for index, value in list(known.items())[: _needed_successes(rule)]:
             self._outcomes[index] = to_json(value)
-        self._counts = Counts(succeeded=len(self._outcomes))
-        if not rule.reason(self._counts):
-            async with asyncio.TaskGroup() as group:
-                tasks: list[asyncio.Task[None]] = []
-                for index, subtask in zip(indexes, subtasks, strict=True):
-                    execution = self._execute(index, subtask, tasks)
-                    tasks.append(group.create_task(execution))
-        return self._collected()
+        self._counts = _counts(self._outcomes)
+        begun, self._unfinished = self._unfinished, {}
+        limit = time_left()
+        self._may_continue = limit is None or limit.seconds > 0
+        if self.has_ended:
+            return
+        others = range(len(items))
+        indexes = [i for i in others if i not in known and i not in self._outcomes]
+        indexes.sort(key=lambda index: index not in begun)
+        subtasks = self._definition.subtasks_json.typed([items[i] for i in indexes])
+        async with asyncio.TaskGroup() as group:
+            tasks: list[asyncio.Task[None]] = []
+            for index, subtask in zip(indexes, subtasks, strict=True):
+                execution = self._execute(index, subtask, begun.get(index), tasks)
+                tasks.append(group.create_task(execution))
+
+    def turn(self, seconds: float) -> Turn:
+        """Return what the batch has done so far.
+
+        Args:
+            seconds: How long that took.
+        """
+        outcomes = sorted(self._outcomes.items())
+        return Turn(
+            unfinished=self._unfinished,
+            values={n: from_json(o) for n, o in outcomes if isinstance(o, bytes)},
+            faults={n: o for n, o in outcomes if isinstance(o, Fault)},
+            seconds=seconds,
+        )
+
+    def resume(self, turn: Turn) -> None:
+        """Continue after a turn: `execute` executes the other subtasks."""
+        self._outcomes = {n: to_json(value) for n, value in turn.values.items()}
+        self._outcomes |= turn.faults
+        self._unfinished = dict(turn.unfinished)
+        self._slots = asyncio.Semaphore(self._slice.slots)
+
+    def seconds_of_one(self, seconds: float, size: int) -> float:
+        """Return how long one subtask takes on one slot.
+
+        Args:
+            seconds: How long the batch took.
+            size: The size of its slice as JSON, in bytes.
+        """
+        values = (each for each in self._outcomes.values() if isinstance(each, bytes))
+        size += sum(map(len, values))
+        slice_ = self._slice
+        return seconds_of_one(seconds, size, len(slice_.items), slice_.slots)
 
     async def _execute(
-        self, index: int, subtask: object, tasks: list["asyncio.Task[None]"]
+        self,
+        index: int,
+        subtask: object,
+        begun: Unfinished | None,
+        tasks: list["asyncio.Task[None]"],
     ) -> None:
         """Execute one subtask. If its outcome meets the rule, cancel all others."""
-        outcome = await self._within_timeout(index, subtask)
+        outcome = await self._within_timeout(index, subtask, begun)
         rule = self._slice.rule
         if rule.reason(self._counts):
             return
-        self._outcomes[index] = outcome
-        status = outcome.status if isinstance(outcome, Fault) else "succeeded"
-        self._counts += Counts(**{status: 1})
-        subtask_ended(self._definition.name, status)
-        if rule.reason(self._counts):
+        if isinstance(outcome, Unfinished):
+            self._unfinished[index] = outcome
+            is_over = len(self._unfinished) == self._slice.slots
+        else:
+            self._outcomes[index] = outcome
+            status = outcome.status if isinstance(outcome, Fault) else "succeeded"
+            self._counts += Counts(**{status: 1})
+            subtask_ended(self._definition.name, status)
+            is_over = bool(rule.reason(self._counts))
+        if is_over:
             for task in tasks:
                 task.cancel()
 
-    async def _within_timeout(self, index: int, subtask: object) -> _Outcome:
-        """The outcome of a subtask. Its timeout starts when it has a slot."""
+    async def _within_timeout(
+        self, index: int, subtask: object, begun: Unfinished | None
+    ) -> _Outcome | Unfinished:
+        """The outcome of a subtask. Its timeout starts when it has a slot.
+
+        An unfinished subtask keeps its slot, so no other subtask begins instead.
+        """
         timeout = self._policy.subtask_timeout
         seconds = timeout.total_seconds() if timeout else None
+        await self._slots.acquire()
+        timer = asyncio.timeout(begun.left if begun else seconds)
         try:
-            async with self._slots, asyncio.timeout(seconds):
-                return await self._attempts(index, subtask)
+            async with timer:
+                outcome = await self._attempts(index, subtask, begun)
         except TimeoutError:
             assert timeout, "only subtask_timeout raises TimeoutError here"
-            return Fault.timed_out_after(timeout)
+            outcome = Fault.timed_out_after(timeout)
+        if not isinstance(outcome, Unfinished):
+            self._slots.release()
+        elif end := timer.when():
+            left = end - asyncio.get_running_loop().time()
+            outcome = outcome.model_copy(update={"left": left})
+        return outcome
 
-    async def _attempts(self, index: int, subtask: object) -> _Outcome:
+    async def _attempts(
+        self, index: int, subtask: object, begun: Unfinished | None
+    ) -> _Outcome | Unfinished:
         """The outcome of a subtask after all of its attempts."""
-        schedule = Schedule(self._policy, random)
+        schedule = Schedule(self._policy, random, begun.attempts if begun else None)
+        pause = begun.pause if begun else 0.0
         while True:
+            limit = time_left()
+            if limit and self._may_continue and pause >= limit.seconds:
+                return Unfinished(attempts=schedule.attempts, pause=pause)
+            if pause > 0:
+                await asyncio.sleep(pause)
             outcome = await self._attempt(index, subtask, schedule.number)
             if not isinstance(outcome, FailedAttempt):
                 return outcome
-            limit = time_left()
-            longest = limit.seconds if limit else inf
-            pause = schedule.pause_after(outcome, longest)
-            if pause is None:
+            next_pause = schedule.pause_after(outcome)
+            if next_pause is None or not self._may_continue:
                 return schedule.fault(outcome)
-            await asyncio.sleep(pause)
+            pause = next_pause
 
     async def _attempt(
         self, index: int, subtask: object, number: int
@@ -246,7 +231,8 @@ class Batch:
         number, name = slice_.index_of(index), slice_.name_of(index)
         return SubtaskId(slice_.run, number, slice_.shard, name)
 
-    def _collected(self) -> Outcomes:
+    def outcomes(self) -> Outcomes:
+        """Return the outcomes of the batch, after its end."""
         slice_, shard = self._slice, self._slice.shard
         values: list[bytes] = []
         failures: list[Failure[Any]] = []
@@ -285,6 +271,13 @@ class Batch:
             items=[slice_.items[position] for position in others],
         )
         return [rest]
+
+
+def _counts(outcomes: Mapping[int, _Outcome]) -> Counts:
+    statuses = [
+        o.status if isinstance(o, Fault) else "succeeded" for o in outcomes.values()
+    ]
+    return Counts(**Counter(statuses))
 
 
 def _needed_successes(rule: Rule) -> int | None:

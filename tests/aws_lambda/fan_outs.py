@@ -7,7 +7,7 @@ from base64 import b64encode
 from datetime import timedelta
 
 import parallelizework.aws_lambda
-from parallelizework import Failure, FanOut, Policy
+from parallelizework import Failure, FanOut, Policy, Postponed
 from parallelizework.ready_made.fan_out_worker import checklist
 
 ALL_SETTLED = Policy(
@@ -110,6 +110,31 @@ slow_batch = FanOut(
     aggregate=late,
     policy=ALL_SETTLED.model_copy(update={"max_items_per_batch": 4}),
 )
+one_slot = FanOut(
+    "OneSlot",
+    split=split_seconds,
+    execute=sleep_async,
+    aggregate=late,
+    policy=ALL_SETTLED.model_copy(
+        update={"max_items_per_batch": 4, "max_concurrency": 1}
+    ),
+)
+
+
+def wait_until(moment: float) -> float:
+    left = moment - time.time()
+    if left > 0:
+        raise Postponed("not yet", retry_after=timedelta(seconds=left))
+    return moment
+
+
+until = FanOut(
+    "Until",
+    split=split_seconds,
+    execute=wait_until,
+    aggregate=late,
+    policy=ALL_SETTLED.model_copy(update={"max_items_per_batch": 4}),
+)
 
 handler = parallelizework.aws_lambda.handler(
     checklist(max_pause=0.01),
@@ -121,4 +146,6 @@ handler = parallelizework.aws_lambda.handler(
     slow,
     slow_async,
     slow_batch,
+    one_slot,
+    until,
 )

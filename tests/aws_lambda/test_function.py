@@ -1,6 +1,7 @@
 """Fan-outs as a Lambda function, on the stand-in."""
 
 import threading
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -183,4 +184,27 @@ def test_a_batch_ends_before_the_function_is_stopped(on_lambda: Lambda) -> None:
     answer = on_lambda.run("SlowBatch", [0.0, 60.0, 0.0, 60.0])
 
     assert ["timed out" in failure for failure in answer.json()] == [True, True]
+    assert ["attempts: 2" in failure for failure in answer.json()] == [True, True]
     assert on_lambda.function.usage.failed == failed
+
+
+def test_a_batch_may_take_longer_than_the_function(on_lambda: Lambda) -> None:
+    usage = on_lambda.function.usage
+    failed, before = usage.failed, usage.handlers["OneSlot/runBatch"]
+
+    answer = on_lambda.run("OneSlot", [TIMEOUT / 3] * 4)
+
+    assert answer.json() == []
+    assert usage.failed == failed
+    assert 2 <= usage.handlers["OneSlot/runBatch"] - before <= 6
+
+
+def test_a_long_pause_in_a_batch_is_not_billed(on_lambda: Lambda) -> None:
+    usage = on_lambda.function.usage
+    failed, billed = usage.failed, usage.seconds
+
+    answer = on_lambda.run("Until", [time.time() + 2 * TIMEOUT] * 4)
+
+    assert answer.json() == []
+    assert usage.failed == failed
+    assert usage.seconds - billed < TIMEOUT / 2

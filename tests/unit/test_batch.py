@@ -41,7 +41,9 @@ async def run(
     function = Function("execute", execute, Threads(100))
     definition = ExecuteDefinition("Test", function, policy, Any)
     slice_ = Slice[Any](first=10, slots=slots, items=items, rule=rule or Rule())
-    return await Batch(definition, policy, slice_, "inv_batch").outcomes()
+    batch = Batch(definition, policy, slice_, "inv_batch")
+    await batch.execute()
+    return batch.outcomes()
 
 
 async def test_a_failed_subtask_does_not_affect_the_rest_of_its_batch() -> None:

@@ -114,7 +114,7 @@ async def test_the_log_of_a_failed_attempt_in_a_batch_has_the_labels(
     slice_ = Slice[Any](run=name, first=3, slots=1, items=[7], rule=Rule())
 
     with caplog.at_level(logging.WARNING):
-        await Batch(definition, policy, slice_, "inv_2").outcomes()
+        await Batch(definition, policy, slice_, "inv_2").execute()
 
     [record] = caplog.records
     assert "run=inv_1 tenant=a index=3 attempt=1" in record.getMessage()

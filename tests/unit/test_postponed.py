@@ -121,18 +121,6 @@ def test_an_extreme_pause_of_a_postponed_attempt_is_limited() -> None:
     assert (failed.after, failed.within) == (365 * 86_400, 7_200)
 
 
-def test_a_failure_says_that_no_time_was_left_for_a_pause() -> None:
-    schedule = Schedule(POLICY, random=lambda: 0.0)
-    failed = logged_failure("a subtask", ValueError("no"))
-
-    pause = schedule.pause_after(failed, longest=0.5)
-
-    assert pause is None
-    fault = schedule.fault(failed)
-    assert fault.attempts == 1
-    assert fault.message.endswith(" (no time is left for a pause of 1 s)")
-
-
 def test_a_postponed_error_survives_a_pool_of_processes() -> None:
     error = Postponed(
         "later", 503, retry_after=timedelta(seconds=3), within=timedelta(seconds=9)

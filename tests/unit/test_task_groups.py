@@ -60,7 +60,9 @@ def call(function: Callable[..., Any]) -> Function:
 async def batch(execute: Callable[[int], Any], **policy: Any) -> Outcomes:
     definition = ExecuteDefinition("Test", call(execute), Policy(**policy), int)
     slice_ = Slice[Any](first=0, slots=4, items=[0, 1, 2], rule=Rule())
-    return await Batch(definition, definition.policy, slice_, "inv_1").outcomes()
+    batch = Batch(definition, definition.policy, slice_, "inv_1")
+    await batch.execute()
+    return batch.outcomes()
 
 
 async def test_the_error_of_a_child_is_the_error_of_the_function() -> None:

@@ -1,21 +1,11 @@
 """An attempt ends before somebody stops the process."""
 
 import asyncio
-import threading
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
 from parallelizework.attempts.time_left import limit_time, within_time_left
-from parallelizework.completion import Rule
-from parallelizework.definition.execute import ExecuteDefinition
-from parallelizework.definition.function import Function
 from parallelizework.definition.job import TookTooLong
-from parallelizework.definition.threads import Threads
-from parallelizework.execution.batch import Batch
-from parallelizework.messages import Outcomes, Slice
-from parallelizework.policy import Policy
 
 pytestmark = pytest.mark.anyio
 REASON = "the process would stop"
@@ -29,13 +19,6 @@ def anyio_backend() -> str:
 async def hang() -> bytes:
     await asyncio.sleep(3_600)
     return b""
-
-
-async def batch(execute: Callable[[int], Any], policy: Policy) -> Outcomes:
-    function = Function("execute", execute, Threads(100))
-    definition = ExecuteDefinition("Test", function, policy, int)
-    slice_ = Slice[Any](first=0, slots=1, items=[0, 1, 2], rule=Rule())
-    return await Batch(definition, policy, slice_, "inv_1").outcomes()
 
 
 async def test_without_a_limit_a_function_may_take_any_time() -> None:
@@ -125,32 +108,3 @@ async def test_an_error_of_the_function_itself_stays() -> None:
 
     with pytest.raises(TimeoutError, match="mine"):
         await within_time_left(execute)
-
-
-@pytest.mark.parametrize("is_async", [False, True])
-async def test_a_batch_ends_at_the_limit_with_an_outcome_for_each_subtask(
-    *, is_async: bool
-) -> None:
-    never = threading.Event()
-
-    def execute(number: int) -> int:
-        if number == 1:
-            never.wait(60)
-        return number
-
-    async def execute_async(number: int) -> int:
-        if number == 1:
-            await hang()
-        return number
-
-    limit_time(0.3, REASON)
-
-    outcomes = await batch(execute_async if is_async else execute, Policy())
-
-    never.set()
-    assert outcomes.values[:1] == [0]
-    late = outcomes.failures[0]
-    assert (late.index, late.status, late.attempts) == (1, "timed_out", 1)
-    assert late.message.endswith(REASON)
-    last = outcomes.failures[1]
-    assert last.message == f"no time was left for an attempt: {REASON}"
