@@ -29,8 +29,8 @@ class FailedAttempt(BaseModel):
 
 
 @dataclass
-class Attempts:
-    """The attempts that were made so far.
+class AttemptCounts:
+    """How many attempts were made so far.
 
     Attributes:
         number: The number of the attempt to make now; 1 for the first.
@@ -55,16 +55,16 @@ class Schedule:
         attempts: The attempts that were made before, if any.
 
     Attributes:
-        attempts: The attempts that were made so far.
+        attempts: How many attempts were made so far.
     """
 
     def __init__(
         self,
         policy: Policy,
         random: Callable[[], float],
-        attempts: Attempts | None = None,
+        attempts: AttemptCounts | None = None,
     ) -> None:
-        self.attempts = replace(attempts) if attempts else Attempts()
+        self.attempts = replace(attempts) if attempts else AttemptCounts()
         self._policy = policy
         self._random = random
 
@@ -103,7 +103,7 @@ class Schedule:
 
     def renew(self) -> None:
         """Allow all attempts again, after somebody has repaired the cause."""
-        self.attempts = Attempts(self.number + 1)
+        self.attempts = AttemptCounts(self.number + 1)
 
 
 def shortened_pause(policy: Policy, attempt: int, random: float) -> float:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from random import random
 from typing import Any
 
@@ -24,6 +24,7 @@ from parallelizework.policy import Policy
 from parallelizework.waiting.models import answer_key
 
 _Outcome = bytes | Fault  # a value as JSON, or why the subtask failed
+_NOTHING = Turn()
 
 
 class Batch:
@@ -34,14 +35,18 @@ class Batch:
         policy: The policy of the run.
         slice_: The subtasks, their slots and the completion rule.
         invocation: The id of the invocation.
+        before: What earlier turns have done.
+        read: Returns the items of the slice again. By default, those of `slice_`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - each is a part of the work
         self,
         definition: ExecuteDefinition,
         policy: Policy,
         slice_: Slice[Any],
         invocation: str,
+        before: Turn = _NOTHING,
+        read: Callable[[], list[Any]] | None = None,
     ) -> None:
         self._definition = definition
         self._policy = policy
@@ -51,10 +56,14 @@ class Batch:
         self._invocation = invocation
         self._key = answer_key(definition.name, invocation)
         self._slots = asyncio.Semaphore(slice_.slots)
+        self._before = before
+        values = {number: to_json(value) for number, value in before.values.items()}
+        self._outcomes: dict[int, _Outcome] = {**values, **before.faults}
         self._counts = Counts()
-        self._outcomes: dict[int, _Outcome] = {}
-        self._unfinished: dict[int, Unfinished] = {}
-        self._may_continue = True  # in another turn, if no time is left in this one
+        self._unfinished: dict[int, tuple[Unfinished, float]] = {}  # and since when
+        self._has_time = True  # at the start of this turn
+        self._read = read or (lambda: slice_.items)
+        self._again: dict[int, object] = {}  # items that were read again
 
     @property
     def observed(self) -> ObservedBatch:
@@ -82,12 +91,11 @@ class Batch:
         for index, value in list(known.items())[: _needed_successes(rule)]:
             self._outcomes[index] = to_json(value)
         self._counts = _counts(self._outcomes)
-        begun, self._unfinished = self._unfinished, {}
         limit = time_left()
-        self._may_continue = limit is None or limit.seconds > 0
+        self._has_time = limit is None or limit.seconds > 0
         if self.has_ended:
             return
-        others = range(len(items))
+        others, begun = range(len(items)), self._before.unfinished
         indexes = [i for i in others if i not in known and i not in self._outcomes]
         indexes.sort(key=lambda index: index not in begun)
         subtasks = self._definition.subtasks_json.typed([items[i] for i in indexes])
@@ -98,25 +106,23 @@ class Batch:
                 tasks.append(group.create_task(execution))
 
     def turn(self, seconds: float) -> Turn:
-        """Return what the batch has done so far.
+        """Return what this turn has done.
 
         Args:
-            seconds: How long that took.
+            seconds: How long it took.
         """
-        outcomes = sorted(self._outcomes.items())
+        before, now = self._before, asyncio.get_running_loop().time()
+        unfinished = self._unfinished.items()
+        new = sorted(
+            self._outcomes.keys() - before.values.keys() - before.faults.keys()
+        )
+        outcomes = [(number, self._outcomes[number]) for number in new]
         return Turn(
-            unfinished=self._unfinished,
+            unfinished={n: each.after(now - since) for n, (each, since) in unfinished},
             values={n: from_json(o) for n, o in outcomes if isinstance(o, bytes)},
             faults={n: o for n, o in outcomes if isinstance(o, Fault)},
             seconds=seconds,
         )
-
-    def resume(self, turn: Turn) -> None:
-        """Continue after a turn: `execute` executes the other subtasks."""
-        self._outcomes = {n: to_json(value) for n, value in turn.values.items()}
-        self._outcomes |= turn.faults
-        self._unfinished = dict(turn.unfinished)
-        self._slots = asyncio.Semaphore(self._slice.slots)
 
     def seconds_of_one(self, seconds: float, size: int) -> float:
         """Return how long one subtask takes on one slot.
@@ -143,7 +149,7 @@ class Batch:
         if rule.reason(self._counts):
             return
         if isinstance(outcome, Unfinished):
-            self._unfinished[index] = outcome
+            self._unfinished[index] = outcome, asyncio.get_running_loop().time()
             is_over = len(self._unfinished) == self._slice.slots
         else:
             self._outcomes[index] = outcome
@@ -164,8 +170,11 @@ class Batch:
         """
         timeout = self._policy.subtask_timeout
         seconds = timeout.total_seconds() if timeout else None
+        left = begun.left if begun else seconds
+        if timeout and left is not None and left <= 0:
+            return Fault.timed_out_after(timeout)
         await self._slots.acquire()
-        timer = asyncio.timeout(begun.left if begun else seconds)
+        timer = asyncio.timeout(left)
         try:
             async with timer:
                 outcome = await self._attempts(index, subtask, begun)
@@ -187,17 +196,24 @@ class Batch:
         pause = begun.pause if begun else 0.0
         while True:
             limit = time_left()
-            if limit and self._may_continue and pause >= limit.seconds:
+            if limit and self._has_time and pause >= limit.seconds:
                 return Unfinished(attempts=schedule.attempts, pause=pause)
             if pause > 0:
                 await asyncio.sleep(pause)
             outcome = await self._attempt(index, subtask, schedule.number)
             if not isinstance(outcome, FailedAttempt):
                 return outcome
-            next_pause = schedule.pause_after(outcome)
-            if next_pause is None or not self._may_continue:
+            next_pause = schedule.pause_after(outcome) if self._has_time else None
+            if next_pause is None:
                 return schedule.fault(outcome)
-            pause = next_pause
+            pause, subtask = next_pause, self._read_again(index)
+
+    def _read_again(self, index: int) -> object:
+        """A subtask as it was: the last attempt may have changed it."""
+        if index not in self._again:
+            self._again = dict(enumerate(self._read()))
+        [subtask] = self._definition.subtasks_json.typed([self._again.pop(index)])
+        return subtask
 
     async def _attempt(
         self, index: int, subtask: object, number: int

@@ -26,6 +26,7 @@ from parallelizework.policy import Policy
 from parallelizework.serde.message import Message
 
 _HELD = "its subtasks"
+_SHORT_PAUSE = 1.0  # seconds: for a shorter one, another invocation costs more
 
 
 class BatchHandler:
@@ -71,7 +72,14 @@ class BatchHandler:
         combines = self._fan_out and self._fan_out.combine
         if not combines and (recorded := recorded_answer()) is not None:
             return recorded
-        batch = Batch(self._definition, policy, slice_, ctx.request().id)
+        batch = partial(
+            Batch,
+            self._definition,
+            policy,
+            slice_,
+            ctx.request().id,
+            read=lambda: self.slice_json.deserialize(body).items,
+        )
         turns = _Turns(ctx, policy, batch, len(body), self.outcomes_json)
         answer = await turns.outcomes(needs_steps=bool(combines))
         if not (self._fan_out and combines):
@@ -84,25 +92,23 @@ class BatchHandler:
         return self.outcomes_json.serialize(outcomes.model_copy(update=update))
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Turns:
     """Executes a batch. That takes one turn, unless the time of a call is limited.
 
     Attributes:
         ctx: The context of the invocation.
         policy: The policy of the run.
-        batch: The batch.
+        batch: Returns the batch for the turn after others.
         size: The size of the slice as JSON, in bytes.
         outcomes_json: JSON of the outcomes.
-        seconds: How long the turns so far took.
     """
 
     ctx: Context
     policy: Policy
-    batch: Batch
+    batch: Callable[[Turn], Batch]
     size: int
     outcomes_json: Message[Outcomes]
-    seconds: float = 0.0
 
     async def outcomes(self, *, needs_steps: bool) -> bytes:
         """Return the outcomes of the batch as JSON.
@@ -111,33 +117,34 @@ class _Turns:
             needs_steps: Whether the outcomes are not the answer of the invocation. An
                 answer is durable as it is, so the first turn needs no step.
         """
+        before = Turn()
+        execute = partial(self._turn, before)
         if not needs_steps and needs_no_step(self.ctx):
-            outcomes = await without_step(self.ctx, self._turn)
+            outcomes = await without_step(self.ctx, execute)
             if is_turn(outcomes):
                 outcomes = await self._step(partial(_returned, outcomes))
         else:
-            outcomes = await self._step(self._turn)
+            outcomes = await self._step(execute)
         while is_turn(outcomes):
-            turn = Turn.model_validate_json(outcomes)
-            if turn.pause > 0:
-                await self.ctx.sleep(timedelta(seconds=turn.pause))
-            self.batch.resume(turn.after(turn.pause))
-            self.seconds = turn.seconds
-            outcomes = await self._step(self._turn)
+            before = before.then(Turn.model_validate_json(outcomes))
+            if before.pause > _SHORT_PAUSE:
+                await self.ctx.sleep(timedelta(seconds=before.pause))
+                before = before.after(before.pause)
+            outcomes = await self._step(partial(self._turn, before))
         return outcomes
 
-    async def _turn(self) -> bytes:
-        """Execute one turn, and return it or the outcomes of the batch as JSON."""
-        start, batch = monotonic(), self.batch
+    async def _turn(self, before: Turn) -> bytes:
+        """Execute one turn. Return it, or the outcomes of the batch, as JSON."""
+        start, batch = monotonic(), self.batch(before)
         with observed(batch.observed):
             await batch.execute()
-        seconds = self.seconds + monotonic() - start
+        seconds = monotonic() - start
         if not batch.has_ended:
             turn = batch.turn(seconds).model_dump_json().encode()
             return self.outcomes_json.checked(turn, self.size, _HELD)
         outcomes = batch.outcomes()
         if self.policy.is_automatic:
-            each = batch.seconds_of_one(seconds, self.size)
+            each = batch.seconds_of_one(before.seconds + seconds, self.size)
             outcomes = outcomes.model_copy(update={"seconds": each})
         return self.outcomes_json.serialize(outcomes, self.size, _HELD)
 

@@ -1,10 +1,11 @@
 """`Turn`: what a batch has done until no time was left. The next turn continues it."""
 
+from math import inf
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from parallelizework.attempts.schedule import Attempts
+from parallelizework.attempts.schedule import AttemptCounts
 from parallelizework.outcomes import Fault
 
 _FIRST = b'{"unfinished":'
@@ -14,49 +15,63 @@ class Unfinished(BaseModel):
     """A subtask that had a slot, and had not ended when no time was left.
 
     Attributes:
-        attempts: The attempts that were made so far.
-        pause: The pause before the next attempt, in seconds.
+        attempts: How many attempts were made so far.
+        pause: The time until the next attempt, in seconds.
         left: How much of `subtask_timeout` is left, in seconds; None for no limit.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    attempts: Attempts
+    attempts: AttemptCounts
     pause: float
     left: float | None = None
 
     def after(self, seconds: float) -> "Unfinished":
-        """Return the subtask after some seconds of its pause."""
+        """Return the subtask as it is some seconds later."""
         left = None if self.left is None else self.left - seconds
-        return self.model_copy(update={"pause": self.pause - seconds, "left": left})
+        pause = max(0.0, self.pause - seconds)
+        return self.model_copy(update={"pause": pause, "left": left})
 
 
 class Turn(BaseModel):
-    """The outcomes of a batch so far, by the positions of its subtasks.
+    """What one turn has done, or several, by the positions of the subtasks.
 
     Attributes:
         unfinished: The subtasks that had a slot. They continue first.
         values: The values, as plain JSON.
         faults: Why other subtasks failed.
-        seconds: How long this turn and those before it took.
+        seconds: How long that took.
     """
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
 
-    unfinished: dict[int, Unfinished]
-    values: dict[int, Any]
-    faults: dict[int, Fault]
-    seconds: float
+    unfinished: dict[int, Unfinished] = {}
+    values: dict[int, Any] = {}
+    faults: dict[int, Fault] = {}
+    seconds: float = 0.0
 
     @property
     def pause(self) -> float:
-        """The time until the first of the unfinished subtasks continues, in seconds."""
-        return min((each.pause for each in self.unfinished.values()), default=0.0)
+        """The time until one of the unfinished subtasks continues, in seconds."""
+        pauses = [
+            min(each.pause, inf if each.left is None else each.left)
+            for each in self.unfinished.values()
+        ]
+        return max(0.0, min(pauses, default=0.0))
 
     def after(self, seconds: float) -> "Turn":
-        """Return the turn after some seconds of its pause."""
+        """Return the turn as it is some seconds later."""
         unfinished = {n: each.after(seconds) for n, each in self.unfinished.items()}
         return self.model_copy(update={"unfinished": unfinished})
+
+    def then(self, other: "Turn") -> "Turn":
+        """Return what this turn and the next one have done together."""
+        return Turn(
+            unfinished=other.unfinished,
+            values=self.values | other.values,
+            faults=self.faults | other.faults,
+            seconds=self.seconds + other.seconds,
+        )
 
 
 def is_turn(body: bytes) -> bool:

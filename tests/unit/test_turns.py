@@ -3,8 +3,10 @@
 import asyncio
 import math
 import threading
+import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -47,13 +49,13 @@ class Turns:
         items = list(range(count))
         slice_ = Slice[Any](first=0, slots=slots, items=items, rule=rule or Rule())
         self.all = list[Turn]()
-        self._new = lambda: Batch(definition, policy, slice_, "inv_1")
+        self._done = Turn()
+        self._batch = partial(Batch, definition, policy, slice_, "inv_1")
 
     async def next(self, seconds: float = 0.3) -> Outcomes | None:
         """Execute one turn in another process; return the outcomes, or None."""
-        batch = self._new()
-        if self.all:
-            batch.resume(self.all[-1].after(self.all[-1].pause))
+        done = self._done
+        batch = self._batch(before=done.after(done.pause))
         limit_time(seconds, REASON)
         await batch.execute()
         if batch.has_ended:
@@ -61,6 +63,7 @@ class Turns:
         body = batch.turn(1.0).model_dump_json().encode()
         assert is_turn(body)
         self.all.append(Turn.model_validate_json(body))
+        self._done = done.then(self.all[-1])
         return None
 
     async def outcomes(self, seconds: float = 0.3) -> Outcomes:
@@ -153,6 +156,41 @@ async def test_a_long_pause_takes_no_turn_and_other_subtasks_do_not_begin() -> N
     assert calls == [0, 1, 0, 2, 1, 2]
 
 
+async def test_a_pause_continues_while_other_subtasks_are_executed() -> None:
+    start, called = time.monotonic(), dict[int, float]()
+
+    async def execute(number: int) -> int:
+        if number == 0 and 0 not in called:
+            called[0] = time.monotonic() - start
+            raise Postponed("later", retry_after=timedelta(seconds=0.5))
+        await asyncio.sleep(0.08)
+        called[number] = time.monotonic() - start
+        return number
+
+    turns = Turns(execute, count=20, slots=2)
+
+    outcomes = await turns.outcomes(0.3)
+
+    assert outcomes.values == list(range(20))
+    assert called[0] < 1.2  # 20 * 0.08 s on one slot would be 1.6 s
+    assert all(turn.pause < 0.1 for turn in turns.all)
+
+
+async def test_a_turn_has_only_the_outcomes_of_its_own() -> None:
+    async def execute(number: int) -> int:
+        await asyncio.sleep(0.1)
+        return number
+
+    turns = Turns(execute, SOON.model_copy(update={"max_attempts": 9}), count=6)
+
+    outcomes = await turns.outcomes(0.25)
+
+    assert outcomes.values == list(range(6))
+    numbers = [number for turn in turns.all for number in turn.values]
+    assert len(numbers) == len(set(numbers))
+    assert len(turns.all) > 1
+
+
 async def test_the_sum_of_postponed_pauses_is_limited_over_all_turns() -> None:
     async def execute(number: int) -> int:
         later, within = timedelta(minutes=1), timedelta(minutes=2)
@@ -185,6 +223,7 @@ async def test_subtask_timeout_is_the_time_of_all_turns_with_their_pauses() -> N
     turns = Turns(execute, SOON.model_copy(update={"subtask_timeout": limit}))
     outcomes = await turns.outcomes()
 
+    assert turns.all[0].pause == pytest.approx(60, abs=0.5)
     assert [each.status for each in outcomes.failures] == ["timed_out"]
     assert "60 s" in outcomes.failures[0].message
     assert outcomes.values == [1, 2]
