@@ -47,6 +47,16 @@ RETRIED_WITHOUT_END = InvocationRetryPolicy(
     max_attempts=2**31 - 1,
     on_max_attempts="pause",
 )
+# A subtask waits for a worker for a day. Then it is paused: it may be a subtask that
+# kills its worker each time. Errors of the user's function are not counted here, but by
+# our own attempts.
+RETRIED_FOR_A_DAY = InvocationRetryPolicy(
+    initial_interval=timedelta(milliseconds=50),
+    exponentiation_factor=2.0,
+    max_interval=timedelta(minutes=1),
+    max_attempts=1_450,
+    on_max_attempts="pause",
+)
 
 
 def virtual_object(

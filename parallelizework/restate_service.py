@@ -5,7 +5,7 @@ from typing import Any
 
 from restate import InvocationRetryPolicy, Service
 
-from parallelizework.attempts.durable import await_resume
+from parallelizework.attempts.retries import await_resume
 from parallelizework.attempts.task_groups import fix_task_groups
 from parallelizework.coordination.handlers import Handlers
 from parallelizework.definition.definition import Definition
@@ -15,7 +15,7 @@ from parallelizework.execution.handler_code import HandlerCodeHandler
 from parallelizework.execution.observed_handler import observed_handler
 from parallelizework.execution.subtask import SubtaskHandler
 from parallelizework.messages import HandlerName
-from parallelizework.restate_sdk import RETRIED_WITHOUT_END
+from parallelizework.restate_sdk import RETRIED_FOR_A_DAY, RETRIED_WITHOUT_END
 from parallelizework.serde.json_handler import add_json_handler
 from parallelizework.serde.validated_json import Json
 from parallelizework.waiting.wait import WaitHandler
@@ -41,16 +41,6 @@ _RETENTION = timedelta(0)
 # A coordinator waits for a worker without end: pausing it would help nobody, because
 # there is nothing to repair in it.
 _COORDINATES: dict[str, Any] = {"invocation_retry_policy": RETRIED_WITHOUT_END}
-# A subtask waits for a worker for a day. Then it is paused: it may be a subtask that
-# kills its worker each time. Errors of the user's function are not counted here, but by
-# our own attempts.
-_SUBTASKS = InvocationRetryPolicy(
-    initial_interval=timedelta(milliseconds=50),
-    exponentiation_factor=2.0,
-    max_interval=timedelta(minutes=1),
-    max_attempts=1_450,
-    on_max_attempts="pause",
-)
 # For `awaitResume`: Restate pauses the invocation after one failed attempt.
 _PAUSING = InvocationRetryPolicy(max_attempts=1, on_max_attempts="pause")
 
@@ -158,7 +148,7 @@ def _retry(execute: ExecuteDefinition) -> dict[str, Any]:
     """How Restate retries a subtask or a batch."""
     policy = execute.policy
     if not execute.function.accepts_context or policy.on_exhausted == "fail":
-        return {"invocation_retry_policy": _SUBTASKS}
+        return {"invocation_retry_policy": RETRIED_FOR_A_DAY}
     restate_counts = InvocationRetryPolicy(
         initial_interval=policy.initial_retry_interval,
         max_interval=policy.max_retry_interval,

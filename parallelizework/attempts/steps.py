@@ -1,12 +1,14 @@
 """`Steps`: executes `split`, `expand`, `combine` and `aggregate` as durable steps."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pydantic_core import from_json, to_json
 from restate import Context
 
-from parallelizework.attempts.durable import Retries, Settle
+from parallelizework.attempts.retries import Retries, Settle, fresh
 from parallelizework.definition.checks import Extra
 from parallelizework.definition.definition import Definition
 from parallelizework.definition.function import Function
@@ -28,31 +30,36 @@ class Steps:
         self._definition = definition
         self._retries = Retries(ctx, definition.name, policy)
 
-    async def split(self, task: object, size: int, settle: Settle) -> list[Any]:
+    async def split(self, task: object, body: bytes, settle: Settle) -> list[Any]:
         """Return the items of a task, as plain JSON.
 
         Args:
             task: The task.
-            size: The size of the task as JSON, in bytes.
+            body: The task as JSON.
             settle: Waits for the step, or for the end of the run.
         """
         definition = self._definition
         has_shards = definition.expand is not None
         items = definition.shards_json if has_shards else definition.subtasks_json
         retries = replace(self._retries, settle=settle)
-        return await self._list_items(definition.split, items, task, size, retries)
+        tasks = fresh(task, lambda: definition.task_json.deserialize(body))
+        return await self._list_items(
+            definition.split, items, tasks, len(body), retries
+        )
 
     async def expand(self, shard: object, size: int) -> list[Any]:
         """Return the subtasks of a shard, as plain JSON.
 
         Args:
-            shard: The shard.
+            shard: The shard, as plain JSON.
             size: The size of the slice with the shard as JSON, in bytes.
         """
         definition = self._definition
         assert definition.expand, "only a fan-out with expand has shards"
+        read = partial(definition.shard_json.typed, shard)
+        shards = fresh(read(), read)
         return await self._list_items(
-            definition.expand, definition.subtasks_json, shard, size, self._retries
+            definition.expand, definition.subtasks_json, shards, size, self._retries
         )
 
     async def combine(self, values: list[Any]) -> Any:
@@ -60,10 +67,11 @@ class Steps:
         definition, combine = self._definition, self._definition.combine
         assert combine, "the fan-out has combine"
         held, held_name = message_limit.size // 2, "the values that it combines"
-        typed = definition.values_json.typed(values)
+        read = partial(definition.values_json.typed, values)
+        typed = fresh(read(), read)
 
         async def execute(_number: int) -> bytes:
-            combined = await combine(typed)
+            combined = await combine(next(typed))
             return definition.value_json.serialize(combined, held, held_name)
 
         return from_json(await self._retries.value(combine, execute))
@@ -88,11 +96,15 @@ class Steps:
             items: The items of the split, as plain JSON.
         """
         definition = self._definition
-        values = definition.values_json.typed(outcomes.values)
-        extras = self._extras(outcomes, reason, task)
+
+        def read() -> list[object]:
+            values = definition.values_json.typed(outcomes.values)
+            return [values, *self._extras(outcomes, reason, task)]
+
+        arguments = fresh(read(), read)
 
         async def execute(_number: int) -> bytes:
-            result = await definition.aggregate(values, *extras)
+            result = await definition.aggregate(*next(arguments))
             answer = definition.result_json.answer(result)
             if len(answer) > message_limit.size // 2:
                 held = max(len(task), _size(items), _size(outcomes.values))
@@ -128,12 +140,13 @@ class Steps:
         self,
         function: Function,
         items: JsonList,
-        value: object,
+        values: Iterator[object],
         size: int,
         retries: Retries,
     ) -> list[Any]:
         async def execute(_number: int) -> bytes:
-            return items.serialize(await function(value), size, "what it was made of")
+            made = await function(next(values))
+            return items.serialize(made, size, "what it was made of")
 
         return items.deserialize(await retries.value(function, execute))
 

@@ -47,7 +47,7 @@ class _Call:
         interruption: Why the call was interrupted; None if it was not.
     """
 
-    interruption: TookTooLong | None = None
+    interruption: str | None = None
 
 
 class NoTimeLeft(TookTooLong):
@@ -81,17 +81,17 @@ def time_left() -> TimeLeft | None:
     return _time_left.get()
 
 
-def interrupt(error: TookTooLong) -> None:
+def interrupt(reason: str) -> None:
     """Interrupt the function that this code executes, if its time is limited.
 
     Args:
-        error: The error of the attempt.
+        reason: Why it could not be canceled, and what to change, for the error.
 
     Raises:
         Interruption: The time of the function is limited.
     """
     if call := _call.get():
-        call.interruption = error
+        call.interruption = reason
         raise Interruption
 
 
@@ -121,8 +121,8 @@ async def within_time_left(function: Callable[[], Awaitable[T]]) -> T:
     if task.done() and not call.interruption:
         return task.result()
     await _end(task, limit)
-    too_long = TookTooLong(f"longer than {left:.3g} s: {limit.reason}")
-    raise call.interruption or too_long
+    message = f"longer than {left:.3g} s: {limit.reason}"
+    raise TookTooLong(". ".join(filter(None, [message, call.interruption])))
 
 
 def _started(function: Callable[[], Awaitable[T]], call: _Call) -> asyncio.Task[T]:

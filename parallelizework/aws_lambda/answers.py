@@ -1,15 +1,13 @@
 """Answers to a restate-server that the SDK does not make: an error, or a refusal."""
 
 import base64
-from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
+from parallelizework.aws_lambda.event import Event, header, is_of_server
 from parallelizework.serde.restate_protocol import failed_end
 
-Event = Mapping[str, Any]
 Response = dict[str, Any]
 
-_FIELDS = {"path", "httpMethod", "headers", "body", "isBase64Encoded"}
 _REFUSAL = (
     "not a request of a restate-server: register the ARN of a version of this function "
     "at your restate-server"
@@ -21,7 +19,7 @@ def refused_event(event: object) -> Response | None:
 
     None if the event is a request of a restate-server.
     """
-    if isinstance(event, Mapping) and _is_of_server(cast("Event", event)):
+    if is_of_server(event):
         return None
     return {
         "statusCode": 400,
@@ -29,28 +27,6 @@ def refused_event(event: object) -> Response | None:
         "isBase64Encoded": False,
         "body": _REFUSAL,
     }
-
-
-def _is_of_server(event: Event) -> bool:
-    """Whether an event has all fields, and is not of a load balancer or a gateway."""
-    has_fields = event.keys() >= _FIELDS
-    return bool(has_fields and event["isBase64Encoded"] and event["headers"])
-
-
-def is_call(event: Event) -> bool:
-    """Whether an event calls a handler of a service."""
-    return event["path"].startswith("/invoke/")
-
-
-def name_of(event: Event) -> str:
-    """Return the service and the handler that an event calls: `Album/runSubtask`."""
-    return event["path"].removeprefix("/invoke/")
-
-
-def header(event: Event, name: str) -> str:
-    """Return a header of a request; empty if the request does not have it."""
-    headers = {key.lower(): value for key, value in event["headers"].items()}
-    return headers.get(name, "")
 
 
 def failed(event: Event, code: int, text: str) -> Response:

@@ -12,24 +12,23 @@ from functools import partial
 from types import FrameType
 
 from parallelizework.attempts.time_left import interrupt
-from parallelizework.definition.job import TookTooLong
 
 # Not SIGALRM: functions use it for timeouts of their own.
 _SIGNAL = getattr(signal, "SIGUSR2", None)  # None on Windows
+_PROTECTED = ("asyncio.", "parallelizework.definition.")  # modules
+_REASON = "It blocked its event loop: use a sync function, or await instead"
 _AGAIN = 0.01  # seconds; the next function may block, too
 
 
 @contextmanager
-def interrupting(seconds: float, reason: str) -> Generator[None]:
+def interrupting(seconds: float) -> Generator[None]:
     """After some time, interrupt each function that blocks the event loop.
 
-    Nothing is interrupted outside of a user's function, nor in the code of asyncio,
-    which would lose a wake-up. Code that is not in Python, and that never checks for
-    signals, is not interrupted.
+    The code of asyncio, which would lose a wake-up, and our own are not interrupted,
+    nor is code that is not in Python and that never checks for signals.
 
     Args:
         seconds: The time from now, in seconds.
-        reason: What happens soon after it, for messages.
     """
     is_main = threading.current_thread() is threading.main_thread()
     if _SIGNAL is None or not is_main:
@@ -37,13 +36,8 @@ def interrupting(seconds: float, reason: str) -> Generator[None]:
         return
 
     def interrupted(_signal: int, frame: FrameType | None) -> None:
-        if not _is_of_asyncio(frame):
-            interrupt(
-                TookTooLong(
-                    f"longer than {seconds:.3g} s: {reason}. It blocked its event "
-                    "loop: use a sync function, or await instead"
-                )
-            )
+        if not _is_protected(frame):
+            interrupt(_REASON)
 
     previous = signal.signal(_SIGNAL, interrupted)
     ended = threading.Event()
@@ -66,6 +60,6 @@ def _repeat(send: Callable[[], None], seconds: float, ended: threading.Event) ->
         pause = _AGAIN
 
 
-def _is_of_asyncio(frame: FrameType | None) -> bool:
+def _is_protected(frame: FrameType | None) -> bool:
     module = str(frame.f_globals.get("__name__", "")) if frame else ""
-    return module.partition(".")[0] == "asyncio"
+    return module.startswith(_PROTECTED)

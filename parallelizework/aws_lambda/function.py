@@ -1,4 +1,4 @@
-"""`handler` for the setting "handler" of a Lambda function: PARALLELIZEWORK_FAN_OUTS.
+"""`handler`: the Lambda handler of the fan-outs that `PARALLELIZEWORK_FAN_OUTS` names.
 
 Example: parallelizework.aws_lambda.function.handler
 """

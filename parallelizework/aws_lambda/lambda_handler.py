@@ -16,15 +16,9 @@ from restate.aws_lambda import (
 
 from parallelizework.attempts.time_left import limit_time
 from parallelizework.aws_lambda import observability
-from parallelizework.aws_lambda.answers import (
-    Event,
-    Response,
-    failed,
-    header,
-    name_of,
-    refused_event,
-)
+from parallelizework.aws_lambda.answers import Response, failed, refused_event
 from parallelizework.aws_lambda.blocked_loop import interrupting
+from parallelizework.aws_lambda.event import Event, header, name_of
 from parallelizework.aws_lambda.event_loop import EventLoop
 from parallelizework.aws_lambda.payload import (
     MAX_MESSAGE,
@@ -110,7 +104,7 @@ def handler(
         retry_soon(made)
         observability.start()
     spans = observability.SpanSender()
-    invoke = _Invoke(ProtocolGuard(_asgi_app(made, identity_keys)))
+    invoke = _Invoker(ProtocolGuard(_asgi_app(made, identity_keys)))
 
     def handle(event: Event, context: LambdaContext) -> Response:
         if refused := refused_event(event):
@@ -126,7 +120,7 @@ def _seconds_left(context: LambdaContext) -> float:
     return context.get_remaining_time_in_millis() / 1000
 
 
-class _Invoke:
+class _Invoker:
     """Executes one invocation after another.
 
     Args:
@@ -153,7 +147,7 @@ class _Invoke:
         grace = for_the_answer / 2
         isolated.run(limit_time, left - for_the_answer, _REASON, grace=grace)
         try:
-            with interrupting(left - grace, _REASON):
+            with interrupting(left - grace):
                 return isolated.run(self._answer, event)
         except (KeyboardInterrupt, SystemExit) as error:
             return failed(event, _FAILED, f"{name_of(event)} raised {error!r}")

@@ -5,13 +5,8 @@ function again and again. So an invocation that comes near to a limit ends with 
 that says what to change.
 """
 
-from parallelizework.aws_lambda.answers import (
-    Event,
-    Response,
-    failed,
-    is_call,
-    name_of,
-)
+from parallelizework.aws_lambda.answers import Response, failed
+from parallelizework.aws_lambda.event import Event, is_call, name_of
 
 _MB = 1024 * 1024
 # 6 MB each for the request and the response of a synchronous invocation, as JSON:

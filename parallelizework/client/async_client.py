@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Self, overload
 
-from parallelizework.client import run_state
+from parallelizework.client import recent_runs
 from parallelizework.client.codec import Codec, Result, Subtask, Task, Value, codec_of
 from parallelizework.client.run import AsyncRun, warn_of_other_task
 from parallelizework.client.schedules.async_schedules import AsyncSchedules
@@ -256,7 +256,7 @@ class AsyncClient:
         Raises:
             UnfitData: A label is invalid.
         """
-        return await run_state.recent(self._server, limit, labels)
+        return await recent_runs.recent(self._server, limit, labels)
 
     @property
     def schedules(self) -> AsyncSchedules:

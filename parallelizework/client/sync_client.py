@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from time import monotonic
 from typing import TYPE_CHECKING, Generic, Self, overload
 
-from parallelizework.client import run_state
+from parallelizework.client import recent_runs
 from parallelizework.client.codec import Codec, Result, Subtask, Task, Value, codec_of
 from parallelizework.client.event_loop_thread import EventLoopThread
 from parallelizework.client.run import AsyncRun, next_update, warn_of_other_task
@@ -461,7 +461,7 @@ class Client:
         Raises:
             UnfitData: A label is invalid.
         """
-        return self._thread.run(run_state.recent(self._server, limit, labels))
+        return self._thread.run(recent_runs.recent(self._server, limit, labels))
 
     @property
     def schedules(self) -> Schedules:

@@ -203,8 +203,7 @@ class InnerCoordinator(Coordinator):
         if known := expanded(item):
             indexes, subtasks = known.indexes, known.subtasks
         else:
-            shard = self._definition.shard_json.typed(item)
-            subtasks = await self._steps.expand(shard, size)
+            subtasks = await self._steps.expand(item, size)
             if slice_.indexes is not None:  # then the subtasks need indexes too
                 indexes = list(range(len(subtasks)))
         update = {"first": 0, "indexes": indexes, "items": subtasks}

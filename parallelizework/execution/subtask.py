@@ -4,7 +4,7 @@ from typing import Any
 
 from restate import Context, TerminalError
 
-from parallelizework.attempts.durable import Retries
+from parallelizework.attempts.retries import Retries, fresh
 from parallelizework.definition.execute import ExecuteDefinition
 from parallelizework.outcomes import Attempt, Waiting
 from parallelizework.waiting.models import Wait, answer_key
@@ -35,8 +35,10 @@ class SubtaskHandler:
         timeout = policy.attempt_timeout
         seconds = timeout.total_seconds() if timeout else None
 
+        subtasks = fresh(subtask, lambda: definition.subtask_json.deserialize(body))
+
         async def execute(number: int) -> bytes:
-            arguments = (subtask, Attempt(number, key))[: definition.arity]
+            arguments = (next(subtasks), Attempt(number, key))[: definition.arity]
             value = await definition.function(*arguments, seconds=seconds)
             if definition.may_wait and isinstance(value, Waiting):
                 return _wait(definition, value, key)  # pyright: ignore[reportUnknownArgumentType] - of any type

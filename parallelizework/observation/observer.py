@@ -4,7 +4,7 @@ Without an observer, an observed block costs about as much as a call of a functi
 """
 
 import logging
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any
@@ -132,17 +132,22 @@ def subtask_ended(
     service: str, status: SubtaskStatus, *, has_waited: bool = False
 ) -> None:
     """Call all observers: a subtask has ended, or waits for an answer now."""
-    for observer in _observers:
-        observer.subtask_ended(service, status, has_waited=has_waited)
+    _call(lambda each: each.subtask_ended(service, status, has_waited=has_waited))
 
 
 def run_started(service: str) -> None:
     """Call all observers: a run has started."""
-    for observer in _observers:
-        observer.run_started(service)
+    _call(lambda each: each.run_started(service))
 
 
 def run_ended(service: str, state: State) -> None:
     """Call all observers: a run has ended."""
+    _call(lambda each: each.run_ended(service, state))
+
+
+def _call(call: Callable[[Observer], None]) -> None:
     for observer in _observers:
-        observer.run_ended(service, state)
+        try:
+            call(observer)
+        except Exception:
+            _logger.exception(_FAILED, observer)

@@ -21,12 +21,12 @@ def batch_span_name(batch: ObservedBatch) -> str:
 
 def of_attempt(attempt: ObservedAttempt) -> Attributes:
     """The attributes of an attempt at its start."""
-    found = attempt.subtask_id()
+    found, run = attempt.subtask_id(), attempt.run
     return {
         "restate.invocation.id": attempt.invocation,
         "code.function.name": attempt.function,
         f"{_OURS}fan_out": attempt.service,
-        **({f"{_OURS}run": without_labels(attempt.run)[0]} if attempt.run else {}),
+        **({f"{_OURS}run": without_labels(run)[0]} if run else {}),
         **(_of_index(found) if found else {}),
         f"{_OURS}attempt": attempt.number,
     }

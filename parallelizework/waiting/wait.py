@@ -4,7 +4,9 @@
 connection and no memory of a worker.
 """
 
+from collections.abc import Iterator
 from contextlib import suppress
+from copy import deepcopy
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -12,7 +14,7 @@ from typing import Any
 import restate
 from restate import Context, RestateDurableFuture, TerminalError
 
-from parallelizework.attempts.durable import Retries
+from parallelizework.attempts.retries import Retries, fresh
 from parallelizework.definition.execute import ExecuteDefinition
 from parallelizework.headers import name_in
 from parallelizework.outcomes import TIMED_OUT, Event, Fault, Reminder
@@ -66,7 +68,9 @@ class WaitHandler:
         headers = ctx.request().headers
         subtask, policy = self._definition.accept(body, headers)
         wait = _wait_json.deserialize(headers[WAIT_HEADER].encode())
-        waiting = WaitingSubtask(ctx, self._definition, policy, wait, subtask)
+        subtask_json = self._definition.subtask_json
+        subtasks = fresh(subtask, lambda: subtask_json.deserialize(body))
+        waiting = WaitingSubtask(ctx, self._definition, policy, wait, subtasks)
         while True:
             answer = await waiting.answer()
             if answer.fault:
@@ -96,7 +100,7 @@ class WaitingSubtask:
         definition: The functions of the user.
         policy: The policy of the run.
         wait: How the subtask waits.
-        subtask: The subtask.
+        subtasks: The subtask, for each call of a function of the user.
     """
 
     def __init__(
@@ -105,7 +109,7 @@ class WaitingSubtask:
         definition: ExecuteDefinition,
         policy: Policy,
         wait: Wait,
-        subtask: object,
+        subtasks: Iterator[object],
     ) -> None:
         self._ctx = ctx
         # In the first attempt, nobody has answered yet.
@@ -113,7 +117,7 @@ class WaitingSubtask:
         self._definition = definition
         self._policy = policy
         self._retries = Retries(ctx, definition.name, policy)
-        self._subtask = subtask
+        self._subtasks = subtasks
         self._wait = wait
         self._late = ctx.sleep(timedelta(seconds=wait.within))
         self._answers = 0  # how many were awaited before
@@ -145,7 +149,8 @@ class WaitingSubtask:
             return value_json.serialize(value_json.typed(event.data))
 
         async def execute(_number: int) -> bytes:
-            value = await receive(self._subtask, event, seconds=self._seconds)
+            subtask, received = next(self._subtasks), deepcopy(event)
+            value = await receive(subtask, received, seconds=self._seconds)
             return value_json.serialize(value)
 
         return await self._retries.value(receive, execute)
@@ -205,7 +210,7 @@ class WaitingSubtask:
             return
 
         async def execute(_number: int) -> bytes:
-            await remind(self._subtask, reminder, seconds=self._seconds)
+            await remind(next(self._subtasks), reminder, seconds=self._seconds)
             return b"null"
 
         async def settle(future: RestateDurableFuture[Any]) -> Any:

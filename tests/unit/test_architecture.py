@@ -31,6 +31,7 @@ LAYERS = [  # a package may import from its own line and the lines above
 PURE = [
     "attempts.schedule",
     "aws_lambda.answers",
+    "aws_lambda.event",
     "aws_lambda.payload",
     "completion",
     "coordination.planning.partition",

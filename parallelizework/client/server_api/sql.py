@@ -4,9 +4,9 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 
 from parallelizework.client.models import FrozenModel, Invocation
 from parallelizework.client.server_api.http import Http, Request
@@ -49,6 +49,15 @@ class Call(FrozenModel):
     is_too_large: bool = False  # for AWS Lambda
 
 
+def _body(entry: str) -> bytes:
+    """The body of a message, in the entry of a journal."""
+    try:
+        request = json.loads(entry)["Command"]["OneWayCall"]["request"]
+        return bytes(request["parameter"])
+    except KeyError as error:
+        raise ValueError(f"the entry has no {error}") from error
+
+
 class _Text(FrozenModel):
     id: str
     content: str
@@ -61,12 +70,7 @@ class _Number(FrozenModel):
 
 class _Sent(FrozenModel):
     at: datetime
-    entry: str
-
-    @property
-    def body(self) -> bytes:
-        found = json.loads(self.entry)["Command"]["OneWayCall"]["request"]
-        return bytes(found["parameter"])
+    body: Annotated[bytes, BeforeValidator(_body)]
 
 
 @dataclass(frozen=True)
@@ -144,7 +148,7 @@ class Sql:
     async def updates(self, run: str) -> list[tuple[datetime, bytes]]:
         """The updates that a run has sent to FanOutProgress, and when, in order."""
         rows = await self.query(
-            "select appended_at as at, entry_json as entry from sys_journal "
+            "select appended_at as at, entry_json as body from sys_journal "
             f"where id = '{run}' and {_IS_UPDATE} order by index",
             _Sent,
         )

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 from restate import Context, RestateDurableFuture, TerminalError
 
-from parallelizework.attempts.durable import Interrupted
+from parallelizework.attempts.retries import RunEnded
 from parallelizework.completion import Rule, failure_of, final
 from parallelizework.coordination.coordinator import Coordinator
 from parallelizework.coordination.dispatch import SubtaskDispatch
@@ -85,11 +85,10 @@ class Run(Coordinator):
 
         The list is empty if the deadline passes before `split` has returned.
         """
-        size = len(self._body)
         try:
-            self._items = await self._steps.split(self._task, size, self._settle)
+            self._items = await self._steps.split(self._task, self._body, self._settle)
             self._is_split = True
-        except Interrupted as end:
+        except RunEnded as end:
             self._reason = end.reason
         return self._items
 
@@ -229,12 +228,12 @@ class Run(Coordinator):
         """Wait for a future, and return its result.
 
         Raises:
-            Interrupted: The deadline of the run passed before.
+            RunEnded: The deadline of the run passed before.
         """
         while not self._deadline_passed:
             if await self._events.wait(future):
                 return await future
-        raise Interrupted(CompletionReason.DEADLINE_EXCEEDED)
+        raise RunEnded(CompletionReason.DEADLINE_EXCEEDED)
 
 
 def _labels(ctx: Context) -> dict[str, str]:

@@ -1,11 +1,12 @@
 """`Starter`: the handlers of a join that call the user's functions."""
 
+from functools import partial
 from typing import Any
 
 from pydantic_core import from_json, to_json
 from restate import ObjectSharedContext, TerminalError
 
-from parallelizework.attempts.durable import Retries
+from parallelizework.attempts.retries import Retries, fresh
 from parallelizework.events.joins.definition import JoinDefinition
 from parallelizework.events.joins.events import read_events
 from parallelizework.events.joins.key import (
@@ -91,17 +92,16 @@ class Starter:
         definition, task = self._definition, self._definition.task
         if not task:
             return events
-        arguments: dict[str, Any] = {
-            "key": ctx.key(),
-            "events": definition.events_json.deserialize(events),
-            "reason": round_.reason,
-        }
+        arguments: dict[str, Any] = {"key": ctx.key(), "reason": round_.reason}
+        read = partial(definition.events_json.deserialize, events)
+        copies = fresh(read(), read)
 
         # The journal has the events once, and the task twice: the step and the call.
         held = (message_limit.size + len(events)) // 2
 
         async def execute(_number: int) -> bytes:
-            values = map(arguments.get, definition.arguments)
+            given = {**arguments, "events": next(copies)}
+            values = map(given.get, definition.arguments)
             made = await task(*values, seconds=_SECONDS)
             return definition.task_json.serialize(made, held, "its events")
 

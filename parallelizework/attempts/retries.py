@@ -8,7 +8,7 @@ Each attempt is a durable step. The exception is the first attempt at a function
 value is the answer of the invocation (`Retries.answer`).
 """
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -48,12 +48,24 @@ _OPTIONS = RunOptions[Outcome](serde=AttemptSerde())
 _SHORT_PAUSE = 1.0
 
 
-class Interrupted(Exception):
-    """The run ended, such as by its deadline, while `run` waited for a future."""
+class RunEnded(Exception):
+    """The run ended, such as by its deadline, while it waited for a future."""
 
     def __init__(self, reason: CompletionReason) -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+def fresh(value: T, read: Callable[[], T]) -> Generator[T]:
+    """Yield a value for each attempt: a function may change the one that it receives.
+
+    Args:
+        value: The value for the first attempt.
+        read: Returns the value again, as it was.
+    """
+    yield value
+    while True:
+        yield read()
 
 
 async def settled(future: RestateDurableFuture[T]) -> T:
@@ -69,7 +81,7 @@ class Retries:
         ctx: The context of the invocation.
         service: The name of the service. Its handler `awaitResume` is called to pause.
         policy: How many attempts there are, with which pauses.
-        settle: Waits for a future. Raises `Interrupted` if the run ends before.
+        settle: Waits for a future. Raises `RunEnded` if the run ends before.
     """
 
     ctx: Context
@@ -90,7 +102,7 @@ class Retries:
 
         Raises:
             TerminalError: The last attempt failed; this is its error.
-            Interrupted: The run ended before.
+            RunEnded: The run ended before.
         """
         attempts = _Attempts(self, function, execute, name or function.role)
         return await attempts.value(await attempts.make(1))
@@ -107,9 +119,7 @@ class Retries:
             return await self.value(function, execute)
         attempts = _Attempts(self, function, execute, function.role)
         outcome = await without_step(self.ctx, attempts.attempt(1))
-        if isinstance(outcome, FailedAttempt) and outcome.again:
-            outcome = await attempts.record(outcome)
-        return await attempts.value(outcome)
+        return await attempts.value(outcome, is_recorded=False)
 
     async def sleep(self, seconds: float) -> None:
         """Wait durably."""
@@ -125,7 +135,7 @@ class Retries:
         suspend_at_next_wait(self.ctx)
         try:
             await self.settle(paused)
-        except Interrupted:
+        except RunEnded:
             await paused.cancel_invocation()
             raise
 
@@ -139,21 +149,30 @@ class _Attempts:
     execute: Execute
     name: str
 
-    async def value(self, outcome: Outcome) -> bytes:
-        """Return the value of the first attempt, or make further attempts."""
+    async def value(self, outcome: Outcome, *, is_recorded: bool = True) -> bytes:
+        """Return the value of the first attempt, or make further attempts.
+
+        Args:
+            outcome: The outcome of the first attempt.
+            is_recorded: Whether the journal has it.
+        """
         if not isinstance(outcome, FailedAttempt):
             return outcome
         policy = self.retries.policy
         schedule = Schedule(policy, self.retries.ctx.random().random)
         while isinstance(outcome, FailedAttempt):
             pause = schedule.pause_after(outcome)
+            is_last = not outcome.again or policy.on_exhausted != "pause"
+            if pause is None and is_last:
+                raise error_of(schedule.fault(outcome))
+            if not is_recorded:
+                await self._record(outcome)
+                is_recorded = True
             if pause is not None:
                 await self.retries.sleep(pause)
-            elif outcome.again and policy.on_exhausted == "pause":
+            else:
                 await self.retries.resumed(schedule.fault(outcome))
                 schedule.renew()
-            else:
-                raise error_of(schedule.fault(outcome))
             outcome = await self.make(schedule.number)
         return outcome
 
@@ -161,13 +180,13 @@ class _Attempts:
         """Make one attempt, as a durable step."""
         return await self._step(self.attempt(number))
 
-    async def record(self, failed: FailedAttempt) -> Outcome:
+    async def _record(self, failed: FailedAttempt) -> None:
         """Store an attempt that has failed, as a durable step."""
 
         async def failed_before() -> Outcome:
             return failed
 
-        return await self._step(failed_before)
+        await self._step(failed_before)
 
     def attempt(self, number: int) -> _Step:
         """Return a function that makes one attempt.
