@@ -78,11 +78,11 @@ class Batch:
 
     @property
     def has_ended(self) -> bool:
-        """Whether all subtasks have ended, or the rule has ended the batch."""
-        slice_ = self._slice
-        return len(self._outcomes) == len(slice_.items) or bool(
-            slice_.rule.reason(self._counts)
-        )
+        """Whether the batch needs no other turn after `execute`.
+
+        A subtask has no outcome if its function has cancelled its own task.
+        """
+        return not self._unfinished or bool(self._slice.rule.reason(self._counts))
 
     async def execute(self) -> None:
         """Execute the subtasks, until the batch has ended or no time is left."""
@@ -93,7 +93,7 @@ class Batch:
         self._counts = _counts(self._outcomes)
         limit = time_left()
         self._has_time = limit is None or limit.seconds > 0
-        if self.has_ended:
+        if rule.reason(self._counts):
             return
         others, begun = range(len(items)), self._before.unfinished
         indexes = [i for i in others if i not in known and i not in self._outcomes]
@@ -177,29 +177,34 @@ class Batch:
         timer = asyncio.timeout(left)
         try:
             async with timer:
-                outcome = await self._attempts(index, subtask, begun)
+                outcome = await self._attempts(index, subtask, begun, timer)
         except TimeoutError:
             assert timeout, "only subtask_timeout raises TimeoutError here"
             outcome = Fault.timed_out_after(timeout)
+        except BaseException:
+            self._slots.release()
+            raise
         if not isinstance(outcome, Unfinished):
             self._slots.release()
-        elif end := timer.when():
-            left = end - asyncio.get_running_loop().time()
-            outcome = outcome.model_copy(update={"left": left})
         return outcome
 
     async def _attempts(
-        self, index: int, subtask: object, begun: Unfinished | None
+        self,
+        index: int,
+        subtask: object,
+        begun: Unfinished | None,
+        timer: asyncio.Timeout,
     ) -> _Outcome | Unfinished:
         """The outcome of a subtask after all of its attempts."""
         schedule = Schedule(self._policy, random, begun.attempts if begun else None)
         pause = begun.pause if begun else 0.0
         while True:
-            limit = time_left()
-            if limit and self._has_time and pause >= limit.seconds:
-                return Unfinished(attempts=schedule.attempts, pause=pause)
+            if unfinished := self._without_time(schedule, pause, timer):
+                return unfinished
             if pause > 0:
                 await asyncio.sleep(pause)
+                pause = 0.0
+                continue  # no time may be left now
             outcome = await self._attempt(index, subtask, schedule.number)
             if not isinstance(outcome, FailedAttempt):
                 return outcome
@@ -207,6 +212,18 @@ class Batch:
             if next_pause is None:
                 return schedule.fault(outcome)
             pause, subtask = next_pause, self._read_again(index)
+
+    def _without_time(
+        self, schedule: Schedule, pause: float, timer: asyncio.Timeout
+    ) -> Unfinished | None:
+        """The subtask, if no time is left for its pause, its timeout or its attempt."""
+        limit = time_left()
+        if limit is None or not self._has_time:
+            return None
+        end = timer.when()
+        left = None if end is None else end - asyncio.get_running_loop().time()
+        subtask = Unfinished(attempts=schedule.attempts, pause=pause, left=left)
+        return subtask if subtask.wait >= limit.seconds else None
 
     def _read_again(self, index: int) -> object:
         """A subtask as it was: the last attempt may have changed it."""

@@ -1,6 +1,5 @@
 """`Turn`: what a batch has done until no time was left. The next turn continues it."""
 
-from math import inf
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -25,6 +24,12 @@ class Unfinished(BaseModel):
     attempts: AttemptCounts
     pause: float
     left: float | None = None
+
+    @property
+    def wait(self) -> float:
+        """The time until the subtask continues or has timed out, in seconds."""
+        wait = self.pause if self.left is None else min(self.pause, self.left)
+        return max(0.0, wait)
 
     def after(self, seconds: float) -> "Unfinished":
         """Return the subtask as it is some seconds later."""
@@ -53,11 +58,7 @@ class Turn(BaseModel):
     @property
     def pause(self) -> float:
         """The time until one of the unfinished subtasks continues, in seconds."""
-        pauses = [
-            min(each.pause, inf if each.left is None else each.left)
-            for each in self.unfinished.values()
-        ]
-        return max(0.0, min(pauses, default=0.0))
+        return min((each.wait for each in self.unfinished.values()), default=0.0)
 
     def after(self, seconds: float) -> "Turn":
         """Return the turn as it is some seconds later."""

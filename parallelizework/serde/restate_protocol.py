@@ -15,6 +15,8 @@ VALUE, FAILURE = 14, 15
 """Fields of an `OUTPUT`: one of the two."""
 CODE, MESSAGE, METADATA = 1, 2, 3
 """Fields of a `FAILURE`."""
+PARAMETER = 3
+"""A field of a command that sends a message: the body of the message."""
 
 _VARINT, _BYTES = 0, 2  # wire types; `_BYTES` has a length
 _SEVEN_BITS = 0x7F

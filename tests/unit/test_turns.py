@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from restate.exceptions import RetryableError
 
 from parallelizework import Attempt, Postponed
 from parallelizework.attempts.time_left import limit_time
@@ -52,11 +53,12 @@ class Turns:
         self._done = Turn()
         self._batch = partial(Batch, definition, policy, slice_, "inv_1")
 
-    async def next(self, seconds: float = 0.3) -> Outcomes | None:
+    async def next(self, seconds: float | None = 0.3) -> Outcomes | None:
         """Execute one turn in another process; return the outcomes, or None."""
         done = self._done
         batch = self._batch(before=done.after(done.pause))
-        limit_time(seconds, REASON)
+        if seconds is not None:
+            limit_time(seconds, REASON)
         await batch.execute()
         if batch.has_ended:
             return batch.outcomes()
@@ -227,6 +229,74 @@ async def test_subtask_timeout_is_the_time_of_all_turns_with_their_pauses() -> N
     assert [each.status for each in outcomes.failures] == ["timed_out"]
     assert "60 s" in outcomes.failures[0].message
     assert outcomes.values == [1, 2]
+
+
+async def test_subtask_timeout_ends_a_longer_pause() -> None:
+    async def execute(number: int) -> int:
+        if number == 0:
+            raise Postponed("later", retry_after=timedelta(hours=1))
+        return number
+
+    limit = timedelta(seconds=30)
+    turns = Turns(execute, SOON.model_copy(update={"subtask_timeout": limit}))
+
+    outcomes = await turns.outcomes()
+
+    assert [each.status for each in outcomes.failures] == ["timed_out"]
+    assert outcomes.values == [1, 2]
+    assert turns.all[0].pause == pytest.approx(30, abs=0.1)
+
+
+async def test_a_pause_and_subtask_timeout_continue_while_others_execute() -> None:
+    async def execute(number: int, attempt: Attempt) -> int:
+        if number == 0 and attempt.number == 1:
+            raise Postponed("later", retry_after=timedelta(seconds=5))
+        await asyncio.sleep(0.1)
+        return number
+
+    limit = timedelta(minutes=1)
+    policy = SOON.model_copy(update={"subtask_timeout": limit})
+    turns = Turns(execute, policy, count=9, slots=2)
+
+    assert await turns.next(0.35) is None
+
+    postponed = turns.all[0].unfinished[0]
+    assert postponed.pause == pytest.approx(4.65, abs=0.1)
+    assert postponed.left == pytest.approx(59.65, abs=0.1)
+
+
+async def test_an_attempt_without_any_time_does_not_count() -> None:
+    async def execute(number: int, attempt: Attempt) -> int:
+        if attempt.number == 1 and number == 0:
+            raise RetryableError("again", retry_after=timedelta(seconds=0.1))
+        if attempt.number == 1:
+            await asyncio.sleep(0.05)
+            time.sleep(0.5)  # noqa: ASYNC251 - the pause of the other one ends too late
+        return number
+
+    policy = SOON.model_copy(update={"max_attempts": 2})
+
+    outcomes = await Turns(execute, policy, count=2, slots=2).outcomes()
+
+    assert outcomes.values == [0, 1]
+
+
+@pytest.mark.parametrize("seconds", [0.3, None])
+async def test_a_function_that_cancels_its_task_needs_no_other_turn(
+    seconds: float | None,
+) -> None:
+    """Its subtask has no outcome. The run then ends as cancelled."""
+
+    async def execute(number: int) -> int:
+        if number == 1 and (task := asyncio.current_task()):
+            task.cancel()
+            await asyncio.sleep(0)
+        return number
+
+    outcomes = await asyncio.wait_for(Turns(execute).next(seconds), 5)
+
+    assert outcomes
+    assert outcomes.values == [0, 2]
 
 
 async def test_a_turn_has_the_values_as_they_are() -> None:

@@ -21,6 +21,7 @@ from parallelizework.errors import Refused, UnknownRun
 from parallelizework.messages import AGGREGATE_STEP, RUNS
 from parallelizework.progress.labels import Labels
 from parallelizework.progress.models import LABEL, NAME
+from parallelizework.serde import restate_protocol as protocol
 
 Row = TypeVar("Row", bound=BaseModel)
 
@@ -49,13 +50,10 @@ class Call(FrozenModel):
     is_too_large: bool = False  # for AWS Lambda
 
 
-def _body(entry: str) -> bytes:
-    """The body of a message, in the entry of a journal."""
-    try:
-        request = json.loads(entry)["Command"]["OneWayCall"]["request"]
-        return bytes(request["parameter"])
-    except KeyError as error:
-        raise ValueError(f"the entry has no {error}") from error
+def _body(raw: str) -> bytes:
+    """The body of a message that was sent, in the raw entry of a journal."""
+    body = dict(protocol.fields(bytes.fromhex(raw))).get(protocol.PARAMETER)
+    return body if isinstance(body, bytes) else b""
 
 
 class _Text(FrozenModel):
@@ -146,9 +144,12 @@ class Sql:
         return not entries.number or bool(entries.sent)
 
     async def updates(self, run: str) -> list[tuple[datetime, bytes]]:
-        """The updates that a run has sent to FanOutProgress, and when, in order."""
+        """The updates that a run has sent to FanOutProgress, and when, in order.
+
+        For `entry_json`, the server would write each entry as JSON: also a large task.
+        """
         rows = await self.query(
-            "select appended_at as at, entry_json as body from sys_journal "
+            "select appended_at as at, raw as body from sys_journal "
             f"where id = '{run}' and {_IS_UPDATE} order by index",
             _Sent,
         )
