@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
 from random import random
+from time import monotonic
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -62,6 +63,7 @@ class Batch:
         self._counts = Counts()
         self._unfinished: dict[int, tuple[Unfinished, float]] = {}  # and since when
         self._has_time = True  # at the start of this turn
+        self._longest = 0.0  # seconds: the longest attempt of this turn
         self._read = read or (lambda: slice_.items)
         self._again: dict[int, object] = {}  # items that were read again
 
@@ -205,7 +207,9 @@ class Batch:
                 await asyncio.sleep(pause)
                 pause = 0.0
                 continue  # no time may be left now
+            start = monotonic()
             outcome = await self._attempt(index, subtask, schedule.number)
+            self._longest = max(self._longest, monotonic() - start)
             if not isinstance(outcome, FailedAttempt):
                 return outcome
             next_pause = schedule.pause_after(outcome) if self._has_time else None
@@ -216,14 +220,17 @@ class Batch:
     def _without_time(
         self, schedule: Schedule, pause: float, timer: asyncio.Timeout
     ) -> Unfinished | None:
-        """The subtask, if no time is left for its pause, its timeout or its attempt."""
+        """The subtask, if no time is left for its pause and its next attempt.
+
+        An attempt needs as much time as the longest one of this turn.
+        """
         limit = time_left()
         if limit is None or not self._has_time:
             return None
         end = timer.when()
         left = None if end is None else end - asyncio.get_running_loop().time()
         subtask = Unfinished(attempts=schedule.attempts, pause=pause, left=left)
-        return subtask if subtask.wait >= limit.seconds else None
+        return subtask if subtask.wait >= limit.seconds - self._longest else None
 
     def _read_again(self, index: int) -> object:
         """A subtask as it was: the last attempt may have changed it."""

@@ -19,6 +19,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 MAX_PAYLOAD = 6 * 1024 * 1024 + 100  # bytes
+_LONGEST_START = 60  # seconds
 _NEXT = "/2018-06-01/runtime/invocation/next"
 
 
@@ -33,7 +34,7 @@ class FunctionError:
 @dataclass
 class _Invocation:
     payload: bytes
-    deadline: float  # by `time.time`
+    deadline: float = 0.0  # by `time.time`
     ended: threading.Event = field(default_factory=threading.Event)
     outcome: bytes | FunctionError | None = None
 
@@ -103,6 +104,7 @@ class Environment:
         self._current: _Invocation | None = None
         self._count = 0
         self._freezing = threading.Lock()
+        self._is_ready = threading.Event()
         self._api = ApiServer(self._requests())
         with log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -120,9 +122,13 @@ class Environment:
         return self._process.poll() is None
 
     def invoke(self, payload: bytes, timeout: float) -> bytes | FunctionError:
-        """Execute one invocation, and return the answer of the function."""
-        invocation = _Invocation(payload, time.time() + timeout)
-        self._current = invocation
+        """Execute one invocation, and return the answer of the function.
+
+        Its time begins when the process is ready for its first invocation.
+        """
+        self._current = invocation = _Invocation(payload)
+        self._is_ready.wait(_LONGEST_START)
+        invocation.deadline = time.time() + timeout
         self._count += 1
         with self._freezing:
             self._invocations.put(invocation)
@@ -148,12 +154,14 @@ class Environment:
     def _watch(self) -> None:
         """End the current invocation when the process has ended."""
         code = self._process.wait()
+        self._is_ready.set()
         message = f"Runtime exited with code {code}"
         if current := self._current:
             current.end(FunctionError("Runtime.ExitError", message))
 
     def _next(self) -> _Invocation:
         """Wait for the next invocation; the process is stopped meanwhile."""
+        self._is_ready.set()
         with self._freezing:
             if self._invocations.empty():
                 self._process.send_signal(signal.SIGSTOP)

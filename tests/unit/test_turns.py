@@ -178,6 +178,19 @@ async def test_a_pause_continues_while_other_subtasks_are_executed() -> None:
     assert all(turn.pause < 0.1 for turn in turns.all)
 
 
+async def test_an_attempt_that_would_end_too_late_begins_in_the_next_turn() -> None:
+    async def execute(number: int) -> int:
+        await asyncio.sleep(0.2)
+        return number
+
+    turns = Turns(execute, Policy(max_attempts=1), count=4)
+
+    outcomes = await turns.outcomes(0.5)
+
+    assert outcomes.values == [0, 1, 2, 3]
+    assert [list(turn.values) for turn in turns.all] == [[0, 1]]
+
+
 async def test_a_turn_has_only_the_outcomes_of_its_own() -> None:
     async def execute(number: int) -> int:
         await asyncio.sleep(0.1)
