@@ -9,7 +9,7 @@ from restate import Context, TerminalError
 from restate.exceptions import RetryableError
 from restate.serde import Serde
 
-from parallelizework.attempts.schedule import FailedAttempt
+from parallelizework.attempts.retry_schedule import FailedAttempt
 from parallelizework.attempts.time_left import NoTimeLeft, within_time_left
 from parallelizework.attempts.tracebacks import formatted, location, shown
 from parallelizework.definition.function import Function

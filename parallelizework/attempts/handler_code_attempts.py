@@ -7,7 +7,7 @@ from random import random
 from restate import Context, TerminalError
 from restate.exceptions import RetryableError
 
-from parallelizework.attempts.schedule import FailedAttempt, shortened_pause
+from parallelizework.attempts.retry_schedule import FailedAttempt, shortened_pause
 from parallelizework.policy import Policy
 from parallelizework.terminal_errors import error_of
 

@@ -26,7 +26,7 @@ from parallelizework.attempts.recorded_answer import (
     recorded_answer,
     without_step,
 )
-from parallelizework.attempts.schedule import FailedAttempt, Schedule
+from parallelizework.attempts.retry_schedule import FailedAttempt, RetrySchedule
 from parallelizework.definition.function import Function
 from parallelizework.messages import HandlerName
 from parallelizework.observation.observed import ObservedAttempt
@@ -159,7 +159,7 @@ class _Attempts:
         if not isinstance(outcome, FailedAttempt):
             return outcome
         policy = self.retries.policy
-        schedule = Schedule(policy, self.retries.ctx.random().random)
+        schedule = RetrySchedule(policy, self.retries.ctx.random().random)
         while isinstance(outcome, FailedAttempt):
             pause = schedule.pause_after(outcome)
             is_last = not outcome.again or policy.on_exhausted != "pause"

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic_core import from_json, to_json
 
 from parallelizework.attempts.attempt import attempted
-from parallelizework.attempts.schedule import FailedAttempt, Schedule
+from parallelizework.attempts.retry_schedule import FailedAttempt, RetrySchedule
 from parallelizework.attempts.time_left import time_left
 from parallelizework.completion import Rule
 from parallelizework.coordination.planning.pace import seconds_of_one
@@ -198,7 +198,9 @@ class Batch:
         timer: asyncio.Timeout,
     ) -> _Outcome | Unfinished:
         """The outcome of a subtask after all of its attempts."""
-        schedule = Schedule(self._policy, random, begun.attempts if begun else None)
+        schedule = RetrySchedule(
+            self._policy, random, begun.attempts if begun else None
+        )
         pause = begun.pause if begun else 0.0
         while True:
             if unfinished := self._without_time(schedule, pause, timer):
@@ -218,7 +220,7 @@ class Batch:
             pause, subtask = next_pause, self._read_again(index)
 
     def _without_time(
-        self, schedule: Schedule, pause: float, timer: asyncio.Timeout
+        self, schedule: RetrySchedule, pause: float, timer: asyncio.Timeout
     ) -> Unfinished | None:
         """The subtask, if no time is left for its pause and its next attempt.
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from parallelizework.attempts.schedule import AttemptCounts
+from parallelizework.attempts.retry_schedule import AttemptCounts
 from parallelizework.outcomes import Fault
 
 _FIRST = b'{"unfinished":'

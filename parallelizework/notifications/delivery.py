@@ -6,7 +6,7 @@ from datetime import timedelta
 from restate import Context, RunOptions
 
 from parallelizework.attempts.attempt import AttemptSerde, logged_failure
-from parallelizework.attempts.schedule import FailedAttempt, Schedule
+from parallelizework.attempts.retry_schedule import FailedAttempt, RetrySchedule
 from parallelizework.attempts.time_left import within_time_left
 from parallelizework.policy import Policy
 from parallelizework.terminal_errors import error_of
@@ -31,7 +31,7 @@ async def attempted(
     Raises:
         TerminalError: The last attempt failed; this is its error.
     """
-    schedule = Schedule(policy, ctx.random().random)
+    schedule = RetrySchedule(policy, ctx.random().random)
     outcome = await _step(ctx, f"{about} attempt=1", notify)
     while isinstance(outcome, FailedAttempt):
         pause = schedule.pause_after(outcome)

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from restate import Service, TerminalError
 from restate.vm import Failure as Failed
 
-from parallelizework.attempts.schedule import FailedAttempt
+from parallelizework.attempts.retry_schedule import FailedAttempt
 from parallelizework.definition.execute import ExecuteDefinition
 from parallelizework.errors import RunFailed, UnfitData
 from parallelizework.executor import Executor

@@ -29,7 +29,7 @@ LAYERS = [  # a package may import from its own line and the lines above
     {"__main__"},
 ]
 PURE = [
-    "attempts.schedule",
+    "attempts.retry_schedule",
     "aws_lambda.answers",
     "aws_lambda.event",
     "aws_lambda.payload",

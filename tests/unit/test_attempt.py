@@ -8,7 +8,7 @@ from restate import TerminalError
 from restate.exceptions import RetryableError
 
 from parallelizework.attempts.attempt import AttemptSerde, logged_failure
-from parallelizework.attempts.schedule import FailedAttempt, longest_pause
+from parallelizework.attempts.retry_schedule import FailedAttempt, longest_pause
 from parallelizework.policy import Policy
 
 _YEAR = timedelta(days=365).total_seconds()

@@ -8,7 +8,7 @@ from restate import TerminalError
 
 from parallelizework import Policy, Postponed
 from parallelizework.attempts.attempt import AttemptSerde, logged_failure
-from parallelizework.attempts.schedule import FailedAttempt, Schedule
+from parallelizework.attempts.retry_schedule import FailedAttempt, RetrySchedule
 from parallelizework.outcomes import Fault
 
 pytestmark = pytest.mark.anyio
@@ -37,7 +37,7 @@ async def run(*errors: Exception) -> tuple[bytes | Fault, list[int], list[float]
     """The outcome after these errors, the numbers of the attempts, and the pauses."""
     numbers: list[int] = []
     pauses: list[float] = []
-    schedule = Schedule(POLICY, random=lambda: 0.0)
+    schedule = RetrySchedule(POLICY, random=lambda: 0.0)
     failing = iter(errors)
 
     while True:

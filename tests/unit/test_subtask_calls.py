@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from parallelizework.attempts.schedule import FailedAttempt
+from parallelizework.attempts.retry_schedule import FailedAttempt
 from parallelizework.client.server_api.subtask_calls import AttemptsSoFar, SubtaskCall
 from parallelizework.client.subtasks.listed import InFlight
 from parallelizework.outcomes import Fault

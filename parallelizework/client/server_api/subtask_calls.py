@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import islice
 
-from parallelizework.attempts.schedule import FailedAttempt
+from parallelizework.attempts.retry_schedule import FailedAttempt
 from parallelizework.client.models import FrozenModel
 from parallelizework.client.server_api.sql import Sql, texts
 from parallelizework.client.server_messages import RUN_ANSWER_ENTRY, RUN_ENTRY

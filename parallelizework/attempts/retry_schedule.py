@@ -1,4 +1,4 @@
-"""The retry schedule: whether to make another attempt, and after which pause. Pure."""
+"""`RetrySchedule`: whether to make another attempt, and after which pause. Pure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -45,7 +45,7 @@ class AttemptCounts:
     waited: float = 0.0
 
 
-class Schedule:
+class RetrySchedule:
     """The attempts that a policy allows.
 
     Args:
