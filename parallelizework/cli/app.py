@@ -66,7 +66,7 @@ def _duration(_type: Any, tokens: Sequence[Token]) -> timedelta:
     has_unit = text[-1:].isalpha()
     try:
         return cast(timedelta, convert(timedelta, [text if has_unit else f"{text}s"]))
-    except CycloptsError as error:
+    except (CycloptsError, OverflowError) as error:
         raise ValueError(
             f"{text!r} is not a duration, such as 30s, 5m or 1h30m"
         ) from error

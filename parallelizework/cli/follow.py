@@ -3,9 +3,9 @@
 import time
 
 from parallelizework.cli.printing.bar import Display, display
-from parallelizework.client import Run
+from parallelizework.client import Progress, Run
 from parallelizework.client.polling import interval
-from parallelizework.errors import RunFailed, RunNotFinished, Unreachable
+from parallelizework.errors import Refused, RunFailed, RunNotFinished, Unreachable
 
 
 def follow(run: Run[bytes], timeout: float | None = None) -> bytes:
@@ -41,10 +41,12 @@ def _awaited(run: Run[bytes], shown: Display, timeout: float | None) -> bytes:
 
 def _show_progress(run: Run[bytes], shown: Display) -> None:
     try:
-        progress = run.progress()
-    except Unreachable as error:  # the run waits too; ask again later
+        _show(run, run.progress(), shown)
+    except (Unreachable, Refused) as error:  # ask again later
         shown.note_once(str(error))
-        return
+
+
+def _show(run: Run[bytes], progress: Progress, shown: Display) -> None:
     shown.show(progress)
     if progress.state == "held":
         shown.note_once(

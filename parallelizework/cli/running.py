@@ -141,7 +141,7 @@ class Start:
             _print_id(run.id, as_json=self.as_json)
             return
         note(f"{title} {run.id}")
-        with _detached_by_ctrl_c(run.id):
+        with _detached_by_ctrl_c(run, self.then):
             self._wait(run)
 
     def _wait(self, run: Run[bytes]) -> None:
@@ -150,9 +150,9 @@ class Start:
         try:
             result = follow(run, min(bounds, default=None))
         except RunNotFinished as error:
+            run.notify(self.then)
             if wait is None or (timeout is not None and timeout < wait):
                 raise
-            run.notify(self.then)
             note(str(error))
             _print_id(run.id, as_json=self.as_json)
         else:
@@ -164,14 +164,17 @@ def _print_id(run: str, *, as_json: bool) -> None:
 
 
 @contextmanager
-def _detached_by_ctrl_c(run: str) -> Generator[None, None, None]:
+def _detached_by_ctrl_c(
+    run: Run[bytes], then: Sequence[Receiver]
+) -> Generator[None, None, None]:
     try:
         yield
     except KeyboardInterrupt:
+        run.notify(then)
         note(
-            f"\n{run} continues. Follow it, get its result, or cancel it:\n"
-            f"  parallelizework watch {run}\n"
-            f"  parallelizework result {run}\n"
-            f"  parallelizework cancel {run}"
+            f"\n{run.id} continues. Follow it, get its result, or cancel it:\n"
+            f"  parallelizework watch {run.id}\n"
+            f"  parallelizework result {run.id}\n"
+            f"  parallelizework cancel {run.id}"
         )
         sys.exit(_INTERRUPTED)

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from pydantic_core import from_json
+
 from parallelizework.errors import ParallelizeworkError
 from parallelizework.notifications.receivers import Receiver, receiver_of
 
@@ -27,8 +29,8 @@ def read_task(task: str | None, lines: str | None, name: str = "task") -> bytes:
             JSON.
     """
     if lines is not None and task is None:
-        found = [line for line in _text(lines).splitlines() if line.strip()]
-        return json.dumps(found).encode()
+        found = [line.removesuffix("\r") for line in _text(lines).split("\n")]
+        return json.dumps([line for line in found if line.strip()]).encode()
     if task is None:
         raise UsageError(
             "the task is missing: add the task as JSON, @FILE or - (stdin), or add "
@@ -39,7 +41,7 @@ def read_task(task: str | None, lines: str | None, name: str = "task") -> bytes:
     is_elsewhere = task == "-" or task.startswith("@")
     text = _text(task.removeprefix("@")) if is_elsewhere else task
     try:
-        json.loads(text)
+        from_json(text)
     except ValueError as error:
         raise UsageError(
             f"the {name} is not JSON ({error}). A string needs JSON quotes inside the "

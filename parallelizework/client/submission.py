@@ -7,6 +7,7 @@ from parallelizework.client.server_api.names import hint, tried
 from parallelizework.client.server_api.server import Server
 from parallelizework.client.steering.notify import Receivers, check, notify
 from parallelizework.errors import UnknownFanOut
+from parallelizework.notifications.receivers import listed
 
 
 async def submit(
@@ -22,16 +23,16 @@ async def submit(
         Refused: A receiver cannot be notified. Then no run is started.
         UnknownFanOut: No worker serves that fan-out; the message has similar names.
     """
-    body = codec.dump(task)
+    body, receivers = codec.dump(task), listed(receivers)
     await check(server, receivers)
     try:
         submitted = await server.ingress.submit(codec.name, body, options)
     except UnknownFanOut as error:
         remedy = await hint(server, codec.name)
         raise UnknownFanOut(f"{error}; {remedy}") from None
-    is_repeated = options.idempotency_key is not None
-    await notify(server, submitted.run, receivers, codec.name, is_repeated=is_repeated)
     run, is_new = submitted.run, submitted.is_new
+    is_repeated = options.idempotency_key is not None
+    await notify(server, run, receivers, codec.name, is_repeated=is_repeated)
     is_other = not is_new and await _is_other(server, run, codec, task, body)
     return AsyncRun(server, run, codec.load, is_new=is_new, has_other_task=is_other)
 

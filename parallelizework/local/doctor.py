@@ -172,8 +172,8 @@ def _paused(stalled: StalledCalls) -> Iterator[Finding]:
     for run, paused in stalled.exhausted().items():
         calls = "call" if len(paused) == 1 else "calls"
         text = f"{len(paused)} paused {calls} of {run}"
-        if errors := [each.error for each in paused if each.error]:
-            text = f"{text}: {paused[0].subject.target}: {errors[0]}"
+        if first := next((each for each in paused if each.error), None):
+            text = f"{text}: {first.subject.target}: {first.error}"
         remedy = f"fix the cause, then run parallelizework resume {run}"
         yield Finding("paused", text, remedy)
 

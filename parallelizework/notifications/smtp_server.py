@@ -47,7 +47,8 @@ class SmtpServer:
             return None
         try:
             url = urlsplit(settings.smtp_url)
-            port = url.port or _PORTS[url.scheme]
+            usual = _PORTS[url.scheme]
+            port = url.port or usual
         except (ValueError, KeyError):
             url, port = None, 0
         if not url or not url.hostname:

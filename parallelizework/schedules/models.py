@@ -26,7 +26,7 @@ _Short = Annotated[str, Field(min_length=1, max_length=256)]
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
 
 
 class SchedulePlan(_Frozen):
@@ -64,7 +64,7 @@ class Spec(SchedulePlan):
         task: The task of each run.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(extra="forbid")
 
     task: JsonValue
 
@@ -77,7 +77,7 @@ class Period(_Frozen):
         end: The end of the period. A time at the end does not run.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
     start: AwareDatetime = Field(alias="from")
     end: AwareDatetime = Field(alias="to")

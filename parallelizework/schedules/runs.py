@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+import restate
 from pydantic_core import from_json, to_json
 from restate import ObjectContext, ObjectSharedContext, TerminalError
 from restate.serde import BytesSerde
@@ -87,8 +88,11 @@ class RunStarter:
 
 async def followed(ctx: ObjectSharedContext, run: str) -> End:
     """Wait for the end of a run."""
+    future = ctx.attach_invocation(run, BytesSerde())
+    # This wait raises an error only if this invocation itself is cancelled.
+    await restate.wait_completed(future)
     try:
-        await ctx.attach_invocation(run, BytesSerde())
+        await future
     except TerminalError as error:
         if is_cancelled(error) and not is_lost(error):
             return End(run=run, state="cancelled")

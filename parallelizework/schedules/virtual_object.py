@@ -246,7 +246,13 @@ def _planned_from(
 
 
 async def _repair(ctx: ObjectContext, schedule: ScheduleState) -> None:
-    """Send a tick again that is late: somebody may have killed it."""
+    """Send messages again that somebody may have killed.
+
+    A tick that is late, and those that wait for the ends of runs. The end of a run
+    counts once.
+    """
+    for run in schedule.running_ids:
+        ctx.generic_send(NAME, "follow", run.encode(), key=ctx.key())
     if schedule.next and schedule.next < await _now(ctx) - LATE:
         saved(ctx, await planned(ctx, schedule, schedule.next - _INSTANT))
 

@@ -98,10 +98,11 @@ def _from_file(path: Path) -> ModuleType:
     path = path.resolve()
     if not path.is_file():
         raise TargetError(f"there is no file {path}")
-    known = sys.modules.get(path.stem)
-    if known and getattr(known, "__file__", None) == str(path):
-        return known
-    name = f"parallelizework_target_{path.stem}" if known else path.stem
+    own_name = f"parallelizework_target_{path.stem}"
+    for known in map(sys.modules.get, (path.stem, own_name)):
+        if known and getattr(known, "__file__", None) == str(path):
+            return known
+    name = own_name if path.stem in sys.modules else path.stem
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise TargetError(f"{path} is not a Python module")

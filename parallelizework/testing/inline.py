@@ -246,7 +246,7 @@ class _Inline(Generic[Task, Subtask, Result]):
     async def _run(self, server: Server, body: bytes) -> InlineRun[Subtask, Result]:
         root = server.invoke(Request(self.fan_out.name, HandlerName.RUN, body))
         root.on_end(server.finish)
-        if self.cancel_after:
+        if self.cancel_after is not None:
             seconds = self.cancel_after.total_seconds()
             asyncio.get_running_loop().call_later(seconds, root.cancel)
         await server.end
@@ -277,9 +277,15 @@ class _Inline(Generic[Task, Subtask, Result]):
         A subtask that does not fit the type of its executor stays plain JSON.
         """
         plain = _FAILURES.validate_json(failures or b"[]")
-        executors = [each.definition for each in self.executors]
-        known = [each for each in (self.fan_out.definition.execute, *executors) if each]
-        return [_with_type(each, known[0]) for each in plain] if known else plain
+        executes = self.fan_out.definition.execute or self._executor
+        return [_with_type(each, executes) for each in plain] if executes else plain
+
+    @property
+    def _executor(self) -> ExecuteDefinition | None:
+        """The executor of the fan-out, if it is one of the given executors."""
+        name = self.fan_out.definition.executor
+        found = (each.definition for each in self.executors if each.name == name)
+        return next(found, None)
 
 
 def _with_type(failure: Failure[Any], definition: ExecuteDefinition) -> Failure[Any]:

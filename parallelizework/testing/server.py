@@ -78,7 +78,7 @@ class Server:
         self._random = random
         self._loop = asyncio.get_running_loop()
         self._arrivals: dict[tuple[str, str], float] = {}
-        self._by_key: dict[tuple[str, str, str], str] = {}
+        self._by_key: dict[tuple[str | None, ...], str] = {}
         self._states: dict[tuple[str, str], dict[str, bytes]] = {}
         self._queues: dict[tuple[str, str], deque[Invocation]] = {}
 
@@ -90,7 +90,8 @@ class Server:
             by: The id of the caller.
             delay: Seconds until the message is sent.
         """
-        same = (request.service, request.handler, request.idempotency_key or "")
+        target = (request.service, request.key, request.handler)
+        same = (*target, request.idempotency_key)
         if request.idempotency_key and same in self._by_key:
             return self.invocations[self._by_key[same]]
         invocation = Invocation(self, len(self.invocations), request)

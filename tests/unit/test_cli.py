@@ -1,5 +1,6 @@
 """The words of the command line, and the task that it reads."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -141,6 +142,15 @@ def test_a_run_is_starting_until_its_first_step(
     assert invocation.correct(progress(succeeded=3)).state == "running"
 
 
+def test_lines_end_at_line_feeds_only(tmp_path: Path) -> None:
+    file = tmp_path / "lines.txt"
+    file.write_bytes("a\x0cb\nc\u2028d\n\ne\x85f\r\ng\x1ch\n".encode())
+
+    task = json.loads(read_task(None, str(file)))
+
+    assert task == ["a\x0cb", "c\u2028d", "e\x85f", "g\x1ch"]
+
+
 @pytest.mark.parametrize(
     ("task", "lines", "mistake"),
     [
@@ -149,6 +159,8 @@ def test_a_run_is_starting_until_its_first_step(
         ("foo", None, "not JSON"),
         ("@/nowhere", None, "cannot read /nowhere: No such file"),
         (None, "/nowhere", "cannot read /nowhere: No such file"),
+        ("[" * 500, None, "not JSON"),
+        ('"\\ud800"', None, "not JSON"),
     ],
 )
 def test_a_task_that_is_missing_or_not_json_is_a_usage_error(

@@ -1,5 +1,6 @@
 """The requests that a client retries, and the errors about a wrong URL."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 
 import httpx
@@ -14,6 +15,7 @@ from parallelizework.client.server_api.server import Server
 from parallelizework.client.server_api.sql import Sql
 from parallelizework.client.submission import submit
 from parallelizework.errors import Refused, UnknownFanOut, Unreachable
+from parallelizework.notifications import WebhookUrl
 
 URL = "http://127.0.0.1:1/"
 READ = Request("GET", URL, repeatable=True)
@@ -202,6 +204,58 @@ async def test_the_url_of_an_ingress_is_not_the_url_of_an_admin_api(
         await admin.steer("inv_1", "cancel")
     with pytest.raises(Refused, match=is_refused):
         await Sql(http, "http://a").recent("true", 1)
+
+
+async def test_an_answer_of_another_server_is_refused(connect: Connect) -> None:
+    page = httpx.Response(200, content=b"<html></html>")
+    other = httpx.Response(200, content=b'{"rows": 3}')
+
+    for answer in (page, other, OK):
+        with pytest.raises(Refused, match="not that of a restate-server"):
+            await Sql(connect(answer), "http://a").recent("true", 1)
+        with pytest.raises(Refused, match="not that of a restate-server"):
+            await Ingress(connect(answer), "http://a").submit("A", b"3", Options())
+
+
+async def test_many_waits_for_results_do_not_block_other_requests() -> None:
+    ended = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await reader.readuntil(b"\r\n\r\n")
+        if b"/wait" in request:
+            await ended.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    http = Http()
+    async with server, asyncio.TaskGroup() as group:
+        waits = Request("GET", f"{url}/wait")
+        waiting = [group.create_task(http.ask(waits)) for _ in range(150)]
+        await asyncio.sleep(0)
+        answer = await http.ask(Request("GET", f"{url}/other"))
+        assert answer.ok
+        assert not any(task.done() for task in waiting)
+        ended.set()
+    await http.close()
+
+
+async def test_receivers_may_be_an_iterator(connect: Connect) -> None:
+    sent: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request.url.path)
+        return httpx.Response(200, content=b'{"invocationId": "inv_1", "status": ""}')
+
+    http, url = Http(httpx.MockTransport(answer)), "http://a"
+    server = Server(http, Ingress(http, url), Admin(http, url), Sql(http, url))
+    receivers = (WebhookUrl(f"https://{host}") for host in ("x.com", "y.com"))
+
+    await submit(server, plain("Squares"), 3, Options(), receivers)
+
+    assert sent[0].endswith("/check")
+    assert sent[2].endswith("/whenDone")
 
 
 async def test_a_fan_out_of_another_server_is_not_suggested(connect: Connect) -> None:

@@ -176,6 +176,19 @@ def test_the_worker_of_a_fan_out_with_notify_serves_fan_out_notify(
     assert "FanOutNotify" not in names(fan_out())
 
 
+@pytest.mark.parametrize("url", ["smtp+tls://me:secret@h:25", "http://me:secret@h:25"])
+def test_a_password_is_sent_to_no_server_of_an_unknown_scheme(
+    monkeypatch: pytest.MonkeyPatch, url: str
+) -> None:
+    monkeypatch.setenv("PARALLELIZEWORK_SMTP_URL", url)
+    monkeypatch.setenv("PARALLELIZEWORK_SMTP_SENDER", "runs@example.com")
+
+    with pytest.raises(SettingsError, match="use smtp://USER") as refused:
+        names(fan_out(Email("me@example.com")))
+
+    assert "secret" not in str(refused.value)
+
+
 def test_the_worker_does_not_start_without_the_settings_for_its_receivers() -> None:
     with pytest.raises(SettingsError, match="Set PARALLELIZEWORK_SMTP_URL"):
         names(fan_out(Email("me@example.com")))

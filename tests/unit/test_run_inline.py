@@ -257,6 +257,31 @@ def test_an_executor_executes_the_subtasks(*, replays: bool) -> None:
     assert [call.handler for call in run.calls][:2] == ["Elsewhere/runSubtask"] * 2
 
 
+def test_a_run_may_be_cancelled_at_once() -> None:
+    run = run_inline(fan_out(), names("ab", FOREVER), cancel_after=timedelta(0))
+
+    assert run.error
+    assert run.error.message == "cancelled"
+
+
+def test_a_failed_subtask_has_the_type_of_its_own_executor() -> None:
+    def fails(job: Job) -> str:
+        raise restate.TerminalError("no")
+
+    def other(number: int) -> int:
+        return number
+
+    executors = [
+        Executor("Other", execute=other),
+        Executor("Elsewhere", execute=fails),
+    ]
+    elsewhere = fan_out(None, executor="Elsewhere")
+
+    run = run_inline(elsewhere, names("a"), executors=executors)
+
+    assert [type(each.subtask) for each in run.failures] == [Job]
+
+
 def test_a_call_of_an_unknown_service_is_a_failure() -> None:
     run = run_inline(fan_out(None, executor="Elsewhere"), names("a"))
 

@@ -19,6 +19,7 @@ _PAUSES = (0.1, 0.3, 1.0)  # seconds between attempts: long enough for a restart
 _OUTAGE_PAUSES = (*_PAUSES, 2.0, 4.0)  # a cluster may have to elect another leader
 _OUTAGE = (502, 503, 504)  # a proxy or the ingress cannot reach the server
 _SHOWN = 300  # characters of a proxy's page
+_NOT_RESTATE = "the answer is not that of a restate-server: check the URL"
 _TIMEOUT = 30.0  # seconds; the server answers within one, except to an attach
 _CONNECT = 5.0  # seconds; a running server accepts a connection at once
 _SHORTEST_CONNECT = 1.0  # seconds, also for a request with a shorter timeout
@@ -121,8 +122,15 @@ class Answer:
         return self.source or (self.error and self.error.source) or ""
 
     def read(self, key: str, kind: type[T]) -> T:
-        """The value of a key in the body."""
-        return TypeAdapter(kind).validate_python(from_json(self.body)[key])
+        """The value of a key in the body.
+
+        Raises:
+            Refused: The body is not the answer of a restate-server.
+        """
+        try:
+            return TypeAdapter(kind).validate_python(from_json(self.body)[key])
+        except (ValueError, KeyError, TypeError) as error:
+            raise Refused(_NOT_RESTATE) from error
 
 
 class Http:
@@ -133,7 +141,11 @@ class Http:
     """
 
     def __init__(self, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        self.client = httpx.AsyncClient(trust_env=False, transport=transport)
+        # Each wait for a result has a connection of its own.
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+        self.client = httpx.AsyncClient(
+            trust_env=False, transport=transport, limits=limits
+        )
 
     async def ask(self, request: Request) -> Answer:
         """Send a request; send it again if it is repeatable and nothing accepted it.
@@ -186,7 +198,7 @@ class Http:
                 content=request.body,
                 timeout=httpx.Timeout(connect, read=request.timeout),
             )
-        except (httpx.ReadTimeout, httpx.PoolTimeout) as error:
+        except httpx.ReadTimeout as error:
             raise TimedOut(
                 f"{request.url} did not answer within {request.timeout:g} s"
             ) from error

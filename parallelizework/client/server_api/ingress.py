@@ -211,8 +211,10 @@ class Ingress:
             raise UnknownFanOut(f"no worker serves a fan-out {name!r}")
         if not answer.ok:
             raise Refused(f"{name} was not submitted: {answer.message}")
-        sent = from_json(answer.body)
-        return Submitted(sent["invocationId"], sent["status"] != "PreviouslyAccepted")
+        status = answer.read("status", str)
+        return Submitted(
+            answer.read("invocationId", str), status != "PreviouslyAccepted"
+        )
 
     async def _object(self, name: str, run: str, handler: str) -> Answer | None:
         """The answer of a virtual object; None if it does not know the run."""

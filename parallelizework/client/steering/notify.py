@@ -11,7 +11,7 @@ from pydantic_core import to_json
 
 from parallelizework.client.server_api.http import Answer, Request, TimedOut
 from parallelizework.client.server_messages import SERVICE_NOT_FOUND
-from parallelizework.errors import Refused
+from parallelizework.errors import Refused, Unreachable
 from parallelizework.messages import NOTIFY, WHEN_DONE
 from parallelizework.notifications.receivers import Receiver, urls_of
 
@@ -72,7 +72,11 @@ async def notify(
         key = sha256(body).hexdigest() if is_repeated else uuid4().hex
         headers = {"idempotency-key": key}  # so the request can be sent again
         request = Request("POST", url, headers=headers, body=body, repeatable=True)
-        _accepted(await server.http.ask(request))
+        try:
+            _accepted(await server.http.ask(request))
+        except (Refused, Unreachable) as error:
+            text = f"nobody will be notified of the end of {run}: {error}"
+            raise type(error)(text) from error
 
 
 def _accepted(answer: Answer) -> None:

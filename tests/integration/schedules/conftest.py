@@ -39,6 +39,16 @@ class Schedules:
         target = f"target = 'FanOutSchedule/{name}/tick'"
         return len(self._query(f"select id from sys_invocation where {target}"))
 
+    def following(self, name: str) -> list[str]:
+        """The ids of the invocations that wait for the ends of runs."""
+        target = f"target = 'FanOutSchedule/{name}/follow' and status <> 'completed'"
+        return self._query(f"select id from sys_invocation where {target}")
+
+    def stop(self, invocation: str, how: str) -> None:
+        """Kill or cancel an invocation."""
+        url = f"{self.system.admin}/invocations/{invocation}/{how}"
+        self.system.http.patch(url).raise_for_status()
+
     def _query(self, sql: str) -> list[str]:
         """The only column of the rows. A server that has just started may refuse."""
         answers: list[httpx.Response] = []

@@ -1,5 +1,6 @@
 """Schedules on a real server with two workers: overlap, pause, changes, outages."""
 
+import math
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -135,6 +136,41 @@ def test_a_trigger_is_refused_while_a_run_may_not_be_overlapped(
     assert known.trigger(key) is None
     repair(key)
     eventually(lambda: len(known.get(key).runs) == 2)
+    known.delete(key)
+
+
+def test_a_schedule_learns_the_end_of_a_run_also_if_its_message_was_killed(
+    schedules: Schedules, key: str
+) -> None:
+    client = schedules.client
+    job: JsonValue = {"key": key, "waits": True}
+    client.schedules.set(key, "@yearly", "Scheduled", job)
+    run = client.schedules.trigger(key)
+
+    for how in ("cancel", "kill"):
+        eventually(lambda: len(schedules.following(key)) == 1)
+        schedules.stop(schedules.following(key)[0], how)
+        eventually(lambda: not schedules.following(key))
+        assert [each.run for each in client.schedules.get(key).running] == [run]
+        client.schedules.set(key, "@yearly", "Scheduled", job)
+    repair(key)
+
+    eventually(lambda: not client.schedules.get(key).running)
+    assert [each.state for each in client.schedules.get(key).runs] == ["succeeded"]
+    client.schedules.delete(key)
+
+
+def test_a_schedule_keeps_numbers_that_json_does_not_have(
+    schedules: Schedules, key: str
+) -> None:
+    known = schedules.client.schedules
+    job: JsonValue = {"key": key, "limit": math.inf}
+
+    known.set(key, "@yearly", "Scheduled", job)
+    known.trigger(key)
+
+    eventually(lambda: len(known.get(key).runs) == 1)
+    assert lines.of(key)[0] == "limit inf"
     known.delete(key)
 
 
