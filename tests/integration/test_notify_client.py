@@ -1,5 +1,6 @@
 """The client and the command line: a result in time, or a notification later."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -185,10 +186,15 @@ def test_the_command_line_with_wait_notifies_only_if_the_run_takes_longer(
 
     soon = output_of("run", FAN_OUT, '{"numbers": [1]}', *notify, "60s", where=where)
     late = output_of("run", FAN_OUT, slow, *notify, "0.5s", where=where)
+    last = ["--notify", f"mailto:{key}@example.org", "--wait", "60s"]
+    last += ["--timeout", "0.5s"]
+    failed = output_of("run", FAN_OUT, slow, *last, where=where, code=1)
 
     assert soon.endswith('{"total": 1, "text": ""}\n')
     repair(key)
     until_notified(mails, f"{key}@example.com", late.splitlines()[-1])
+    [run] = set(re.findall(r"inv_\w+", failed))
+    until_notified(mails, f"{key}@example.org", run)
 
 
 @pytest.mark.parametrize("url", ["me@example.com", "ftp://example.com/"])
