@@ -87,15 +87,19 @@ def _npm_ci(npm: str, folder: Path) -> None:
     with as_file(_NPM) as npm_files:
         shutil.copytree(npm_files, folder, dirs_exist_ok=True)
     path = os.pathsep.join([str(Path(npm).parent), os.environ.get("PATH", os.defpath)])
-    installed = subprocess.run(
-        [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"],
-        cwd=folder,
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        timeout=_INSTALL_SECONDS,
-        check=False,
-    )
+    try:
+        installed = subprocess.run(
+            [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"],
+            cwd=folder,
+            env={**os.environ, "PATH": path},
+            capture_output=True,
+            text=True,
+            timeout=_INSTALL_SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        text = f"npm did not install Restate within {_INSTALL_SECONDS} s"
+        raise ServerNotFound(text) from error
     if installed.returncode != 0:
         reason = (installed.stderr or installed.stdout).strip()
         raise ServerNotFound(f"npm could not install Restate: {reason}")

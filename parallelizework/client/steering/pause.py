@@ -62,8 +62,14 @@ async def resume(server: Server, run: str) -> None:
     if not paused:
         await server.sql.invocation(run)  # raises UnknownRun
         raise Refused(f"nothing of {run} is paused")
+    refused: list[Exception] = []
     for each in reversed(paused):  # callees first: their callers may wait for them
-        await server.admin.steer(each, "resume")
+        try:
+            await server.admin.steer(each, "resume")
+        except (Refused, UnknownRun) as error:  # it may be resumed or ended meanwhile
+            refused.append(error)
+    if len(refused) == len(paused):
+        raise refused[0]
 
 
 async def _coordinators(sql: Sql, run: str) -> list[Call]:
