@@ -56,15 +56,11 @@ class Remains:
         rest: dict[FullIndex, Any] = {}
         shards: dict[int, Any] = {}
         for each in outcomes.rest:
-            if not each.are_shards:
-                rest |= {(each.shard, index): item for index, item in each.indexed()}
-                continue
-            for index, item in each.indexed():
-                if known := expanded(item):  # of a redrive that did not execute it
-                    subtasks = zip(known.indexes, known.subtasks, strict=True)
-                    rest |= {(index, inner): subtask for inner, subtask in subtasks}
-                else:
-                    shards[index] = item
+            rest |= dict(each.subtasks())
+            if each.are_shards:
+                shards |= {
+                    at: item for at, item in each.indexed() if not expanded(item)
+                }
         return cls(
             succeeded=outcomes.all_successes,
             values=outcomes.values,

@@ -1,13 +1,15 @@
 """Redrives in memory: handler code starts a run, and redrives it."""
 
 import asyncio
+from collections import Counter
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
 from pydantic_core import from_json, to_json
-from restate import Context
+from restate import Context, TerminalError
 
-from parallelizework import FanOut, Policy
+from parallelizework import Failure, FanOut, Policy
 from parallelizework.testing import run_inline
 
 HOUR = timedelta(hours=1)
@@ -63,3 +65,49 @@ def test_a_run_that_is_held_since_its_split_is_split_again() -> None:
         return await redrive_of_held(ctx, {"policy": {"deadline": 60}})
 
     assert outcome(execute, redriven) == [0, 1, 2]
+
+
+async def redrive_of_ended(ctx: Context, request: dict[str, Any]) -> Any:
+    """Start a run, and redrive it when it has ended."""
+    call = ctx.generic_call("Redriven", "run", b"4")
+    run = await call.invocation_id()
+    with suppress(TerminalError):
+        await call
+    body = to_json({"run": run, **request})
+    return from_json(await ctx.generic_call("Redriven", "redrive", body))
+
+
+def test_subtasks_of_expanded_shards_have_not_ended_at_a_deadline() -> None:
+    tries: Counter[int] = Counter()
+
+    def expand(shard: int) -> list[int]:
+        return [10 * shard, 10 * shard + 1]
+
+    async def fail_and_hang(number: int) -> int:
+        tries[number] += 1
+        if tries[number] == 1:
+            raise TerminalError("it fails once")
+        await asyncio.sleep(5)
+        return number
+
+    def places(
+        _values: list[int], failures: list[Failure[int]]
+    ) -> list[tuple[int | None, int, int]]:
+        return [(each.shard, each.index, each.subtask) for each in failures]
+
+    redriven: FanOut[Any, Any, Any, Any] = FanOut(
+        "Redriven",
+        split=numbers,
+        expand=expand,
+        execute=fail_and_hang,
+        aggregate=places,
+        policy=Policy(tolerated_failure_percentage=100),
+    )
+
+    async def execute(ctx: Context, _number: int) -> Any:
+        policy = {"deadline": 1, "on_deadline": "answer", "max_concurrency": 1}
+        return await redrive_of_ended(ctx, {"policy": policy})
+
+    assert outcome(execute, redriven) == [
+        [shard, index, 10 * shard + index] for shard in range(4) for index in range(2)
+    ]
