@@ -87,7 +87,7 @@ class RedrivableRun(Run):
         self._outcomes = self._unstarted = outcomes
         remains = Remains.of(outcomes)
         try:
-            items, left = remains.selected(selection)
+            items, left = remains.selected(selection, self._definition.name_of)
         except LookupError as error:
             raise WrongSelection(f"not a subtask without a value: {error}") from error
         overrides = self._changed(selection)
