@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from pydantic_core import from_json, to_json
 from restate import Context, TerminalError
 
@@ -24,10 +25,12 @@ def only(values: list[Any]) -> Any:
     return values[0]
 
 
-def outcome(execute: Any, fan_out: FanOut[Any, Any, Any, Any]) -> Any:
+def outcome(
+    execute: Any, fan_out: FanOut[Any, Any, Any, Any], seed: int | None = None
+) -> Any:
     """What handler code returns that calls a fan-out with `execute`."""
     driver = FanOut("Driver", split=once, execute=execute, aggregate=only)
-    return run_inline(driver, 0, services=[fan_out]).result
+    return run_inline(driver, 0, services=[fan_out], seed=seed).result
 
 
 async def redrive_of_held(ctx: Context, selection: dict[str, Any]) -> Any:
@@ -67,13 +70,17 @@ def test_a_run_that_is_held_since_its_split_is_split_again() -> None:
     assert outcome(execute, redriven) == [0, 1, 2]
 
 
-async def redrive_of_ended(ctx: Context, request: dict[str, Any]) -> Any:
-    """Start a run, and redrive it when it has ended."""
+async def ended_run(ctx: Context) -> str:
+    """Start a run, wait for its end, and return its id."""
     call = ctx.generic_call("Redriven", "run", b"4")
-    run = await call.invocation_id()
     with suppress(TerminalError):
         await call
-    body = to_json({"run": run, **request})
+    return await call.invocation_id()
+
+
+async def redrive_of_ended(ctx: Context, request: dict[str, Any]) -> Any:
+    """Start a run, and redrive it when it has ended."""
+    body = to_json({"run": await ended_run(ctx), **request})
     return from_json(await ctx.generic_call("Redriven", "redrive", body))
 
 
@@ -111,3 +118,22 @@ def test_subtasks_of_expanded_shards_have_not_ended_at_a_deadline() -> None:
     assert outcome(execute, redriven) == [
         [shard, index, 10 * shard + index] for shard in range(4) for index in range(2)
     ]
+
+
+@pytest.mark.parametrize("seed", range(20))  # some cancel it during the claim
+def test_a_redrive_that_is_cancelled_while_it_claims_keeps_no_claim(seed: int) -> None:
+    def fail(_number: int) -> int:
+        raise TerminalError("it fails")
+
+    redriven = FanOut("Redriven", split=numbers, execute=fail, aggregate=listed)
+
+    async def execute(ctx: Context, _number: int) -> Any:
+        run = await ended_run(ctx)
+        redrive = ctx.generic_call("Redriven", "redrive", to_json({"run": run}))
+        ctx.cancel_invocation(await redrive.invocation_id())
+        with suppress(TerminalError):
+            await redrive
+        await ctx.sleep(SECOND)
+        return from_json(await ctx.generic_call("FanOutRedrive", "get", b"", key=run))
+
+    assert not outcome(execute, redriven, seed=seed)["is_redriving"]
