@@ -33,13 +33,15 @@ def outcome(
     return run_inline(driver, 0, services=[fan_out], seed=seed).result
 
 
-async def redrive_of_held(ctx: Context, selection: dict[str, Any]) -> Any:
-    """Start a run, redrive it when it is held, and return its result."""
+async def redrive_of_held(
+    ctx: Context, selection: dict[str, Any]
+) -> tuple[str, list[int]]:
+    """Start a run, redrive it when it is held, and return its id and its result."""
     call = ctx.generic_call("Redriven", "run", b"3")
     run = await call.invocation_id()
     await ctx.sleep(timedelta(seconds=30))
     await ctx.generic_call("FanOutRedrive", "redrive", to_json(selection), key=run)
-    return from_json(await call)
+    return run, from_json(await call)
 
 
 def numbers(count: int) -> list[int]:
@@ -65,7 +67,8 @@ def test_a_run_that_is_held_since_its_split_is_split_again() -> None:
     )
 
     async def execute(ctx: Context, _number: int) -> Any:
-        return await redrive_of_held(ctx, {"policy": {"deadline": 60}})
+        _, result = await redrive_of_held(ctx, {"policy": {"deadline": 60}})
+        return result
 
     assert outcome(execute, redriven) == [0, 1, 2]
 
@@ -137,3 +140,32 @@ def test_a_redrive_that_is_cancelled_while_it_claims_keeps_no_claim(seed: int) -
         return from_json(await ctx.generic_call("FanOutRedrive", "get", b"", key=run))
 
     assert not outcome(execute, redriven, seed=seed)["is_redriving"]
+
+
+@pytest.mark.parametrize("policy", [{"stream": False}, {}, {"stream": True}])
+def test_a_stream_ends_also_if_a_redrive_no_longer_uses_it(
+    policy: dict[str, Any],
+) -> None:
+    tries: Counter[int] = Counter()
+
+    def fail_once(number: int) -> int:
+        tries[number] += 1
+        if number == 1 and tries[number] == 1:
+            raise TerminalError("it fails once")
+        return number
+
+    redriven = FanOut(
+        "Redriven",
+        split=numbers,
+        execute=fail_once,
+        aggregate=listed,
+        policy=Policy(stream=True, hold=HOUR),
+    )
+
+    async def execute(ctx: Context, _number: int) -> Any:
+        run, result = await redrive_of_held(ctx, {"policy": policy})
+        await ctx.sleep(SECOND)
+        part = await ctx.generic_call("FanOutOutcomes", "read", b"0", key=run)
+        return result, from_json(part)["is_last"]
+
+    assert outcome(execute, redriven) == [[0, 1, 2], True]

@@ -142,12 +142,10 @@ class RedrivableRun(Run):
 
     def _set_policy(self, overrides: Overrides) -> None:
         """Set the policy of a redrive. The deadline starts again."""
-        was_streamed = self._policy.stream
         self._overrides = overrides
         self._policy = self._definition.policy_for(overrides)
         self._steps = Steps(self._ctx, self._definition, self._policy)
-        if self._policy.stream and not was_streamed:
-            self._stream.begin()
+        self._begin_stream()
         self._start_deadline()
 
     def _end(self, state: State, error: str | None = None) -> None:
