@@ -282,3 +282,22 @@ def test_events_that_came_together_are_checked_as_they_were() -> None:
     run_inline(adding, [0], services=[numbers, join])
 
     assert received == [[[1]], [[1], [2]], [[1], [2], [3]]]
+
+
+def test_an_id_of_that_exits_refuses_the_event() -> None:
+    def leave(event: int) -> str:
+        raise SystemExit(event)
+
+    join = Join("Sum", event=int, into=numbers, until=1, task=split, id_of=leave)
+
+    async def add(ctx: Context, event: int) -> int:
+        await ctx.generic_call("Sum", "add", str(event).encode(), key="a")
+        return event
+
+    adding = FanOut("Adding", split=split, execute=add, aggregate=total)
+
+    run = run_inline(adding, [7], services=[numbers, join])
+
+    assert run.error
+    assert run.error.status_code == 400
+    assert "SystemExit(7)" in run.error.message
