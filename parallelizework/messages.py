@@ -220,23 +220,33 @@ class Rest(BaseModel):
     ) -> list[Failure[Any]]:
         """Return the subtasks as failures: they had not ended at the deadline.
 
-        Subtasks that are `Done` are no failures. Shards have no subtasks yet.
+        Subtasks that are `Done` are no failures. Most shards have no subtasks yet.
 
         Args:
             name_of: Returns the name of an item; None if the items have no names.
         """
-        if self.are_shards:
-            return []
         return [
             Fault.unfinished().failure(
                 item,
                 index=index,
-                shard=self.shard,
+                shard=shard,
                 name=name_of(item) if name_of else None,
             )
-            for index, item in self.indexed()
+            for (shard, index), item in self.subtasks()
             if not is_known(item)
         ]
+
+    def subtasks(self) -> Iterator[tuple["FullIndex", Any]]:
+        """Yield each subtask with its full index.
+
+        A shard has subtasks here only if a redrive has expanded it.
+        """
+        for index, item in self.indexed():
+            if not self.are_shards:
+                yield (self.shard, index), item
+            elif part := expanded(item):
+                for inner, subtask in zip(part.indexes, part.subtasks, strict=True):
+                    yield (index, inner), subtask
 
 
 class Expanded(BaseModel):

@@ -18,7 +18,7 @@ from parallelizework.messages import (
     Rest,
     Slice,
 )
-from parallelizework.outcomes import Failure, Fault
+from parallelizework.outcomes import Failure, Fault, known_values
 from parallelizework.serde.message import Message
 from parallelizework.terminal_errors import cancelled, fault_of, is_cancelled
 from parallelizework.waiting.models import is_wait, wait_headers
@@ -236,7 +236,7 @@ class SliceCall(Call):
         return self.slice_json.serialize(slice_)
 
     def without_answer(self) -> Outcomes:
-        """Return the items as items without an outcome."""
+        """Return the items without an outcome; those that are `Done` have a value."""
         whole = self.whole
         rest = Rest(
             first=whole.first + self.start_at,
@@ -245,7 +245,22 @@ class SliceCall(Call):
             are_shards=self.handler in (HandlerName.RUN_SHARD, HandlerName.RUN_SHARDS),
             items=self._items,
         )
-        return Outcomes(rest=[rest])
+        known = {} if rest.are_shards else known_values(self._items)
+        if not known:
+            return Outcomes(rest=[rest])
+        indexes = [index for index, _ in rest.indexed()]
+        full_indexes = [(whole.shard, indexes[at]) for at in known]
+        left = [at for at in range(len(indexes)) if at not in known]
+        others = {
+            "indexes": [indexes[at] for at in left],
+            "items": [rest.items[at] for at in left],
+        }
+        return Outcomes(
+            succeeded=len(known),
+            values=[*known.values()],
+            full_indexes=[] if whole.indexes is None else full_indexes,
+            rest=[rest.model_copy(update=others)] if left else [],
+        )
 
     def _report_request(self, caller: str, rule: Rule) -> ReportRequest | None:
         if not self.is_coordinator:

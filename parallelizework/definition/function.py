@@ -109,7 +109,7 @@ class Function:
                 async with timeout:
                     timeout.reschedule(_from_now(seconds))
                     return await self._collected(self._function(*args))
-            result = await self._threads.run(partial(self._in_thread, *args), seconds)
+            result = await self._threads.run(partial(self.call_sync, *args), seconds)
             async with timeout:  # a lambda may have returned a coroutine
                 timeout.reschedule(_from_now(seconds))
                 return await self._collected(result)
@@ -124,7 +124,14 @@ class Function:
                 raise
             raise self._failure(error) from error
 
-    def _in_thread(self, *args: object) -> object:
+    def call_sync(self, *args: object) -> object:
+        """Call the sync function in the current thread.
+
+        Only a short function may be called in the thread of the event loop.
+
+        Raises:
+            RuntimeError: As for an async call.
+        """
         try:
             return self._listed(self._function(*args))  # generators run here
         except (Exception, KeyboardInterrupt):
@@ -180,10 +187,6 @@ class Function:
     def is_async(self) -> bool:
         """Whether the function is async."""
         return self._is_async
-
-    def call_sync(self, *args: object) -> object:
-        """Call a short sync function here: in the event loop, and not in a thread."""
-        return self._function(*args)
 
     @property
     def threads(self) -> Threads:

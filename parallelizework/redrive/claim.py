@@ -7,6 +7,7 @@ from restate import Context, TerminalError
 from restate.serde import BytesSerde
 
 from parallelizework.messages import Outcomes
+from parallelizework.redrive.keep import Keeper
 from parallelizework.redrive.models import (
     NAME,
     Claim,
@@ -98,12 +99,16 @@ async def _claim(ctx: Context, run: str, fan_out: str, lost: str | None) -> Clai
     """Claim a run, as soon as everything that is kept of the run has arrived."""
     request = ClaimRequest(by=ctx.request().id, fan_out=fan_out, instead_of=lost)
     body = claim_request_json.serialize(request)
-    for _ in range(_WAITS):
-        answer = await ctx.generic_call(NAME, "claim", body, key=run)
-        claim = claim_json.deserialize(answer)
-        if claim.status != "unknown":
-            return claim
-        await ctx.sleep(_WAIT)
+    try:
+        for _ in range(_WAITS):
+            answer = await ctx.generic_call(NAME, "claim", body, key=run)
+            claim = claim_json.deserialize(answer)
+            if claim.status != "unknown":
+                return claim
+            await ctx.sleep(_WAIT)
+    except TerminalError:  # a redrive that is cancelled may have the claim already
+        Keeper(ctx, fan_out, run).release(has_succeeded=False, is_kept=False)
+        raise
     return Claim(status="unknown")
 
 

@@ -4,12 +4,12 @@ A redrive executes items that have no value. Then it puts the old and the new va
 into the order of the split.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from parallelizework.messages import Expanded, FullIndex, Outcomes, Rest, expanded
-from parallelizework.outcomes import Failure, Fault, is_known
+from parallelizework.outcomes import Failure, Fault, in_order, is_known
 from parallelizework.redrive.models import Index, Selection
 
 _CONFLICT = 409
@@ -56,15 +56,11 @@ class Remains:
         rest: dict[FullIndex, Any] = {}
         shards: dict[int, Any] = {}
         for each in outcomes.rest:
-            if not each.are_shards:
-                rest |= {(each.shard, index): item for index, item in each.indexed()}
-                continue
-            for index, item in each.indexed():
-                if known := expanded(item):  # of a redrive that did not execute it
-                    subtasks = zip(known.indexes, known.subtasks, strict=True)
-                    rest |= {(index, inner): subtask for inner, subtask in subtasks}
-                else:
-                    shards[index] = item
+            rest |= dict(each.subtasks())
+            if each.are_shards:
+                shards |= {
+                    at: item for at, item in each.indexed() if not expanded(item)
+                }
         return cls(
             succeeded=outcomes.all_successes,
             values=outcomes.values,
@@ -75,10 +71,18 @@ class Remains:
             gaps=frozenset([*map(_full_index, outcomes.all_failures), *rest]),
         )
 
-    def selected(self, selection: Selection) -> tuple[Items, "Remains"]:
+    def selected(
+        self,
+        selection: Selection,
+        name_of: Callable[[Any], str | None] | None = None,
+    ) -> tuple[Items, "Remains"]:
         """Return the items to execute, and what remains without them.
 
         Subtasks without an outcome that are left out become failures: cancelled.
+
+        Args:
+            selection: Which subtasks to execute.
+            name_of: Returns the name of an item; None if the items have no names.
 
         Raises:
             LookupError: A selected subtask has a value, or does not exist.
@@ -96,7 +100,8 @@ class Remains:
         for full_index, item in self.rest.items():
             is_left_out = failed_only or (chosen and _index(full_index) not in chosen)
             if is_left_out and not is_known(item):  # a known value costs nothing
-                failures.append(_left_out(full_index, item))
+                name = name_of(item) if name_of else None
+                failures.append(_left_out(full_index, item, name))
             else:
                 found[full_index] = item
         if others := chosen - set(map(_index, found)):
@@ -115,19 +120,19 @@ class Remains:
             combines: Whether the fan-out has `combine`.
         """
         update: dict[str, Any] = {
-            "failures": [*self.failures, *new.failures],
+            "failures": in_order([*self.failures, *new.failures]),
             "rest": [*self._rest(), *new.rest],
             "full_indexes": [],
         }
         if not combines:
             by_index = dict(self._with_indexes())
             by_index |= dict(zip(new.full_indexes, new.values, strict=True))
-            in_order = sorted(by_index, key=_order)
+            ordered = sorted(by_index, key=_order)
             counts: dict[int, int] = {}
-            for shard, _ in in_order:
+            for shard, _ in ordered:
                 if shard is not None:
                     counts[shard] = counts.get(shard, 0) + 1
-            values = [by_index[full_index] for full_index in in_order]
+            values = [by_index[full_index] for full_index in ordered]
             update |= {"values": values, "shard_values": counts}
         return new.model_copy(update=update)
 
@@ -175,10 +180,11 @@ def _items(found: dict[FullIndex, Any], shards: dict[int, Any]) -> Items:
     return Items(indexes, [items[index] for index in indexes])
 
 
-def _left_out(full_index: FullIndex, subtask: object) -> Failure[Any]:
+def _left_out(full_index: FullIndex, subtask: object, name: str | None) -> Failure[Any]:
     message = "it was left out of the redrive"
     fault = Fault(status="cancelled", message=message, code=_CONFLICT)
-    return fault.failure(subtask, index=full_index[1], shard=full_index[0])
+    shard, index = full_index
+    return fault.failure(subtask, index=index, shard=shard, name=name)
 
 
 def _full_index(failure: Failure[Any]) -> FullIndex:

@@ -138,7 +138,7 @@ async def expect(ctx: ObjectContext, body: bytes) -> bytes:
 async def withdraw(ctx: ObjectContext, body: bytes) -> bytes:
     """Note that the subtask no longer waits, unless an answer was sent before."""
     withdrawal, state = withdrawal_json.deserialize(body), await _kept.get(ctx)
-    if not state.answer:
+    if not state.answer and state.timer:  # otherwise the key is forgotten
         ended = "timed out" if withdrawal.status == "timed_out" else "was cancelled"
         _kept.set(ctx, state.model_copy(update={"ended": ended}))
     return withdrawn_json.serialize(not state.answer)

@@ -12,19 +12,19 @@ from parallelizework.waiting.models import Answer, Waiter, answer_name
 _STATE = "state"
 
 answer_json = Message[Answer](Answer, "an answer")
-_number_json = Message[int](int, "a number")
 
 
 class KeptState(BaseModel):
     """What is known of one key.
 
     Attributes:
-        changes: How often the time was set after which the key is forgotten.
+        timer: The id of the invocation that has set the time after which the key is
+            forgotten.
     """
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="constants")
 
-    changes: int = 0
+    timer: str = ""
 
 
 State = TypeVar("State", bound=KeptState)
@@ -53,14 +53,14 @@ class Kept(Generic[State]):
 
     def keep(self, ctx: ObjectContext, state: State, kept_for: timedelta) -> None:
         """Store the state, and forget the key after a time from now on."""
-        changed = state.model_copy(update={"changes": state.changes + 1})
-        self.set(ctx, changed)
-        body = _number_json.serialize(changed.changes)
+        timer = ctx.request().id
+        self.set(ctx, state.model_copy(update={"timer": timer}))
+        body = timer.encode()
         ctx.generic_send(self._name, "forget", body, key=ctx.key(), send_delay=kept_for)
 
     async def forget(self, ctx: ObjectContext, body: bytes) -> None:
         """Forget the key, unless its time was set anew."""
-        if (await self.get(ctx)).changes == _number_json.deserialize(body):
+        if (await self.get(ctx)).timer == body.decode():
             ctx.clear_all()
 
 

@@ -94,8 +94,10 @@ async def withdraw(ctx: ObjectContext, body: bytes) -> bytes:
     """Note that a subtask no longer waits, unless an event was sent before."""
     withdrawal, state = withdrawal_json.deserialize(body), await _kept.get(ctx)
     left = tuple(e for e in state.waiters if e.invocation != withdrawal.invocation)
-    _kept.set(ctx, state.model_copy(update={"waiters": left}))
-    return withdrawn_json.serialize(len(left) < len(state.waiters))
+    if state.timer:
+        _kept.set(ctx, state.model_copy(update={"waiters": left}))
+    has_left = len(left) < len(state.waiters)
+    return withdrawn_json.serialize(has_left or not state.timer)  # or is forgotten
 
 
 async def forget(ctx: ObjectContext, body: bytes) -> bytes:

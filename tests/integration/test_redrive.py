@@ -467,7 +467,7 @@ def test_a_run_whose_split_failed_is_split_again(start: Start) -> None:
     refused = trial.redrive(indexes=[3])
 
     assert refused.status_code == 400
-    assert "has no subtasks, because split failed" in error(refused)
+    assert "has no subtasks, because split has not returned" in error(refused)
     trial.check(trial.redrive())
 
 

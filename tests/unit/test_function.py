@@ -35,6 +35,11 @@ async def test_a_function_that_exits_fails_alone() -> None:
         await Function("execute", leaves, Threads(1))(3)
 
 
+def test_a_short_function_that_exits_fails_alone() -> None:
+    with pytest.raises(RuntimeError, match=r"\(leaves, .*\) raised SystemExit\(3\)"):
+        Function("name_of", leaves, Threads(1)).call_sync(3)
+
+
 class Words:
     def count(self, text: str) -> int:
         return len(text.split())

@@ -1,5 +1,6 @@
 """The definition of a join and of promises, and the rounds of a key."""
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +18,7 @@ from parallelizework.events.joins.models import (
 )
 from parallelizework.events.joins.rounds import State
 from parallelizework.events.promises.models import Answered, Peeked, Settled
+from parallelizework.testing import run_inline
 
 
 def split(numbers: list[int]) -> list[int]:
@@ -225,3 +227,77 @@ def test_the_answer_of_a_promise_has_no_id() -> None:
         "value": [1],
     }
     assert Peeked.of(None).status == "pending"
+
+
+def flat(events: list[list[int]]) -> list[int]:
+    return [number for event in events for number in event]
+
+
+def test_each_call_of_until_receives_the_events_as_they_were() -> None:
+    received: list[list[list[int]]] = []
+
+    def until(events: list[list[int]]) -> bool:
+        received.append([list(event) for event in events])
+        for event in events:
+            event.clear()
+        if len(received) == 1:
+            raise OSError("try again")
+        return False
+
+    join = Join("Sum", event=list[int], into=numbers, until=until, task=flat)
+
+    async def add_two_events(ctx: Context, _number: int) -> int:
+        for event in (b"[1, 2]", b"[3]"):
+            await ctx.generic_call("Sum", "add", event, key="a")
+            await ctx.sleep(timedelta(minutes=1))
+        return 0
+
+    adding = FanOut("Adding", split=split, execute=add_two_events, aggregate=total)
+
+    run_inline(adding, [0], services=[numbers, join])
+
+    assert received == [[[1, 2]], [[1, 2]], [[1, 2], [3]]]
+
+
+def test_events_that_came_together_are_checked_as_they_were() -> None:
+    received: list[list[list[int]]] = []
+
+    async def until(events: list[list[int]]) -> bool:
+        received.append([list(event) for event in events])
+        for event in events:
+            event.clear()
+        await asyncio.sleep(1)
+        return False
+
+    join = Join("Sum", event=list[int], into=numbers, until=until, task=flat)
+
+    async def add_three_events(ctx: Context, _number: int) -> int:
+        for event in (b"[1]", b"[2]", b"[3]"):
+            await ctx.generic_call("Sum", "add", event, key="a")
+        await ctx.sleep(timedelta(minutes=1))
+        return 0
+
+    adding = FanOut("Adding", split=split, execute=add_three_events, aggregate=total)
+
+    run_inline(adding, [0], services=[numbers, join])
+
+    assert received == [[[1]], [[1], [2]], [[1], [2], [3]]]
+
+
+def test_an_id_of_that_exits_refuses_the_event() -> None:
+    def leave(event: int) -> str:
+        raise SystemExit(event)
+
+    join = Join("Sum", event=int, into=numbers, until=1, task=split, id_of=leave)
+
+    async def add(ctx: Context, event: int) -> int:
+        await ctx.generic_call("Sum", "add", str(event).encode(), key="a")
+        return event
+
+    adding = FanOut("Adding", split=split, execute=add, aggregate=total)
+
+    run = run_inline(adding, [7], services=[numbers, join])
+
+    assert run.error
+    assert run.error.status_code == 400
+    assert "SystemExit(7)" in run.error.message

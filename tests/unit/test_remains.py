@@ -187,3 +187,21 @@ def test_combined_values_are_not_merged_again() -> None:
     merged = left.merged(Outcomes(succeeded=2, values=["both"]), combines=True)
 
     assert merged.values == ["both"]
+
+
+def test_old_and_new_failures_are_in_the_order_of_the_split() -> None:
+    remains = Remains.of(ended({None: ["failed", "value", "failed"]}))
+    _, left = remains.selected(Selection(indexes=[0]))
+
+    merged = left.merged(Outcomes(failures=[failure((None, 0))]), combines=False)
+
+    assert [each.index for each in merged.failures] == [0, 2]
+
+
+def test_a_subtask_that_is_left_out_has_its_name() -> None:
+    remains = Remains.of(ended({None: ["failed", "rest"]}))
+
+    _, left = remains.selected(Selection(indexes=[0]), name_of=str)
+
+    [left_out] = left.failures
+    assert left_out.name == str(subtask((None, 1)))

@@ -452,3 +452,43 @@ def test_a_replayed_subtask_is_tried_again_after_a_pause_of_almost_no_time() -> 
 
     assert run.result == "a"
     assert run.attempts == {0: 2}
+
+
+@pytest.mark.parametrize("policy", [{}, {"max_items_per_batch": 4}])
+@pytest.mark.parametrize("has_shards", [False, True])
+def test_a_known_value_counts_at_a_deadline(
+    policy: dict[str, Any], *, has_shards: bool
+) -> None:
+    def split(count: int) -> list[int | Done[int]]:
+        return [*range(count), Done(1_000), Done(1_001)]
+
+    def split_into_shards(count: int) -> list[int]:
+        return [count]
+
+    async def execute(number: int) -> int:
+        await asyncio.sleep(FOREVER)
+        return number
+
+    def aggregate(
+        values: list[int], failures: list[Failure[int]]
+    ) -> tuple[list[int], list[int]]:
+        return values, [failure.index for failure in failures]
+
+    functions: dict[str, Any] = (
+        {"split": split_into_shards, "expand": split}
+        if has_shards
+        else {"split": split}
+    )
+    limits = {"deadline": 1, "on_deadline": "answer"} | policy
+    late: FanOut[Any, Any, Any, Any] = FanOut(
+        "Late",
+        execute=execute,
+        aggregate=aggregate,
+        policy=Policy.model_validate(limits),
+        **functions,
+    )
+
+    values, failed = run_inline(late, 300).result
+
+    assert values == [1_000, 1_001]
+    assert failed == list(range(300))

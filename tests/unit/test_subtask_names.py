@@ -129,7 +129,11 @@ def returning_another_type(photo: Photo) -> str:
     return 7  # type: ignore[return-value]
 
 
-@pytest.mark.parametrize("function", [raising, returning_another_type])
+def leaving(photo: Photo) -> str:
+    raise SystemExit(photo.file)
+
+
+@pytest.mark.parametrize("function", [raising, returning_another_type, leaving])
 def test_an_error_of_name_of_is_logged_once_and_the_subtask_has_no_name(
     function: Callable[[Photo], str], caplog: pytest.LogCaptureFixture
 ) -> None:

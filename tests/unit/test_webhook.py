@@ -1,14 +1,20 @@
 """The definition of a webhook, and the requests that its functions receive."""
 
-from collections.abc import Callable
-from typing import Any
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar, cast
 
 import pytest
-from restate import Context
+from restate import Context, TerminalError
 
 import parallelizework
+from parallelizework.definition.function import Function
+from parallelizework.definition.threads import Threads
 from parallelizework.errors import DefinitionError
 from parallelizework.events import Reply, Webhook, WebhookEvent, WebhookRequest
+from parallelizework.events.webhooks.receiver import Receiver
+
+T = TypeVar("T")
 
 
 def accept(_request: WebhookRequest) -> None: ...
@@ -35,6 +41,20 @@ def test_two_webhooks_need_one_mailbox() -> None:
     names = [each.name for each in parallelizework.services(shop, bank)]
 
     assert names == ["Shop", "Bank", "FanOutMailbox"]
+
+
+class Requested:
+    """The context of a request, and nothing else."""
+
+    headers: Mapping[str, str] = {}
+
+    def request(self) -> Any:
+        return self
+
+    async def run_typed(
+        self, _name: str, action: Callable[[], Awaitable[T]], _options: object
+    ) -> T:
+        return await action()
 
 
 def wrong_type(_body: bytes) -> None: ...
@@ -71,6 +91,44 @@ def test_a_function_that_does_not_fit_is_an_error_at_once(
 
     with pytest.raises(DefinitionError, match=f"^{role} of Shop"):
         Webhook("Shop", **functions)
+
+
+def says_no(_request: WebhookRequest) -> bool:
+    return False
+
+
+async def says_no_later(_request: WebhookRequest) -> bool:
+    return False
+
+
+@pytest.mark.parametrize("verify", [says_no, says_no_later])
+def test_verify_must_refuse_by_an_error(verify: Any) -> None:
+    with pytest.raises(DefinitionError, match="must return None: raise ValueError"):
+        Webhook("Shop", verify=verify, event=ignore)
+
+
+def returns_false(_request: WebhookRequest) -> None:
+    return False  # pyright: ignore[reportReturnType] - on purpose
+
+
+async def returns_false_later(_request: WebhookRequest) -> None:
+    return False  # pyright: ignore[reportReturnType] - on purpose
+
+
+@pytest.mark.parametrize("verify", [returns_false, returns_false_later])
+def test_verify_refuses_by_false_too(verify: Any) -> None:
+    threads = Threads(1)
+    receiver = Receiver(
+        "Shop",
+        Function("verify", verify, threads),
+        Function("event", ignore, threads),
+    )
+    ctx = Requested()
+
+    with pytest.raises(TerminalError, match="refused: the request is not valid") as no:
+        asyncio.run(receiver.receive(cast("Context", ctx), b""))
+
+    assert no.value.status_code == 400
 
 
 def test_verify_cannot_be_forgotten() -> None:

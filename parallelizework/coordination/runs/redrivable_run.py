@@ -82,10 +82,12 @@ class RedrivableRun(Run):
             WrongSelection: The selection is not possible. Nothing was executed.
             TerminalError: As for `fan_out`.
         """
+        if not self._is_split:
+            return await self._split_again(dispatch, selection)
         self._outcomes = self._unstarted = outcomes
         remains = Remains.of(outcomes)
         try:
-            items, left = remains.selected(selection)
+            items, left = remains.selected(selection, self._definition.name_of)
         except LookupError as error:
             raise WrongSelection(f"not a subtask without a value: {error}") from error
         overrides = self._changed(selection)
@@ -99,6 +101,19 @@ class RedrivableRun(Run):
         self._fan_in.count_others(left.failures)
         self._outcomes = left.merged(new, combines=self._combines)
         return self._outcomes
+
+    async def _split_again(
+        self, dispatch: SubtaskDispatch, selection: Selection
+    ) -> Outcomes:
+        """Execute the whole run: `split` had not returned."""
+        if selection.indexes or selection.failed_only:
+            raise WrongSelection(
+                "the run has no subtasks, because split has not returned: redrive it "
+                "without a selection"
+            )
+        self._set_policy(self._changed(selection))
+        self._reason = None
+        return await self.fan_out(dispatch, await self.split())
 
     def _failure(self, outcomes: Outcomes) -> TerminalError | None:
         """Why the run fails; also if a redrive has left out shards."""
@@ -127,12 +142,10 @@ class RedrivableRun(Run):
 
     def _set_policy(self, overrides: Overrides) -> None:
         """Set the policy of a redrive. The deadline starts again."""
-        was_streamed = self._policy.stream
         self._overrides = overrides
         self._policy = self._definition.policy_for(overrides)
         self._steps = Steps(self._ctx, self._definition, self._policy)
-        if self._policy.stream and not was_streamed:
-            self._stream.begin()
+        self._begin_stream()
         self._start_deadline()
 
     def _end(self, state: State, error: str | None = None) -> None:

@@ -3,10 +3,7 @@
 from restate import Context, TerminalError
 
 from parallelizework.coordination.dispatch import SubtaskDispatch
-from parallelizework.coordination.runs.redrivable_run import (
-    RedrivableRun,
-    WrongSelection,
-)
+from parallelizework.coordination.runs.redrivable_run import RedrivableRun
 from parallelizework.definition.definition import Definition
 from parallelizework.messages import Outcomes
 from parallelizework.progress.models import State
@@ -56,13 +53,7 @@ class Redrive(RedrivableRun):
         """
         kept = self._claimed.kept
         if not kept.is_split:
-            if self._request.indexes or self._request.failed_only:
-                raise WrongSelection(
-                    f"{self._claimed.run} has no subtasks, because split failed: "
-                    "redrive it without a selection"
-                )
-            self._set_policy(self._changed(self._request))
-            return await self.fan_out(dispatch, await self.split())
+            return await self.redrive(dispatch, Outcomes(), self._request)
         outcomes = await outcomes_of(self._ctx, self._claimed)
         self._is_split, self._total = True, kept.total
         return await self.redrive(dispatch, outcomes, self._request)

@@ -76,8 +76,8 @@ class Run(Coordinator):
         self._redrive_of = redrive_of
         self._stream = OutcomesSender(ctx, ctx.request().id, self._events)
         self._events.on(self._progress.opening, self._open)
-        if self._policy.stream:
-            self._stream.begin()
+        self._has_stream = False  # whether it has begun: then it must end
+        self._begin_stream()
         self._start_deadline()
 
     async def split(self) -> list[Any]:
@@ -207,8 +207,13 @@ class Run(Coordinator):
     def _end(self, state: State, error: str | None = None) -> None:
         run_ended(self._definition.name, state)
         self._progress.end(self._fan_in, state, self._reason, error)
-        if self._policy.stream:
+        if self._has_stream:
             self._stream.end(self._streamed)
+
+    def _begin_stream(self) -> None:
+        if self._policy.stream and not self._has_stream:
+            self._has_stream = True
+            self._stream.begin()
 
     def _open(self) -> None:
         self._pace.is_slow = True

@@ -78,7 +78,8 @@ class Receiver:
         if not self._verify:
             return None
         try:
-            await self._verify(request, seconds=_SECONDS)
+            if await self._verify(request, seconds=_SECONDS) is False:
+                raise ValueError("the request is not valid")  # noqa: TRY301 - refused like any other
         except Exception as error:
             return of_verify(error, self._verify.name)
         return None

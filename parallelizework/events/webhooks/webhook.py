@@ -57,7 +57,8 @@ class Webhook(Servable):
 
     Raises:
         DefinitionError: Restate does not accept the name; or a function is not
-            callable, lacks a type hint, or does not accept a `WebhookRequest`.
+            callable, lacks a type hint, or does not accept a `WebhookRequest`; or
+            `verify` returns something.
 
     Examples:
         ```python
@@ -91,7 +92,7 @@ class Webhook(Servable):
         self._content_type = content_type
         self._receiver = Receiver(
             name,
-            None if verify is None else _checked("verify", verify, threads),
+            None if verify is None else _verifier(verify, threads),
             _checked("event", event, threads),
         )
 
@@ -120,6 +121,20 @@ class Webhook(Servable):
     def services(self) -> list[RestateService]:
         """The Restate services of the webhook: its own, and those that it needs."""
         return services(self)
+
+
+def _verifier(verify: VerifyFunction, threads: Threads) -> Function:
+    """Return the user's `verify`, if it refuses requests by an error.
+
+    Raises:
+        DefinitionError: It does not accept a `WebhookRequest`, or returns something.
+    """
+    checked = _checked("verify", verify, threads)
+    if checked.returns not in (None, type(None)):
+        raise DefinitionError(
+            f"{checked.name} must return None: raise ValueError to refuse a request"
+        )
+    return checked
 
 
 def _checked(role: str, function: Callable[..., object], threads: Threads) -> Function:
