@@ -1,6 +1,5 @@
 """The definition of a join and of promises, and the rounds of a key."""
 
-import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -233,7 +232,7 @@ def flat(events: list[list[int]]) -> list[int]:
     return [number for event in events for number in event]
 
 
-def test_each_call_of_until_receives_the_events_as_they_were() -> None:
+def test_a_retry_of_until_receives_the_events_as_they_were() -> None:
     received: list[list[list[int]]] = []
 
     def until(events: list[list[int]]) -> bool:
@@ -257,31 +256,6 @@ def test_each_call_of_until_receives_the_events_as_they_were() -> None:
     run_inline(adding, [0], services=[numbers, join])
 
     assert received == [[[1, 2]], [[1, 2]], [[1, 2], [3]]]
-
-
-def test_events_that_came_together_are_checked_as_they_were() -> None:
-    received: list[list[list[int]]] = []
-
-    async def until(events: list[list[int]]) -> bool:
-        received.append([list(event) for event in events])
-        for event in events:
-            event.clear()
-        await asyncio.sleep(1)
-        return False
-
-    join = Join("Sum", event=list[int], into=numbers, until=until, task=flat)
-
-    async def add_three_events(ctx: Context, _number: int) -> int:
-        for event in (b"[1]", b"[2]", b"[3]"):
-            await ctx.generic_call("Sum", "add", event, key="a")
-        await ctx.sleep(timedelta(minutes=1))
-        return 0
-
-    adding = FanOut("Adding", split=split, execute=add_three_events, aggregate=total)
-
-    run_inline(adding, [0], services=[numbers, join])
-
-    assert received == [[[1]], [[1], [2]], [[1], [2], [3]]]
 
 
 def test_an_id_of_that_exits_refuses_the_event() -> None:

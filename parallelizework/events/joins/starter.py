@@ -75,12 +75,13 @@ class Starter:
         """Return how many of the first events are enough for `until`; 0 if none are."""
         predicate = self._definition.predicate
         assert predicate, "only a join whose until is a function calls it"
-        typed, plain = self._definition.events_json.typed, from_json(events)
+        read = partial(self._definition.events_json.deserialize, events)
+        copies = fresh(read(), read)
 
         async def execute(_number: int) -> bytes:
-            for count in range(checked + 1, len(plain) + 1):
-                # A copy for each call: it may change what it receives.
-                if await predicate(typed(plain[:count]), seconds=_SECONDS):
+            typed = next(copies)
+            for count in range(checked + 1, len(typed) + 1):
+                if await predicate(typed[:count], seconds=_SECONDS):
                     return to_json(count)
             return b"0"
 
