@@ -18,11 +18,15 @@ _LONGER_THAN_INACTIVITY = 3.0
 _LONGEST_OUTAGE = 0.5  # seconds between a kill and the restart
 _RECOVERY = 300.0  # seconds; usually one or two; to fill a disk takes longer
 
+_AT_WORK = 4  # subtasks
+
 Processes = frozenset[int]
 _NONE: Processes = frozenset()
 
 
 def kill_workers(site: Site, random: Random) -> Processes:
+    """Kill both workers while they execute subtasks."""
+    eventually(lambda: _is_frozen_at_work(site), _RECOVERY)
     return _killed(site, site.workers, random)
 
 
@@ -107,6 +111,17 @@ def inject(site: Site, kind: str, random: Random) -> Fault:
         eventually(site.is_well, _RECOVERY)
         is_repaired = True
     return Fault(kind, since, monotonic(), processes, is_repaired)
+
+
+def _is_frozen_at_work(site: Site) -> bool:
+    """Freeze both workers; if they execute few subtasks, let them continue."""
+    for worker in site.workers:
+        worker.freeze()
+    if site.ledger.count_unended(site.processes) >= _AT_WORK:
+        return True
+    for worker in site.workers:
+        worker.thaw()
+    return False
 
 
 def _killed(site: Site, programs: list[Program], random: Random) -> Processes:

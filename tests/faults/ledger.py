@@ -48,6 +48,12 @@ class Ledger:
         lines = self._path.read_text().splitlines() if self._path.exists() else []
         return [_event(line) for line in lines]
 
+    def count_unended(self, processes: frozenset[int]) -> int:
+        """Return how many executions in these processes have not ended."""
+        events = [each for each in self.read() if each.process in processes]
+        began = sum(each.what is What.BEGAN for each in events)
+        return 2 * began - len(events)
+
     def _write(self, run: str, index: int, execution: str, what: What) -> None:
         fields = (run, index, execution, os.getpid(), monotonic(), what)
         os.write(_opened(self._path), ("\t".join(map(str, fields)) + "\n").encode())

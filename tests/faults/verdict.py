@@ -61,8 +61,7 @@ def judge(history: History) -> Verdict:
     for run in history.runs:
         rules = Rules(run, history.executions.get(run.name, ()), history.faults)
         again, unexplained = rules.repeated()
-        for fault, subtasks in again.items():
-            repeated[fault.kind] += subtasks
+        repeated.update(fault.kind for fault, _ in again)
         violations += [
             Violation(kind, run.name, about)
             for kind, about in (
@@ -125,21 +124,21 @@ class Rules:
         if run.enough is not None and missing < 0:
             yield "wrong", f"{-missing} values more than `min_successful`"
 
-    def repeated(self) -> tuple[Counter[Fault], list[Error]]:
+    def repeated(self) -> tuple[list[tuple[Fault, int]], list[Error]]:
         """Each repeated execution has a cause: an error, or a fault that cut it off.
 
         Returns:
-            The number of subtasks that each fault repeated; the repetitions without a
+            The fault and the subtask of each repetition; the repetitions without a
             cause.
         """
-        again: Counter[Fault] = Counter()
+        again: list[tuple[Fault, int]] = []
         wrong: list[Error] = []
         for index, executions in _by_subtask(self._executions).items():
             for before, after in pairwise(executions):
                 if before.raised and before.raised <= after.began:
                     continue
                 if fault := self._cause(before, after):
-                    again[fault] += 1
+                    again.append((fault, index))
                 else:
                     about = f"subtask {index} was executed again at {after.began:.3f}"
                     wrong.append(("unexplained", about))
@@ -163,9 +162,13 @@ class Rules:
                     return fault
         return None
 
-    def bounded(self, again: Counter[Fault]) -> Iterator[Error]:
-        """A fault repeats at most the executions that were in flight."""
-        for fault, subtasks in again.items():
+    def bounded(self, again: Iterable[tuple[Fault, int]]) -> Iterator[Error]:
+        """A fault repeats at most the subtasks that were executed when it happened.
+
+        A subtask counts once: if a fault follows soon after another one, either may
+        have been the cause.
+        """
+        for fault, subtasks in Counter(fault for fault, _ in set(again)).items():
             if subtasks > self._run.slots:
                 slots = self._run.slots
                 about = f"{fault.kind} repeated {subtasks}, more than {slots} slots"
