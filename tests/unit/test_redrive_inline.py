@@ -100,7 +100,7 @@ def test_subtasks_of_expanded_shards_have_not_ended_at_a_deadline() -> None:
         await asyncio.sleep(5)
         return number
 
-    def places(
+    def indexes_of(
         _values: list[int], failures: list[Failure[int]]
     ) -> list[tuple[int | None, int, int]]:
         return [(each.shard, each.index, each.subtask) for each in failures]
@@ -110,7 +110,7 @@ def test_subtasks_of_expanded_shards_have_not_ended_at_a_deadline() -> None:
         split=numbers,
         expand=expand,
         execute=fail_and_hang,
-        aggregate=places,
+        aggregate=indexes_of,
         policy=Policy(tolerated_failure_percentage=100),
     )
 
